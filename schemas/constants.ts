@@ -1,0 +1,21 @@
+/** The patterns and limits that several schemas, routes and rules share. */
+
+export const CLIENT_ID_PATTERN = '^[A-Za-z0-9!@/:.+|_-]+$';
+export const ROLE_ID_PATTERN = '^[\\x20-\\x7e]+$';
+export const SCOPE_PATTERN = '^[ -~]*$';
+export const ACCESS_TOKEN_PATTERN = '^[a-zA-Z0-9_-]{22,66}$';
+
+/** Longest clientId and roleId accepted, in characters. A limit of ours. */
+export const MAX_ID_LENGTH = 1000;
+export const MAX_DESCRIPTION_LENGTH = 10240;
+
+/** Most entries on one page of a list. */
+export const MAX_PAGE = 1000;
+
+/** Largest event, in bytes of its encoded data and metadata: the engines' own limits are about 1 MiB. */
+export const MAX_EVENT_BYTES = 900 * 1024;
+
+/** What every clientId from configuration begins with. */
+export const STATIC_PREFIX = 'static/';
+/** The actors of changes from inside; such a client can neither authenticate nor be configured. */
+export const INTERNAL_PREFIX = 'static/authledger/';

@@ -1,0 +1,77 @@
+import type { Position } from '../event.ts';
+import type { ScopeExpression } from '../domain/scopeExpression.ts';
+
+/** `older` is served at /v1, `current` at /api/auth/v1. */
+export type Dialect = 'older' | 'current';
+export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/api/auth/v1' };
+
+/**
+ * One method of the API, declared once: its route, validation, authorization, documentation and behaviour all come
+ * from here. `Services` is what the handlers need; declarations are made per composition.
+ */
+export type Endpoint = {
+  name: string;
+  /** In which dialects it is served; a method whose shape differs is declared once for each. */
+  dialects: readonly Dialect[];
+  method: 'get' | 'put' | 'post' | 'delete';
+  /** Path below the dialect's prefix; `<name>` stands for one percent-encoded segment. */
+  route: string;
+  /** Names of the query parameters it knows; their patterns are in parameters.ts, like the path parameters'. */
+  query?: readonly string[];
+  title: string;
+  description: string;
+  category: string;
+  stability: 'stable' | 'experimental' | 'deprecated';
+  /** What the caller's scopes must satisfy; nothing when left out. */
+  scopes?: ScopeExpression;
+  /** It only reads: whether its scopes are asked for depends on the dialect and on READ_ACCESS. */
+  reads?: true;
+  /**
+   * `request` (the default): the request's own signature is verified before the handler runs. `none`: it is not looked
+   * at, as the endpoint is for everybody or judges signatures itself.
+   */
+  authentication?: 'request' | 'none';
+  /** Who asks for the scopes: the pipeline before the handler (the default), or the command loop on every try. */
+  authorization?: 'pipeline' | 'command';
+  /** Names of the schemas of body and reply in schemas/v1, such as 'create-client-request'. */
+  input?: string;
+  output?: string;
+  handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
+};
+
+/** A validated request. */
+export type EndpointRequest = {
+  requestId: string;
+  now: Date;
+  params: Record<string, string>;
+  query: Record<string, string>;
+  /** The validated body with defaults filled in; undefined for an endpoint without input. */
+  body: unknown;
+  caller: Caller;
+  /** Throws InsufficientScopes unless the caller, resolved anew, satisfies the endpoint's scopes with these parameters. */
+  authorize(params: Record<string, unknown>): Promise<void>;
+  /** The request as it was signed, for endpoints that judge signatures themselves. */
+  signed: SignedRequest;
+  sourceIp?: string;
+  traceparent?: string;
+};
+
+/** What a signature covers. `resource` is the path with its query, as sent. */
+export type SignedRequest = {
+  method: string;
+  resource: string;
+  host: string;
+  port: number;
+  authorization?: string;
+};
+
+/** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
+export type Caller = { clientId: string; issuer?: string; scopes: readonly string[]; expires?: Date };
+
+/** One of: a body, a list streamed in pieces of JSON text, or nothing (an empty success). */
+export type EndpointReply = {
+  body?: unknown;
+  pieces?: AsyncIterable<string>;
+  /** The position of the change that this reply reports. */
+  position?: Position;
+};

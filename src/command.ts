@@ -1,0 +1,12 @@
+import type { Event } from './event.ts';
+
+/**
+ * What may be asked to change, as pure functions; the first of them to throw refuses the request.
+ * `check` needs no state; `authParams` fills the endpoint's scope expression from the very state that is changed
+ * (and refuses what does not exist); `decide` says what happened: `[]` when it is already so.
+ */
+export type Command<Input, State, E extends Event> = {
+  check?(input: Input): void;
+  authParams(input: Input, state: State): Record<string, unknown>;
+  decide(input: Input, state: State, context: { now: Date }): E[];
+};

@@ -1,0 +1,31 @@
+/** HTTP status of every error code that a reply may carry; the codes are those of the Taskcluster API, and three of ours. */
+export const STATUS_OF = {
+  MalformedPayload: 400,
+  InvalidRequestArguments: 400,
+  InputValidationError: 400,
+  InputError: 400,
+  AuthenticationFailed: 401,
+  InsufficientScopes: 403,
+  ResourceNotFound: 404,
+  RequestConflict: 409,
+  ResourceExpired: 410,
+  InputTooLarge: 413,
+  TooManyRequests: 429,
+  InternalServerError: 500,
+  BadGateway: 502,
+  ServiceUnavailable: 503,
+  GatewayTimeout: 504,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS_OF;
+
+/** A refusal with a documented code; its message and details are shown to the caller, so they never hold a secret. */
+export class ApiError extends Error {
+  code: ErrorCode;
+  details: Record<string, unknown>;
+  constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}

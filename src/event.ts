@@ -1,0 +1,33 @@
+/**
+ * A place in one log: `<logId>.<digits>`, of fixed width, so that positions of one log sort as text in log order.
+ * Another log's position is refused where one is taken from outside.
+ */
+export type Position = string;
+
+/** A fact, named in the past tense. Its data is only ever extended, never changed. */
+export type Event<Type extends string = string, Data = unknown> = { type: Type; data: Data };
+
+/** Who made a change, when, and through which request. Absent values are left out. */
+export type Metadata = {
+  /** The effective clientId, `anonymous` for an unsigned request, `static/authledger/…` for changes from inside. */
+  actor: string;
+  /** The client that signed the temporary credentials, where it is not the actor. */
+  issuer?: string;
+  /** The request's time. It may run backwards between events: order is position. */
+  at: string;
+  requestId: string;
+  reason?: string;
+  sourceIp?: string;
+  traceparent?: string;
+};
+
+/** An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. */
+export type NewEvent<E extends Event = Event> = E & { id: string };
+
+/** An event as the log holds it. Revisions count from 0 in each stream. */
+export type Recorded<E extends Event = Event> = NewEvent<E> & {
+  stream: string;
+  revision: number;
+  position: Position;
+  metadata: Metadata;
+};

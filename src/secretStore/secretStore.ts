@@ -1,0 +1,31 @@
+/**
+ * Access tokens, sealed at rest. Every adapter passes test/contracts/secretStore.ts.
+ *
+ * An entry is written once, under a fresh credentialId, and never gets another token. It is sealed under the keyring's
+ * current key and bound to its place: moved to another place it cannot be opened.
+ */
+export type SecretStore = {
+  /** Stores a token, durable when it resolves. Throws when the place is taken by another token. */
+  put(place: Place, token: string): Promise<void>;
+
+  /** The token; undefined where there is none. Throws UnsealError when it cannot be opened. */
+  get(place: Place): Promise<string | undefined>;
+
+  /** Removes an entry; no error where there is none. */
+  destroy(place: Place): Promise<void>;
+
+  /** Entries in byte order of their credentialIds, without their tokens. */
+  list(page: { after?: string; limit: number }): Promise<SecretEntry[]>;
+
+  /** Seals the same token under the keyring's current key; says whether it had been under another one. */
+  reseal(place: Place): Promise<boolean>;
+
+  close(): Promise<void>;
+};
+
+export type Place = { clientId: string; credentialId: string };
+/** `createdAt` is a date in toJSON form. */
+export type SecretEntry = Place & { keyId: string; createdAt: string };
+
+/** An entry that was tampered with or moved, or whose key is not in the keyring. Its message tells no secret. */
+export class UnsealError extends Error {}
