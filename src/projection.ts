@@ -21,3 +21,16 @@ export type Projection<Row, E extends Event> = {
 export function tableOf(projection: { name: string; version: number }): string {
   return `${projection.name}-v${projection.version}`;
 }
+
+/** What events of one row make of it, in their order. */
+export function fold<Row, E extends Event>(
+  projection: Projection<Row, E>,
+  row: Row | undefined,
+  events: readonly Recorded<E>[],
+): Row | undefined {
+  type Handler = ((row: Row | undefined, event: Recorded<E>) => Row | undefined) | undefined;
+  return events.reduce((before, event) => {
+    const handler = projection.on[event.type as E['type']] as Handler;
+    return handler ? handler(before, event) : before;
+  }, row);
+}

@@ -7,7 +7,7 @@ export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/ap
 
 /**
  * One method of the API, declared once: its route, validation, authorization, documentation and behaviour all come
- * from here. `Services` is what the handlers need; declarations are made per composition.
+ * from here.
  */
 export type Endpoint = {
   name: string;
@@ -33,6 +33,8 @@ export type Endpoint = {
   authentication?: 'request' | 'none';
   /** Who asks for the scopes: the pipeline before the handler (the default), or the command loop on every try. */
   authorization?: 'pipeline' | 'command';
+  /** It answers without looking at anything that is stored, so it works while the stores do not. */
+  stateless?: true;
   /** Names of the schemas of body and reply in schemas/v1, such as 'create-client-request'. */
   input?: string;
   output?: string;
@@ -50,8 +52,10 @@ export type EndpointRequest = {
   caller: Caller;
   /** Throws InsufficientScopes unless the caller, resolved anew, satisfies the endpoint's scopes with these parameters. */
   authorize(params: Record<string, unknown>): Promise<void>;
-  /** The request as it was signed, for endpoints that judge signatures themselves. */
+  /** The request as it was signed, for endpoints that judge signatures themselves; with the body as it was sent. */
   signed: SignedRequest;
+  payload: Buffer;
+  contentType: string;
   sourceIp?: string;
   traceparent?: string;
 };
@@ -68,7 +72,7 @@ export type SignedRequest = {
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
 export type Caller = { clientId: string; issuer?: string; scopes: readonly string[]; expires?: Date };
 
-/** One of: a body, a list streamed in pieces of JSON text, or nothing (an empty success). */
+/** One of: a body, a list streamed in pieces of JSON text, or neither (204, an empty success). */
 export type EndpointReply = {
   body?: unknown;
   pieces?: AsyncIterable<string>;

@@ -29,3 +29,6 @@ export class ApiError extends Error {
     this.details = details;
   }
 }
+
+/** Why a signed request does not authenticate. Its message is shown to the caller. */
+export class AuthenticationFailure extends Error {}

@@ -1,0 +1,9 @@
+import type { RoleDeleted } from '../schemas/events/roleEvents.ts';
+import type { Command } from '../src/command.ts';
+import type { RolesState } from '../src/domain/role.ts';
+
+/** Removes a role; succeeds also where there is none. */
+export const deleteRole: Command<{ roleId: string }, RolesState, RoleDeleted> = {
+  authParams: ({ roleId }) => ({ roleId }),
+  decide: ({ roleId }, roles) => (roles.get(roleId) ? [{ type: 'RoleDeleted', data: { roleId } }] : []),
+};

@@ -1,0 +1,17 @@
+import type { ClientRow } from '../projections/clients.ts';
+import type { ClientCreated, ClientEvent } from '../schemas/events/clientEvents.ts';
+import type { Command } from '../src/command.ts';
+import { createClient } from './createClient.ts';
+
+export type ImportClientInput = ClientCreated['data'] & { disabled: boolean };
+
+/** createClient, and disableClient in the same step: a client that was disabled elsewhere never works here. */
+export const importClient: Command<ImportClientInput, ClientRow | undefined, ClientEvent> = {
+  check: createClient.check,
+  authParams: createClient.authParams,
+  decide({ disabled, ...input }, client, context) {
+    const events: ClientEvent[] = createClient.decide(input, client, context);
+    if (disabled) events.push({ type: 'ClientDisabled', data: { clientId: input.clientId } });
+    return events;
+  },
+};

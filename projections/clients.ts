@@ -1,0 +1,40 @@
+import type { ClientEvent, ClientSettings, Credential } from '../schemas/events/clientEvents.ts';
+import type { Projection } from '../src/projection.ts';
+
+/** A client as it is now. `revision` is that of the last event of its stream that changed it. */
+export type ClientRow = ClientSettings & {
+  clientId: string;
+  disabled: boolean;
+  created: string;
+  lastModified: string;
+  lastRotated: string;
+  credential: Credential;
+  revision: number;
+};
+
+/** All clients, by clientId. The same handlers fold a client's stream to the state that commands decide on. */
+export const clients: Projection<ClientRow, ClientEvent> = {
+  name: 'clients',
+  version: 1,
+  key: (event) => event.data.clientId,
+  on: {
+    ClientCreated: (_, { data: { imported, ...data }, metadata: { at }, revision }) => ({
+      ...data,
+      disabled: false,
+      created: imported?.created ?? at,
+      lastModified: imported?.lastModified ?? at,
+      lastRotated: imported?.lastRotated ?? at,
+      revision,
+    }),
+    ClientUpdated: (row, { data, metadata: { at }, revision }) =>
+      row && { ...row, ...data, lastModified: at, revision },
+    ClientEnabled: (row, { metadata: { at }, revision }) =>
+      row && { ...row, disabled: false, lastModified: at, revision },
+    ClientDisabled: (row, { metadata: { at }, revision }) =>
+      row && { ...row, disabled: true, lastModified: at, revision },
+    AccessTokenReset: (row, { data: { credential }, metadata: { at }, revision }) =>
+      row && { ...row, credential, lastModified: at, lastRotated: at, revision },
+    ClientDeleted: () => undefined,
+    ClientExpired: () => undefined,
+  },
+};

@@ -1,0 +1,21 @@
+import type { RoleEvent, RoleSettings } from '../schemas/events/roleEvents.ts';
+import type { Projection } from '../src/projection.ts';
+
+/** A role as it is now. */
+export type RoleRow = RoleSettings & { roleId: string; created: string; lastModified: string };
+
+/** All roles, by roleId: what the role-expansion index is loaded from. */
+export const roles: Projection<RoleRow, RoleEvent> = {
+  name: 'roles',
+  version: 1,
+  key: (event) => event.data.roleId,
+  on: {
+    RoleCreated: (_, { data: { imported, ...data }, metadata: { at } }) => ({
+      ...data,
+      created: imported?.created ?? at,
+      lastModified: imported?.lastModified ?? at,
+    }),
+    RoleUpdated: (row, { data, metadata: { at } }) => row && { ...row, ...data, lastModified: at },
+    RoleDeleted: () => undefined,
+  },
+};

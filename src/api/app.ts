@@ -1,0 +1,48 @@
+import cors from 'cors';
+import express, { type Express } from 'express';
+import type { Config } from '../config.ts';
+import { SERVICE_VERSION } from '../version.ts';
+import type { Endpoint } from './endpoint.ts';
+import { errorBody } from './errorReply.ts';
+import { ApiError } from '../domain/errors.ts';
+import { openapiDocument } from './openapi.ts';
+import { referenceDocument, schemaDocuments } from './reference.ts';
+import { CACHE_CONTROL } from './send.ts';
+import type { Serve } from './serve.ts';
+
+/** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
+function corsFor(origin: Config['allowedCorsOrigin']): express.RequestHandler {
+  return cors({
+    origin,
+    methods: ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'OPTIONS'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'Auth-At-Least', 'Traceparent', 'X-Taskcluster-Trace-Id'],
+    exposedHeaders: ['Auth-Position', 'Www-Authenticate', 'Retry-After'],
+    maxAge: 24 * 60 * 60,
+    optionsSuccessStatus: 204,
+  });
+}
+
+/** The HTTP application: the API's pipeline, its documents, and an error in the API's form for everything else. */
+export function makeApp(
+  serve: Serve,
+  { endpoints, config }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin' | 'rootUrl'> },
+): Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag');
+  app.use(corsFor(config.allowedCorsOrigin));
+  app.use((request, response, next) => {
+    if (!serve(request, response)) next();
+  });
+  const documents: Record<string, object> = {
+    ...schemaDocuments(),
+    '/references/auth/v1/api.json': referenceDocument(endpoints),
+    '/openapi.json': openapiDocument(endpoints, { rootUrl: config.rootUrl, version: SERVICE_VERSION }),
+  };
+  for (const [path, document] of Object.entries(documents)) app.get(path, (_, response) => void response.json(document));
+  app.use((request, response) => {
+    const error = new ApiError('ResourceNotFound', `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`);
+    const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
+    response.status(404).set('cache-control', CACHE_CONTROL).json(errorBody(error, shown));
+  });
+  return app;
+}

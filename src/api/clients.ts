@@ -1,0 +1,201 @@
+import { createClient } from '../../commands/createClient.ts';
+import { deleteClient } from '../../commands/deleteClient.ts';
+import { disableClient } from '../../commands/disableClient.ts';
+import { enableClient } from '../../commands/enableClient.ts';
+import { resetAccessToken } from '../../commands/resetAccessToken.ts';
+import { updateClient } from '../../commands/updateClient.ts';
+import type { ClientRow } from '../../projections/clients.ts';
+import type { ClientSettings } from '../../schemas/events/clientEvents.ts';
+import type { Command } from '../command.ts';
+import { existing } from '../domain/client.ts';
+import type { Event } from '../event.ts';
+import type { NewSecret } from '../secretStore/newSecret.ts';
+import { clientSubject } from '../subjects.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
+import { keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { contextOf, type Services } from './services.ts';
+
+type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
+
+type Shown = Pick<Services, 'projector' | 'lastUsed'>;
+
+/** A client as replies show it. */
+async function shownClient({ projector, lastUsed }: Shown, { revision: _, credential: __, ...client }: ClientRow): Promise<object> {
+  return {
+    ...client,
+    lastDateUsed: await lastUsed.of(client),
+    expandedScopes: projector.roleGraph.expand(client.scopes),
+  };
+}
+
+/** All clients as replies show them, in the order of their clientIds. */
+export async function* allClients(services: Shown, prefix?: string): AsyncGenerator<object> {
+  for await (const { value } of services.projector.clients.all(prefix)) yield shownClient(services, value);
+}
+
+/** The endpoints about clients. */
+export function clientEndpoints(services: Services): Endpoint[] {
+  const { projector, makeSecret, handleCommand } = services;
+  const both = { dialects: ['older', 'current'], category: 'Clients', stability: 'stable' } as const;
+
+  const shown = (client: ClientRow): Promise<object> => shownClient(services, client);
+
+  async function change<I>(
+    request: EndpointRequest,
+    { command, input, secret }: { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret },
+  ): Promise<EndpointReply & { body: object }> {
+    const subject = clientSubject(request.params['clientId']!, services);
+    const { row, position } = await handleCommand({ command, subject, input, secret, context: contextOf(request) });
+    return { body: row ? { ...(await shown(row)), ...(secret && { accessToken: secret.token }) } : {}, position };
+  }
+
+  return [
+    {
+      ...both,
+      name: 'listClients',
+      dialects: ['current'],
+      method: 'get',
+      route: '/clients/',
+      query: ['prefix', 'continuationToken', 'limit'],
+      scopes: 'auth:list-clients',
+      reads: true,
+      output: 'list-clients-response',
+      title: 'List Clients',
+      description:
+        'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
+        'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
+      async handle({ query }) {
+        const { prefix, continuationToken } = query;
+        const { rows, last } = await projector.clients.list({ prefix, after: keyIn(continuationToken), limit: limitOf(query) });
+        const clients = await Promise.all(rows.map(({ value }) => shown(value)));
+        const token = tokenFor(last);
+        return { body: { clients, ...(token !== undefined && { continuationToken: token }) } };
+      },
+    },
+    {
+      ...both,
+      name: 'listClients',
+      dialects: ['older'],
+      method: 'get',
+      route: '/clients/',
+      query: ['prefix'],
+      scopes: 'auth:list-clients',
+      reads: true,
+      output: 'older-list-clients-response',
+      title: 'List Clients',
+      description: 'All clients in the order of their clientIds, or those that begin with `prefix`.',
+      handle: ({ query }) => ({ pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }) }),
+    },
+    {
+      ...both,
+      name: 'client',
+      method: 'get',
+      route: '/clients/<clientId>',
+      scopes: 'auth:get-client:<clientId>',
+      reads: true,
+      output: 'get-client-response',
+      title: 'Get Client',
+      description: 'One client, with the scopes it has and all that they expand to; never its accessToken.',
+      async handle({ params }) {
+        const clientId = params['clientId']!;
+        return { body: await shown(existing(await projector.clients.get(clientId), clientId)) };
+      },
+    },
+    {
+      ...both,
+      name: 'createClient',
+      method: 'put',
+      route: '/clients/<clientId>',
+      scopes: { AllOf: ['auth:create-client:<clientId>', { for: 'scope', in: 'scopes', each: '<scope>' }] },
+      authorization: 'command',
+      input: 'create-client-request',
+      output: 'create-client-response',
+      title: 'Create Client',
+      description:
+        'Creates a client and gives its `accessToken`, which can never be read again: keep it, or reset it when it is lost. ' +
+        'The caller needs all scopes that the client gets. A client that exists already is a conflict.',
+      handle(request) {
+        const clientId = request.params['clientId']!;
+        const secret = makeSecret(clientId);
+        const { scopes = [], ...settings } = request.body as Body;
+        const input = { clientId, ...settings, scopes, credential: secret.credential };
+        return change(request, { command: createClient, input, secret });
+      },
+    },
+    {
+      ...both,
+      name: 'resetAccessToken',
+      method: 'post',
+      route: '/clients/<clientId>/reset',
+      scopes: 'auth:reset-access-token:<clientId>',
+      authorization: 'command',
+      output: 'create-client-response',
+      title: 'Reset Access Token',
+      description: 'Ends the `accessToken` of a client and gives it a new one, which can never be read again.',
+      handle(request) {
+        const clientId = request.params['clientId']!;
+        const secret = makeSecret(clientId);
+        const input = { clientId, credential: secret.credential };
+        return change(request, { command: resetAccessToken, input, secret });
+      },
+    },
+    {
+      ...both,
+      name: 'updateClient',
+      method: 'post',
+      route: '/clients/<clientId>',
+      scopes: { AllOf: ['auth:update-client:<clientId>', { for: 'scope', in: 'scopesAdded', each: '<scope>' }] },
+      authorization: 'command',
+      input: 'create-client-request',
+      output: 'get-client-response',
+      title: 'Update Client',
+      description:
+        'Gives a client new settings; its clientId and accessToken stay, and so do its scopes when none are given. ' +
+        'The caller needs the scopes that are added.',
+      handle(request) {
+        const input = { clientId: request.params['clientId']!, ...(request.body as Body) };
+        return change(request, { command: updateClient, input });
+      },
+    },
+    ...[
+      {
+        name: 'enableClient',
+        command: enableClient,
+        verb: 'enable',
+        title: 'Enable Client',
+        description: 'Lets a disabled client authenticate again; nothing happens to one that is enabled.',
+      },
+      {
+        name: 'disableClient',
+        command: disableClient,
+        verb: 'disable',
+        title: 'Disable Client',
+        description: 'Keeps a client from authenticating, at once; nothing happens to one that is disabled.',
+      },
+    ].map(({ command, verb, ...described }): Endpoint => ({
+      ...both,
+      ...described,
+      method: 'post',
+      route: `/clients/<clientId>/${verb}`,
+      scopes: `auth:${verb}-client:<clientId>`,
+      authorization: 'command',
+      output: 'get-client-response',
+      handle: (request) => change(request, { command, input: { clientId: request.params['clientId']! } }),
+    })),
+    {
+      ...both,
+      name: 'deleteClient',
+      method: 'delete',
+      route: '/clients/<clientId>',
+      scopes: 'auth:delete-client:<clientId>',
+      authorization: 'command',
+      title: 'Delete Client',
+      description: 'Removes a client; succeeds also where there is none. Roles that were made for it stay.',
+      async handle(request) {
+        const input = { clientId: request.params['clientId']! };
+        const { position } = await change(request, { command: deleteClient, input });
+        return { position };
+      },
+    },
+  ];
+}

@@ -1,0 +1,49 @@
+import { ApiError, STATUS_OF } from '../domain/errors.ts';
+
+/** The request as far as an error may show it. */
+export type ShownRequest = {
+  method: string;
+  params: Record<string, string>;
+  payload: unknown;
+  time: string;
+};
+
+/** An error as callers see it: its code and message, with the request that met it. */
+export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
+  const status = STATUS_OF[error.code];
+  const message = [
+    error.message,
+    '',
+    '---',
+    '',
+    `* method:     ${requestInfo.method}`,
+    `* errorCode:  ${error.code}`,
+    `* statusCode: ${status}`,
+    `* time:       ${requestInfo.time}`,
+  ].join('\n');
+  return { code: error.code, message, requestInfo, ...(Object.keys(error.details).length > 0 && { details: error.details }) };
+}
+
+const HIDDEN = '(not shown)';
+const SECRET = new Set(['authorization', 'accessToken']);
+
+/**
+ * A payload without what could be a secret in it: signatures, and the values of properties that the endpoint does not
+ * declare (whoever sends a token under a name of their own has it echoed nowhere).
+ */
+export function shownPayload(payload: unknown, declared: readonly string[]): unknown {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};
+  return Object.fromEntries(
+    Object.entries(payload)
+      .slice(0, 50)
+      .map(([name, value]) => {
+        if (!declared.includes(name) || SECRET.has(name)) return [name.slice(0, 64), HIDDEN];
+        return [name, name === 'resource' && typeof value === 'string' ? withoutBewit(value) : value];
+      }),
+  );
+}
+
+/** A URL whose bewit, which is as good as a token while it lasts, is masked. */
+export function withoutBewit(url: string): string {
+  return url.replaceAll(/([?&]bewit=)[^&]*/g, `$1${HIDDEN}`);
+}

@@ -1,0 +1,41 @@
+import { isExpired, isInternal } from '../domain/client.ts';
+import { AuthenticationFailure } from '../domain/errors.ts';
+import type { ClientRow } from '../../projections/clients.ts';
+import type { Projector } from '../project.ts';
+import type { SecretStore } from '../secretStore/secretStore.ts';
+import type { Signer } from './authenticate.ts';
+
+/**
+ * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
+ * and a plain Error when a client's token is missing from the secret store: that is our fault, not the caller's.
+ */
+export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; secretStore: SecretStore }) {
+  const { projector, secretStore } = parts;
+
+  async function usable(clientId: string, now: Date): Promise<ClientRow> {
+    const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);
+    if (!client) throw new AuthenticationFailure(`client ${clientId} not found`);
+    if (client.disabled) throw new AuthenticationFailure(`client ${clientId} is disabled`);
+    if (isExpired(client, now)) throw new AuthenticationFailure(`client ${clientId} has expired`);
+    return client;
+  }
+
+  async function tokenOf(client: ClientRow, now: Date): Promise<string> {
+    const { clientId, credential } = client;
+    const token = await secretStore.get({ clientId, credentialId: credential.id });
+    if (token !== undefined) return token;
+    // A reset between the two reads destroys the entry that the row named: the row names another one by now.
+    const current = await usable(clientId, now);
+    if (current.credential.id !== credential.id) return tokenOf(current, now);
+    throw new Error(`the secret store has no entry ${credential.id}, which client ${clientId} refers to`);
+  }
+
+  return async function findSigner(clientId: string, now: Date): Promise<Signer> {
+    const client = await usable(clientId, now);
+    return {
+      scopes: client.scopes,
+      expires: new Date(client.expires),
+      token: () => tokenOf(client, now),
+    };
+  };
+}

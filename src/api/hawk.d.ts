@@ -1,0 +1,42 @@
+/** The part of hawk 9 that is used here; the package has no types of its own. */
+declare module 'hawk' {
+  export type Request = { method: string; url: string; host: string; port: number; authorization?: string };
+  export type Credentials = { key: string; algorithm: 'sha256' };
+  export type Artifacts = { id: string; ts?: string; ext?: string; hash?: string };
+  type CredentialsFunction = (id: string) => Promise<Credentials>;
+
+  const hawk: {
+    server: {
+      authenticate(
+        request: Request,
+        credentials: CredentialsFunction,
+        options: { timestampSkewSec: number },
+      ): Promise<{ artifacts: Artifacts }>;
+    };
+    uri: {
+      authenticate(
+        request: Request,
+        credentials: CredentialsFunction,
+      ): Promise<{ attributes: { id: string; exp: string; ext?: string } }>;
+      getBewit(uri: string, options: { credentials: Credentials & { id: string }; ttlSec: number; ext?: string }): string;
+    };
+    client: {
+      header(
+        uri: string,
+        method: string,
+        options: {
+          credentials: Credentials & { id: string };
+          ext?: string;
+          payload?: string;
+          contentType?: string;
+          timestamp?: number;
+          nonce?: string;
+          hash?: string;
+        },
+      ): { header: string };
+    };
+    crypto: { calculatePayloadHash(payload: Buffer | string, algorithm: 'sha256', contentType: string): string };
+    utils: { parseAuthorizationHeader(header: string): Artifacts };
+  };
+  export default hawk;
+}

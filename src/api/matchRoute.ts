@@ -1,0 +1,94 @@
+import { MAX_ID_LENGTH } from '../../schemas/constants.ts';
+import { ApiError } from '../domain/errors.ts';
+import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
+import { PATH_PATTERNS, QUERY_PATTERNS } from './parameters.ts';
+
+/** An endpoint that a request is for, with its path parameters still percent-encoded. */
+export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<string, string> };
+
+type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
+
+/** Finds the endpoint for a method and a path. A path without parameters comes before one with. */
+export function makeMatchRoute(endpoints: readonly Endpoint[]): (method: string, path: string) => Match | undefined {
+  const routes = endpoints.flatMap((endpoint) => endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)));
+  const fixed = new Map(routes.filter(isFixed).map((route) => [`${route.endpoint.method} ${route.segments.join('/')}`, route]));
+  const others = routes.filter((route) => !isFixed(route));
+
+  return (method, path) => {
+    const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
+    const exact = fixed.get(`${verb} ${path}`);
+    if (exact) return { ...exact, encoded: {} };
+    const segments = path.split('/');
+    const route = others.find((each) => each.endpoint.method === verb && fits(each.segments, segments));
+    return route && { ...route, encoded: parametersOf(route.segments, segments) };
+  };
+}
+
+function asRoute(endpoint: Endpoint, dialect: Dialect): Route {
+  return { endpoint, dialect, segments: (URL_PREFIX[dialect] + endpoint.route).split('/') };
+}
+
+function isFixed({ segments }: Route): boolean {
+  return !segments.some(isParameter);
+}
+
+function isParameter(segment: string): boolean {
+  return segment.startsWith('<');
+}
+
+function fits(pattern: string[], segments: string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((each, i) => (isParameter(each) ? segments[i] !== '' : each === segments[i]))
+  );
+}
+
+function parametersOf(pattern: string[], segments: string[]): Record<string, string> {
+  return Object.fromEntries(
+    pattern.flatMap((each, i) => (isParameter(each) ? [[each.slice(1, -1), segments[i]!] as const] : [])),
+  );
+}
+
+/** The path parameters, decoded. Throws InvalidRequestArguments naming every one that does not match its pattern. */
+export function readParameters(encoded: Record<string, string>): Record<string, string> {
+  const params: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, text] of Object.entries(encoded)) {
+    const value = decode(text);
+    const pattern = PATH_PATTERNS[name]!;
+    if (value === undefined) problems.push(`URL parameter ${name} is not valid percent-encoding`);
+    else if (!pattern.test(value)) problems.push(`URL parameter ${name} must match ${pattern.source}`);
+    else if (value.length > MAX_ID_LENGTH) problems.push(`URL parameter ${name} must be at most ${MAX_ID_LENGTH} characters long`);
+    else params[name] = value;
+  }
+  refuse(problems);
+  return params;
+}
+
+/** The query parameters, `bewit` aside. Throws InvalidRequestArguments naming every one that is unknown or does not match. */
+export function readQuery(known: readonly string[], search: string): Record<string, string> {
+  const query: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, value] of new URLSearchParams(search)) {
+    if (name === 'bewit') continue;
+    const shown = JSON.stringify(name.slice(0, 64));
+    if (!known.includes(name)) problems.push(`query parameter ${shown} is not known here; known: ${known.join(', ') || 'none'}`);
+    else if (name in query) problems.push(`query parameter ${shown} is given twice`);
+    else if (!QUERY_PATTERNS[name]!.test(value)) problems.push(`query parameter ${shown} must match ${QUERY_PATTERNS[name]!.source}`);
+    else query[name] = value;
+  }
+  refuse(problems);
+  return query;
+}
+
+function refuse(problems: string[]): void {
+  if (problems.length > 0) throw new ApiError('InvalidRequestArguments', problems.slice(0, 10).join('\n'), { problems });
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import type { Logger } from 'pino';
+import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts';
+import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
+import type { Position } from '../event.ts';
+import { type Authenticate, checkPayload } from './authenticate.ts';
+import type { Caller, Dialect, Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
+import { errorBody, shownPayload } from './errorReply.ts';
+import { originOf, type TrustProxy } from './forwarded.ts';
+import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
+import { parseBody, readBody } from './readBody.ts';
+import { inputProperties, validateInput, validateOutput } from './validate.ts';
+import { CACHE_CONTROL, sendJson, sendPieces } from './send.ts';
+
+/** What the pipeline needs besides the declarations. */
+export type ServeParts = {
+  endpoints: readonly Endpoint[];
+  authenticate: Authenticate;
+  /** Resolves once the answers of this node are up to date, and hold the position where one is given. */
+  fresh(atLeast?: string): Promise<void>;
+  /** The position that this node's read models hold. */
+  position(): Position;
+  log: Logger;
+  readAccess: 'guarded' | 'open' | undefined;
+  trustProxy: TrustProxy;
+  maxBodyBytes: number;
+  /** Checks that every reply matches its schema: on in tests. */
+  checkReplies: boolean;
+};
+
+/** What is known of a request so far, for its log line and for an error. */
+type Seen = {
+  requestId: string;
+  started: number;
+  now: Date;
+  name: string;
+  params: Record<string, string>;
+  payload: unknown;
+  clientId?: string;
+};
+
+/** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
+export type Serve = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/**
+ * The pipeline that every endpoint goes through, on bare node:http: path and query patterns, body, freshness,
+ * authentication, authorization, handler, reply. It never throws: whatever fails becomes a documented error.
+ */
+export function makeServe(parts: ServeParts): Serve {
+  const matchRoute = makeMatchRoute(parts.endpoints);
+  const { log } = parts;
+
+  return (request, response) => {
+    const [path, search = ''] = split(request.url ?? '/');
+    const match = matchRoute(request.method ?? 'GET', path);
+    if (!match) return false;
+    void answer(match, search, { request, response });
+    return true;
+  };
+
+  async function answer(match: Match, search: string, http: Http): Promise<void> {
+    const { response } = http;
+    const seen: Seen = {
+      requestId: randomUUID(),
+      started: performance.now(),
+      now: new Date(),
+      name: match.endpoint.name,
+      params: {},
+      payload: {},
+    };
+    let status = 200;
+    try {
+      const reply = await respond({ match, search, http, seen });
+      if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
+      if (reply.pieces) await sendPieces(response, reply.pieces);
+      else if (reply.body !== undefined) sendJson(response, status, reply.body);
+      else response.writeHead((status = 204), { 'cache-control': CACHE_CONTROL }).end();
+    } catch (error) {
+      status = refuse(response, error, seen);
+    }
+    const { requestId, name: method, clientId, started } = seen;
+    const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
+    log.info({ requestId, method, clientId, status, durationMs }, 'request');
+  }
+
+  async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
+    const { endpoint, dialect } = match;
+    seen.params = readParameters(match.encoded);
+    const query = readQuery(endpoint.query ?? [], search);
+    const atLeast = http.request.headers['auth-at-least'];
+    const payload = await readBody(http.request, parts.maxBodyBytes);
+    const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
+    if (!endpoint.stateless) await parts.fresh(typeof atLeast === 'string' ? atLeast : undefined);
+    const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
+    const signed: SignedRequest = {
+      method: http.request.method!,
+      resource: http.request.url!,
+      host,
+      port,
+      authorization: http.request.headers.authorization,
+    };
+    const { caller, resolve } = await identify(endpoint, signed, { payload, http, seen });
+    seen.clientId = caller.clientId;
+    const scopes = neededScopes(endpoint, dialect);
+    const request: EndpointRequest = {
+      requestId: seen.requestId,
+      now: seen.now,
+      params: seen.params,
+      query,
+      body,
+      caller,
+      signed,
+      payload,
+      contentType: http.request.headers['content-type'] ?? '',
+      sourceIp,
+      traceparent: traceparentOf(http.request),
+      async authorize(params) {
+        if (scopes === undefined) return;
+        const expression = renderExpression(scopes, params);
+        const missing = missingScopes(expression, await resolve());
+        if (missing) throw insufficient(caller, missing, expression);
+      },
+    };
+    if (endpoint.authorization !== 'command') await request.authorize(request.params);
+    const reply = await endpoint.handle(request);
+    if (parts.checkReplies && endpoint.output && reply.body !== undefined) validateOutput(endpoint.output, reply.body);
+    return reply;
+  }
+
+  function readInput({ endpoint, http, seen }: Pick<Progress, 'http' | 'seen'> & { endpoint: Endpoint }, payload: Buffer) {
+    const body = parseBody(payload, http.request.headers);
+    seen.payload = shownPayload(body, inputProperties(endpoint.input!));
+    validateInput(endpoint.input!, body);
+    return body;
+  }
+
+  async function identify(
+    endpoint: Endpoint,
+    signed: SignedRequest,
+    { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
+  ): Promise<{ caller: Caller; resolve(): Promise<readonly string[]> }> {
+    if (endpoint.authentication === 'none') return nobody;
+    const verdict = await parts.authenticate(signed, seen.now);
+    if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
+    if (verdict.status === 'no-auth') {
+      return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
+    }
+    checkPayload(verdict, payload, http.request.headers['content-type'] ?? '');
+    const { clientId, issuer, scopes, expires } = verdict;
+    return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
+  }
+
+  function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
+    const guarded = parts.readAccess === undefined ? dialect === 'current' : parts.readAccess === 'guarded';
+    return endpoint.reads && !guarded ? undefined : endpoint.scopes;
+  }
+
+  function refuse(response: ServerResponse, thrown: unknown, seen: Seen): number {
+    const error = asApiError(thrown, seen);
+    const status = STATUS_OF[error.code];
+    if (response.headersSent) {
+      // A list that failed halfway must not look complete.
+      response.destroy();
+      return status;
+    }
+    if (status === 401) response.setHeader('www-authenticate', 'hawk');
+    if (status === 503) response.setHeader('retry-after', '1');
+    // What of a refused body is not read yet is not worth reading.
+    if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
+    const { name: method, params, payload, now } = seen;
+    sendJson(response, status, errorBody(error, { method, params, payload, time: now.toJSON() }));
+    return status;
+  }
+
+  function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
+    if (thrown instanceof ApiError) return thrown;
+    if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    log.error({ err: thrown, requestId, method: name, incidentId: requestId }, 'internal error');
+    return new ApiError('InternalServerError', `internal error; its incident id in this service's log is ${requestId}`);
+  }
+}
+
+type Http = { request: IncomingMessage; response: ServerResponse };
+type Progress = { match: Match; search: string; http: Http; seen: Seen };
+
+const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
+
+function insufficient({ clientId }: Caller, missing: string[], expression: unknown): ApiError {
+  const message = [
+    `client ${clientId} does not have sufficient scopes; it is missing:`,
+    ...missing.map((scope) => `  ${scope}`),
+    'The request needs:',
+    JSON.stringify(expression, undefined, 2),
+  ].join('\n');
+  return new ApiError('InsufficientScopes', message, { clientId, missing, required: expression });
+}
+
+/** A trace to be carried on into the log, where it is of the form that W3C Trace Context gives it. */
+function traceparentOf({ headers: { traceparent } }: IncomingMessage): string | undefined {
+  return typeof traceparent === 'string' && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
+    ? traceparent
+    : undefined;
+}
+
+function split(url: string): [path: string, search?: string] {
+  const mark = url.indexOf('?');
+  return mark < 0 ? [url] : [url.slice(0, mark), url.slice(mark + 1)];
+}

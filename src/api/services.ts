@@ -1,0 +1,37 @@
+import type { HandleCommand } from '../handleCommand.ts';
+import type { LastUsed } from '../lastUsed.ts';
+import type { EventStore } from '../eventStore/eventStore.ts';
+import type { Projector } from '../project.ts';
+import type { MakeSecret } from '../secretStore/newSecret.ts';
+import type { CommandContext } from '../handleCommand.ts';
+import type { Authenticate } from './authenticate.ts';
+import type { EndpointRequest } from './endpoint.ts';
+
+/** What the handlers of the endpoints work with. */
+export type Services = {
+  projector: Projector;
+  eventStore: EventStore;
+  handleCommand: HandleCommand;
+  makeSecret: MakeSecret;
+  lastUsed: LastUsed;
+  authenticate: Authenticate;
+  /** Throws when a store that the service needs does not answer. */
+  checkBackends(): Promise<void>;
+};
+
+/** For whom a command runs that a request asks for. */
+export function contextOf(request: EndpointRequest): CommandContext {
+  const { requestId, now, caller, sourceIp, traceparent } = request;
+  return {
+    now,
+    authorize: (params) => request.authorize(params),
+    metadata: {
+      actor: caller.clientId,
+      ...(caller.issuer !== undefined && { issuer: caller.issuer }),
+      at: now.toJSON(),
+      requestId,
+      ...(sourceIp !== undefined && { sourceIp }),
+      ...(traceparent !== undefined && { traceparent }),
+    },
+  };
+}

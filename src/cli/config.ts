@@ -1,0 +1,9 @@
+import { Command } from 'commander';
+import { readConfig, redactedConfig } from '../config.ts';
+
+/** `authledger config`. */
+export function configCommand(): Command {
+  return new Command('config')
+    .description('print the settings that are in force, secrets left out')
+    .action(() => console.log(JSON.stringify(redactedConfig(readConfig()), undefined, 2)));
+}

@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import hawk from 'hawk';
+import { readConfig } from '../config.ts';
+import { makeLogger } from '../logger.ts';
+import { serve } from '../serve.ts';
+import { untilSignal } from './untilSignal.ts';
+
+type Credentials = { clientId: string; accessToken: string };
+
+/** Roles of a small company: people get what their team may do, and a team's role works for any project. */
+const ROLES = {
+  'project-admin:*': {
+    description: 'Whoever administers a project may do this in it; <..> is the project',
+    scopes: ['queue:create-task:<..>/*', 'secrets:get:project/<..>/*', 'assume:team:developers'],
+  },
+  'team:developers': { description: 'What every developer may do', scopes: ['index:find-task:*', 'assume:team:readers'] },
+  'team:readers': { description: 'What everybody in the company may do', scopes: ['queue:list-task:*'] },
+};
+
+/** `authledger demo`: what a newcomer runs first. */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('start the service on a temporary directory, show what it does, and leave it running to try')
+    .option('--exit', 'stop after the tour')
+    .action(async ({ exit = false }: { exit?: boolean }) => {
+      const dataDir = mkdtempSync(join(tmpdir(), 'authledger-demo-'));
+      const config = readConfig({ DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
+      const serving = await serve(config, { log: makeLogger({ level: 'warn', destination: process.stderr }) });
+      try {
+        const { clientId, accessToken } = serving.madeRoot!;
+        await tour(serving.rootUrl, { clientId, accessToken });
+        if (!exit) {
+          console.log(nextThings(serving.rootUrl, { clientId, accessToken }));
+          await untilSignal();
+        }
+      } finally {
+        await serving.stop();
+        rmSync(dataDir, { recursive: true, force: true });
+      }
+    });
+}
+
+async function tour(rootUrl: string, root: Credentials): Promise<void> {
+  const asRoot = caller(rootUrl, root);
+  step('The service runs, and made a client for its administrator', root.clientId);
+
+  for (const [roleId, role] of Object.entries(ROLES).reverse()) await asRoot('PUT', `/roles/${encodeURIComponent(roleId)}`, role);
+  step('Three roles were created', Object.keys(ROLES).join(', '));
+
+  const expires = new Date(Date.now() + 24 * 60 * 60_000).toJSON();
+  const settings = { description: 'Builds things', expires, scopes: ['assume:project-admin:rocket'] };
+  const builder = (await asRoot('PUT', '/clients/demo%2Fbuilder', settings)) as Credentials & { expandedScopes: string[] };
+  step('A client was created, with one scope: the role project-admin:rocket', builder.clientId);
+  step('Its scope expands to', builder.expandedScopes);
+
+  const signed = { method: 'get', resource: '/v1/task/abc', host: 'queue.example.com', port: 443 };
+  const uri = `https://${signed.host}${signed.resource}`;
+  const authorization = hawk.client.header(uri, 'GET', { credentials: credentialsOf(builder) }).header;
+  const verdict = await caller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
+  step('It signed a request to another service, which asked authledger who that was', verdict);
+
+  const disabled = `/clients/${encodeURIComponent(builder.clientId)}/disable`;
+  await asRoot('POST', disabled);
+  const refused = await caller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
+  step('The client was disabled, and at the very next request', refused);
+
+  const role = { ...ROLES['team:readers'], scopes: ['queue:list-task:*', 'queue:get-artifact:public/*'] };
+  await asRoot('POST', '/roles/team%3Areaders', role);
+  const { scopes } = (await asRoot('POST', '/scopes/expand', { scopes: settings.scopes })) as { scopes: string[] };
+  step('A role two steps away got a new scope; the same scope now expands to', scopes);
+
+  const history = (await asRoot('GET', `/audit/client/${encodeURIComponent(builder.clientId)}`)) as { auditHistory: object[] };
+  step('Every change is an event; what happened to the client', history.auditHistory);
+}
+
+/** Calls the API, signed where there are credentials. */
+function caller(rootUrl: string, credentials?: Credentials) {
+  return async function call(method: string, path: string, body?: object): Promise<object> {
+    const url = `${rootUrl}/api/auth/v1${path}`;
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (credentials) {
+      headers['authorization'] = hawk.client.header(url, method, { credentials: credentialsOf(credentials) }).header;
+    }
+    const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+    const reply = (await response.json()) as { message?: string };
+    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${reply.message}`);
+    return reply;
+  };
+}
+
+function credentialsOf({ clientId, accessToken }: Credentials) {
+  return { id: clientId, key: accessToken, algorithm: 'sha256' } as const;
+}
+
+let steps = 0;
+function step(what: string, shown: unknown): void {
+  const text = typeof shown === 'string' ? shown : JSON.stringify(shown, undefined, 2);
+  console.log(`\n${(steps += 1)}. ${what}:\n${text.replaceAll(/^/gm, '   ')}`);
+}
+
+function nextThings(rootUrl: string, { clientId, accessToken }: Credentials): string {
+  return `
+It keeps running at ${rootUrl} until you press Ctrl-C; everything is thrown away then. Things to try:
+
+  curl ${rootUrl}/v1/roles/                  (the older dialect lets everybody read)
+  curl ${rootUrl}/api/auth/v1/scopes/current (an unsigned request has no scopes)
+  open ${rootUrl}/openapi.json               (every method)
+
+With a Taskcluster client (npm install taskcluster-client):
+
+  export TASKCLUSTER_ROOT_URL=${rootUrl}
+  export TASKCLUSTER_CLIENT_ID=${clientId}
+  export TASKCLUSTER_ACCESS_TOKEN=${accessToken}
+  node --input-type=module -e "import {Auth, fromEnvVars} from 'taskcluster-client';
+    console.log(await new Auth(fromEnvVars()).getEntityHistory('client', 'demo/builder'))"
+`;
+}

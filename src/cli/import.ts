@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import type { Service } from '../compose.ts';
+import { checkRoles, type Entries, readEntries } from '../importEntries.ts';
+import { planClient, planRoles, type Step } from '../importPlan.ts';
+import { progressBar } from './progress.ts';
+import { withService } from './withService.ts';
+
+/** Clients that are imported at the same time: their changes then share commits. */
+const AT_ONCE = 64;
+
+/** `authledger import`. */
+export function importCommand(): Command {
+  return new Command('import')
+    .description('take over roles and clients from Taskcluster exports; running it again changes nothing that is so already')
+    .argument('<file...>', 'JSON arrays of roles or of clients, as listRoles and listClients give them')
+    .option('--dry-run', 'only say what would happen')
+    .action(async (files: string[], { dryRun = false }: { dryRun?: boolean }) => {
+      const entries = readEntries(files.map((name) => ({ name, text: readFileSync(name, 'utf8') })), new Date());
+      const done = await withService(async (service) => {
+        const problems = [...entries.problems, ...checkRoles(service.projector.roleGraph.clone(), entries.roles)];
+        if (problems.length > 0) return refuse(problems);
+        return importAll(service, { entries, dryRun });
+      });
+      if (done) console.log(report(done, { entries, dryRun }));
+    });
+}
+
+function refuse(problems: string[]): undefined {
+  const shown = problems.slice(0, 20);
+  if (problems.length > shown.length) shown.push(`… and ${problems.length - shown.length} more`);
+  console.error(`authledger: nothing was imported, as these entries cannot be:\n  ${shown.join('\n  ')}`);
+  process.exitCode = 1;
+  return undefined;
+}
+
+type Counts = Record<'role' | 'client', Record<Step['action'], number>>;
+
+async function importAll(service: Service, { entries, dryRun }: { entries: Entries; dryRun: boolean }): Promise<Counts> {
+  const counts: Counts = { role: { create: 0, update: 0, unchanged: 0 }, client: { create: 0, update: 0, unchanged: 0 } };
+  const bar = progressBar('importing', entries.roles.length + entries.clients.length);
+  let finished = 0;
+  async function take(kind: 'role' | 'client', step: Step): Promise<void> {
+    if (dryRun && step.action !== 'unchanged') console.log(`would ${step.action} ${step.what}`);
+    if (step.note !== undefined) console.error(`${step.what} ${step.note}`);
+    if (!dryRun) await step.run?.();
+    counts[kind][step.action] += 1;
+    bar.update((finished += 1));
+  }
+  try {
+    for (const step of planRoles(service, entries.roles)) await take('role', step);
+    const waiting = [...entries.clients];
+    const worker = async (): Promise<void> => {
+      for (let entry = waiting.shift(); entry; entry = waiting.shift()) await take('client', await planClient(service, entry));
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  } finally {
+    bar.stop();
+  }
+  return counts;
+}
+
+function report({ role, client }: Counts, { entries, dryRun }: { entries: Entries; dryRun: boolean }): string {
+  const changed = role.create + role.update + client.create + client.update;
+  const [created, updated] = dryRun ? ['to create', 'to update'] : ['created', 'updated'];
+  const line = (name: string, { create, update, unchanged }: Counts['role']): string =>
+    `${name}: ${create} ${created}, ${update} ${updated}, ${unchanged} unchanged`;
+  return [
+    line('roles', role),
+    line('clients', client),
+    ...(entries.skippedStatic > 0 ? [`static clients skipped, as they belong to configuration: ${entries.skippedStatic}`] : []),
+    ...(changed === 0 ? ['nothing to change: everything is so already'] : []),
+  ].join('\n');
+}

@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { openStores } from '../compose.ts';
+import { readConfig } from '../config.ts';
+import { rotateKeys } from '../secretStore/rotateKeys.ts';
+import { progressBar } from './progress.ts';
+
+/** `authledger keys rotate`. */
+export function keysCommand(): Command {
+  const rotate = new Command('rotate')
+    .description(
+      'seal all secrets under a new key. The generated key file gets one added; with SECRET_KEYS, put the new key first\n' +
+        'and restart the service before you run this. Nothing is lost when it is interrupted: run it again. Old keys are\n' +
+        'named when nothing uses them any more, and never removed.',
+    )
+    .option('--no-new-key', 'only seal again what is not under the current key yet (after an interruption)')
+    .action(async ({ newKey }: { newKey: boolean }) => {
+      const config = readConfig();
+      if (newKey) addKey(config);
+      const stores = openStores(config);
+      try {
+        const bar = progressBar('sealing', 0);
+        const { resealed, current, unused, used } = await rotateKeys(stores, bar);
+        bar.stop();
+        console.log(`current key: ${current}; secrets sealed again under it: ${resealed}`);
+        for (const id of unused) console.log(`no longer used: ${id} (it may be removed)`);
+        for (const id of used) console.log(`still used: ${id}: run this again`);
+      } finally {
+        await stores.close();
+      }
+    });
+  return new Command('keys').description('the keys that seal the access tokens').addCommand(rotate);
+}

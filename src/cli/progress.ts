@@ -1,0 +1,14 @@
+import cliProgress from 'cli-progress';
+
+/** A progress bar on stderr; where that is no terminal, a line now and then. */
+export function progressBar(what: string, total: number): { update(done: number): void; stop(): void } {
+  const bar = new cliProgress.SingleBar({
+    format: `${what} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left`,
+    stream: process.stderr,
+    noTTYOutput: true,
+    notTTYSchedule: 5000,
+    hideCursor: true,
+  });
+  bar.start(total, 0);
+  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+}

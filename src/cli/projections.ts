@@ -1,0 +1,60 @@
+import Table from 'cli-table3';
+import { Argument, Command } from 'commander';
+import { openStores, type Stores } from '../compose.ts';
+import { readConfig } from '../config.ts';
+import type { Event } from '../event.ts';
+import { type Projection, tableOf } from '../projection.ts';
+import { allProjections } from '../project.ts';
+import { rebuild } from '../rebuild.ts';
+import { progressBar } from './progress.ts';
+
+/** `authledger projections`. */
+export function projectionsCommand(): Command {
+  const status = new Command('status').description('how far each projection has come').action(() => withStores(showStatus));
+  const names = allProjections.map(({ name }) => name);
+  const rebuildCommand = new Command('rebuild')
+    .description('build projections anew from the log; a running service answers from the old ones until the new take over')
+    .addArgument(new Argument('[name]', 'which one; all when left out').choices(names))
+    .action((name?: string) =>
+      withStores(async (stores) => {
+        for (const projection of allProjections) if (name === undefined || name === projection.name) await rebuildOne(stores, projection);
+      }),
+    );
+  return new Command('projections')
+    .description('the read models, which are built from the log')
+    .addCommand(status)
+    .addCommand(rebuildCommand);
+}
+
+async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
+  const stores = openStores(readConfig());
+  try {
+    await run(stores);
+  } finally {
+    await stores.close();
+  }
+}
+
+async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
+  const head = await eventStore.head();
+  const table = new Table({ head: ['projection', 'table', 'position', 'behind'], style: { head: [], border: [] } });
+  for (const projection of allProjections) {
+    const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
+    table.push([projection.name, tableOf(projection), checkpoint, countOf(head) - countOf(checkpoint)]);
+  }
+  console.log(table.toString());
+  console.log(`the log is at ${head}`);
+}
+
+async function rebuildOne({ eventStore, readStore }: Stores, projection: Projection<object, Event>): Promise<void> {
+  const bar = progressBar(`rebuilding ${projection.name}`, countOf(await eventStore.head()));
+  let read = 0;
+  await rebuild(projection, { eventStore, readStore }, (events) => bar.update((read = events)));
+  bar.stop();
+  console.log(`${projection.name}: built from ${read} events`);
+}
+
+/** A position as a number of events: exact in a SQLite log, where positions count them. */
+function countOf(position: string): number {
+  return Number(position.slice(position.indexOf('.') + 1));
+}

@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { type Config, isLoopback, readConfig, type StaticClient } from '../config.ts';
+import { makeLogger } from '../logger.ts';
+import { ROOT_CLIENT_ID } from '../rootCredentials.ts';
+import { serve } from '../serve.ts';
+import { untilSignal } from './untilSignal.ts';
+
+/** `authledger serve`: what `npm start` runs. */
+export function serveCommand(): Command {
+  return new Command('serve').description('start the service').action(async () => {
+    const config = readConfig();
+    const log = makeLogger({ level: config.logLevel });
+    if (config.readAccess === undefined && !isLoopback(config.host)) {
+      log.warn('anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too');
+    }
+    const serving = await serve(config, { log });
+    log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
+    // To stderr as plain text, so that the log on stdout holds no secret.
+    process.stderr.write(welcome(serving.rootUrl, config, serving.madeRoot));
+    const signal = await untilSignal();
+    log.info({ signal }, 'stopping: no further request is taken, those under way are answered');
+    await serving.stop();
+    log.info('stopped');
+  });
+}
+
+function welcome(rootUrl: string, { dataDir, staticClients }: Config, madeRoot: StaticClient | undefined): string {
+  const lines = [`authledger serves at ${rootUrl}`, ''];
+  if (madeRoot) {
+    lines.push(
+      'A client with all scopes was made for you. Its token is shown this once, and kept in',
+      `${dataDir}/root-credentials.json:`,
+      '',
+      `  TASKCLUSTER_CLIENT_ID=${madeRoot.clientId}`,
+      `  TASKCLUSTER_ACCESS_TOKEN=${madeRoot.accessToken}`,
+      '',
+    );
+  } else if (!staticClients) {
+    lines.push(`Sign as ${ROOT_CLIENT_ID}: its token is in ${dataDir}/root-credentials.json, unless you moved it.`, '');
+  }
+  lines.push(
+    'A first call:',
+    `  curl ${rootUrl}/api/auth/v1/ping`,
+    'With a Taskcluster client (npm install taskcluster-client), the credentials above in the environment:',
+    `  new Auth({ rootUrl: '${rootUrl}', credentials: fromEnvVars().credentials }).listClients()`,
+    `All methods: ${rootUrl}/openapi.json`,
+    '',
+  );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,32 @@
+import type { Projector } from './project.ts';
+import { isServiceSecret } from './secretStore/newSecret.ts';
+import type { SecretStore } from './secretStore/secretStore.ts';
+
+/** An entry is left alone this long (ms): the event that names it may be under way. */
+const GRACE = 60 * 60_000;
+const PAGE = 500;
+
+/**
+ * Destroys secrets that no client refers to: what a crash left between a secret and its event, or between an event and
+ * the end of the former secret. Answers how many there were.
+ */
+export async function destroyUnreferenced(
+  { projector, secretStore }: { projector: Projector; secretStore: SecretStore },
+  now = new Date(),
+): Promise<number> {
+  let destroyed = 0;
+  let after: string | undefined;
+  do {
+    const entries = await secretStore.list({ after, limit: PAGE });
+    after = entries.length < PAGE ? undefined : entries.at(-1)!.credentialId;
+    await projector.fresh();
+    for (const { clientId, credentialId, createdAt } of entries) {
+      if (isServiceSecret({ clientId, credentialId }) || now.getTime() - Date.parse(createdAt) < GRACE) continue;
+      const client = await projector.clients.get(clientId);
+      if (client?.credential.id === credentialId) continue;
+      await secretStore.destroy({ clientId, credentialId });
+      destroyed += 1;
+    }
+  } while (after !== undefined);
+  return destroyed;
+}

@@ -1,0 +1,43 @@
+import { INTERNAL_PREFIX, STATIC_PREFIX } from '../../schemas/constants.ts';
+import { ApiError } from './errors.ts';
+
+/** Static clients are far from expiring: nothing but configuration ends them. */
+export const STATIC_EXPIRES = '3000-01-01T00:00:00.000Z';
+
+/** Whether the clientId belongs to configuration, not to the API. */
+export function isStatic(clientId: string): boolean {
+  return clientId.startsWith(STATIC_PREFIX);
+}
+
+/** Whether the clientId names a part of this service, which can neither authenticate nor be configured. */
+export function isInternal(clientId: string): boolean {
+  return clientId.startsWith(INTERNAL_PREFIX);
+}
+
+/** Throws InputError for a client that only configuration may change. */
+export function refuseStatic(clientId: string): void {
+  if (!isStatic(clientId)) return;
+  throw new ApiError(
+    'InputError',
+    `clientId "${clientId}" starts with "${STATIC_PREFIX}", which is reserved for clients from this service's ` +
+      'configuration (STATIC_CLIENTS): ask its administrator to change them',
+    { clientId },
+  );
+}
+
+/** Throws InputError for scopes that end in two stars: they would be read in two ways. */
+export function refuseDoubleStars(scopes: readonly string[] = []): void {
+  const scope = scopes.find((each) => each.endsWith('**'));
+  if (scope !== undefined) throw new ApiError('InputError', 'scopes must not end with `**`', { scope });
+}
+
+/** Throws ResourceNotFound where there is no client. */
+export function existing<Row>(row: Row | undefined, clientId: string): Row {
+  if (!row) throw new ApiError('ResourceNotFound', `client ${clientId} does not exist`, { clientId });
+  return row;
+}
+
+/** Whether a client's time is over. The moment of `expires` itself still counts as valid. */
+export function isExpired({ expires }: { expires: string }, now: Date): boolean {
+  return new Date(expires) < now;
+}

@@ -1,0 +1,38 @@
+import { ApiError } from './errors.ts';
+import type { RoleGraph } from './roleGraph.ts';
+import type { RoleRow } from '../../projections/roles.ts';
+
+/** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
+export type RolesState = Pick<RoleGraph<RoleRow>, 'get' | 'expand' | 'cycleThrough' | 'endlessThrough'>;
+
+const PARAMETER = '<..>';
+
+/**
+ * Throws InputError for scopes of a parameterised role that could be read in two ways: with two parameters, or with a
+ * star directly before a parameter at the end (an empty parameter would make that star match everything).
+ */
+export function refuseAmbiguousScopes(roleId: string, scopes: readonly string[]): void {
+  if (!roleId.endsWith('*')) return;
+  for (const scope of scopes) {
+    if (scope.split(PARAMETER).length > 2) {
+      throw new ApiError('InputError', `scope '${scope}' has more than one '${PARAMETER}'`, { scope });
+    }
+    if (scope.endsWith(`*${PARAMETER}`)) {
+      throw new ApiError('InputError', `scope '${scope}' ends with an ambiguous '*${PARAMETER}'`, { scope });
+    }
+  }
+}
+
+/** Throws InputError, with the cycle in its details, when some roles would grant each other in a circle. */
+export function refuseCycle(cycle: string[] | undefined): void {
+  if (!cycle) return;
+  const path = cycle.map((roleId) => `'${roleId}'`).join(' -> ');
+  throw new ApiError('InputError', `roles must not depend on each other in a cycle, found: ${path}`, { cycle });
+}
+
+/** The stored role; throws ResourceNotFound where there is none. */
+export function existingRole(roles: Pick<RolesState, 'get'>, roleId: string): RoleRow {
+  const role = roles.get(roleId);
+  if (!role) throw new ApiError('ResourceNotFound', `role ${roleId} does not exist`, { roleId });
+  return role;
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Command } from './command.ts';
+import { ApiError } from './domain/errors.ts';
+import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
+import { type EventStore, type Revision, StoreUnavailable, WrongExpectedRevision } from './eventStore/eventStore.ts';
+import type { Projector } from './project.ts';
+import type { NewSecret } from './secretStore/newSecret.ts';
+import type { SecretStore } from './secretStore/secretStore.ts';
+import type { Subject } from './subjects.ts';
+
+const MOST_TRIES = 10;
+
+/** For whom a command runs. `authorize` is asked on every try, so that it always judges the state that is changed. */
+export type CommandContext = {
+  now: Date;
+  metadata: Metadata;
+  authorize(params: Record<string, unknown>): Promise<void>;
+};
+
+export type CommandRun<Input, State, R, E extends Event> = {
+  command: Command<Input, State, E>;
+  subject: Subject<State, R>;
+  input: Input;
+  context: CommandContext;
+  /** The token that the command gives out, put into the secret store just before the events that name it. */
+  secret?: NewSecret;
+};
+
+/** What came of a command: the row after it, and no events where it was already so. */
+export type Outcome<R> = { events: Event[]; row: R | undefined; position: Position };
+
+export type HandleCommand = ReturnType<typeof makeHandleCommand>;
+
+/**
+ * Runs commands, and is the only place that retries and authorizes: read, authorize, decide, append at the revision
+ * read; on a conflict all of it again, at most 10 times, then ServiceUnavailable. Commands on one stream queue.
+ * Resolves once this node's read models hold the change (or after 5 s all the same: a durable change is never answered
+ * with an error). Throws what check, authorize and decide throw; nothing was changed then.
+ */
+export function makeHandleCommand(parts: {
+  eventStore: EventStore;
+  secretStore: SecretStore;
+  projector: Projector;
+  log: Logger;
+}) {
+  const { eventStore, secretStore, projector, log } = parts;
+  const inTurn = turns();
+
+  return function handleCommand<Input, State, R, E extends Event>(
+    run: CommandRun<Input, State, R, E>,
+  ): Promise<Outcome<R>> {
+    run.command.check?.(run.input);
+    return inTurn(run.subject.stream, async () => {
+      const secret = run.secret && keptSecret(secretStore, run.secret);
+      try {
+        const outcome = await tryUntilAppended(run, secret);
+        if (outcome.events.length === 0) await secret?.discard();
+        await projector.reach(outcome.position);
+        return outcome;
+      } catch (error) {
+        if (error instanceof ApiError) await secret?.discard();
+        throw translated(error);
+      }
+    });
+  };
+
+  async function tryUntilAppended<Input, State, R, E extends Event>(
+    { command, subject, input, context }: CommandRun<Input, State, R, E>,
+    secret: ReturnType<typeof keptSecret> | undefined,
+  ): Promise<Outcome<R>> {
+    const ids: string[] = [];
+    for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
+      await projector.fresh();
+      const { state, revision } = await subject.load();
+      await context.authorize(command.authParams(input, state));
+      const decided = command.decide(input, state, { now: context.now });
+      const before = subject.row(state);
+      if (decided.length === 0) return { events: [], row: before, position: projector.position };
+      const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= randomUUID()) }));
+      await secret?.store();
+      try {
+        const write = { stream: subject.stream, expectedRevision: revision, events };
+        const { position } = await eventStore.append([write], context.metadata);
+        const row = subject.fold(before, asRecorded(write, { revision, position, context }));
+        await release(subject, before, row);
+        return { events, row, position };
+      } catch (error) {
+        if (!(error instanceof WrongExpectedRevision)) throw error;
+      }
+      await sleep(Math.random() * 10 * tries);
+    }
+    throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
+  }
+
+  /** The former token ends with the change; what fails here is left to the job that looks for such entries. */
+  async function release<State, R>(subject: Subject<State, R>, before?: R, after?: R): Promise<void> {
+    const place = subject.released?.(before, after);
+    if (!place) return;
+    await secretStore
+      .destroy(place)
+      .catch((error: unknown) => log.warn({ err: error, ...place }, 'a former token was not destroyed yet'));
+  }
+}
+
+/** One job at a time for each stream. */
+function turns() {
+  const last = new Map<string, Promise<unknown>>();
+  return function inTurn<T>(stream: string, job: () => Promise<T>): Promise<T> {
+    const turn = (last.get(stream) ?? Promise.resolve()).then(job, job);
+    last.set(stream, turn);
+    const leave = (): void => {
+      if (last.get(stream) === turn) last.delete(stream);
+    };
+    turn.then(leave, leave);
+    return turn;
+  };
+}
+
+/** A new secret that is stored at most once, and thrown away when nothing came to name it. */
+function keptSecret(secretStore: SecretStore, { place, token }: NewSecret) {
+  let stored = false;
+  return {
+    async store(): Promise<void> {
+      if (stored) return;
+      await secretStore.put(place, token);
+      stored = true;
+    },
+    async discard(): Promise<void> {
+      if (stored) await secretStore.destroy(place);
+    },
+  };
+}
+
+function asRecorded(
+  { stream, events }: { stream: string; events: NewEvent[] },
+  { revision, position, context }: { revision: Revision; position: Position; context: CommandContext },
+): Recorded[] {
+  const first = revision === 'none' ? 0 : revision + 1;
+  const { metadata } = context;
+  return events.map((event, i) => ({ ...event, stream, revision: first + i, position, metadata }));
+}
+
+function translated(error: unknown): unknown {
+  return error instanceof StoreUnavailable
+    ? new ApiError('ServiceUnavailable', 'the database cannot be written to right now: nothing was changed, try again')
+    : error;
+}

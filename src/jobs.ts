@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+
+/** Something that is done now and then: `run` answers how much there was to do, `every` is in milliseconds. */
+export type Job = { name: string; every: number; run(): Promise<number> };
+
+/** How often (ms) a node asks whether the jobs have become its own. */
+const ASK_EVERY = 500;
+
+/**
+ * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
+ * Answers a function that starts no further run and resolves when those under way are done.
+ */
+export function startJobs(jobs: Job[], { isOurs, log }: { isOurs(): boolean; log: Logger }): () => Promise<void> {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const pause = (ms: number): Promise<void> =>
+    sleep(ms, undefined, { signal, ref: false }).catch((error: Error) => {
+      if (error.name !== 'AbortError') throw error;
+    });
+
+  async function repeat({ name, every, run }: Job): Promise<void> {
+    while (!signal.aborted) {
+      if (isOurs()) {
+        await run().then(
+          (count) => count > 0 && log.info({ job: name, count }, 'job done'),
+          (error: unknown) => log.error({ job: name, err: error }, 'job failed: it is tried again later'),
+        );
+        await pause(every);
+      } else await pause(ASK_EVERY);
+    }
+  }
+  const running = jobs.map(repeat);
+  return async () => {
+    stopping.abort();
+    await Promise.all(running);
+  };
+}

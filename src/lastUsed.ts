@@ -1,0 +1,70 @@
+import type { Logger } from 'pino';
+import type { ReadStore } from './readStore/readStore.ts';
+
+/** A client's use is noted at most this often (ms). */
+const PRECISION = 6 * 60 * 60_000;
+/** Uses are written this long (ms) after the first of them, many at once. */
+const WRITE_DELAY = 1000;
+/** Clients whose last note is kept in mind; it only spares reading it again. */
+const MOST_KNOWN = 100_000;
+const TABLE = 'last-used';
+
+/**
+ * When clients were last used, to 6 hours. This is telemetry, not history: it lies beside the projections, and is lost
+ * with them. The date stands in the place of the position, so that a later one always wins.
+ */
+export function openLastUsed(readStore: ReadStore, log: Logger) {
+  const known = new Map<string, number>();
+  const unwritten = new Map<string, string>();
+  let timer: NodeJS.Timeout | undefined;
+
+  async function read(clientId: string): Promise<string | undefined> {
+    return unwritten.get(clientId) ?? (await readStore.get<{ at: string }>(TABLE, clientId))?.value?.at;
+  }
+
+  function plan(clientId: string, at: string): void {
+    unwritten.set(clientId, at);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      write().catch((error: unknown) => log.warn({ err: error }, 'when clients were last used was not written'));
+    }, WRITE_DELAY).unref();
+  }
+
+  async function write(): Promise<void> {
+    const rows = [...unwritten].map(([key, at]) => ({ key, value: { at }, position: at }));
+    if (rows.length === 0) return;
+    await readStore.commit(TABLE, rows, rows.map(({ position }) => position).sort().at(-1)!);
+    for (const { key, position } of rows) if (unwritten.get(key) === position) unwritten.delete(key);
+  }
+
+  return {
+    /** When a client was last used in its present life; when it was created, if never. */
+    async of({ clientId, created }: { clientId: string; created: string }): Promise<string> {
+      const at = await read(clientId);
+      return at !== undefined && at > created ? at : created;
+    },
+
+    /** Notes that a client was used just now. */
+    async touch(clientId: string, now: Date): Promise<void> {
+      const noted = known.get(clientId) ?? Date.parse((await read(clientId)) ?? new Date(0).toJSON());
+      const isRecent = now.getTime() - noted < PRECISION;
+      if (known.size >= MOST_KNOWN) known.clear();
+      known.set(clientId, isRecent ? noted : now.getTime());
+      if (isRecent) return;
+      plan(clientId, now.toJSON());
+    },
+
+    /** Takes over when a client was used in another deployment. */
+    import(clientId: string, at: string): void {
+      plan(clientId, at);
+    },
+
+    /** Writes what is not written yet. */
+    async close(): Promise<void> {
+      clearTimeout(timer);
+      await write();
+    },
+  };
+}
+
+export type LastUsed = ReturnType<typeof openLastUsed>;

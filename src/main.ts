@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { configCommand } from './cli/config.ts';
+import { demoCommand } from './cli/demo.ts';
+import { exportCommand } from './cli/export.ts';
+import { importCommand } from './cli/import.ts';
+import { keysCommand } from './cli/keys.ts';
+import { projectionsCommand } from './cli/projections.ts';
+import { purgeExpiredCommand } from './cli/purgeExpired.ts';
+import { serveCommand } from './cli/serve.ts';
+import { describeFailure } from './cli/failure.ts';
+import { SERVICE_VERSION } from './version.ts';
+
+const program = new Command('authledger')
+  .description(
+    'An auth service that speaks the Taskcluster Auth API and whose database is a log.\n' +
+      'Settings come from the environment; `authledger config` prints them. Every command works on a DATA_DIR while a\n' +
+      'service runs on it.',
+  )
+  .version(SERVICE_VERSION)
+  .showHelpAfterError()
+  .addCommand(serveCommand())
+  .addCommand(demoCommand())
+  .addCommand(importCommand())
+  .addCommand(exportCommand())
+  .addCommand(projectionsCommand())
+  .addCommand(keysCommand())
+  .addCommand(purgeExpiredCommand())
+  .addCommand(configCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(describeFailure(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,109 @@
+import type { Event, Position, Recorded } from './event.ts';
+import { fold, type Projection, tableOf } from './projection.ts';
+import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
+
+/** This node's view of a projection's table. */
+export function readModel<R extends object, E extends Event>(projection: Projection<R, E>, store: ReadStore): ReadModel<R> {
+  return new ReadModel<R>(projection as unknown as Projection<object, Event>, store);
+}
+
+/** Rows that are read at a time where all are wanted. */
+const PAGE = 500;
+
+/**
+ * A projection as this node sees it: the shared rows of the read store, with this node's newer ones laid over them.
+ *
+ * Every node applies the log's events itself, so what it answers never waits for the node that writes the rows. A row
+ * stays in the overlay (a tombstone too) until the table's checkpoint has passed it. Whoever holds the lease writes
+ * the overlay's rows to the store.
+ */
+export class ReadModel<R extends object> {
+  readonly table: string;
+  #projection: Projection<object, Event>;
+  #store: ReadStore;
+  #overlay = new Map<string, Row<R>>();
+
+  constructor(projection: Projection<object, Event>, store: ReadStore) {
+    this.#projection = projection;
+    this.table = tableOf(projection);
+    this.#store = store;
+  }
+
+  /** The current row of a key; undefined where there is none. */
+  async get(key: string): Promise<R | undefined> {
+    return (await this.#row(key))?.value;
+  }
+
+  /** A page of rows in byte order of their keys. It may be short, even empty, before the end: go on after `last`. */
+  async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
+    const newer = new Map(this.#overlayWithin(page));
+    const stored = await this.#store.list<R>(this.table, page);
+    const last = stored.length < page.limit ? undefined : stored.at(-1)!.key;
+    const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
+    for (const [key, row] of newer) {
+      const known = merged.get(key);
+      if (known ? row.position > known.position : last === undefined || compareBytes(key, last) < 0) merged.set(key, row);
+    }
+    const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
+    const rows = present.sort((a, b) => compareBytes(a.key, b.key)).slice(0, page.limit);
+    return { rows, last: present.length > page.limit ? rows.at(-1)!.key : last };
+  }
+
+  /** All rows with a prefix, page by page: the rows of one page are as of one moment. */
+  async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
+    let after: string | undefined;
+    do {
+      const page = await this.list({ prefix, after, limit: PAGE });
+      yield* page.rows;
+      after = page.last;
+    } while (after !== undefined);
+  }
+
+  /** Folds one event in, unless its row is newer already. Answers the row it concerns; undefined when it is removed. */
+  async apply(event: Recorded): Promise<R | undefined> {
+    if (!this.#projection.on[event.type]) return undefined;
+    const key = this.#projection.key(event);
+    const row = await this.#row(key);
+    if (row && row.position >= event.position) return row.value;
+    const value = fold(this.#projection, row?.value, [event]) as R | undefined;
+    this.#overlay.set(key, { key, value, position: event.position });
+    return value;
+  }
+
+  /** Rows that are newer than the shared table may be. */
+  get unwritten(): number {
+    return this.#overlay.size;
+  }
+
+  /** Writes the overlay to the shared table, whose checkpoint moves to the position. */
+  async write(position: Position): Promise<void> {
+    await this.#store.commit(this.table, [...this.#overlay.values()], position);
+    this.settle(position);
+  }
+
+  /** Forgets rows that the shared table holds, as its checkpoint is at the position. */
+  settle(position: Position): void {
+    for (const [key, row] of this.#overlay) if (row.position <= position) this.#overlay.delete(key);
+  }
+
+  /** How far the shared table has come. */
+  checkpoint(): Promise<Position | undefined> {
+    return this.#store.checkpoint(this.table);
+  }
+
+  async #row(key: string): Promise<Row<R> | undefined> {
+    return this.#overlay.get(key) ?? (await this.#store.get<R>(this.table, key));
+  }
+
+  /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */
+  #overlayWithin({ prefix = '', after }: Page): [string, Row<R>][] {
+    return [...this.#overlay].filter(
+      ([key]) => key.startsWith(prefix) && (after === undefined || compareBytes(key, after) > 0),
+    );
+  }
+}
+
+/** Order of the UTF-8 bytes of two keys. Ids are ASCII, where it is the order of the text itself. */
+function compareBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createPrivateFile } from './privateFile.ts';
+import { randomToken } from './secretStore/newSecret.ts';
+import { ConfigError, type StaticClient } from './config.ts';
+
+/** The client that a service without STATIC_CLIENTS makes for its administrator. */
+export const ROOT_CLIENT_ID = 'static/taskcluster/root';
+const FILE = 'root-credentials.json';
+
+/**
+ * The administrator's client, with the token in `root-credentials.json` of the data directory, which is made (0600) where
+ * there is none. Throws ConfigError when the file is there and does not hold credentials.
+ */
+export function rootClient(dataDir: string): StaticClient {
+  const file = join(dataDir, FILE);
+  createPrivateFile(file, `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`);
+  const { accessToken } = parse(file) as { accessToken?: unknown };
+  if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
+    throw new ConfigError(`${file} holds no accessToken: restore it, or remove it to have a new one made`);
+  }
+  const description = 'Made at the first start, for the administrator. Set STATIC_CLIENTS to replace it.';
+  return { clientId: ROOT_CLIENT_ID, accessToken, description, scopes: ['*'] };
+}
+
+function parse(file: string): object {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as object;
+  } catch (error) {
+    throw new ConfigError(`${file} cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'malformed'})`);
+  }
+}

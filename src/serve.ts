@@ -1,0 +1,97 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { makeApp } from './api/app.ts';
+import { trustFunction } from './api/forwarded.ts';
+import { makeServe } from './api/serve.ts';
+import { startService } from './compose.ts';
+import type { Config } from './config.ts';
+import { destroyUnreferenced } from './destroyUnreferenced.ts';
+import { startJobs } from './jobs.ts';
+import { purgeExpired } from './purgeExpired.ts';
+import { synchroniseStaticClients } from './staticClients.ts';
+import type { StaticClient } from './config.ts';
+
+const MINUTE = 60_000;
+/** Requests under way when the service is told to stop have this long (ms) to end. */
+const DRAIN = 30_000;
+
+/** A service that answers. */
+export type Serving = {
+  /** Where it listens. */
+  port: number;
+  rootUrl: string;
+  /** The administrator's client, when this start made it. */
+  madeRoot: StaticClient | undefined;
+  service: Awaited<ReturnType<typeof startService>>;
+  /** Takes no further request, answers those under way, then writes and closes everything. */
+  stop(): Promise<void>;
+};
+
+/** Starts the whole service; `checkReplies` checks every reply against its schema, for tests. */
+export async function serve(config: Config, { log, checkReplies = false }: { log: Logger; checkReplies?: boolean }): Promise<Serving> {
+  const service = await startService(config, log);
+  try {
+    const madeRoot = await synchroniseStaticClients(service, { configured: config.staticClients, dataDir: config.dataDir });
+    const server = await listen(config);
+    const port = (server.address() as AddressInfo).port;
+    const rootUrl = config.rootUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    server.on(
+      'request',
+      makeApp(
+        makeServe({
+          ...service,
+          position: () => service.projector.position,
+          log,
+          readAccess: config.readAccess,
+          trustProxy: trustFunction(config.trustProxy),
+          maxBodyBytes: config.maxBodyBytes,
+          checkReplies,
+        }),
+        { endpoints: service.endpoints, config: { ...config, rootUrl } },
+      ),
+    );
+    const stopJobs = startJobs(
+      [
+        { name: 'purge-expired', every: 15 * MINUTE, run: () => purgeExpired(service) },
+        { name: 'destroy-unreferenced-secrets', every: 60 * MINUTE, run: () => destroyUnreferenced(service) },
+      ],
+      { isOurs: service.projector.writes, log },
+    );
+    return {
+      port,
+      rootUrl,
+      madeRoot,
+      service,
+      async stop() {
+        await drain(server);
+        await stopJobs();
+        await service.close();
+      },
+    };
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
+function listen({ host, port }: Config): Promise<Server> {
+  const server = createServer({ requestTimeout: MINUTE, headersTimeout: MINUTE / 2 });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+/** No accepted request is dropped; connections that are kept alive end with their next reply. */
+function drain(server: Server): Promise<void> {
+  server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), DRAIN);
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
