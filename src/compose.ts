@@ -15,7 +15,7 @@ import { openLastUsed } from './lastUsed.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
-import { addKeyToFile, keysInFile } from './secretStore/keyFile.ts';
+import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
@@ -32,7 +32,7 @@ export function openStores(config: Pick<Config, 'dataDir' | 'secretKeys'>) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(config.dataDir, name);
   const keyFile = config.secretKeys ? undefined : file('secret-keys.json');
-  const keys = keyring(config.secretKeys ? { keys: config.secretKeys } : { keys: keysInFile(keyFile!), reload: () => keysInFile(keyFile!) });
+  const keys = keyFile === undefined ? keyring(() => config.secretKeys!) : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
   const eventStore = sqliteEventStore({ db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }), validate: validateEvent });
   const readStore = sqliteReadStore({ db: openSqlite(file('read.sqlite'), { synchronous: 'NORMAL' }) });
   const secretStore = sqliteSecretStore({

@@ -5,7 +5,6 @@ import { importClient } from '../commands/importClient.ts';
 import { updateClient } from '../commands/updateClient.ts';
 import { updateRole } from '../commands/updateRole.ts';
 import type { ClientRow } from '../projections/clients.ts';
-import type { RoleRow } from '../projections/roles.ts';
 import type { Command } from './command.ts';
 import type { Service } from './compose.ts';
 import { sameList } from './domain/sameList.ts';
@@ -98,7 +97,8 @@ function sameSet(one: readonly string[], other: readonly string[]): boolean {
 
 /** Depth first, on a stack of our own: chains of roles may be long. Cycles are entered anywhere. */
 function inDependencyOrder({ projector }: Service, roles: readonly RoleEntry[]): RoleEntry[] {
-  const graph = projector.roleGraph.withRoles(roles.map(asRow));
+  const graph = projector.roleGraph.clone();
+  for (const role of roles) graph.set(role);
   const entries = new Map(roles.map((role) => [role.roleId, role]));
   const ordered = new Set<RoleEntry>();
   const visited = new Set<string>();
@@ -112,11 +112,9 @@ function inDependencyOrder({ projector }: Service, roles: readonly RoleEntry[]):
       else if (!visited.has(top.roleId)) {
         visited.add(top.roleId);
         stack.push({ roleId: top.roleId, done: true });
-        for (const dependency of graph.dependenciesOf(asRow(entry))) stack.push({ roleId: dependency, done: false });
+        for (const dependency of graph.dependenciesOf(entry)) stack.push({ roleId: dependency, done: false });
       }
     }
   }
   return [...ordered];
 }
-
-const asRow = (role: RoleEntry): RoleRow => role;

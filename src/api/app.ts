@@ -25,7 +25,7 @@ function corsFor(origin: Config['allowedCorsOrigin']): express.RequestHandler {
 /** The HTTP application: the API's pipeline, its documents, and an error in the API's form for everything else. */
 export function makeApp(
   serve: Serve,
-  { endpoints, config }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin' | 'rootUrl'> },
+  { endpoints, config }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin'> & { rootUrl: string } },
 ): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');

@@ -9,21 +9,19 @@ export function keysCommand(): Command {
   const rotate = new Command('rotate')
     .description(
       'seal all secrets under a new key. The generated key file gets one added; with SECRET_KEYS, put the new key first\n' +
-        'and restart the service before you run this. Nothing is lost when it is interrupted: run it again. Old keys are\n' +
-        'named when nothing uses them any more, and never removed.',
+        'and restart the service before you run this. Nothing is lost when it is interrupted: run it again, and it goes\n' +
+        'on. Old keys are named when nothing uses them any more, and never removed.',
     )
-    .option('--no-new-key', 'only seal again what is not under the current key yet (after an interruption)')
-    .action(async ({ newKey }: { newKey: boolean }) => {
-      const config = readConfig();
-      if (newKey) addKey(config);
-      const stores = openStores(config);
+    .action(async () => {
+      const stores = openStores(readConfig());
+      const bar = progressBar('sealing', 0);
       try {
-        const bar = progressBar('sealing', 0);
-        const { resealed, current, unused, used } = await rotateKeys(stores, bar);
+        const { resealed, resumed, current, unused, used } = await rotateKeys(stores, bar.update);
         bar.stop();
-        console.log(`current key: ${current}; secrets sealed again under it: ${resealed}`);
+        if (resumed) console.log('finished what was not sealed under the current key yet; no key was added');
+        console.log(`current key: ${current}; secrets sealed again: ${resealed}`);
         for (const id of unused) console.log(`no longer used: ${id} (it may be removed)`);
-        for (const id of used) console.log(`still used: ${id}: run this again`);
+        for (const id of used) console.log(`still used: ${id} (run this again)`);
       } finally {
         await stores.close();
       }

@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 
 /** A progress bar on stderr; where that is no terminal, a line now and then. */
-export function progressBar(what: string, total: number): { update(done: number): void; stop(): void } {
+export function progressBar(what: string, total: number): { update(done: number, total?: number): void; stop(): void } {
   const bar = new cliProgress.SingleBar({
     format: `${what} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left`,
     stream: process.stderr,
@@ -10,5 +10,11 @@ export function progressBar(what: string, total: number): { update(done: number)
     hideCursor: true,
   });
   bar.start(total, 0);
-  return { update: (done) => bar.update(done), stop: () => bar.stop() };
+  return {
+    update(done, outOf) {
+      if (outOf !== undefined) bar.setTotal(outOf);
+      bar.update(done);
+    },
+    stop: () => bar.stop(),
+  };
 }

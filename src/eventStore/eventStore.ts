@@ -5,7 +5,7 @@ import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts'
  *
  * - Positions are given by the store in commit order: never by clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.
- * - Errors of ours: WrongExpectedRevision, EventTooLarge, InvalidEvent; anything else is the driver's own.
+ * - Errors of ours: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable; anything else is the driver's own.
  */
 export type EventStore = {
   /** Names this log in its positions: 12 lower-case hexadecimal digits, made when the log is. */
@@ -68,3 +68,6 @@ export class EventTooLarge extends Error {}
 
 /** An event of unknown type, or whose data does not match its schema: our own bug, never a caller's. */
 export class InvalidEvent extends Error {}
+
+/** The store cannot be used right now, and what was asked of it did not happen. Any store may throw it. */
+export class StoreUnavailable extends Error {}

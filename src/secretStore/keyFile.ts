@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { ConfigError, readSecretKeys, type SecretKey } from '../config.ts';
+import { readFileSync, statSync } from 'node:fs';
+import { ConfigError, readSecretKeys } from '../config.ts';
 import { createPrivateFile, replacePrivateFile } from '../privateFile.ts';
+import type { SecretKey } from './keyring.ts';
 
 /**
  * The keys of a generated key file, the current one first; makes the file, with one key, where there is none.
@@ -22,6 +23,21 @@ export function addKeyToFile(file: string): string {
   const key = newKey();
   replacePrivateFile(file, encode([key, ...keysInFile(file)]));
   return key.id;
+}
+
+/** Says, each time it is asked, whether another process has put new keys into the file since it was last asked. */
+export function whenChanged(file: string): () => boolean {
+  const stamp = (): string => {
+    const { ino, mtimeMs } = statSync(file);
+    return `${ino} ${mtimeMs}`;
+  };
+  let known: string | undefined;
+  return () => {
+    const now = stamp();
+    const changed = now !== known;
+    known = now;
+    return changed;
+  };
 }
 
 function newKey(): SecretKey {

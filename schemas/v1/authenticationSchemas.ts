@@ -1,0 +1,45 @@
+import { clientId, date, object, only, type Schema, scopes, scopesOrNone, text } from './parts.ts';
+
+const METHODS =
+  'get post put head delete options trace copy lock mkcol move purge propfind proppatch unlock report mkactivity checkout ' +
+  'merge m-search notify subscribe unsubscribe patch search connect';
+
+const hawkRequest = {
+  method: { type: 'string', enum: METHODS.split(' ') },
+  resource: text,
+  host: { type: 'string', format: 'hostname' },
+  port: { type: 'integer', minimum: 0, maximum: 65535 },
+  authorization: text,
+  sourceIp: { type: 'string', oneOf: [{ format: 'ipv6' }, { format: 'ipv4' }] },
+};
+const success = object({ status: only('auth-success'), scheme: only('hawk'), clientId, scopes, expires: date, hash: {} }, ['hash']);
+const failure = object({ status: only('auth-failed'), message: text });
+const unsigned = object({ status: only('no-auth'), scheme: only('none'), scopes, expires: date });
+
+/** The bodies of the methods that judge signatures, and of those about scopes. */
+export const authenticationSchemas: Record<string, Schema> = {
+  'authenticate-hawk-request': {
+    title: 'A request as it was signed',
+    ...object(hawkRequest, ['authorization', 'sourceIp']),
+  },
+  'older-authenticate-hawk-request': {
+    title: 'A request as it was signed',
+    ...object({ ...hawkRequest, host: { type: 'string', anyOf: [{ format: 'hostname' }, { format: 'ipv4' }] } }, [
+      'authorization',
+      'sourceIp',
+    ]),
+  },
+  'authenticate-hawk-response': { title: 'Who signed a request', oneOf: [success, failure, unsigned] },
+  'older-authenticate-hawk-response': { title: 'Who signed a request', oneOf: [success, failure] },
+  'test-authenticate-request': {
+    title: 'What the tester has, and what it needs',
+    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }),
+  },
+  'older-test-authenticate-request': {
+    title: 'What the tester has, and what it needs',
+    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }, ['clientScopes', 'requiredScopes']),
+  },
+  'test-authenticate-response': { title: 'Who signed the test', ...object({ clientId, scopes: scopesOrNone }) },
+  scopeset: { title: 'Scopes', ...object({ scopes }) },
+  'older-scopeset': { title: 'Scopes', ...object({ scopes: scopesOrNone }, ['scopes']) },
+};

@@ -1,0 +1,70 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import { apiSchemas, schemaPath } from '../../schemas/v1/apiSchemas.ts';
+import { ApiError } from '../domain/errors.ts';
+
+/** Problems that a refusal lists. */
+const MOST_PROBLEMS = 10;
+
+const ajv = new Ajv({ useDefaults: true, allErrors: false, strict: true, strictTypes: false, ownProperties: true });
+addFormats.default(ajv);
+const validators = compileAll();
+
+function compileAll(): Map<string, ValidateFunction> {
+  // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
+  for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas)) ajv.addSchema({ $id: $id as string, ...schema });
+  return new Map(Object.keys(apiSchemas).map((name) => [name, ajv.getSchema(`${schemaPath(name)}#`)!]));
+}
+
+function validatorOf(name: string): ValidateFunction {
+  const validate = validators.get(name);
+  if (!validate) throw new Error(`there is no schema ${name} in schemas/v1`);
+  return validate;
+}
+
+/** The properties that a body may have. */
+export function inputProperties(name: string): string[] {
+  return Object.keys((apiSchemas[name]?.['properties'] as object | undefined) ?? {});
+}
+
+/**
+ * Checks a body and fills in defaults. Throws InputValidationError that names what is wrong and what would be right, never
+ * a value: it could be a secret.
+ */
+export function validateInput(name: string, body: object): void {
+  const validate = validatorOf(name);
+  const problems = validate(body) ? impossibleDates(name, body) : validate.errors!.map(described);
+  if (problems.length === 0) return;
+  const shown = problems.slice(0, MOST_PROBLEMS);
+  throw new ApiError('InputValidationError', `the body does not match its schema:\n${shown.map((each) => `  * ${each}`).join('\n')}`, {
+    problems: shown,
+    schema: schemaPath(name),
+  });
+}
+
+/** Checks a reply. Throws a plain Error, as it is our own fault when it is wrong. */
+export function validateOutput(name: string, body: unknown): void {
+  const validate = validatorOf(name);
+  if (!validate(body)) throw new Error(`a reply does not match ${name}: ${validate.errors!.map(described).join('; ')}`);
+}
+
+/** Checks a row of a list that is never in one place as a whole. Throws a plain Error. */
+export const validateRow = validateOutput;
+
+function described({ instancePath, keyword, message, params }: ErrorObject): string {
+  const path = `body${instancePath.replaceAll('/', '.')}`;
+  if (keyword === 'additionalProperties') {
+    const { additionalProperty } = params as { additionalProperty: string };
+    return `${path} has a property ${JSON.stringify(additionalProperty.slice(0, 64))}, which is not known here`;
+  }
+  if (keyword === 'enum') return `${path} must be one of ${(params as { allowedValues: string[] }).allowedValues.join(', ')}`;
+  return `${path} ${message}`;
+}
+
+/** A date may have the right form and still be none, as 23:59:60 is. All bodies have their dates at the top. */
+function impossibleDates(name: string, body: object): string[] {
+  const properties = (apiSchemas[name]!['properties'] ?? {}) as Record<string, { format?: string }>;
+  return Object.entries(body)
+    .filter(([key, value]) => properties[key]?.format === 'date-time' && Number.isNaN(Date.parse(value as string)))
+    .map(([key]) => `body.${key} must be a date that exists`);
+}

@@ -1,0 +1,224 @@
+import { resolve } from 'node:path';
+import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
+import proxyAddr from 'proxy-addr';
+import { ACCESS_TOKEN_PATTERN, CLIENT_ID_PATTERN, INTERNAL_PREFIX, MAX_DESCRIPTION_LENGTH, MAX_ID_LENGTH, STATIC_PREFIX } from '../schemas/constants.ts';
+import { isValidScope } from './domain/scopes.ts';
+import type { SecretKey } from './secretStore/keyring.ts';
+
+/** A setting is wrong: the message names it, says what is wrong and what would be right, and shows no secret. */
+export class ConfigError extends Error {}
+
+export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
+
+export type Config = Readonly<{
+  port: number;
+  host: string;
+  /** Undefined: made of host and port once the service listens. */
+  rootUrl: string | undefined;
+  /** Absolute. */
+  dataDir: string;
+  /** Undefined: an administrator's client is generated. */
+  staticClients: StaticClient[] | undefined;
+  /** The first is current. Undefined: they are in a generated file. */
+  secretKeys: SecretKey[] | undefined;
+  trustProxy: boolean | number | string[];
+  allowedCorsOrigin: boolean | string | string[] | RegExp;
+  readAccess: 'guarded' | 'open' | undefined;
+  logLevel: string;
+  maxBodyBytes: number;
+}>;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const LEAST_BODY = 1024;
+const MOST_BODY = 768 * 1024;
+
+/** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  const settings = cleanEnv(
+    given,
+    {
+      PORT: setting(readPort)({ default: 8080 }),
+      HOST: setting(readHost)({ default: '127.0.0.1' }),
+      ROOT_URL: setting(readRootUrl)({ default: undefined }),
+      DATA_DIR: setting(readDataDir)({ default: resolve('data') }),
+      STATIC_CLIENTS: setting(readStaticClients)({ default: undefined }),
+      SECRET_KEYS: setting(readSecretKeys)({ default: undefined }),
+      TRUST_PROXY: setting(readTrustProxy)({ default: false as boolean | number | string[] }),
+      ALLOWED_CORS_ORIGIN: setting(readCorsOrigin)({ default: '*' as Config['allowedCorsOrigin'] }),
+      READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
+      LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
+      MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
+    },
+    { reporter: ({ errors }) => refuse(errors) },
+  );
+  return {
+    port: settings.PORT,
+    host: settings.HOST,
+    rootUrl: settings.ROOT_URL,
+    dataDir: settings.DATA_DIR,
+    staticClients: settings.STATIC_CLIENTS,
+    secretKeys: settings.SECRET_KEYS,
+    trustProxy: settings.TRUST_PROXY,
+    allowedCorsOrigin: settings.ALLOWED_CORS_ORIGIN,
+    readAccess: settings.READ_ACCESS as Config['readAccess'],
+    logLevel: settings.LOG_LEVEL,
+    maxBodyBytes: settings.MAX_BODY_BYTES,
+  };
+}
+
+/** The settings as anybody may see them. */
+export function redactedConfig(config: Config): Record<string, unknown> {
+  const { secretKeys, staticClients, allowedCorsOrigin, ...plain } = config;
+  return {
+    ...plain,
+    allowedCorsOrigin: allowedCorsOrigin instanceof RegExp ? String(allowedCorsOrigin) : allowedCorsOrigin,
+    staticClients: staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
+    secretKeys: secretKeys ? '(set, not shown)' : '(not set: in a generated file)',
+  };
+}
+
+/** Whether only this machine can reach a service that listens there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Reads keys as SECRET_KEYS and the key file have them. Throws ConfigError naming the entry that is wrong, by index. */
+export function readSecretKeys(text: string): SecretKey[] {
+  const keys = readArray(text).map((entry, i) => {
+    const { id, key, ...others } = asObject(entry, `[${i}]`);
+    if (typeof id !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(id)) wrong(`[${i}].id must be 1 to 64 of A-Z, a-z, 0-9, _ . -`);
+    const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : Buffer.alloc(0);
+    if (bytes.length !== 32) wrong(`[${i}].key must be base64 of 32 bytes`);
+    refuseOthers(others, `[${i}]`);
+    return { id, key: bytes };
+  });
+  if (keys.length === 0) wrong('must hold at least one key');
+  if (new Set(keys.map(({ id }) => id)).size < keys.length) wrong('two keys have the same id');
+  return keys;
+}
+
+/** A validator of envalid's that throws what it is given to throw. */
+function setting<T>(read: (text: string) => T) {
+  return makeValidator<T>((text) => read(text));
+}
+
+function refuse(errors: Partial<Record<string, Error>>): void {
+  const lines = Object.entries(errors).map(([name, error]) =>
+    error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
+  );
+  if (lines.length > 0) throw new ConfigError(lines.join('\n'));
+}
+
+function wrong(message: string): never {
+  throw new ConfigError(message);
+}
+
+function readPort(text: string): number {
+  return /^\d{1,5}$/.test(text) && Number(text) < 65536 ? Number(text) : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
+}
+
+function readHost(text: string): string {
+  return /^[A-Za-z0-9.:_-]+$/.test(text) ? text : wrong(`must be a host name or an address, not ${quoted(text)}`);
+}
+
+function readRootUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRoot = url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
+  return isRoot ? text.replace(/\/+$/, '') : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
+}
+
+function readDataDir(text: string): string {
+  return text === '' ? wrong('must be a directory, not empty') : resolve(text);
+}
+
+function oneOf(...values: string[]): (text: string) => string {
+  return (text) => (values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`));
+}
+
+function readTrustProxy(text: string): boolean | number | string[] {
+  if (text === 'true' || text === 'false') return text === 'true';
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  const addresses = text.split(',').map((each) => each.trim());
+  try {
+    proxyAddr.compile(addresses);
+    return addresses;
+  } catch {
+    return wrong(`must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`);
+  }
+}
+
+function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
+  if (text === '') return false;
+  if (text === '*') return text;
+  const pattern = /^\/(.+)\/$/.exec(text)?.[1];
+  if (pattern !== undefined) {
+    try {
+      return new RegExp(pattern);
+    } catch {
+      return wrong('is not a valid regular expression');
+    }
+  }
+  const origins = text.split(',').map((each) => each.trim());
+  const isOrigin = (each: string): boolean => URL.canParse(each) && new URL(each).origin === each;
+  if (!origins.every(isOrigin)) wrong(`must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`);
+  return origins.length === 1 ? origins[0]! : origins;
+}
+
+function readBodyLimit(text: string): number {
+  const [, digits, unit] = /^(\d{1,9})\s*(KiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * (unit ? 1024 : 1);
+  const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
+  return isPossible ? bytes : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
+}
+
+function readStaticClients(text: string): StaticClient[] {
+  const clients = readArray(text).map(readStaticClient);
+  const twice = clients.find(({ clientId }, i) => clients.findIndex((each) => each.clientId === clientId) !== i);
+  if (twice) wrong(`${twice.clientId} is there twice`);
+  return clients;
+}
+
+function readStaticClient(entry: unknown, i: number): StaticClient {
+  const { clientId, accessToken, description = '', scopes, ...others } = asObject(entry, `[${i}]`);
+  if (typeof clientId !== 'string' || !new RegExp(CLIENT_ID_PATTERN).test(clientId) || clientId.length > MAX_ID_LENGTH) {
+    return wrong(`[${i}].clientId must match ${CLIENT_ID_PATTERN}`);
+  }
+  const name = `[${i}] (${clientId})`;
+  if (!clientId.startsWith(STATIC_PREFIX)) wrong(`${name}: clientId must start with ${STATIC_PREFIX}`);
+  if (clientId.startsWith(INTERNAL_PREFIX)) wrong(`${name}: clientIds that start with ${INTERNAL_PREFIX} are this service's own`);
+  if (typeof accessToken !== 'string' || !new RegExp(ACCESS_TOKEN_PATTERN).test(accessToken)) {
+    return wrong(`${name}: accessToken must be 22 to 66 characters of A-Z, a-z, 0-9, _ and -`);
+  }
+  if (typeof description !== 'string' || description.length > MAX_DESCRIPTION_LENGTH) {
+    return wrong(`${name}: description must be a text of at most ${MAX_DESCRIPTION_LENGTH} characters`);
+  }
+  const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
+  if (!Array.isArray(scopes) || !scopes.every(isScope)) return wrong(`${name}: scopes must be an array of scopes that do not end in **`);
+  refuseOthers(others, name);
+  return { clientId, accessToken, description, scopes };
+}
+
+function readArray(text: string): unknown[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return wrong('is not valid JSON');
+  }
+  return Array.isArray(value) ? (value as unknown[]) : wrong('must be a JSON array');
+}
+
+function asObject(value: unknown, name: string): Record<string, unknown> {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : wrong(`${name} must be an object`);
+}
+
+function refuseOthers(others: Record<string, unknown>, name: string): void {
+  const [other] = Object.keys(others);
+  if (other !== undefined) wrong(`${name} has a property ${quoted(other)}, which is not known here`);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 64));
+}

@@ -1,0 +1,85 @@
+import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
+import { encodeEvent } from './encodeEvent.ts';
+import type { EventStore, Write } from './eventStore.ts';
+import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
+import { countIn, positionOf } from './position.ts';
+import { wakeUp } from './wakeUp.ts';
+
+const BATCH = 500;
+
+/** A log in memory, for tests: it keeps every promise of the port but that of outliving the process. */
+export function memoryEventStore({ validate }: { validate(event: Event): void }): EventStore {
+  const logId = newLogId();
+  const log: Recorded[] = [];
+  const streams = new Map<string, Recorded[]>();
+  const sleeping = wakeUp();
+  const streamOf = (stream: string): Recorded[] => streams.get(stream) ?? [];
+  const revisionOf = (stream: string) => streamOf(stream).at(-1)?.revision ?? ('none' as const);
+  const start = positionOf(logId, 0);
+
+  function record(stream: string, event: NewEvent, metadata: Metadata): Recorded {
+    const encoded = encodeEvent(event, metadata);
+    return {
+      id: event.id,
+      type: event.type,
+      data: JSON.parse(encoded.data) as unknown,
+      metadata: JSON.parse(encoded.metadata) as Metadata,
+      stream,
+      revision: nextRevision(revisionOf(stream)),
+      position: positionOf(logId, log.length + 1),
+    };
+  }
+
+  return {
+    logId,
+    start,
+    async append(writes: Write[], metadata) {
+      for (const { events } of writes) {
+        for (const event of events) {
+          validate(event);
+          encodeEvent(event, metadata);
+        }
+      }
+      const remaining = writes.map((write) => {
+        const stream = streamOf(write.stream);
+        const events = stillToAppend(write, {
+          revision: revisionOf(write.stream),
+          idAt: (revision) => stream[revision]?.id,
+          revisionOf: (id) => stream.find((event) => event.id === id)?.revision,
+        });
+        return { stream: write.stream, events };
+      });
+      for (const { stream, events } of remaining) {
+        for (const event of events) {
+          const recorded = record(stream, event, metadata);
+          log.push(recorded);
+          streams.set(stream, [...streamOf(stream), recorded]);
+        }
+      }
+      sleeping.wake();
+      const ids = new Set(writes.flatMap(({ events }) => events.map(({ id }) => id)));
+      const last = log.findLast(({ id }) => ids.has(id));
+      return { position: last?.position ?? positionOf(logId, log.length) };
+    },
+    async read(stream, { fromRevision = 0 } = {}) {
+      return { events: structuredClone(streamOf(stream).slice(fromRevision)), revision: revisionOf(stream) };
+    },
+    async readLast(stream) {
+      return structuredClone(streamOf(stream).at(-1));
+    },
+    async *subscribe({ after = start, signal }) {
+      let count = Number(countIn(after, logId));
+      let wasLive = false;
+      while (!signal.aborted) {
+        const events = log.slice(count, count + BATCH);
+        count += events.length;
+        const live = count === log.length;
+        if (events.length > 0 || !wasLive) yield { events: structuredClone(events), position: positionOf(logId, count), live };
+        wasLive = live;
+        if (count === log.length) await sleeping.sleep(1000, signal);
+      }
+    },
+    head: async () => positionOf(logId, log.length),
+    close: async () => undefined,
+  };
+}

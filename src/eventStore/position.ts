@@ -1,0 +1,14 @@
+import type { Position } from '../event.ts';
+
+const DIGITS = 20;
+
+/** The position of the nth event of a log (1 is the first); 0 is before them all. */
+export function positionOf(logId: string, count: number | bigint): Position {
+  return `${logId}.${count.toString().padStart(DIGITS, '0')}`;
+}
+
+/** The count in a position of this log. Throws RangeError for another log's: they cannot be compared. */
+export function countIn(position: Position, logId: string): bigint {
+  if (!position.startsWith(`${logId}.`)) throw new RangeError(`${position} is not a position of the log ${logId}`);
+  return BigInt(position.slice(logId.length + 1));
+}

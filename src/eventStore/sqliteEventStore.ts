@@ -1,0 +1,172 @@
+import type { Event, Metadata, Position, Recorded } from '../event.ts';
+import { groupCommit } from '../groupCommit.ts';
+import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import { encodeEvent } from './encodeEvent.ts';
+import type { EventStore, Revision, Write } from './eventStore.ts';
+import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
+import { countIn, positionOf } from './position.ts';
+import { wakeUp } from './wakeUp.ts';
+
+/** Events that a subscriber is given at a time. */
+const BATCH = 500;
+/** How often (ms) a subscriber looks for other processes' events when nobody asked for the head of the log. */
+const POLL = 50;
+
+/**
+ * The tables of the log. The schema itself keeps it append-only: events are neither changed nor removed, not even by
+ * REPLACE, and each new one takes the next position.
+ */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    stream TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    UNIQUE (stream, revision)
+  ) STRICT;
+  CREATE TRIGGER IF NOT EXISTS events_are_not_changed BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+  CREATE TRIGGER IF NOT EXISTS events_are_not_removed BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are never removed'); END;
+  CREATE TRIGGER IF NOT EXISTS events_come_at_the_end BEFORE INSERT ON events
+    WHEN NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM events)
+      OR EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
+      OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND revision = NEW.revision)
+    BEGIN SELECT RAISE(ABORT, 'events are only added at the end of the log'); END;
+`;
+
+type Row = { position: number; id: string; stream: string; revision: number; type: string; data: string; metadata: string };
+
+/** The log in a SQLite file that several processes may share. Changes that come at the same time share a commit. */
+export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event: Event): void }): EventStore {
+  const logId = openLog(db);
+  const statements = prepare(db);
+  const group = groupCommit<Position>((work) => inTransaction(db, work));
+  const sleeping = wakeUp();
+  let newest = 0;
+  const head = (): number => statements.head.get()!.position;
+
+  function appendNow(writes: Encoded[]): Position {
+    const remaining = writes.map((write) => {
+      const { stream } = write;
+      const revision: Revision = statements.lastRevision.get(stream)?.revision ?? 'none';
+      const events = stillToAppend(write, {
+        revision,
+        idAt: (at) => statements.idAt.get(stream, at)?.id,
+        revisionOf: (id) => statements.revisionOf.get(stream, id)?.revision,
+      });
+      return { ...write, revision, isThere: events.length < write.events.length };
+    });
+    let position = head();
+    for (const { stream, revision, events, encoded, isThere } of remaining) {
+      if (isThere) continue;
+      events.forEach(({ id, type }, i) => {
+        const { data, metadata } = encoded[i]!;
+        position += 1;
+        statements.insert.run(position, id, stream, nextRevision(revision) + i, type, data, metadata);
+      });
+    }
+    const last = writes.flatMap(({ events }) => events).map(({ id }) => statements.positionOf.get(id)!.position);
+    return positionOf(logId, last.length > 0 ? Math.max(...last) : position);
+  }
+
+  // A savepoint within the group's transaction: an append that fails halfway leaves nothing behind.
+  const appendWhole = db.transaction(appendNow);
+
+  return {
+    logId,
+    start: positionOf(logId, 0),
+    async append(writes, metadata) {
+      const encoded = writes.map((write) => encodeWrite(write, { metadata, validate }));
+      const position = await group.run(() => appendWhole(encoded));
+      sleeping.wake();
+      return { position };
+    },
+    async read(stream, { fromRevision = 0 } = {}) {
+      const events = statements.read.all(stream, fromRevision).map((row) => recorded(row, logId));
+      return { events, revision: events.at(-1)?.revision ?? statements.lastRevision.get(stream)?.revision ?? 'none' };
+    },
+    async readLast(stream) {
+      const row = statements.readLast.get(stream);
+      return row && recorded(row, logId);
+    },
+    async *subscribe({ after = positionOf(logId, 0), signal }) {
+      let count = Number(countIn(after, logId));
+      let wasLive = false;
+      while (!signal.aborted) {
+        const rows = statements.batch.all(count, BATCH);
+        count = rows.at(-1)?.position ?? count;
+        const live = rows.length < BATCH;
+        if (rows.length > 0 || !wasLive) {
+          yield { events: rows.map((row) => recorded(row, logId)), position: positionOf(logId, count), live };
+        }
+        wasLive = live;
+        // Whoever asks for the head meanwhile wakes this up; otherwise a look now and then is enough.
+        while (live && !signal.aborted && count >= (newest = Math.max(newest, head()))) await sleeping.sleep(POLL, signal);
+      }
+    },
+    async head() {
+      const position = head();
+      if (position > newest) {
+        newest = position;
+        sleeping.wake();
+      }
+      return positionOf(logId, position);
+    },
+    async close() {
+      await group.idle();
+      db.close();
+    },
+  };
+}
+
+type Encoded = Write & { encoded: { data: string; metadata: string }[] };
+
+function encodeWrite(write: Write, { metadata, validate }: { metadata: Metadata; validate(event: Event): void }): Encoded {
+  const encoded = write.events.map((event) => {
+    validate(event);
+    return encodeEvent(event, metadata);
+  });
+  return { ...write, encoded };
+}
+
+/** Makes the tables where there are none, and answers the log's name. */
+function openLog(db: Sqlite): string {
+  return inTransaction(db, () => {
+    db.exec(SCHEMA);
+    const known = db.prepare<[], { id: string }>('SELECT id FROM log').get();
+    if (known) return known.id;
+    const id = newLogId();
+    db.prepare('INSERT INTO log VALUES (?)').run(id);
+    return id;
+  });
+}
+
+function prepare(db: Sqlite) {
+  return {
+    head: db.prepare<[], { position: number }>('SELECT coalesce(max(position), 0) AS position FROM events'),
+    insert: db.prepare<[number, string, string, number, string, string, string]>('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    lastRevision: db.prepare<[string], { revision: number }>(
+      'SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1',
+    ),
+    idAt: db.prepare<[string, number], { id: string }>('SELECT id FROM events WHERE stream = ? AND revision = ?'),
+    revisionOf: db.prepare<[string, string], { revision: number }>('SELECT revision FROM events WHERE stream = ? AND id = ?'),
+    positionOf: db.prepare<[string], { position: number }>('SELECT position FROM events WHERE id = ?'),
+    read: db.prepare<[string, number], Row>('SELECT * FROM events WHERE stream = ? AND revision >= ? ORDER BY revision'),
+    readLast: db.prepare<[string], Row>('SELECT * FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1'),
+    batch: db.prepare<[number, number], Row>('SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?'),
+  };
+}
+
+function recorded({ position, data, metadata, ...row }: Row, logId: string): Recorded {
+  return {
+    ...row,
+    data: JSON.parse(data) as unknown,
+    metadata: JSON.parse(metadata) as Metadata,
+    position: positionOf(logId, position),
+  };
+}

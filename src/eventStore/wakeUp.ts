@@ -1,0 +1,25 @@
+/** Lets subscribers sleep until there may be something new. */
+export function wakeUp() {
+  let sleepers: (() => void)[] = [];
+  return {
+    /** Resolves at the next `wake`, after `within` ms at the latest, or when the signal aborts. */
+    sleep(within: number, signal: AbortSignal): Promise<void> {
+      return new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, within).unref();
+        signal.addEventListener('abort', done, { once: true });
+        sleepers.push(done);
+        if (signal.aborted) done();
+      });
+    },
+    wake(): void {
+      const woken = sleepers;
+      sleepers = [];
+      for (const done of woken) done();
+    },
+  };
+}

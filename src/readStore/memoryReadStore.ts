@@ -1,0 +1,58 @@
+import type { Position } from '../event.ts';
+import type { LeaseRecord, ReadStore, Row, StoredRow } from './readStore.ts';
+
+type Table = { rows: Map<string, Row<object>>; checkpoint: Position };
+
+/** A read store in memory, for tests. */
+export function memoryReadStore(): ReadStore {
+  const tables = new Map<string, Table>();
+  const leases = new Map<string, LeaseRecord>();
+
+  return {
+    async get<Value>(table: string, key: string) {
+      return structuredClone(tables.get(table)?.rows.get(key)) as Row<Value> | undefined;
+    },
+    async list<Value>(table: string, { prefix = '', after, limit }: { prefix?: string; after?: string; limit: number }) {
+      const rows = [...(tables.get(table)?.rows.values() ?? [])]
+        .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
+        .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
+        .sort((a, b) => compareBytes(a.key, b.key));
+      return structuredClone(rows.slice(0, limit)) as StoredRow<Value>[];
+    },
+    async commit(name, rows, position) {
+      const table = tables.get(name) ?? { rows: new Map<string, Row<object>>(), checkpoint: position };
+      tables.set(name, table);
+      for (const row of structuredClone(rows)) {
+        const known = table.rows.get(row.key);
+        if (!known || row.position > known.position) table.rows.set(row.key, row);
+      }
+      if (position > table.checkpoint) table.checkpoint = position;
+    },
+    checkpoint: async (table) => tables.get(table)?.checkpoint,
+    tables: async () => [...tables.keys()].sort(),
+    async replaceTable(from, to) {
+      const [next, current] = [tables.get(from), tables.get(to)];
+      if (!next || (current && next.checkpoint < current.checkpoint)) return false;
+      tables.set(to, next);
+      tables.delete(from);
+      return true;
+    },
+    async dropTable(table) {
+      tables.delete(table);
+    },
+    readLease: async (name) => leases.get(name) && { ...leases.get(name)! },
+    async swapLease(name, { expected, next }) {
+      const current = leases.get(name);
+      if (current?.holder !== expected?.holder || current?.counter !== expected?.counter) return false;
+      if (next) leases.set(name, { ...next });
+      else leases.delete(name);
+      return true;
+    },
+    close: async () => undefined,
+  };
+}
+
+/** Order of UTF-8 bytes, which is not that of JavaScript's own comparison beyond the basic plane. */
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,136 @@
+import type { Position } from '../event.ts';
+import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS checkpoints (name TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** Sorts after everything that UTF-8 can say. */
+const LAST = '\u{10FFFF}';
+
+type Raw = { key: string; value: string | null; position: Position };
+
+/** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
+export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
+  db.exec(SCHEMA);
+  const checkpointOf = db.prepare<[string], { position: Position }>('SELECT position FROM checkpoints WHERE name = ?');
+  const setCheckpoint = db.prepare<[string, Position]>(
+    `INSERT INTO checkpoints VALUES (?, ?)
+      ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > position`,
+  );
+  const forgetCheckpoint = db.prepare<[string]>('DELETE FROM checkpoints WHERE name = ?');
+  const leaseOf = db.prepare<[string], LeaseRecord>('SELECT holder, counter FROM leases WHERE name = ?');
+  const statements = new Map<string, ReturnType<typeof prepareTable>>();
+
+  /** The statements of a table; undefined while nobody has made it. */
+  function table(name: string): ReturnType<typeof prepareTable> | undefined {
+    const known = statements.get(name);
+    if (known) return known;
+    const exists = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(`table ${name}`);
+    if (!exists) return undefined;
+    const prepared = prepareTable(db, quoted(name));
+    statements.set(name, prepared);
+    return prepared;
+  }
+
+  /** Another process may have removed the table that a statement is for. */
+  function reading<T>(name: string, read: (prepared: ReturnType<typeof prepareTable>) => T): T | undefined {
+    const prepared = table(name);
+    if (!prepared) return undefined;
+    try {
+      return read(prepared);
+    } catch (error) {
+      if (!/no such table/.test((error as Error).message)) throw error;
+      statements.delete(name);
+      return undefined;
+    }
+  }
+
+  function drop(name: string): void {
+    db.exec(`DROP TABLE IF EXISTS ${quoted(name)}`);
+    forgetCheckpoint.run(name);
+    statements.delete(name);
+  }
+
+  return {
+    async get<Value>(name: string, key: string) {
+      const row = reading(name, ({ get }) => get.get(key));
+      return row && (parsed(row) as Row<Value>);
+    },
+    async list<Value>(name: string, { prefix = '', after, limit }: Page) {
+      const upTo = prefix + LAST;
+      const rows = reading(name, ({ from, following }) =>
+        after === undefined || after < prefix ? from.all(prefix, upTo, limit) : following.all(after, upTo, limit),
+      );
+      return (rows ?? []).map(parsed) as StoredRow<Value>[];
+    },
+    async commit(name, rows, position) {
+      inTransaction(db, () => {
+        if (!table(name)) db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
+        const { put } = table(name)!;
+        for (const { key, value, position: at } of rows) put.run(key, value === undefined ? null : JSON.stringify(value), at);
+        setCheckpoint.run(name, position);
+      });
+    },
+    checkpoint: async (name) => checkpointOf.get(name)?.position,
+    async tables() {
+      return db.prepare<[], { name: string }>('SELECT name FROM checkpoints ORDER BY name').all().map(({ name }) => name);
+    },
+    async replaceTable(from, to) {
+      return inTransaction(db, () => {
+        const [next, current] = [checkpointOf.get(from)?.position, checkpointOf.get(to)?.position];
+        if (next === undefined || (current !== undefined && next < current)) return false;
+        drop(to);
+        db.exec(`ALTER TABLE ${quoted(from)} RENAME TO ${quoted(to)}`);
+        setCheckpoint.run(to, next);
+        forgetCheckpoint.run(from);
+        statements.delete(from);
+        return true;
+      });
+    },
+    async dropTable(name) {
+      inTransaction(db, () => drop(name));
+    },
+    readLease: async (name) => leaseOf.get(name),
+    async swapLease(name, { expected, next }) {
+      return inTransaction(db, () => {
+        const current = leaseOf.get(name);
+        if (current?.holder !== expected?.holder || current?.counter !== expected?.counter) return false;
+        db.prepare('DELETE FROM leases WHERE name = ?').run(name);
+        if (next) db.prepare('INSERT INTO leases VALUES (?, ?, ?)').run(name, next.holder, next.counter);
+        return true;
+      });
+    },
+    async close() {
+      db.close();
+    },
+  };
+}
+
+const COLUMNS = 'key TEXT PRIMARY KEY, value TEXT, position TEXT NOT NULL';
+
+function prepareTable(db: Sqlite, name: string) {
+  const select = `SELECT key, value, position FROM ${name} WHERE`;
+  const present = 'AND key < ? AND value IS NOT NULL ORDER BY key LIMIT ?';
+  return {
+    get: db.prepare<[string], Raw>(`${select} key = ?`),
+    from: db.prepare<[string, string, number], Raw>(`${select} key >= ? ${present}`),
+    following: db.prepare<[string, string, number], Raw>(`${select} key > ? ${present}`),
+    put: db.prepare<[string, string | null, Position]>(
+      `INSERT INTO ${name} VALUES (?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, position = excluded.position
+        WHERE excluded.position > position`,
+    ),
+  };
+}
+
+/** Tables of rows have names of their own kind, so that none can be taken for one of this adapter's. */
+function quoted(name: string): string {
+  return `"table ${name.replaceAll('"', '""')}"`;
+}
+
+function parsed({ key, value, position }: Raw): Row<unknown> {
+  return { key, value: value === null ? undefined : (JSON.parse(value) as unknown), position };
+}

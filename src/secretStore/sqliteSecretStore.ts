@@ -1,0 +1,63 @@
+import { groupCommit } from '../groupCommit.ts';
+import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import type { Keyring, Sealed } from './keyring.ts';
+import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
+import { refuseTaken } from './taken.ts';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS secrets (
+    credentialId TEXT PRIMARY KEY,
+    clientId TEXT NOT NULL,
+    keyId TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    createdAt TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** Sealed tokens in a SQLite file that several processes may share. Tokens that come at the same time share a commit. */
+export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyring }): SecretStore {
+  db.exec(SCHEMA);
+  const group = groupCommit<void>((work) => inTransaction(db, work));
+  const find = db.prepare<[string], Place & Sealed>('SELECT * FROM secrets WHERE credentialId = ?');
+  const insert = db.prepare<[string, string, string, Buffer, string]>('INSERT INTO secrets VALUES (?, ?, ?, ?, ?)');
+  const remove = db.prepare<[string, string]>('DELETE FROM secrets WHERE credentialId = ? AND clientId = ?');
+  const page = db.prepare<[string, number], SecretEntry>(
+    'SELECT clientId, credentialId, keyId, createdAt FROM secrets WHERE credentialId > ? ORDER BY credentialId LIMIT ?',
+  );
+  // Only what is still sealed as it was read: an entry that was destroyed or sealed anew meanwhile stays so.
+  const replace = db.prepare<[string, Buffer, string, Buffer]>(
+    'UPDATE secrets SET keyId = ?, sealed = ? WHERE credentialId = ? AND sealed = ?',
+  );
+
+  function entryAt({ clientId, credentialId }: Place): (Place & Sealed) | undefined {
+    const entry = find.get(credentialId);
+    return entry?.clientId === clientId ? entry : undefined;
+  }
+
+  return {
+    put(place, token) {
+      const { keyId, sealed } = keyring.seal(place, token);
+      return group.run(() => {
+        const known = find.get(place.credentialId);
+        if (known) refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
+        else insert.run(place.credentialId, place.clientId, keyId, sealed, new Date().toJSON());
+      });
+    },
+    async get(place) {
+      const entry = entryAt(place);
+      return entry && keyring.open(place, entry);
+    },
+    destroy: ({ clientId, credentialId }) => group.run(() => void remove.run(credentialId, clientId)),
+    list: async ({ after = '', limit }) => page.all(after, limit),
+    async reseal(place) {
+      const entry = entryAt(place);
+      if (!entry || entry.keyId === keyring.currentKeyId()) return false;
+      const { keyId, sealed } = keyring.seal(place, keyring.open(place, entry));
+      return inTransaction(db, () => replace.run(keyId, sealed, place.credentialId, entry.sealed).changes > 0);
+    },
+    async close() {
+      await group.idle();
+      db.close();
+    },
+  };
+}
