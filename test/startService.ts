@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { Auth } from 'taskcluster-client';
+import taskcluster from 'taskcluster-client';
 import { readConfig } from '../src/config.ts';
 import { serve, type Serving } from '../src/serve.ts';
 
@@ -49,7 +49,7 @@ export async function startService(
     root: ROOT,
     logged: () => lines.join(''),
     current: (credentials = ROOT, options = {}) =>
-      new Auth({ rootUrl: serving.rootUrl, ...(credentials && { credentials }), ...retries, ...options }),
+      new taskcluster.Auth({ rootUrl: serving.rootUrl, ...(credentials && { credentials }), ...retries, ...options }),
     older: (credentials = ROOT, options = {}) =>
       new olderClient.Auth({ baseUrl: `${serving.rootUrl}/v1`, ...(credentials && { credentials }), ...retries, ...options }),
     async restart(other = {}) {

@@ -1,5 +1,8 @@
 declare module 'taskcluster-client' {
-  import type { OfficialClient } from './startService.ts';
-  export const Auth: new (options: object) => OfficialClient;
-  export function createTemporaryCredentials(options: object): { clientId: string; accessToken: string; certificate: string };
+  import type { Credentials, OfficialClient } from './startService.ts';
+  const taskcluster: {
+    Auth: new (options: object) => OfficialClient;
+    createTemporaryCredentials(options: object): Credentials;
+  };
+  export default taskcluster;
 }

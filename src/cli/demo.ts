@@ -114,7 +114,8 @@ With a Taskcluster client (npm install taskcluster-client):
   export TASKCLUSTER_ROOT_URL=${rootUrl}
   export TASKCLUSTER_CLIENT_ID=${clientId}
   export TASKCLUSTER_ACCESS_TOKEN=${accessToken}
-  node --input-type=module -e "import {Auth, fromEnvVars} from 'taskcluster-client';
-    console.log(await new Auth(fromEnvVars()).getEntityHistory('client', 'demo/builder'))"
+  node --input-type=module -e "import taskcluster from 'taskcluster-client';
+    const auth = new taskcluster.Auth(taskcluster.fromEnvVars());
+    console.log(await auth.getEntityHistory('client', 'demo/builder'))"
 `;
 }

@@ -42,7 +42,7 @@ function welcome(rootUrl: string, { dataDir, staticClients }: Config, madeRoot: 
     'A first call:',
     `  curl ${rootUrl}/api/auth/v1/ping`,
     'With a Taskcluster client (npm install taskcluster-client), the credentials above in the environment:',
-    `  new Auth({ rootUrl: '${rootUrl}', credentials: fromEnvVars().credentials }).listClients()`,
+    `  await new taskcluster.Auth({ rootUrl: '${rootUrl}', ...taskcluster.fromEnvVars() }).listClients()`,
     `All methods: ${rootUrl}/openapi.json`,
     '',
   );
