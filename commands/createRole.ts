@@ -18,9 +18,13 @@ export const createRole: Command<RoleCreated['data'], RolesState, RoleCreated> =
     const stored = roles.get(data.roleId);
     if (stored) {
       if (stored.description === data.description && sameList(stored.scopes, data.scopes)) return [];
-      throw new ApiError('RequestConflict', `role ${data.roleId} already exists and is different: updateRole changes it`, {
-        roleId: data.roleId,
-      });
+      throw new ApiError(
+        'RequestConflict',
+        `role ${data.roleId} already exists and is different: updateRole changes it`,
+        {
+          roleId: data.roleId,
+        },
+      );
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
     refuseCycle(data.imported ? roles.endlessThrough(asRow(data)) : roles.cycleThrough(asRow(data)));

@@ -11,7 +11,11 @@ export const importClient: Command<ImportClientInput, ClientRow | undefined, Cli
   authParams: createClient.authParams,
   decide({ disabled, ...input }, client, context) {
     const events: ClientEvent[] = createClient.decide(input, client, context);
-    if (disabled) events.push({ type: 'ClientDisabled', data: { clientId: input.clientId } });
+    if (disabled) {
+      const { clientId, imported } = input;
+      const kept = imported && { imported: { lastModified: imported.lastModified } };
+      events.push({ type: 'ClientDisabled', data: { clientId, ...kept } });
+    }
     return events;
   },
 };

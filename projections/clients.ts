@@ -30,8 +30,8 @@ export const clients: Projection<ClientRow, ClientEvent> = {
       row && { ...row, ...data, lastModified: at, revision },
     ClientEnabled: (row, { metadata: { at }, revision }) =>
       row && { ...row, disabled: false, lastModified: at, revision },
-    ClientDisabled: (row, { metadata: { at }, revision }) =>
-      row && { ...row, disabled: true, lastModified: at, revision },
+    ClientDisabled: (row, { data: { imported }, metadata: { at }, revision }) =>
+      row && { ...row, disabled: true, lastModified: imported?.lastModified ?? at, revision },
     AccessTokenReset: (row, { data: { credential }, metadata: { at }, revision }) =>
       row && { ...row, credential, lastModified: at, lastRotated: at, revision },
     ClientDeleted: () => undefined,

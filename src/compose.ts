@@ -32,8 +32,14 @@ export function openStores(config: Pick<Config, 'dataDir' | 'secretKeys'>) {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(config.dataDir, name);
   const keyFile = config.secretKeys ? undefined : file('secret-keys.json');
-  const keys = keyFile === undefined ? keyring(() => config.secretKeys!) : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
-  const eventStore = sqliteEventStore({ db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }), validate: validateEvent });
+  const keys =
+    keyFile === undefined
+      ? keyring(() => config.secretKeys!)
+      : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
+  const eventStore = sqliteEventStore({
+    db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }),
+    validate: validateEvent,
+  });
   const readStore = sqliteReadStore({ db: openSqlite(file('read.sqlite'), { synchronous: 'NORMAL' }) });
   const secretStore = sqliteSecretStore({
     db: openSqlite(file('secrets.sqlite'), { synchronous: 'FULL', secureDelete: true }),

@@ -1,14 +1,9 @@
 import { resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import proxyAddr from 'proxy-addr';
-import { ACCESS_TOKEN_PATTERN, CLIENT_ID_PATTERN, INTERNAL_PREFIX, MAX_DESCRIPTION_LENGTH, MAX_ID_LENGTH, STATIC_PREFIX } from '../schemas/constants.ts';
-import { isValidScope } from './domain/scopes.ts';
+import { ConfigError, quoted, wrong } from './configError.ts';
+import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
-
-/** A setting is wrong: the message names it, says what is wrong and what would be right, and shows no secret. */
-export class ConfigError extends Error {}
-
-export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
 
 export type Config = Readonly<{
   port: number;
@@ -73,7 +68,8 @@ export function redactedConfig(config: Config): Record<string, unknown> {
   return {
     ...plain,
     allowedCorsOrigin: allowedCorsOrigin instanceof RegExp ? String(allowedCorsOrigin) : allowedCorsOrigin,
-    staticClients: staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
+    staticClients:
+      staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
     secretKeys: secretKeys ? '(set, not shown)' : '(not set: in a generated file)',
   };
 }
@@ -81,21 +77,6 @@ export function redactedConfig(config: Config): Record<string, unknown> {
 /** Whether only this machine can reach a service that listens there. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** Reads keys as SECRET_KEYS and the key file have them. Throws ConfigError naming the entry that is wrong, by index. */
-export function readSecretKeys(text: string): SecretKey[] {
-  const keys = readArray(text).map((entry, i) => {
-    const { id, key, ...others } = asObject(entry, `[${i}]`);
-    if (typeof id !== 'string' || !/^[A-Za-z0-9_.-]{1,64}$/.test(id)) wrong(`[${i}].id must be 1 to 64 of A-Z, a-z, 0-9, _ . -`);
-    const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : Buffer.alloc(0);
-    if (bytes.length !== 32) wrong(`[${i}].key must be base64 of 32 bytes`);
-    refuseOthers(others, `[${i}]`);
-    return { id, key: bytes };
-  });
-  if (keys.length === 0) wrong('must hold at least one key');
-  if (new Set(keys.map(({ id }) => id)).size < keys.length) wrong('two keys have the same id');
-  return keys;
 }
 
 /** A validator of envalid's that throws what it is given to throw. */
@@ -110,22 +91,25 @@ function refuse(errors: Partial<Record<string, Error>>): void {
   if (lines.length > 0) throw new ConfigError(lines.join('\n'));
 }
 
-function wrong(message: string): never {
-  throw new ConfigError(message);
-}
-
 function readPort(text: string): number {
-  return /^\d{1,5}$/.test(text) && Number(text) < 65536 ? Number(text) : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
+  return /^\d{1,5}$/.test(text) && Number(text) < 65536
+    ? Number(text)
+    : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
 }
 
 function readHost(text: string): string {
-  return /^[A-Za-z0-9.:_-]+$/.test(text) ? text : wrong(`must be a host name or an address, not ${quoted(text)}`);
+  return /^[A-Za-z0-9.:_-]+$/.test(text)
+    ? text
+    : wrong(`must be a host name or an address, not ${quoted(text)}`);
 }
 
 function readRootUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isRoot = url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
-  return isRoot ? text.replace(/\/+$/, '') : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
+  const isRoot =
+    url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
+  return isRoot
+    ? text.replace(/\/+$/, '')
+    : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
 }
 
 function readDataDir(text: string): string {
@@ -133,7 +117,8 @@ function readDataDir(text: string): string {
 }
 
 function oneOf(...values: string[]): (text: string) => string {
-  return (text) => (values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`));
+  return (text) =>
+    values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`);
 }
 
 function readTrustProxy(text: string): boolean | number | string[] {
@@ -144,7 +129,9 @@ function readTrustProxy(text: string): boolean | number | string[] {
     proxyAddr.compile(addresses);
     return addresses;
   } catch {
-    return wrong(`must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`);
+    return wrong(
+      `must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`,
+    );
   }
 }
 
@@ -161,7 +148,10 @@ function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
   }
   const origins = text.split(',').map((each) => each.trim());
   const isOrigin = (each: string): boolean => URL.canParse(each) && new URL(each).origin === each;
-  if (!origins.every(isOrigin)) wrong(`must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`);
+  if (!origins.every(isOrigin))
+    wrong(
+      `must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`,
+    );
   return origins.length === 1 ? origins[0]! : origins;
 }
 
@@ -169,56 +159,7 @@ function readBodyLimit(text: string): number {
   const [, digits, unit] = /^(\d{1,9})\s*(KiB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit ? 1024 : 1);
   const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
-  return isPossible ? bytes : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
-}
-
-function readStaticClients(text: string): StaticClient[] {
-  const clients = readArray(text).map(readStaticClient);
-  const twice = clients.find(({ clientId }, i) => clients.findIndex((each) => each.clientId === clientId) !== i);
-  if (twice) wrong(`${twice.clientId} is there twice`);
-  return clients;
-}
-
-function readStaticClient(entry: unknown, i: number): StaticClient {
-  const { clientId, accessToken, description = '', scopes, ...others } = asObject(entry, `[${i}]`);
-  if (typeof clientId !== 'string' || !new RegExp(CLIENT_ID_PATTERN).test(clientId) || clientId.length > MAX_ID_LENGTH) {
-    return wrong(`[${i}].clientId must match ${CLIENT_ID_PATTERN}`);
-  }
-  const name = `[${i}] (${clientId})`;
-  if (!clientId.startsWith(STATIC_PREFIX)) wrong(`${name}: clientId must start with ${STATIC_PREFIX}`);
-  if (clientId.startsWith(INTERNAL_PREFIX)) wrong(`${name}: clientIds that start with ${INTERNAL_PREFIX} are this service's own`);
-  if (typeof accessToken !== 'string' || !new RegExp(ACCESS_TOKEN_PATTERN).test(accessToken)) {
-    return wrong(`${name}: accessToken must be 22 to 66 characters of A-Z, a-z, 0-9, _ and -`);
-  }
-  if (typeof description !== 'string' || description.length > MAX_DESCRIPTION_LENGTH) {
-    return wrong(`${name}: description must be a text of at most ${MAX_DESCRIPTION_LENGTH} characters`);
-  }
-  const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
-  if (!Array.isArray(scopes) || !scopes.every(isScope)) return wrong(`${name}: scopes must be an array of scopes that do not end in **`);
-  refuseOthers(others, name);
-  return { clientId, accessToken, description, scopes };
-}
-
-function readArray(text: string): unknown[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return wrong('is not valid JSON');
-  }
-  return Array.isArray(value) ? (value as unknown[]) : wrong('must be a JSON array');
-}
-
-function asObject(value: unknown, name: string): Record<string, unknown> {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? (value as Record<string, unknown>) : wrong(`${name} must be an object`);
-}
-
-function refuseOthers(others: Record<string, unknown>, name: string): void {
-  const [other] = Object.keys(others);
-  if (other !== undefined) wrong(`${name} has a property ${quoted(other)}, which is not known here`);
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 64));
+  return isPossible
+    ? bytes
+    : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
 }

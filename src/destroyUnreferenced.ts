@@ -21,7 +21,8 @@ export async function destroyUnreferenced(
     after = entries.length < PAGE ? undefined : entries.at(-1)!.credentialId;
     await projector.fresh();
     for (const { clientId, credentialId, createdAt } of entries) {
-      if (isServiceSecret({ clientId, credentialId }) || now.getTime() - Date.parse(createdAt) < GRACE) continue;
+      if (isServiceSecret({ clientId, credentialId }) || now.getTime() - Date.parse(createdAt) < GRACE)
+        continue;
       const client = await projector.clients.get(clientId);
       if (client?.credential.id === credentialId) continue;
       await secretStore.destroy({ clientId, credentialId });

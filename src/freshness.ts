@@ -12,7 +12,10 @@ export function makeFresh({ eventStore, projector }: { eventStore: EventStore; p
     if (atLeast !== undefined) checkPosition(atLeast, eventStore.start);
     await projector.fresh();
     if (atLeast !== undefined && !(await projector.reach(atLeast))) {
-      throw new ApiError('ServiceUnavailable', `this node did not reach the position ${atLeast} in time: try again`);
+      throw new ApiError(
+        'ServiceUnavailable',
+        `this node did not reach the position ${atLeast} in time: try again`,
+      );
     }
   };
 }

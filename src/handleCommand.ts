@@ -4,7 +4,12 @@ import type { Logger } from 'pino';
 import type { Command } from './command.ts';
 import { ApiError } from './domain/errors.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
-import { type EventStore, type Revision, StoreUnavailable, WrongExpectedRevision } from './eventStore/eventStore.ts';
+import {
+  type EventStore,
+  type Revision,
+  StoreUnavailable,
+  WrongExpectedRevision,
+} from './eventStore/eventStore.ts';
 import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
@@ -144,6 +149,9 @@ function asRecorded(
 
 function translated(error: unknown): unknown {
   return error instanceof StoreUnavailable
-    ? new ApiError('ServiceUnavailable', 'the database cannot be written to right now: nothing was changed, try again')
+    ? new ApiError(
+        'ServiceUnavailable',
+        'the database cannot be written to right now: nothing was changed, try again',
+      )
     : error;
 }

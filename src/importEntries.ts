@@ -7,7 +7,15 @@ import { refuseAmbiguousScopes, refuseCycle } from './domain/role.ts';
 import type { RoleGraph } from './domain/roleGraph.ts';
 import type { RoleRow } from '../projections/roles.ts';
 
-export type RoleEntry = { roleId: string; description: string; scopes: string[]; created: string; lastModified: string };
+/** `source` is the file and the index in it. */
+export type RoleEntry = {
+  roleId: string;
+  description: string;
+  scopes: string[];
+  created: string;
+  lastModified: string;
+  source: string;
+};
 export type ClientEntry = {
   clientId: string;
   description: string;
@@ -22,7 +30,12 @@ export type ClientEntry = {
   accessToken?: string;
 };
 /** What was read from files, checked as a whole; `problems` name a file and an index each. */
-export type Entries = { roles: RoleEntry[]; clients: ClientEntry[]; skippedStatic: number; problems: string[] };
+export type Entries = {
+  roles: RoleEntry[];
+  clients: ClientEntry[];
+  skippedStatic: number;
+  problems: string[];
+};
 
 const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 const ROLE_ID = new RegExp(ROLE_ID_PATTERN);
@@ -34,15 +47,16 @@ export function readEntries(files: { name: string; text: string }[], now: Date):
   for (const { name, text } of files) {
     const array = parseArray(text);
     if (typeof array === 'string') entries.problems.push(`${name}: ${array}`);
-    else array.forEach((entry, index) => {
-      try {
-        const id = addEntry(entries, entry, now);
-        if (seen.has(id)) throw new Error(`${id} is there twice`);
-        seen.add(id);
-      } catch (error) {
-        entries.problems.push(`${name}[${index}]: ${(error as Error).message.replaceAll('\n', ' ')}`);
-      }
-    });
+    else
+      array.forEach((entry, index) => {
+        try {
+          const id = addEntry(entries, { ...asEntry(entry), source: `${name}[${index}]` }, now);
+          if (seen.has(id)) throw new Error(`${id} is there twice`);
+          seen.add(id);
+        } catch (error) {
+          entries.problems.push(`${name}[${index}]: ${(error as Error).message.replaceAll('\n', ' ')}`);
+        }
+      });
   }
   return entries;
 }
@@ -59,7 +73,7 @@ export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[
       refuseCycle(graph.endlessThrough(role));
       graph.set(role);
     } catch (error) {
-      problems.push(`role ${role.roleId}: ${(error as Error).message}`);
+      problems.push(`${role.source}: ${(error as Error).message}`);
     }
   }
   return problems;
@@ -74,22 +88,29 @@ function parseArray(text: string): unknown[] | string {
   }
 }
 
+type Entry = Record<string, unknown> & { source: string };
+
+function asEntry(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('must be a role or a client');
+  return value as Record<string, unknown>;
+}
+
 /** Answers the entry's id, with what it is the id of. */
-function addEntry(entries: Entries, entry: unknown, now: Date): string {
-  if (typeof entry !== 'object' || entry === null) throw new Error('must be a role or a client');
+function addEntry(entries: Entries, entry: Entry, now: Date): string {
   if ('roleId' in entry) {
-    const role = readRole(entry as Record<string, unknown>, now);
+    const role = readRole(entry, now);
     entries.roles.push(role);
     return `role ${role.roleId}`;
   }
   if (!('clientId' in entry)) throw new Error('must have a roleId or a clientId');
-  const client = readClient(entry as Record<string, unknown>, now);
+  const client = readClient(entry, now);
   if (isStatic(client.clientId)) entries.skippedStatic += 1;
   else entries.clients.push(client);
   return `client ${client.clientId}`;
 }
 
-function readRole(entry: Record<string, unknown>, now: Date): RoleEntry {
+function readRole(entry: Entry, now: Date): RoleEntry {
   const roleId = readId(entry['roleId'], { name: 'roleId', pattern: ROLE_ID });
   const { description, scopes } = entry;
   const body = { description, scopes };
@@ -97,16 +118,26 @@ function readRole(entry: Record<string, unknown>, now: Date): RoleEntry {
   const created = readDate(entry, 'created') ?? now.toJSON();
   const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>), created };
   createRole.check!(role);
-  return { ...role, lastModified: readDate(entry, 'lastModified') ?? created };
+  return { ...role, lastModified: readDate(entry, 'lastModified') ?? created, source: entry.source };
 }
 
 function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   const clientId = readId(entry['clientId'], { name: 'clientId', pattern: CLIENT_ID });
-  const { description, expires, scopes = [], deleteOnExpiration = false, disabled = false, accessToken } = entry;
+  const {
+    description,
+    expires,
+    scopes = [],
+    deleteOnExpiration = false,
+    disabled = false,
+    accessToken,
+  } = entry;
   const body = { description, expires, scopes, deleteOnExpiration };
   validateInput('create-client-request', body);
   if (typeof disabled !== 'boolean') throw new Error('disabled must be true or false');
-  if (accessToken !== undefined && !(typeof accessToken === 'string' && /^[a-zA-Z0-9_-]{22,66}$/.test(accessToken))) {
+  if (
+    accessToken !== undefined &&
+    !(typeof accessToken === 'string' && /^[a-zA-Z0-9_-]{22,66}$/.test(accessToken))
+  ) {
     throw new Error('accessToken must be 22 to 66 characters of A-Z, a-z, 0-9, _ and -');
   }
   const created = readDate(entry, 'created') ?? now.toJSON();

@@ -15,14 +15,22 @@ import { insideContext } from './insideContext.ts';
 import { clientSubject, roleSubject } from './subjects.ts';
 
 /** What the import makes of one entry. `run` is left out where everything is so already. */
-export type Step = { what: string; action: 'create' | 'update' | 'unchanged'; run?(): Promise<unknown>; note?: string };
+export type Step = {
+  what: string;
+  action: 'create' | 'update' | 'unchanged';
+  run?(): Promise<unknown>;
+  note?: string;
+};
 
 /** The roles of an import, each after those that it depends on. */
 export function* planRoles(service: Service, roles: readonly RoleEntry[]): Generator<Step> {
   for (const role of inDependencyOrder(service, roles)) yield planRole(service, role);
 }
 
-function planRole({ projector, handleCommand }: Service, { created, lastModified, ...role }: RoleEntry): Step {
+function planRole(
+  { projector, handleCommand }: Service,
+  { created, lastModified, source: _, ...role }: RoleEntry,
+): Step {
   const what = `role ${role.roleId}`;
   const stored = projector.roleGraph.get(role.roleId);
   const common = { subject: roleSubject(role.roleId, projector), context: insideContext('import') };
@@ -32,7 +40,11 @@ function planRole({ projector, handleCommand }: Service, { created, lastModified
   }
   const isSame = stored.description === role.description && sameSet(stored.scopes, role.scopes);
   if (isSame) return { what, action: 'unchanged' };
-  return { what, action: 'update', run: () => handleCommand({ ...common, command: updateRole, input: role }) };
+  return {
+    what,
+    action: 'update',
+    run: () => handleCommand({ ...common, command: updateRole, input: role }),
+  };
 }
 
 /** What the import makes of a client. The token of one that exists already is left as it is. */
@@ -71,9 +83,15 @@ async function create(service: Service, entry: ClientEntry): Promise<void> {
 }
 
 type Change = { command: Command<ClientRowInput, ClientRow | undefined, Event>; input: ClientRowInput };
-type ClientRowInput = Pick<ClientRow, 'clientId' | 'description' | 'expires' | 'deleteOnExpiration' | 'scopes'>;
+type ClientRowInput = Pick<
+  ClientRow,
+  'clientId' | 'description' | 'expires' | 'deleteOnExpiration' | 'scopes'
+>;
 
-function changesOf({ clientId, description, expires, deleteOnExpiration, scopes, disabled }: ClientEntry, stored: ClientRow): Change[] {
+function changesOf(
+  { clientId, description, expires, deleteOnExpiration, scopes, disabled }: ClientEntry,
+  stored: ClientRow,
+): Change[] {
   const input = { clientId, description, expires, deleteOnExpiration, scopes };
   const isSame =
     description === stored.description &&
@@ -85,9 +103,16 @@ function changesOf({ clientId, description, expires, deleteOnExpiration, scopes,
   return changes;
 }
 
-async function tokenNote(service: Service, entry: ClientEntry, stored: ClientRow): Promise<string | undefined> {
+async function tokenNote(
+  service: Service,
+  entry: ClientEntry,
+  stored: ClientRow,
+): Promise<string | undefined> {
   if (entry.accessToken === undefined) return undefined;
-  const token = await service.secretStore.get({ clientId: entry.clientId, credentialId: stored.credential.id });
+  const token = await service.secretStore.get({
+    clientId: entry.clientId,
+    credentialId: stored.credential.id,
+  });
   return token === entry.accessToken ? undefined : 'has another accessToken by now, which is left as it is';
 }
 

@@ -11,7 +11,10 @@ const ASK_EVERY = 500;
  * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
  * Answers a function that starts no further run and resolves when those under way are done.
  */
-export function startJobs(jobs: Job[], { isOurs, log }: { isOurs(): boolean; log: Logger }): () => Promise<void> {
+export function startJobs(
+  jobs: Job[],
+  { isOurs, log }: { isOurs(): boolean; log: Logger },
+): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
   const pause = (ms: number): Promise<void> =>

@@ -26,14 +26,23 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     unwritten.set(clientId, at);
     timer ??= setTimeout(() => {
       timer = undefined;
-      write().catch((error: unknown) => log.warn({ err: error }, 'when clients were last used was not written'));
+      write().catch((error: unknown) =>
+        log.warn({ err: error }, 'when clients were last used was not written'),
+      );
     }, WRITE_DELAY).unref();
   }
 
   async function write(): Promise<void> {
     const rows = [...unwritten].map(([key, at]) => ({ key, value: { at }, position: at }));
     if (rows.length === 0) return;
-    await readStore.commit(TABLE, rows, rows.map(({ position }) => position).sort().at(-1)!);
+    await readStore.commit(
+      TABLE,
+      rows,
+      rows
+        .map(({ position }) => position)
+        .sort()
+        .at(-1)!,
+    );
     for (const { key, position } of rows) if (unwritten.get(key) === position) unwritten.delete(key);
   }
 

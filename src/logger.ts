@@ -12,9 +12,13 @@ function shownError(error: unknown): unknown {
 }
 
 /** The service's log: JSON lines on standard output, or where `destination` says. */
-export function makeLogger(
-  { level, destination = process.stdout }: { level: string; destination?: { write(line: string): unknown } },
-): Logger {
+export function makeLogger({
+  level,
+  destination = process.stdout,
+}: {
+  level: string;
+  destination?: { write(line: string): unknown };
+}): Logger {
   return pino(
     {
       level,

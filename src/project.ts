@@ -44,7 +44,10 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
 export class UnknownEvent extends Error {}
 
 /** Every projection that has a table. */
-export const allProjections = [clients, roles, entityHistory, actorHistory] as unknown as Projection<object, Event>[];
+export const allProjections = [clients, roles, entityHistory, actorHistory] as unknown as Projection<
+  object,
+  Event
+>[];
 
 /** All read models over a read store, empty until they are loaded. */
 export function openReadModels(store: ReadStore) {
@@ -75,7 +78,13 @@ export async function startProjector(options: {
   const tables = [models.clients, models.roles, models.entityHistory, models.actorHistory];
   const stopping = new AbortController();
   const waiting = waitingRoom();
-  const lease = holdLease({ readStore, name: 'projections', holder, signal: stopping.signal, onError: logRetry });
+  const lease = holdLease({
+    readStore,
+    name: 'projections',
+    holder,
+    signal: stopping.signal,
+    onError: logRetry,
+  });
   let position = await load();
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
@@ -106,7 +115,11 @@ export async function startProjector(options: {
     }
     const isRole = event.stream === ROLES_STREAM;
     const model: ReadModel<object> = isRole ? models.roles : models.clients;
-    const [row] = await Promise.all([model.apply(event), models.entityHistory.apply(event), models.actorHistory.apply(event)]);
+    const [row] = await Promise.all([
+      model.apply(event),
+      models.entityHistory.apply(event),
+      models.actorHistory.apply(event),
+    ]);
     if (isRole) {
       if (row) models.roleGraph.set(row as RoleRow);
       else models.roleGraph.delete((event as Recorded<RoleEvent>).data.roleId);
@@ -128,7 +141,10 @@ export async function startProjector(options: {
     planned ??= setTimeout(
       () => {
         planned = undefined;
-        write().then(() => unwritten() > 0 && planWrite(), (error) => (logRetry(error), planWrite()));
+        write().then(
+          () => unwritten() > 0 && planWrite(),
+          (error) => (logRetry(error), planWrite()),
+        );
       },
       lease.held() ? WRITE_DELAY : SETTLE_EVERY,
     ).unref();

@@ -10,10 +10,7 @@ export type Projection<Row, E extends Event> = {
   version: number;
   key(event: Recorded<E>): string;
   on: {
-    [T in E['type']]?: (
-      row: Row | undefined,
-      event: Recorded<Extract<E, { type: T }>>,
-    ) => Row | undefined;
+    [T in E['type']]?: (row: Row | undefined, event: Recorded<Extract<E, { type: T }>>) => Row | undefined;
   };
 };
 

@@ -19,7 +19,12 @@ export async function purgeExpired(
     if (!client.deleteOnExpiration || !isExpired(client, now)) continue;
     const subject = clientSubject(clientId, parts);
     const context = insideContext('purge', now);
-    const { events } = await parts.handleCommand({ command: expireClient, subject, input: { clientId }, context });
+    const { events } = await parts.handleCommand({
+      command: expireClient,
+      subject,
+      input: { clientId },
+      context,
+    });
     purged += events.length;
   }
   return purged;

@@ -3,7 +3,10 @@ import { fold, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 
 /** This node's view of a projection's table. */
-export function readModel<R extends object, E extends Event>(projection: Projection<R, E>, store: ReadStore): ReadModel<R> {
+export function readModel<R extends object, E extends Event>(
+  projection: Projection<R, E>,
+  store: ReadStore,
+): ReadModel<R> {
   return new ReadModel<R>(projection as unknown as Projection<object, Event>, store);
 }
 
@@ -42,7 +45,8 @@ export class ReadModel<R extends object> {
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
     for (const [key, row] of newer) {
       const known = merged.get(key);
-      if (known ? row.position > known.position : last === undefined || compareBytes(key, last) < 0) merged.set(key, row);
+      if (known ? row.position > known.position : last === undefined || compareBytes(key, last) < 0)
+        merged.set(key, row);
     }
     const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
     const rows = present.sort((a, b) => compareBytes(a.key, b.key)).slice(0, page.limit);

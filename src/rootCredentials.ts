@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPrivateFile } from './privateFile.ts';
 import { randomToken } from './secretStore/newSecret.ts';
-import { ConfigError, type StaticClient } from './config.ts';
+import { ConfigError } from './configError.ts';
+import type { StaticClient } from './jsonSettings.ts';
 
 /** The client that a service without STATIC_CLIENTS makes for its administrator. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
@@ -14,7 +15,10 @@ const FILE = 'root-credentials.json';
  */
 export function rootClient(dataDir: string): StaticClient {
   const file = join(dataDir, FILE);
-  createPrivateFile(file, `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`);
+  createPrivateFile(
+    file,
+    `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`,
+  );
   const { accessToken } = parse(file) as { accessToken?: unknown };
   if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
     throw new ConfigError(`${file} holds no accessToken: restore it, or remove it to have a new one made`);
@@ -27,6 +31,8 @@ function parse(file: string): object {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as object;
   } catch (error) {
-    throw new ConfigError(`${file} cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'malformed'})`);
+    throw new ConfigError(
+      `${file} cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'malformed'})`,
+    );
   }
 }

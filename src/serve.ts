@@ -10,7 +10,7 @@ import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
 import { purgeExpired } from './purgeExpired.ts';
 import { synchroniseStaticClients } from './staticClients.ts';
-import type { StaticClient } from './config.ts';
+import type { StaticClient } from './jsonSettings.ts';
 
 const MINUTE = 60_000;
 /** Requests under way when the service is told to stop have this long (ms) to end. */
@@ -29,13 +29,20 @@ export type Serving = {
 };
 
 /** Starts the whole service; `checkReplies` checks every reply against its schema, for tests. */
-export async function serve(config: Config, { log, checkReplies = false }: { log: Logger; checkReplies?: boolean }): Promise<Serving> {
+export async function serve(
+  config: Config,
+  { log, checkReplies = false }: { log: Logger; checkReplies?: boolean },
+): Promise<Serving> {
   const service = await startService(config, log);
   try {
-    const madeRoot = await synchroniseStaticClients(service, { configured: config.staticClients, dataDir: config.dataDir });
+    const madeRoot = await synchroniseStaticClients(service, {
+      configured: config.staticClients,
+      dataDir: config.dataDir,
+    });
     const server = await listen(config);
     const port = (server.address() as AddressInfo).port;
-    const rootUrl = config.rootUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    const rootUrl =
+      config.rootUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
     server.on(
       'request',
       makeApp(

@@ -1,6 +1,6 @@
 import { configureStaticClient } from '../commands/configureStaticClient.ts';
 import { STATIC_PREFIX } from '../schemas/constants.ts';
-import type { StaticClient } from './config.ts';
+import type { StaticClient } from './jsonSettings.ts';
 import { sameText } from './api/authenticate.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import type { HandleCommand } from './handleCommand.ts';

@@ -8,7 +8,9 @@ import { readConfig } from '../src/config.ts';
 import { serve, type Serving } from '../src/serve.ts';
 
 /** The older official client is CommonJS. */
-const olderClient = createRequire(import.meta.url)('taskcluster-client-3') as { Auth: new (options: object) => OfficialClient };
+const olderClient = createRequire(import.meta.url)('taskcluster-client-3') as {
+  Auth: new (options: object) => OfficialClient;
+};
 
 export type Credentials = { clientId: string; accessToken: string; certificate?: string | object };
 /** The methods of an official client, by name. */
@@ -30,7 +32,10 @@ export type TestService = Serving & {
   remove(): Promise<void>;
 };
 
-export const ROOT: Credentials = { clientId: 'static/root', accessToken: 'root-token-of-the-tests-0123456789' };
+export const ROOT: Credentials = {
+  clientId: 'static/root',
+  accessToken: 'root-token-of-the-tests-0123456789',
+};
 const STATIC_CLIENTS = JSON.stringify([{ ...ROOT, description: 'root of the tests', scopes: ['*'] }]);
 
 /** A whole service on a directory of its own and a free port, checking each of its replies against its schema. */
@@ -49,9 +54,19 @@ export async function startService(
     root: ROOT,
     logged: () => lines.join(''),
     current: (credentials = ROOT, options = {}) =>
-      new taskcluster.Auth({ rootUrl: serving.rootUrl, ...(credentials && { credentials }), ...retries, ...options }),
+      new taskcluster.Auth({
+        rootUrl: serving.rootUrl,
+        ...(credentials && { credentials }),
+        ...retries,
+        ...options,
+      }),
     older: (credentials = ROOT, options = {}) =>
-      new olderClient.Auth({ baseUrl: `${serving.rootUrl}/v1`, ...(credentials && { credentials }), ...retries, ...options }),
+      new olderClient.Auth({
+        baseUrl: `${serving.rootUrl}/v1`,
+        ...(credentials && { credentials }),
+        ...retries,
+        ...options,
+      }),
     async restart(other = {}) {
       await serving.stop();
       return startService({ ...env, ...other }, dataDir);

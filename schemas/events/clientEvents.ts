@@ -24,7 +24,11 @@ export type ClientUpdated = Event<
   Omit<ClientSettings, 'scopes'> & { clientId: string; scopes?: string[] }
 >;
 export type ClientEnabled = Event<'ClientEnabled', { clientId: string }>;
-export type ClientDisabled = Event<'ClientDisabled', { clientId: string }>;
+/** `imported` keeps the date of a client's last change in another deployment, where it was disabled already. */
+export type ClientDisabled = Event<
+  'ClientDisabled',
+  { clientId: string; imported?: Pick<ImportedClient, 'lastModified'> }
+>;
 export type AccessTokenReset = Event<'AccessTokenReset', { clientId: string; credential: Credential }>;
 export type ClientDeleted = Event<'ClientDeleted', { clientId: string }>;
 export type ClientExpired = Event<'ClientExpired', { clientId: string; expires: string }>;
@@ -48,7 +52,10 @@ const settings = {
 };
 const credential = {
   type: 'object',
-  properties: { id: { type: 'string', format: 'uuid' }, fingerprint: { type: 'string', pattern: '^[0-9a-f]{16,64}$' } },
+  properties: {
+    id: { type: 'string', format: 'uuid' },
+    fingerprint: { type: 'string', pattern: '^[0-9a-f]{16,64}$' },
+  },
   required: ['id', 'fingerprint'],
   additionalProperties: false,
 };
@@ -72,7 +79,7 @@ export const clientEventSchemas: Record<ClientEvent['type'], object> = {
   ),
   ClientUpdated: data({ clientId, ...settings }, ['scopes']),
   ClientEnabled: data({ clientId }),
-  ClientDisabled: data({ clientId }),
+  ClientDisabled: data({ clientId, imported: data({ lastModified: dateTime }) }, ['imported']),
   AccessTokenReset: data({ clientId, credential }),
   ClientDeleted: data({ clientId }),
   ClientExpired: data({ clientId, expires: dateTime }),

@@ -11,8 +11,10 @@ export function schemaPath(name: string): string {
 
 /** The schemas of all bodies, by name. Those named `older-…` are what the older dialect has instead. */
 export const apiSchemas: Record<string, Schema> = Object.fromEntries(
-  Object.entries({ ...clientSchemas, ...roleSchemas, ...authenticationSchemas, ...historySchemas }).map(([name, schema]) => [
-    name,
-    { $schema: '/schemas/common/metaschema.json#', $id: `${schemaPath(name)}#`, ...schema },
-  ]),
+  Object.entries({ ...clientSchemas, ...roleSchemas, ...authenticationSchemas, ...historySchemas }).map(
+    ([name, schema]) => [
+      name,
+      { $schema: '/schemas/common/metaschema.json#', $id: `${schemaPath(name)}#`, ...schema },
+    ],
+  ),
 );

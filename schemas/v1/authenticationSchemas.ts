@@ -12,7 +12,10 @@ const hawkRequest = {
   authorization: text,
   sourceIp: { type: 'string', oneOf: [{ format: 'ipv6' }, { format: 'ipv4' }] },
 };
-const success = object({ status: only('auth-success'), scheme: only('hawk'), clientId, scopes, expires: date, hash: {} }, ['hash']);
+const success = object(
+  { status: only('auth-success'), scheme: only('hawk'), clientId, scopes, expires: date, hash: {} },
+  ['hash'],
+);
 const failure = object({ status: only('auth-failed'), message: text });
 const unsigned = object({ status: only('no-auth'), scheme: only('none'), scopes, expires: date });
 
@@ -24,10 +27,10 @@ export const authenticationSchemas: Record<string, Schema> = {
   },
   'older-authenticate-hawk-request': {
     title: 'A request as it was signed',
-    ...object({ ...hawkRequest, host: { type: 'string', anyOf: [{ format: 'hostname' }, { format: 'ipv4' }] } }, [
-      'authorization',
-      'sourceIp',
-    ]),
+    ...object(
+      { ...hawkRequest, host: { type: 'string', anyOf: [{ format: 'hostname' }, { format: 'ipv4' }] } },
+      ['authorization', 'sourceIp'],
+    ),
   },
   'authenticate-hawk-response': { title: 'Who signed a request', oneOf: [success, failure, unsigned] },
   'older-authenticate-hawk-response': { title: 'Who signed a request', oneOf: [success, failure] },
@@ -37,9 +40,15 @@ export const authenticationSchemas: Record<string, Schema> = {
   },
   'older-test-authenticate-request': {
     title: 'What the tester has, and what it needs',
-    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }, ['clientScopes', 'requiredScopes']),
+    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }, [
+      'clientScopes',
+      'requiredScopes',
+    ]),
   },
-  'test-authenticate-response': { title: 'Who signed the test', ...object({ clientId, scopes: scopesOrNone }) },
+  'test-authenticate-response': {
+    title: 'Who signed the test',
+    ...object({ clientId, scopes: scopesOrNone }),
+  },
   scopeset: { title: 'Scopes', ...object({ scopes }) },
   'older-scopeset': { title: 'Scopes', ...object({ scopes: scopesOrNone }, ['scopes']) },
 };

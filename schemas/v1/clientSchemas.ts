@@ -1,5 +1,16 @@
 import { ACCESS_TOKEN_PATTERN } from '../constants.ts';
-import { clientId, continuationToken, date, description, flag, listOf, object, type Schema, scopes, scopesOrNone } from './parts.ts';
+import {
+  clientId,
+  continuationToken,
+  date,
+  description,
+  flag,
+  listOf,
+  object,
+  type Schema,
+  scopes,
+  scopesOrNone,
+} from './parts.ts';
 
 const client = {
   clientId,
@@ -19,7 +30,10 @@ const client = {
 export const clientSchemas: Record<string, Schema> = {
   'create-client-request': {
     title: 'Settings of a client',
-    ...object({ expires: date, description, deleteOnExpiration: { ...flag, default: false }, scopes }, ['deleteOnExpiration', 'scopes']),
+    ...object({ expires: date, description, deleteOnExpiration: { ...flag, default: false }, scopes }, [
+      'deleteOnExpiration',
+      'scopes',
+    ]),
   },
   'create-client-response': {
     title: 'A client with its new access token, which is shown this once',

@@ -11,7 +11,13 @@ export const historySchemas: Record<string, Schema> = {
       {
         auditHistory: {
           type: 'array',
-          items: object({ clientId: text, actionType: text, created: date, entityId: text, entityType: text }),
+          items: object({
+            clientId: text,
+            actionType: text,
+            created: date,
+            entityId: text,
+            entityType: text,
+          }),
         },
         continuationToken,
       },

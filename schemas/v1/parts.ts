@@ -8,7 +8,11 @@ export const flag: Schema = { type: 'boolean' };
 export const date: Schema = { type: 'string', format: 'date-time' };
 export const clientId: Schema = { type: 'string', pattern: CLIENT_ID_PATTERN };
 export const description: Schema = { type: 'string', maxLength: MAX_DESCRIPTION_LENGTH };
-export const scopes: Schema = { type: 'array', uniqueItems: true, items: { type: 'string', pattern: SCOPE_PATTERN } };
+export const scopes: Schema = {
+  type: 'array',
+  uniqueItems: true,
+  items: { type: 'string', pattern: SCOPE_PATTERN },
+};
 export const scopesOrNone: Schema = { ...scopes, default: [] };
 export const continuationToken: Schema = { type: 'string' };
 
@@ -20,7 +24,12 @@ export function only(value: string): Schema {
 /** An object with these properties and no others; all are required but those named as optional. */
 export function object(properties: Record<string, Schema>, optional: string[] = []): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', additionalProperties: false, properties, ...(required.length > 0 && { required }) };
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties,
+    ...(required.length > 0 && { required }),
+  };
 }
 
 /** A list of things that are described by another schema of the API. */

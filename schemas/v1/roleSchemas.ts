@@ -22,6 +22,8 @@ export const roleSchemas: Record<string, Schema> = {
   },
   'list-role-ids-response': {
     title: 'RoleIds, all of them or a page',
-    ...object({ roleIds: { type: 'array', uniqueItems: true, items: text }, continuationToken }, ['continuationToken']),
+    ...object({ roleIds: { type: 'array', uniqueItems: true, items: text }, continuationToken }, [
+      'continuationToken',
+    ]),
   },
 };

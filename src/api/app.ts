@@ -15,7 +15,13 @@ function corsFor(origin: Config['allowedCorsOrigin']): express.RequestHandler {
   return cors({
     origin,
     methods: ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'OPTIONS'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'Auth-At-Least', 'Traceparent', 'X-Taskcluster-Trace-Id'],
+    allowedHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Auth-At-Least',
+      'Traceparent',
+      'X-Taskcluster-Trace-Id',
+    ],
     exposedHeaders: ['Auth-Position', 'Www-Authenticate', 'Retry-After'],
     maxAge: 24 * 60 * 60,
     optionsSuccessStatus: 204,
@@ -25,7 +31,10 @@ function corsFor(origin: Config['allowedCorsOrigin']): express.RequestHandler {
 /** The HTTP application: the API's pipeline, its documents, and an error in the API's form for everything else. */
 export function makeApp(
   serve: Serve,
-  { endpoints, config }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin'> & { rootUrl: string } },
+  {
+    endpoints,
+    config,
+  }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin'> & { rootUrl: string } },
 ): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
@@ -38,9 +47,13 @@ export function makeApp(
     '/references/auth/v1/api.json': referenceDocument(endpoints),
     '/openapi.json': openapiDocument(endpoints, { rootUrl: config.rootUrl, version: SERVICE_VERSION }),
   };
-  for (const [path, document] of Object.entries(documents)) app.get(path, (_, response) => void response.json(document));
+  for (const [path, document] of Object.entries(documents))
+    app.get(path, (_, response) => void response.json(document));
   app.use((request, response) => {
-    const error = new ApiError('ResourceNotFound', `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`);
+    const error = new ApiError(
+      'ResourceNotFound',
+      `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`,
+    );
     const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
     response.status(404).set('cache-control', CACHE_CONTROL).json(errorBody(error, shown));
   });

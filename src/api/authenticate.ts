@@ -1,7 +1,14 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import hawk, { type Credentials } from 'hawk';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
-import { ANONYMOUS, type Certificate, readRestriction, type Restriction, scopesOf, signedTexts } from '../domain/temporaryCredentials.ts';
+import {
+  ANONYMOUS,
+  type Certificate,
+  readRestriction,
+  type Restriction,
+  scopesOf,
+  signedTexts,
+} from '../domain/temporaryCredentials.ts';
 import type { SignedRequest } from './endpoint.ts';
 
 /** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
@@ -47,7 +54,8 @@ export function makeAuthenticate(clients: {
     const hasBewit = /[?&]bewit=/.test(request.resource);
     if (request.authorization === undefined && !hasBewit) return unsigned(now);
     try {
-      if (request.authorization !== undefined && hasBewit) fail('give either an Authorization header or a bewit, not both');
+      if (request.authorization !== undefined && hasBewit)
+        fail('give either an Authorization header or a bewit, not both');
       const signature = hasBewit ? readBewit(request) : readHeader(request.authorization!);
       const restriction = signature.ext ? readRestriction(parseExt(signature.ext), signature.id, now) : {};
       return await judge(request, { ...signature, restriction, now });
@@ -113,7 +121,8 @@ async function verifySignature(
       ? (await hawk.uri.authenticate(asHawk, find)).attributes
       : (await hawk.server.authenticate(asHawk, find, { timestampSkewSec: CLOCK_SKEW_SECONDS })).artifacts;
   // What was judged must be what was verified, however leniently either was read.
-  if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined)) fail('the signature is malformed');
+  if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined))
+    fail('the signature is malformed');
   return 'hash' in verified ? verified.hash : undefined;
 }
 
@@ -121,7 +130,8 @@ function readHeader(header: string): { id: string; ext?: string } {
   const { id, ts, ext } = hawk.utils.parseAuthorizationHeader(header);
   if (!id) fail('the Authorization header has no id');
   // Hawk compares times as numbers, and what is not a number is never too old.
-  if (ts !== undefined && !/^\d{1,12}$/.test(ts)) fail('ts in the Authorization header must be a number of seconds');
+  if (ts !== undefined && !/^\d{1,12}$/.test(ts))
+    fail('ts in the Authorization header must be a number of seconds');
   return { id, ext };
 }
 
@@ -143,11 +153,15 @@ function parseExt(ext: string): unknown {
   }
 }
 
-function verifyCertificate(certificate: Certificate, { clientId, token }: { clientId: string; token: string }): void {
+function verifyCertificate(
+  certificate: Certificate,
+  { clientId, token }: { clientId: string; token: string },
+): void {
   const valid = signedTexts(clientId, certificate).some((text) =>
     sameText(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
-  if (!valid) fail('ext.certificate.signature is not valid: another token signed it, or something in it was changed');
+  if (!valid)
+    fail('ext.certificate.signature is not valid: another token signed it, or something in it was changed');
 }
 
 function temporaryToken(seed: string, token: string): string {
@@ -168,7 +182,9 @@ function earlier(one: Date, other: Date): Date {
 function refusal(error: unknown): string {
   if (error instanceof AuthenticationFailure) return error.message;
   if (!isHawkRefusal(error)) throw error;
-  return error.message === 'Unauthorized' ? 'the Authorization header is not of the Hawk scheme' : error.message;
+  return error.message === 'Unauthorized'
+    ? 'the Authorization header is not of the Hawk scheme'
+    : error.message;
 }
 
 /** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */

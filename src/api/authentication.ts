@@ -1,6 +1,12 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingFrom, normalize } from '../domain/scopes.ts';
-import { type Authenticate, checkPayload, makeAuthenticate, type Signer, type Verdict } from './authenticate.ts';
+import {
+  type Authenticate,
+  checkPayload,
+  makeAuthenticate,
+  type Signer,
+  type Verdict,
+} from './authenticate.ts';
 import type { Endpoint, EndpointRequest, SignedRequest } from './endpoint.ts';
 import type { Services } from './services.ts';
 
@@ -44,26 +50,24 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
         return { body: shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict) };
       },
     },
-    ...(['older', 'current'] as const).map(
-      (dialect): Endpoint => ({
-        ...common,
-        name: 'testAuthenticate',
-        dialects: [dialect],
-        method: 'post',
-        route: '/test-authenticate',
-        stateless: true,
-        input: dialect === 'older' ? 'older-test-authenticate-request' : 'test-authenticate-request',
-        output: 'test-authenticate-response',
-        title: 'Test Authentication',
-        description:
-          'Lets a client library test how it signs: sign with clientId `tester` and accessToken `no-secret`. The tester has ' +
-          'the `clientScopes` of the body and needs its `requiredScopes`; roles are not applied to it.',
-        handle(request) {
-          const { clientScopes, requiredScopes } = request.body as TestBody;
-          return testReply(request, clientScopes, requiredScopes);
-        },
-      }),
-    ),
+    ...(['older', 'current'] as const).map((dialect): Endpoint => ({
+      ...common,
+      name: 'testAuthenticate',
+      dialects: [dialect],
+      method: 'post',
+      route: '/test-authenticate',
+      stateless: true,
+      input: dialect === 'older' ? 'older-test-authenticate-request' : 'test-authenticate-request',
+      output: 'test-authenticate-response',
+      title: 'Test Authentication',
+      description:
+        'Lets a client library test how it signs: sign with clientId `tester` and accessToken `no-secret`. The tester has ' +
+        'the `clientScopes` of the body and needs its `requiredScopes`; roles are not applied to it.',
+      handle(request) {
+        const { clientScopes, requiredScopes } = request.body as TestBody;
+        return testReply(request, clientScopes, requiredScopes);
+      },
+    })),
     {
       ...both,
       name: 'testAuthenticateGet',
@@ -75,7 +79,8 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       description:
         'Like testAuthenticate, for requests without a body and for bewits: the tester has `test:*` and ' +
         '`auth:create-client:test:*`, and needs `test:authenticate-get`.',
-      handle: (request) => testReply(request, ['test:*', 'auth:create-client:test:*'], ['test:authenticate-get']),
+      handle: (request) =>
+        testReply(request, ['test:*', 'auth:create-client:test:*'], ['test:authenticate-get']),
     },
   ];
 }
@@ -96,10 +101,14 @@ async function testReply(request: EndpointRequest, scopes: string[], required: s
   const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
   const missing = missingFrom(verdict.scopes, required);
   if (missing.length > 0) {
-    throw new ApiError('InsufficientScopes', `client ${clientId} is missing these requiredScopes: ${missing.join(', ')}`, {
-      clientId,
-      missing,
-    });
+    throw new ApiError(
+      'InsufficientScopes',
+      `client ${clientId} is missing these requiredScopes: ${missing.join(', ')}`,
+      {
+        clientId,
+        missing,
+      },
+    );
   }
   return { body: { clientId, scopes: verdict.scopes } };
 }
@@ -108,7 +117,8 @@ async function testReply(request: EndpointRequest, scopes: string[], required: s
 function testAuthenticate(clientScopes: readonly string[]): Authenticate {
   return makeAuthenticate({
     async findSigner(clientId, now): Promise<Signer> {
-      if (clientId !== 'tester') throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
+      if (clientId !== 'tester')
+        throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: normalize(clientScopes), expires: tomorrow, token: async () => 'no-secret' };
     },

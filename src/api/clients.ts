@@ -20,7 +20,10 @@ type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
 type Shown = Pick<Services, 'projector' | 'lastUsed'>;
 
 /** A client as replies show it. */
-async function shownClient({ projector, lastUsed }: Shown, { revision: _, credential: __, ...client }: ClientRow): Promise<object> {
+async function shownClient(
+  { projector, lastUsed }: Shown,
+  { revision: _, credential: __, ...client }: ClientRow,
+): Promise<object> {
   return {
     ...client,
     lastDateUsed: await lastUsed.of(client),
@@ -42,11 +45,24 @@ export function clientEndpoints(services: Services): Endpoint[] {
 
   async function change<I>(
     request: EndpointRequest,
-    { command, input, secret }: { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret },
+    {
+      command,
+      input,
+      secret,
+    }: { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret },
   ): Promise<EndpointReply & { body: object }> {
     const subject = clientSubject(request.params['clientId']!, services);
-    const { row, position } = await handleCommand({ command, subject, input, secret, context: contextOf(request) });
-    return { body: row ? { ...(await shown(row)), ...(secret && { accessToken: secret.token }) } : {}, position };
+    const { row, position } = await handleCommand({
+      command,
+      subject,
+      input,
+      secret,
+      context: contextOf(request),
+    });
+    return {
+      body: row ? { ...(await shown(row)), ...(secret && { accessToken: secret.token }) } : {},
+      position,
+    };
   }
 
   return [
@@ -66,7 +82,11 @@ export function clientEndpoints(services: Services): Endpoint[] {
         'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
       async handle({ query }) {
         const { prefix, continuationToken } = query;
-        const { rows, last } = await projector.clients.list({ prefix, after: keyIn(continuationToken), limit: limitOf(query) });
+        const { rows, last } = await projector.clients.list({
+          prefix,
+          after: keyIn(continuationToken),
+          limit: limitOf(query),
+        });
         const clients = await Promise.all(rows.map(({ value }) => shown(value)));
         const token = tokenFor(last);
         return { body: { clients, ...(token !== undefined && { continuationToken: token }) } };
@@ -84,7 +104,9 @@ export function clientEndpoints(services: Services): Endpoint[] {
       output: 'older-list-clients-response',
       title: 'List Clients',
       description: 'All clients in the order of their clientIds, or those that begin with `prefix`.',
-      handle: ({ query }) => ({ pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }) }),
+      handle: ({ query }) => ({
+        pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }),
+      }),
     },
     {
       ...both,
@@ -131,7 +153,8 @@ export function clientEndpoints(services: Services): Endpoint[] {
       authorization: 'command',
       output: 'create-client-response',
       title: 'Reset Access Token',
-      description: 'Ends the `accessToken` of a client and gives it a new one, which can never be read again.',
+      description:
+        'Ends the `accessToken` of a client and gives it a new one, which can never be read again.',
       handle(request) {
         const clientId = request.params['clientId']!;
         const secret = makeSecret(clientId);
@@ -144,7 +167,9 @@ export function clientEndpoints(services: Services): Endpoint[] {
       name: 'updateClient',
       method: 'post',
       route: '/clients/<clientId>',
-      scopes: { AllOf: ['auth:update-client:<clientId>', { for: 'scope', in: 'scopesAdded', each: '<scope>' }] },
+      scopes: {
+        AllOf: ['auth:update-client:<clientId>', { for: 'scope', in: 'scopesAdded', each: '<scope>' }],
+      },
       authorization: 'command',
       input: 'create-client-request',
       output: 'get-client-response',

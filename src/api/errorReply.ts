@@ -1,4 +1,5 @@
-import { ApiError, STATUS_OF } from '../domain/errors.ts';
+import type { ApiError } from '../domain/errors.ts';
+import { STATUS_OF } from '../domain/errors.ts';
 
 /** The request as far as an error may show it. */
 export type ShownRequest = {
@@ -21,7 +22,12 @@ export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
     `* statusCode: ${status}`,
     `* time:       ${requestInfo.time}`,
   ].join('\n');
-  return { code: error.code, message, requestInfo, ...(Object.keys(error.details).length > 0 && { details: error.details }) };
+  return {
+    code: error.code,
+    message,
+    requestInfo,
+    ...(Object.keys(error.details).length > 0 && { details: error.details }),
+  };
 }
 
 const HIDDEN = '(not shown)';

@@ -18,7 +18,10 @@ declare module 'hawk' {
         request: Request,
         credentials: CredentialsFunction,
       ): Promise<{ attributes: { id: string; exp: string; ext?: string } }>;
-      getBewit(uri: string, options: { credentials: Credentials & { id: string }; ttlSec: number; ext?: string }): string;
+      getBewit(
+        uri: string,
+        options: { credentials: Credentials & { id: string }; ttlSec: number; ext?: string },
+      ): string;
     };
     client: {
       header(
@@ -35,7 +38,9 @@ declare module 'hawk' {
         },
       ): { header: string };
     };
-    crypto: { calculatePayloadHash(payload: Buffer | string, algorithm: 'sha256', contentType: string): string };
+    crypto: {
+      calculatePayloadHash(payload: Buffer | string, algorithm: 'sha256', contentType: string): string;
+    };
     utils: { parseAuthorizationHeader(header: string): Artifacts };
   };
   export default hawk;

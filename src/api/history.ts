@@ -16,7 +16,8 @@ export function historyEndpoints({ projector }: Services): Endpoint[] {
     reads: true,
     output: 'get-entity-history-response',
   } as const;
-  const order = 'Oldest first; go on with the `continuationToken` until there is none. Nothing is ever removed from it.';
+  const order =
+    'Oldest first; go on with the `continuationToken` until there is none. Nothing is ever removed from it.';
 
   return [
     {
@@ -56,5 +57,10 @@ async function page(
     limit: limitOf(query),
   });
   const continuationToken = tokenFor(last?.slice(prefix.length));
-  return { body: { auditHistory: rows.map(({ value }) => value), ...(continuationToken !== undefined && { continuationToken }) } };
+  return {
+    body: {
+      auditHistory: rows.map(({ value }) => value),
+      ...(continuationToken !== undefined && { continuationToken }),
+    },
+  };
 }

@@ -9,9 +9,15 @@ export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<stri
 type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 
 /** Finds the endpoint for a method and a path. A path without parameters comes before one with. */
-export function makeMatchRoute(endpoints: readonly Endpoint[]): (method: string, path: string) => Match | undefined {
-  const routes = endpoints.flatMap((endpoint) => endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)));
-  const fixed = new Map(routes.filter(isFixed).map((route) => [`${route.endpoint.method} ${route.segments.join('/')}`, route]));
+export function makeMatchRoute(
+  endpoints: readonly Endpoint[],
+): (method: string, path: string) => Match | undefined {
+  const routes = endpoints.flatMap((endpoint) =>
+    endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)),
+  );
+  const fixed = new Map(
+    routes.filter(isFixed).map((route) => [`${route.endpoint.method} ${route.segments.join('/')}`, route]),
+  );
   const others = routes.filter((route) => !isFixed(route));
 
   return (method, path) => {
@@ -58,7 +64,8 @@ export function readParameters(encoded: Record<string, string>): Record<string, 
     const pattern = PATH_PATTERNS[name]!;
     if (value === undefined) problems.push(`URL parameter ${name} is not valid percent-encoding`);
     else if (!pattern.test(value)) problems.push(`URL parameter ${name} must match ${pattern.source}`);
-    else if (value.length > MAX_ID_LENGTH) problems.push(`URL parameter ${name} must be at most ${MAX_ID_LENGTH} characters long`);
+    else if (value.length > MAX_ID_LENGTH)
+      problems.push(`URL parameter ${name} must be at most ${MAX_ID_LENGTH} characters long`);
     else params[name] = value;
   }
   refuse(problems);
@@ -72,9 +79,11 @@ export function readQuery(known: readonly string[], search: string): Record<stri
   for (const [name, value] of new URLSearchParams(search)) {
     if (name === 'bewit') continue;
     const shown = JSON.stringify(name.slice(0, 64));
-    if (!known.includes(name)) problems.push(`query parameter ${shown} is not known here; known: ${known.join(', ') || 'none'}`);
+    if (!known.includes(name))
+      problems.push(`query parameter ${shown} is not known here; known: ${known.join(', ') || 'none'}`);
     else if (name in query) problems.push(`query parameter ${shown} is given twice`);
-    else if (!QUERY_PATTERNS[name]!.test(value)) problems.push(`query parameter ${shown} must match ${QUERY_PATTERNS[name]!.source}`);
+    else if (!QUERY_PATTERNS[name]!.test(value))
+      problems.push(`query parameter ${shown} must match ${QUERY_PATTERNS[name]!.source}`);
     else query[name] = value;
   }
   refuse(problems);
@@ -82,7 +91,8 @@ export function readQuery(known: readonly string[], search: string): Record<stri
 }
 
 function refuse(problems: string[]): void {
-  if (problems.length > 0) throw new ApiError('InvalidRequestArguments', problems.slice(0, 10).join('\n'), { problems });
+  if (problems.length > 0)
+    throw new ApiError('InvalidRequestArguments', problems.slice(0, 10).join('\n'), { problems });
 }
 
 function decode(text: string): string | undefined {

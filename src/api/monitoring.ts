@@ -21,7 +21,8 @@ export function monitoringEndpoints({ checkBackends }: Services): Endpoint[] {
       dialects: ['older', 'current'],
       route: '/ping',
       title: 'Ping',
-      description: 'Answers `{alive: true}` with the seconds since the service started. It touches no database.',
+      description:
+        'Answers `{alive: true}` with the seconds since the service started. It touches no database.',
       handle: () => ({ body: { alive: true, uptime: uptime() } }),
     },
     {
@@ -48,7 +49,8 @@ export function monitoringEndpoints({ checkBackends }: Services): Endpoint[] {
       dialects: ['current'],
       route: '/__heartbeat__',
       title: 'Heartbeat',
-      description: 'Answers while the service has its databases and its answers are up to date; else 503 with the reason.',
+      description:
+        'Answers while the service has its databases and its answers are up to date; else 503 with the reason.',
       async handle() {
         try {
           await checkBackends();

@@ -4,7 +4,10 @@ import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
 import { PATH_PATTERNS, QUERY_PATTERNS } from './parameters.ts';
 
 /** The whole API, both dialects of it, as an OpenAPI 3.1 document. */
-export function openapiDocument(endpoints: readonly Endpoint[], { rootUrl, version }: { rootUrl: string; version: string }): object {
+export function openapiDocument(
+  endpoints: readonly Endpoint[],
+  { rootUrl, version }: { rootUrl: string; version: string },
+): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const endpoint of endpoints) {
     for (const dialect of endpoint.dialects) {
@@ -18,14 +21,18 @@ export function openapiDocument(endpoints: readonly Endpoint[], { rootUrl, versi
     info: {
       title: 'authledger',
       version,
-      description: 'The Taskcluster Auth API on a log of events: /api/auth/v1 is the current dialect, /v1 the older one.',
+      description:
+        'The Taskcluster Auth API on a log of events: /api/auth/v1 is the current dialect, /v1 the older one.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: rootUrl }],
     tags: [...new Set(endpoints.map(({ category }) => category))].map((name) => ({ name })),
     paths,
     components: {
-      schemas: { ...Object.fromEntries(Object.entries(apiSchemas).map(([name, schema]) => [name, component(schema)])), error: ERROR },
+      schemas: {
+        ...Object.fromEntries(Object.entries(apiSchemas).map(([name, schema]) => [name, component(schema)])),
+        error: ERROR,
+      },
       securitySchemes: {
         hawk: {
           type: 'apiKey',
@@ -33,7 +40,12 @@ export function openapiDocument(endpoints: readonly Endpoint[], { rootUrl, versi
           name: 'Authorization',
           description: 'A Hawk signature by a client; temporary credentials and limits stand in its `ext`.',
         },
-        bewit: { type: 'apiKey', in: 'query', name: 'bewit', description: 'A signature in the URL, for GET requests.' },
+        bewit: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'bewit',
+          description: 'A signature in the URL, for GET requests.',
+        },
       },
     },
   };
@@ -46,7 +58,10 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
   return {
     operationId: dialect === 'current' ? name : `${name}_v1`,
     summary: title,
-    description: scopes === undefined ? description : `${description}\n\nNeeds the scopes: \`${JSON.stringify(scopes)}\``,
+    description:
+      scopes === undefined
+        ? description
+        : `${description}\n\nNeeds the scopes: \`${JSON.stringify(scopes)}\``,
     tags: [category],
     ...(stability === 'deprecated' && { deprecated: true }),
     ...(scopes !== undefined && { 'x-taskcluster-scopes': scopes }),
@@ -54,7 +69,9 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
     parameters: [...parameters(endpoint), ...(endpoint.stateless ? [] : [AT_LEAST])],
     ...(input !== undefined && { requestBody: { required: true, content: json(input) } }),
     responses: {
-      ...(output === undefined && isChange ? { 204: ok } : { 200: { ...ok, content: output === undefined ? ANY : json(output) } }),
+      ...(output === undefined && isChange
+        ? { 204: ok }
+        : { 200: { ...ok, content: output === undefined ? ANY : json(output) } }),
       default: { description: 'An error', content: json('error') },
     },
   };
@@ -67,13 +84,20 @@ function parameters({ route, query = [] }: Endpoint): object[] {
     required: true,
     schema: { type: 'string', pattern: PATH_PATTERNS[name!]!.source },
   }));
-  const inQuery = query.map((name) => ({ name, in: 'query', schema: { type: 'string', pattern: QUERY_PATTERNS[name]!.source } }));
+  const inQuery = query.map((name) => ({
+    name,
+    in: 'query',
+    schema: { type: 'string', pattern: QUERY_PATTERNS[name]!.source },
+  }));
   return [...inPath, ...inQuery];
 }
 
 /** A schema as a component: what it refers to are components too. */
 function component({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
-  const text = JSON.stringify(schema).replaceAll(/"\$ref":"([^"]+)\.json#"/g, '"$ref":"#/components/schemas/$1"');
+  const text = JSON.stringify(schema).replaceAll(
+    /"\$ref":"([^"]+)\.json#"/g,
+    '"$ref":"#/components/schemas/$1"',
+  );
   return JSON.parse(text) as object;
 }
 
@@ -88,7 +112,8 @@ const AUTH_POSITION = {
 const AT_LEAST = {
   name: 'Auth-At-Least',
   in: 'header',
-  description: 'Answer only with what is true since this position, which an earlier reply gave as Auth-Position.',
+  description:
+    'Answer only with what is true since this position, which an earlier reply gave as Auth-Position.',
   schema: { type: 'string' },
 };
 const ERROR = {
@@ -97,7 +122,10 @@ const ERROR = {
   properties: {
     code: { type: 'string', enum: Object.keys(STATUS_OF) },
     message: { type: 'string' },
-    requestInfo: { type: 'object', description: 'The request that met the error: method, params, payload and time.' },
+    requestInfo: {
+      type: 'object',
+      description: 'The request that met the error: method, params, payload and time.',
+    },
     details: { type: 'object' },
   },
 };

@@ -3,7 +3,8 @@ import { ApiError } from '../domain/errors.ts';
 
 /** The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = (): ApiError => new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`);
+  const tooLarge = (): ApiError =>
+    new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`);
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
@@ -20,7 +21,8 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
   const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') malformed(`content-encoding must be identity, not ${encoding.slice(0, 64)}`);
+  if (encoding !== undefined && encoding !== 'identity')
+    malformed(`content-encoding must be identity, not ${encoding.slice(0, 64)}`);
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json') malformed('content-type must be application/json');
   let value: unknown;
@@ -29,7 +31,8 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   } catch {
     malformed('the body is not valid JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) malformed('the body must be a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    malformed('the body must be a JSON object');
   return value as Record<string, unknown>;
 }
 

@@ -8,12 +8,25 @@ export function referenceDocument(endpoints: readonly Endpoint[]): object {
     serviceName: 'auth',
     apiVersion: 'v1',
     title: 'Auth Service',
-    description: 'Says who may do what: clients, roles, and the signatures of requests. Every change is kept as an event.',
+    description:
+      'Says who may do what: clients, roles, and the signatures of requests. Every change is kept as an event.',
     entries: endpoints.filter(({ dialects }) => dialects.includes('current')).map(entry),
   };
 }
 
-function entry({ name, method, route, query = [], title, description, category, stability, scopes, input, output }: Endpoint) {
+function entry({
+  name,
+  method,
+  route,
+  query = [],
+  title,
+  description,
+  category,
+  stability,
+  scopes,
+  input,
+  output,
+}: Endpoint) {
   const args = [...route.matchAll(/<([^>]+)>/g)].map((match) => match[1]!);
   return {
     type: 'function',

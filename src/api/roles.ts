@@ -93,7 +93,8 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
         'Roles in the order of their roleIds, each with all scopes that it expands to: all of them, or at most `limit`. ' +
         'Go on with the `continuationToken` until there is none.',
       handle({ query }) {
-        if (!isPaged(query)) return { pieces: piecesOf(allRoles(roleGraph), { schema: 'get-role-response', name: 'roles' }) };
+        if (!isPaged(query))
+          return { pieces: piecesOf(allRoles(roleGraph), { schema: 'get-role-response', name: 'roles' }) };
         const { ids, ...token } = page(query);
         return { body: { roles: ids.map((roleId) => shown(existingRole(roleGraph, roleId))), ...token } };
       },
@@ -174,7 +175,10 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       title: 'Delete Role',
       description: 'Removes a role; succeeds also where there is none.',
       async handle(request) {
-        const { position } = await change(request, { command: deleteRole, input: { roleId: request.params['roleId']! } });
+        const { position } = await change(request, {
+          command: deleteRole,
+          input: { roleId: request.params['roleId']! },
+        });
         return { position };
       },
     },

@@ -13,11 +13,26 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
     title: 'Expand Scopes',
     handle: ({ body }) => ({ body: { scopes: roleGraph.expand((body as { scopes: string[] }).scopes) } }),
   } satisfies Partial<Endpoint>;
-  const description = 'The given scopes with all that the roles add to them, sorted and without those that others cover.';
+  const description =
+    'The given scopes with all that the roles add to them, sorted and without those that others cover.';
 
   return [
-    { ...expand, name: 'expandScopes', method: 'post', dialects: ['current'], input: 'scopeset', description },
-    { ...expand, name: 'expandScopes', method: 'post', dialects: ['older'], input: 'older-scopeset', description },
+    {
+      ...expand,
+      name: 'expandScopes',
+      method: 'post',
+      dialects: ['current'],
+      input: 'scopeset',
+      description,
+    },
+    {
+      ...expand,
+      name: 'expandScopes',
+      method: 'post',
+      dialects: ['older'],
+      input: 'older-scopeset',
+      description,
+    },
     {
       ...expand,
       name: 'expandScopesGet',
@@ -37,7 +52,8 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
       reads: true,
       output: 'scopeset',
       title: 'Get Current Scopes',
-      description: 'The scopes that this very request has, from its client, certificate, authorizedScopes and all roles.',
+      description:
+        'The scopes that this very request has, from its client, certificate, authorizedScopes and all roles.',
       handle: ({ caller }) => ({ body: { scopes: caller.scopes } }),
     },
   ];

@@ -8,7 +8,11 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 /** Sends a value as JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { 'content-type': JSON_TYPE, 'content-length': text.length, 'cache-control': CACHE_CONTROL });
+  response.writeHead(status, {
+    'content-type': JSON_TYPE,
+    'content-length': text.length,
+    'cache-control': CACHE_CONTROL,
+  });
   response.end(text);
 }
 
@@ -22,7 +26,8 @@ export async function sendPieces(response: ServerResponse, pieces: AsyncIterable
   for await (const piece of pieces) {
     if (gone.signal.aborted) return;
     // The headers wait for the first piece: what fails before it can still be answered with an error.
-    if (!response.headersSent) response.writeHead(200, { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL });
+    if (!response.headersSent)
+      response.writeHead(200, { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL });
     if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
   response.end();

@@ -125,11 +125,15 @@ export function makeServe(parts: ServeParts): Serve {
     };
     if (endpoint.authorization !== 'command') await request.authorize(request.params);
     const reply = await endpoint.handle(request);
-    if (parts.checkReplies && endpoint.output && reply.body !== undefined) validateOutput(endpoint.output, reply.body);
+    if (parts.checkReplies && endpoint.output && reply.body !== undefined)
+      validateOutput(endpoint.output, reply.body);
     return reply;
   }
 
-  function readInput({ endpoint, http, seen }: Pick<Progress, 'http' | 'seen'> & { endpoint: Endpoint }, payload: Buffer) {
+  function readInput(
+    { endpoint, http, seen }: Pick<Progress, 'http' | 'seen'> & { endpoint: Endpoint },
+    payload: Buffer,
+  ) {
     const body = parseBody(payload, http.request.headers);
     seen.payload = shownPayload(body, inputProperties(endpoint.input!));
     validateInput(endpoint.input!, body);
@@ -178,7 +182,10 @@ export function makeServe(parts: ServeParts): Serve {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
     log.error({ err: thrown, requestId, method: name, incidentId: requestId }, 'internal error');
-    return new ApiError('InternalServerError', `internal error; its incident id in this service's log is ${requestId}`);
+    return new ApiError(
+      'InternalServerError',
+      `internal error; its incident id in this service's log is ${requestId}`,
+    );
   }
 }
 
@@ -199,7 +206,8 @@ function insufficient({ clientId }: Caller, missing: string[], expression: unkno
 
 /** A trace to be carried on into the log, where it is of the form that W3C Trace Context gives it. */
 function traceparentOf({ headers: { traceparent } }: IncomingMessage): string | undefined {
-  return typeof traceparent === 'string' && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
+  return typeof traceparent === 'string' &&
+    /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
     ? traceparent
     : undefined;
 }

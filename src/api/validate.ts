@@ -6,13 +6,20 @@ import { ApiError } from '../domain/errors.ts';
 /** Problems that a refusal lists. */
 const MOST_PROBLEMS = 10;
 
-const ajv = new Ajv({ useDefaults: true, allErrors: false, strict: true, strictTypes: false, ownProperties: true });
+const ajv = new Ajv({
+  useDefaults: true,
+  allErrors: false,
+  strict: true,
+  strictTypes: false,
+  ownProperties: true,
+});
 addFormats.default(ajv);
 const validators = compileAll();
 
 function compileAll(): Map<string, ValidateFunction> {
   // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
-  for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas)) ajv.addSchema({ $id: $id as string, ...schema });
+  for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas))
+    ajv.addSchema({ $id: $id as string, ...schema });
   return new Map(Object.keys(apiSchemas).map((name) => [name, ajv.getSchema(`${schemaPath(name)}#`)!]));
 }
 
@@ -36,16 +43,21 @@ export function validateInput(name: string, body: object): void {
   const problems = validate(body) ? impossibleDates(name, body) : validate.errors!.map(described);
   if (problems.length === 0) return;
   const shown = problems.slice(0, MOST_PROBLEMS);
-  throw new ApiError('InputValidationError', `the body does not match its schema:\n${shown.map((each) => `  * ${each}`).join('\n')}`, {
-    problems: shown,
-    schema: schemaPath(name),
-  });
+  throw new ApiError(
+    'InputValidationError',
+    `the body does not match its schema:\n${shown.map((each) => `  * ${each}`).join('\n')}`,
+    {
+      problems: shown,
+      schema: schemaPath(name),
+    },
+  );
 }
 
 /** Checks a reply. Throws a plain Error, as it is our own fault when it is wrong. */
 export function validateOutput(name: string, body: unknown): void {
   const validate = validatorOf(name);
-  if (!validate(body)) throw new Error(`a reply does not match ${name}: ${validate.errors!.map(described).join('; ')}`);
+  if (!validate(body))
+    throw new Error(`a reply does not match ${name}: ${validate.errors!.map(described).join('; ')}`);
 }
 
 /** Checks a row of a list that is never in one place as a whole. Throws a plain Error. */
@@ -57,7 +69,8 @@ function described({ instancePath, keyword, message, params }: ErrorObject): str
     const { additionalProperty } = params as { additionalProperty: string };
     return `${path} has a property ${JSON.stringify(additionalProperty.slice(0, 64))}, which is not known here`;
   }
-  if (keyword === 'enum') return `${path} must be one of ${(params as { allowedValues: string[] }).allowedValues.join(', ')}`;
+  if (keyword === 'enum')
+    return `${path} must be one of ${(params as { allowedValues: string[] }).allowedValues.join(', ')}`;
   return `${path} ${message}`;
 }
 
@@ -65,6 +78,8 @@ function described({ instancePath, keyword, message, params }: ErrorObject): str
 function impossibleDates(name: string, body: object): string[] {
   const properties = (apiSchemas[name]!['properties'] ?? {}) as Record<string, { format?: string }>;
   return Object.entries(body)
-    .filter(([key, value]) => properties[key]?.format === 'date-time' && Number.isNaN(Date.parse(value as string)))
+    .filter(
+      ([key, value]) => properties[key]?.format === 'date-time' && Number.isNaN(Date.parse(value as string)),
+    )
     .map(([key]) => `body.${key} must be a date that exists`);
 }

@@ -16,7 +16,10 @@ const ROLES = {
     description: 'Whoever administers a project may do this in it; <..> is the project',
     scopes: ['queue:create-task:<..>/*', 'secrets:get:project/<..>/*', 'assume:team:developers'],
   },
-  'team:developers': { description: 'What every developer may do', scopes: ['index:find-task:*', 'assume:team:readers'] },
+  'team:developers': {
+    description: 'What every developer may do',
+    scopes: ['index:find-task:*', 'assume:team:readers'],
+  },
   'team:readers': { description: 'What everybody in the company may do', scopes: ['queue:list-task:*'] },
 };
 
@@ -28,7 +31,9 @@ export function demoCommand(): Command {
     .action(async ({ exit = false }: { exit?: boolean }) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'authledger-demo-'));
       const config = readConfig({ DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
-      const serving = await serve(config, { log: makeLogger({ level: 'warn', destination: process.stderr }) });
+      const serving = await serve(config, {
+        log: makeLogger({ level: 'warn', destination: process.stderr }),
+      });
       try {
         const { clientId, accessToken } = serving.madeRoot!;
         await tour(serving.rootUrl, { clientId, accessToken });
@@ -47,12 +52,15 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const asRoot = caller(rootUrl, root);
   step('The service runs, and made a client for its administrator', root.clientId);
 
-  for (const [roleId, role] of Object.entries(ROLES).reverse()) await asRoot('PUT', `/roles/${encodeURIComponent(roleId)}`, role);
+  for (const [roleId, role] of Object.entries(ROLES).reverse())
+    await asRoot('PUT', `/roles/${encodeURIComponent(roleId)}`, role);
   step('Three roles were created', Object.keys(ROLES).join(', '));
 
   const expires = new Date(Date.now() + 24 * 60 * 60_000).toJSON();
   const settings = { description: 'Builds things', expires, scopes: ['assume:project-admin:rocket'] };
-  const builder = (await asRoot('PUT', '/clients/demo%2Fbuilder', settings)) as Credentials & { expandedScopes: string[] };
+  const builder = (await asRoot('PUT', '/clients/demo%2Fbuilder', settings)) as Credentials & {
+    expandedScopes: string[];
+  };
   step('A client was created, with one scope: the role project-admin:rocket', builder.clientId);
   step('Its scope expands to', builder.expandedScopes);
 
@@ -69,10 +77,14 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
 
   const role = { ...ROLES['team:readers'], scopes: ['queue:list-task:*', 'queue:get-artifact:public/*'] };
   await asRoot('POST', '/roles/team%3Areaders', role);
-  const { scopes } = (await asRoot('POST', '/scopes/expand', { scopes: settings.scopes })) as { scopes: string[] };
+  const { scopes } = (await asRoot('POST', '/scopes/expand', { scopes: settings.scopes })) as {
+    scopes: string[];
+  };
   step('A role two steps away got a new scope; the same scope now expands to', scopes);
 
-  const history = (await asRoot('GET', `/audit/client/${encodeURIComponent(builder.clientId)}`)) as { auditHistory: object[] };
+  const history = (await asRoot('GET', `/audit/client/${encodeURIComponent(builder.clientId)}`)) as {
+    auditHistory: object[];
+  };
   step('Every change is an event; what happened to the client', history.auditHistory);
 }
 
@@ -82,11 +94,14 @@ function caller(rootUrl: string, credentials?: Credentials) {
     const url = `${rootUrl}/api/auth/v1${path}`;
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (credentials) {
-      headers['authorization'] = hawk.client.header(url, method, { credentials: credentialsOf(credentials) }).header;
+      headers['authorization'] = hawk.client.header(url, method, {
+        credentials: credentialsOf(credentials),
+      }).header;
     }
     const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
     const reply = (await response.json()) as { message?: string };
-    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${reply.message}`);
+    if (!response.ok)
+      throw new Error(`${method} ${path} was answered with ${response.status}: ${reply.message}`);
     return reply;
   };
 }

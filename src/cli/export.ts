@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { Argument, Command } from 'commander';
 import { piecesOf } from '../api/page.ts';
 import { allClients } from '../api/clients.ts';
@@ -13,9 +13,7 @@ export function exportCommand(): Command {
     .action((what: 'roles' | 'clients') =>
       withService(async (service) => {
         const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
-        for await (const piece of piecesOf(rows, {})) {
-          if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
-        }
+        await pipeline(piecesOf(rows, {}), process.stdout, { end: false });
         process.stdout.write('\n');
       }),
     );

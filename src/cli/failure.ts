@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../configError.ts';
 import { ApiError } from '../domain/errors.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 
@@ -8,6 +8,7 @@ export function describeFailure(error: unknown): string {
     return `authledger: ${error.message}`;
   }
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (error instanceof Error && code !== undefined && /^E[A-Z]+$/.test(code)) return `authledger: ${error.message}`;
+  if (error instanceof Error && code !== undefined && /^E[A-Z]+$/.test(code))
+    return `authledger: ${error.message}`;
   return `authledger: ${error instanceof Error ? error.stack : String(error)}`;
 }

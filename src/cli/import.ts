@@ -12,13 +12,21 @@ const AT_ONCE = 64;
 /** `authledger import`. */
 export function importCommand(): Command {
   return new Command('import')
-    .description('take over roles and clients from Taskcluster exports; running it again changes nothing that is so already')
+    .description(
+      'take over roles and clients from Taskcluster exports; running it again changes nothing that is so already',
+    )
     .argument('<file...>', 'JSON arrays of roles or of clients, as listRoles and listClients give them')
     .option('--dry-run', 'only say what would happen')
     .action(async (files: string[], { dryRun = false }: { dryRun?: boolean }) => {
-      const entries = readEntries(files.map((name) => ({ name, text: readFileSync(name, 'utf8') })), new Date());
+      const entries = readEntries(
+        files.map((name) => ({ name, text: readFileSync(name, 'utf8') })),
+        new Date(),
+      );
       const done = await withService(async (service) => {
-        const problems = [...entries.problems, ...checkRoles(service.projector.roleGraph.clone(), entries.roles)];
+        const problems = [
+          ...entries.problems,
+          ...checkRoles(service.projector.roleGraph.clone(), entries.roles),
+        ];
         if (problems.length > 0) return refuse(problems);
         return importAll(service, { entries, dryRun });
       });
@@ -36,8 +44,14 @@ function refuse(problems: string[]): undefined {
 
 type Counts = Record<'role' | 'client', Record<Step['action'], number>>;
 
-async function importAll(service: Service, { entries, dryRun }: { entries: Entries; dryRun: boolean }): Promise<Counts> {
-  const counts: Counts = { role: { create: 0, update: 0, unchanged: 0 }, client: { create: 0, update: 0, unchanged: 0 } };
+async function importAll(
+  service: Service,
+  { entries, dryRun }: { entries: Entries; dryRun: boolean },
+): Promise<Counts> {
+  const counts: Counts = {
+    role: { create: 0, update: 0, unchanged: 0 },
+    client: { create: 0, update: 0, unchanged: 0 },
+  };
   const bar = progressBar('importing', entries.roles.length + entries.clients.length);
   let finished = 0;
   async function take(kind: 'role' | 'client', step: Step): Promise<void> {
@@ -51,7 +65,8 @@ async function importAll(service: Service, { entries, dryRun }: { entries: Entri
     for (const step of planRoles(service, entries.roles)) await take('role', step);
     const waiting = [...entries.clients];
     const worker = async (): Promise<void> => {
-      for (let entry = waiting.shift(); entry; entry = waiting.shift()) await take('client', await planClient(service, entry));
+      for (let entry = waiting.shift(); entry; entry = waiting.shift())
+        await take('client', await planClient(service, entry));
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
   } finally {
@@ -60,7 +75,10 @@ async function importAll(service: Service, { entries, dryRun }: { entries: Entri
   return counts;
 }
 
-function report({ role, client }: Counts, { entries, dryRun }: { entries: Entries; dryRun: boolean }): string {
+function report(
+  { role, client }: Counts,
+  { entries, dryRun }: { entries: Entries; dryRun: boolean },
+): string {
   const changed = role.create + role.update + client.create + client.update;
   const [created, updated] = dryRun ? ['to create', 'to update'] : ['created', 'updated'];
   const line = (name: string, { create, update, unchanged }: Counts['role']): string =>
@@ -68,7 +86,9 @@ function report({ role, client }: Counts, { entries, dryRun }: { entries: Entrie
   return [
     line('roles', role),
     line('clients', client),
-    ...(entries.skippedStatic > 0 ? [`static clients skipped, as they belong to configuration: ${entries.skippedStatic}`] : []),
+    ...(entries.skippedStatic > 0
+      ? [`static clients skipped, as they belong to configuration: ${entries.skippedStatic}`]
+      : []),
     ...(changed === 0 ? ['nothing to change: everything is so already'] : []),
   ].join('\n');
 }

@@ -1,7 +1,10 @@
 import cliProgress from 'cli-progress';
 
 /** A progress bar on stderr; where that is no terminal, a line now and then. */
-export function progressBar(what: string, total: number): { update(done: number, total?: number): void; stop(): void } {
+export function progressBar(
+  what: string,
+  total: number,
+): { update(done: number, total?: number): void; stop(): void } {
   const bar = new cliProgress.SingleBar({
     format: `${what} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left`,
     stream: process.stderr,

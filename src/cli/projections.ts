@@ -10,14 +10,19 @@ import { progressBar } from './progress.ts';
 
 /** `authledger projections`. */
 export function projectionsCommand(): Command {
-  const status = new Command('status').description('how far each projection has come').action(() => withStores(showStatus));
+  const status = new Command('status')
+    .description('how far each projection has come')
+    .action(() => withStores(showStatus));
   const names = allProjections.map(({ name }) => name);
   const rebuildCommand = new Command('rebuild')
-    .description('build projections anew from the log; a running service answers from the old ones until the new take over')
+    .description(
+      'build projections anew from the log; a running service answers from the old ones until the new take over',
+    )
     .addArgument(new Argument('[name]', 'which one; all when left out').choices(names))
     .action((name?: string) =>
       withStores(async (stores) => {
-        for (const projection of allProjections) if (name === undefined || name === projection.name) await rebuildOne(stores, projection);
+        for (const projection of allProjections)
+          if (name === undefined || name === projection.name) await rebuildOne(stores, projection);
       }),
     );
   return new Command('projections')
@@ -37,7 +42,10 @@ async function withStores(run: (stores: Stores) => Promise<void>): Promise<void>
 
 async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   const head = await eventStore.head();
-  const table = new Table({ head: ['projection', 'table', 'position', 'behind'], style: { head: [], border: [] } });
+  const table = new Table({
+    head: ['projection', 'table', 'position', 'behind'],
+    style: { head: [], border: [] },
+  });
   for (const projection of allProjections) {
     const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
     table.push([projection.name, tableOf(projection), checkpoint, countOf(head) - countOf(checkpoint)]);
@@ -46,7 +54,10 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   console.log(`the log is at ${head}`);
 }
 
-async function rebuildOne({ eventStore, readStore }: Stores, projection: Projection<object, Event>): Promise<void> {
+async function rebuildOne(
+  { eventStore, readStore }: Stores,
+  projection: Projection<object, Event>,
+): Promise<void> {
   const bar = progressBar(`rebuilding ${projection.name}`, countOf(await eventStore.head()));
   let read = 0;
   await rebuild(projection, { eventStore, readStore }, (events) => bar.update((read = events)));

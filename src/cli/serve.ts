@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { type Config, isLoopback, readConfig, type StaticClient } from '../config.ts';
+import { type Config, isLoopback, readConfig } from '../config.ts';
+import type { StaticClient } from '../jsonSettings.ts';
 import { makeLogger } from '../logger.ts';
 import { ROOT_CLIENT_ID } from '../rootCredentials.ts';
 import { serve } from '../serve.ts';
@@ -11,7 +12,9 @@ export function serveCommand(): Command {
     const config = readConfig();
     const log = makeLogger({ level: config.logLevel });
     if (config.readAccess === undefined && !isLoopback(config.host)) {
-      log.warn('anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too');
+      log.warn(
+        'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
+      );
     }
     const serving = await serve(config, { log });
     log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
@@ -24,7 +27,11 @@ export function serveCommand(): Command {
   });
 }
 
-function welcome(rootUrl: string, { dataDir, staticClients }: Config, madeRoot: StaticClient | undefined): string {
+function welcome(
+  rootUrl: string,
+  { dataDir, staticClients }: Config,
+  madeRoot: StaticClient | undefined,
+): string {
   const lines = [`authledger serves at ${rootUrl}`, ''];
   if (madeRoot) {
     lines.push(
@@ -36,7 +43,10 @@ function welcome(rootUrl: string, { dataDir, staticClients }: Config, madeRoot: 
       '',
     );
   } else if (!staticClients) {
-    lines.push(`Sign as ${ROOT_CLIENT_ID}: its token is in ${dataDir}/root-credentials.json, unless you moved it.`, '');
+    lines.push(
+      `Sign as ${ROOT_CLIENT_ID}: its token is in ${dataDir}/root-credentials.json, unless you moved it.`,
+      '',
+    );
   }
   lines.push(
     'A first call:',

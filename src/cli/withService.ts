@@ -6,7 +6,10 @@ import { makeLogger } from '../logger.ts';
 export async function withService<T>(run: (service: Service) => Promise<T>): Promise<T> {
   const config = readConfig();
   // Standard output belongs to the command.
-  const log = makeLogger({ level: config.logLevel === 'info' ? 'warn' : config.logLevel, destination: process.stderr });
+  const log = makeLogger({
+    level: config.logLevel === 'info' ? 'warn' : config.logLevel,
+    destination: process.stderr,
+  });
   const service = await startService(config, log);
   try {
     return await run(service);

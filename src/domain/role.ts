@@ -27,7 +27,9 @@ export function refuseAmbiguousScopes(roleId: string, scopes: readonly string[])
 export function refuseCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
   const path = cycle.map((roleId) => `'${roleId}'`).join(' -> ');
-  throw new ApiError('InputError', `roles must not depend on each other in a cycle, found: ${path}`, { cycle });
+  throw new ApiError('InputError', `roles must not depend on each other in a cycle, found: ${path}`, {
+    cycle,
+  });
 }
 
 /** The stored role; throws ResourceNotFound where there is none. */

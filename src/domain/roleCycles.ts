@@ -1,7 +1,10 @@
 import { PARAMETER, reaches, reachOf, reachWithin, type RoleDefinition } from './roleReach.ts';
 
 /** What is asked of the other roles. */
-type Roles = { get(roleId: string): RoleDefinition | undefined; dependenciesOf(role: RoleDefinition): Set<string> };
+type Roles = {
+  get(roleId: string): RoleDefinition | undefined;
+  dependenciesOf(role: RoleDefinition): Set<string>;
+};
 
 /** The roles that one leads to. */
 type Edges = (role: RoleDefinition) => Iterable<string>;
@@ -20,7 +23,8 @@ export function cycleThrough(role: RoleDefinition, roles: Roles): string[] | und
  */
 export function endlessThrough(role: RoleDefinition, roles: Roles): string[] | undefined {
   const all = dependencies(role, roles);
-  const edges: Edges = (from) => [...all(from)].filter((id) => id.endsWith('*') && handsOn(from, id).length > 0);
+  const edges: Edges = (from) =>
+    [...all(from)].filter((id) => id.endsWith('*') && handsOn(from, id).length > 0);
   const steps = searchFrom(role, { roles, edges, known: role });
   for (const [id] of steps) {
     const from = id === role.roleId ? role : roles.get(id)!;

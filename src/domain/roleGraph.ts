@@ -1,6 +1,13 @@
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
-import { parameterFrom, reachOf, reachWithin, type RoleDefinition, takesParameter, withParameter } from './roleReach.ts';
+import {
+  parameterFrom,
+  reachOf,
+  reachWithin,
+  type RoleDefinition,
+  takesParameter,
+  withParameter,
+} from './roleReach.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
@@ -150,9 +157,19 @@ export class RoleGraph<R extends RoleDefinition> {
     const path: Visit[] = [];
     const enter = (grant: Grant): void => {
       const scopes = this.#scopesOf(grant);
-      const grants = new Map(scopes.flatMap((scope) => [...this.#grantedBy(scope)].map((each) => [each.key, each])));
+      const grants = new Map(
+        scopes.flatMap((scope) => [...this.#grantedBy(scope)].map((each) => [each.key, each])),
+      );
       const order = visits.size;
-      const visit = { grant, scopes, grants, waiting: [...grants.values()], order, lowest: order, isOpen: true };
+      const visit = {
+        grant,
+        scopes,
+        grants,
+        waiting: [...grants.values()],
+        order,
+        lowest: order,
+        isOpen: true,
+      };
       visits.set(grant.key, visit);
       open.push(visit);
       path.push(visit);

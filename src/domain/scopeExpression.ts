@@ -18,7 +18,10 @@ export type ConcreteExpression = string | { AllOf: ConcreteExpression[] } | { An
  * Fills in parameters: texts for `<name>`, lists for `for … in …`, anything for `if`. A parameter that is missing is our
  * own mistake, and throws a plain Error.
  */
-export function renderExpression(template: ScopeExpression, params: Record<string, unknown>): ConcreteExpression {
+export function renderExpression(
+  template: ScopeExpression,
+  params: Record<string, unknown>,
+): ConcreteExpression {
   if (typeof template === 'string') return renderScope(template, params);
   if ('AnyOf' in template) return { AnyOf: template.AnyOf.map((each) => renderExpression(each, params)) };
   if ('AllOf' in template) return { AllOf: template.AllOf.flatMap((each) => partsOfAllOf(each, params)) };
@@ -35,7 +38,10 @@ function partsOfAllOf(template: ScopeExpression, params: Record<string, unknown>
   return [renderExpression(template, params)];
 }
 
-function renderEach(template: { for: string; in: string; each: string }, params: Record<string, unknown>): string[] {
+function renderEach(
+  template: { for: string; in: string; each: string },
+  params: Record<string, unknown>,
+): string[] {
   const values = given(params, template.in) as readonly unknown[];
   return values.map((value) => renderScope(template.each, { ...params, [template.for]: value }));
 }

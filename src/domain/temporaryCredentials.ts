@@ -52,11 +52,13 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
   if (typeof signature !== 'string') fail('ext.certificate.signature must be a string');
   const checked = readScopes(scopes, 'ext.certificate.scopes');
   if (start > now.getTime() + CLOCK_DRIFT) fail('ext.certificate.start lies in the future');
-  if (expiry < now.getTime() - CLOCK_DRIFT) fail('ext.certificate.expiry has passed: the certificate has expired');
+  if (expiry < now.getTime() - CLOCK_DRIFT)
+    fail('ext.certificate.expiry has passed: the certificate has expired');
   if (expiry - start > LONGEST) fail('ext.certificate must not last longer than 31 days');
   const certificate: Certificate = { version, seed, start, expiry, signature, scopes: checked };
   if (issuer === undefined || issuer === null) {
-    if ('clientId' in given) fail('ext.certificate.clientId must only be used together with ext.certificate.issuer');
+    if ('clientId' in given)
+      fail('ext.certificate.clientId must only be used together with ext.certificate.issuer');
     return certificate;
   }
   if (typeof issuer !== 'string') fail('ext.certificate.issuer must be a string');
@@ -68,9 +70,20 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
 }
 
 /** The texts of which a certificate's signature may be: today's clients sign one more line feed when there are no scopes. */
-export function signedTexts(clientId: string, { issuer, seed, start, expiry, scopes }: Certificate): string[] {
+export function signedTexts(
+  clientId: string,
+  { issuer, seed, start, expiry, scopes }: Certificate,
+): string[] {
   const named = issuer === undefined ? [] : [`clientId:${clientId}`, `issuer:${issuer}`];
-  const lines = ['version:1', ...named, `seed:${seed}`, `start:${start}`, `expiry:${expiry}`, 'scopes:', ...scopes];
+  const lines = [
+    'version:1',
+    ...named,
+    `seed:${seed}`,
+    `start:${start}`,
+    `expiry:${expiry}`,
+    'scopes:',
+    ...scopes,
+  ];
   const text = lines.join('\n');
   return scopes.length === 0 ? [text, `${text}\n`] : [text];
 }
@@ -81,7 +94,11 @@ export function signedTexts(clientId: string, { issuer, seed, start, expiry, sco
  * Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
  */
 export function scopesOf(
-  { clientId, scopes: own, restriction }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
+  {
+    clientId,
+    scopes: own,
+    restriction,
+  }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
   expand: (scopes: readonly string[]) => readonly string[],
 ): readonly string[] {
   const { certificate, authorizedScopes } = restriction;
@@ -91,15 +108,23 @@ export function scopesOf(
     if (certificate.issuer !== undefined) {
       const needed = `auth:create-client:${clientId}`;
       if (missingFrom(issuerScopes, [needed]).length > 0) {
-        fail(`ext.certificate.issuer ${certificate.issuer} does not have ${needed}, which it needs to name these credentials`);
+        fail(
+          `ext.certificate.issuer ${certificate.issuer} does not have ${needed}, which it needs to name these credentials`,
+        );
       }
     }
-    refuseMissing(missingFrom(issuerScopes, certificate.scopes), 'the issuer does not have these scopes of ext.certificate');
+    refuseMissing(
+      missingFrom(issuerScopes, certificate.scopes),
+      'the issuer does not have these scopes of ext.certificate',
+    );
     scopes = certificate.scopes;
   }
   if (authorizedScopes) {
     const held = expand([...scopes, ANONYMOUS]);
-    refuseMissing(missingFrom(held, authorizedScopes), 'the credentials do not have these scopes of ext.authorizedScopes');
+    refuseMissing(
+      missingFrom(held, authorizedScopes),
+      'the credentials do not have these scopes of ext.authorizedScopes',
+    );
     scopes = authorizedScopes;
   }
   return expand([...scopes, ANONYMOUS]);

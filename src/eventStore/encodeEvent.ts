@@ -7,7 +7,9 @@ export function encodeEvent(event: Event, metadata: Metadata): { data: string; m
   const encoded = { data: JSON.stringify(event.data), metadata: JSON.stringify(metadata) };
   const bytes = Buffer.byteLength(encoded.data) + Buffer.byteLength(encoded.metadata);
   if (bytes > MAX_EVENT_BYTES) {
-    throw new EventTooLarge(`an event of type ${event.type} would be ${bytes} bytes long; at most ${MAX_EVENT_BYTES} are possible`);
+    throw new EventTooLarge(
+      `an event of type ${event.type} would be ${bytes} bytes long; at most ${MAX_EVENT_BYTES} are possible`,
+    );
   }
   return encoded;
 }

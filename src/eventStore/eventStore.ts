@@ -55,7 +55,10 @@ export class WrongExpectedRevision extends Error {
   stream: string;
   expected: Write['expectedRevision'];
   actual: Revision;
-  constructor(stream: string, { expected, actual }: { expected: Write['expectedRevision']; actual: Revision }) {
+  constructor(
+    stream: string,
+    { expected, actual }: { expected: Write['expectedRevision']; actual: Revision },
+  ) {
     super(`stream ${stream} is at revision ${actual}, not at ${expected} as expected`);
     this.stream = stream;
     this.expected = expected;

@@ -74,7 +74,8 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
         const events = log.slice(count, count + BATCH);
         count += events.length;
         const live = count === log.length;
-        if (events.length > 0 || !wasLive) yield { events: structuredClone(events), position: positionOf(logId, count), live };
+        if (events.length > 0 || !wasLive)
+          yield { events: structuredClone(events), position: positionOf(logId, count), live };
         wasLive = live;
         if (count === log.length) await sleeping.sleep(1000, signal);
       }

@@ -21,7 +21,8 @@ export type KnownStream = {
 export function stillToAppend({ stream, expectedRevision, events }: Write, known: KnownStream): NewEvent[] {
   const isThereFrom = (first: number | undefined): boolean =>
     first !== undefined && events.length > 0 && events.every(({ id }, i) => known.idAt(first + i) === id);
-  if (expectedRevision === 'any') return isThereFrom(events[0] && known.revisionOf(events[0].id)) ? [] : events;
+  if (expectedRevision === 'any')
+    return isThereFrom(events[0] && known.revisionOf(events[0].id)) ? [] : events;
   if (expectedRevision === known.revision) return events;
   if (isThereFrom(nextRevision(expectedRevision))) return [];
   throw new WrongExpectedRevision(stream, { expected: expectedRevision, actual: known.revision });

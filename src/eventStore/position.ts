@@ -9,6 +9,7 @@ export function positionOf(logId: string, count: number | bigint): Position {
 
 /** The count in a position of this log. Throws RangeError for another log's: they cannot be compared. */
 export function countIn(position: Position, logId: string): bigint {
-  if (!position.startsWith(`${logId}.`)) throw new RangeError(`${position} is not a position of the log ${logId}`);
+  if (!position.startsWith(`${logId}.`))
+    throw new RangeError(`${position} is not a position of the log ${logId}`);
   return BigInt(position.slice(logId.length + 1));
 }

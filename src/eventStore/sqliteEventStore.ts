@@ -39,7 +39,15 @@ const SCHEMA = `
     BEGIN SELECT RAISE(ABORT, 'events are only added at the end of the log'); END;
 `;
 
-type Row = { position: number; id: string; stream: string; revision: number; type: string; data: string; metadata: string };
+type Row = {
+  position: number;
+  id: string;
+  stream: string;
+  revision: number;
+  type: string;
+  data: string;
+  metadata: string;
+};
 
 /** The log in a SQLite file that several processes may share. Changes that come at the same time share a commit. */
 export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event: Event): void }): EventStore {
@@ -70,7 +78,9 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
         statements.insert.run(position, id, stream, nextRevision(revision) + i, type, data, metadata);
       });
     }
-    const last = writes.flatMap(({ events }) => events).map(({ id }) => statements.positionOf.get(id)!.position);
+    const last = writes
+      .flatMap(({ events }) => events)
+      .map(({ id }) => statements.positionOf.get(id)!.position);
     return positionOf(logId, last.length > 0 ? Math.max(...last) : position);
   }
 
@@ -88,7 +98,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     },
     async read(stream, { fromRevision = 0 } = {}) {
       const events = statements.read.all(stream, fromRevision).map((row) => recorded(row, logId));
-      return { events, revision: events.at(-1)?.revision ?? statements.lastRevision.get(stream)?.revision ?? 'none' };
+      return {
+        events,
+        revision: events.at(-1)?.revision ?? statements.lastRevision.get(stream)?.revision ?? 'none',
+      };
     },
     async readLast(stream) {
       const row = statements.readLast.get(stream);
@@ -106,7 +119,8 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
         }
         wasLive = live;
         // Whoever asks for the head meanwhile wakes this up; otherwise a look now and then is enough.
-        while (live && !signal.aborted && count >= (newest = Math.max(newest, head()))) await sleeping.sleep(POLL, signal);
+        while (live && !signal.aborted && count >= (newest = Math.max(newest, head())))
+          await sleeping.sleep(POLL, signal);
       }
     },
     async head() {
@@ -126,7 +140,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
 
 type Encoded = Write & { encoded: { data: string; metadata: string }[] };
 
-function encodeWrite(write: Write, { metadata, validate }: { metadata: Metadata; validate(event: Event): void }): Encoded {
+function encodeWrite(
+  write: Write,
+  { metadata, validate }: { metadata: Metadata; validate(event: Event): void },
+): Encoded {
   const encoded = write.events.map((event) => {
     validate(event);
     return encodeEvent(event, metadata);
@@ -149,16 +166,28 @@ function openLog(db: Sqlite): string {
 function prepare(db: Sqlite) {
   return {
     head: db.prepare<[], { position: number }>('SELECT coalesce(max(position), 0) AS position FROM events'),
-    insert: db.prepare<[number, string, string, number, string, string, string]>('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    insert: db.prepare<[number, string, string, number, string, string, string]>(
+      'INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
     lastRevision: db.prepare<[string], { revision: number }>(
       'SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1',
     ),
-    idAt: db.prepare<[string, number], { id: string }>('SELECT id FROM events WHERE stream = ? AND revision = ?'),
-    revisionOf: db.prepare<[string, string], { revision: number }>('SELECT revision FROM events WHERE stream = ? AND id = ?'),
+    idAt: db.prepare<[string, number], { id: string }>(
+      'SELECT id FROM events WHERE stream = ? AND revision = ?',
+    ),
+    revisionOf: db.prepare<[string, string], { revision: number }>(
+      'SELECT revision FROM events WHERE stream = ? AND id = ?',
+    ),
     positionOf: db.prepare<[string], { position: number }>('SELECT position FROM events WHERE id = ?'),
-    read: db.prepare<[string, number], Row>('SELECT * FROM events WHERE stream = ? AND revision >= ? ORDER BY revision'),
-    readLast: db.prepare<[string], Row>('SELECT * FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1'),
-    batch: db.prepare<[number, number], Row>('SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?'),
+    read: db.prepare<[string, number], Row>(
+      'SELECT * FROM events WHERE stream = ? AND revision >= ? ORDER BY revision',
+    ),
+    readLast: db.prepare<[string], Row>(
+      'SELECT * FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1',
+    ),
+    batch: db.prepare<[number, number], Row>(
+      'SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?',
+    ),
   };
 }
 

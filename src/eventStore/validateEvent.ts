@@ -8,7 +8,10 @@ import { InvalidEvent } from './eventStore.ts';
 const ajv = new Ajv({ strict: true });
 addFormats.default(ajv);
 const validators = new Map(
-  Object.entries({ ...clientEventSchemas, ...roleEventSchemas }).map(([type, schema]) => [type, ajv.compile(schema)]),
+  Object.entries({ ...clientEventSchemas, ...roleEventSchemas }).map(([type, schema]) => [
+    type,
+    ajv.compile(schema),
+  ]),
 );
 
 /** Checks an event's data against its schema in schemas/events. Throws InvalidEvent; its message tells no values. */

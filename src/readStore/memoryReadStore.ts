@@ -12,7 +12,10 @@ export function memoryReadStore(): ReadStore {
     async get<Value>(table: string, key: string) {
       return structuredClone(tables.get(table)?.rows.get(key)) as Row<Value> | undefined;
     },
-    async list<Value>(table: string, { prefix = '', after, limit }: { prefix?: string; after?: string; limit: number }) {
+    async list<Value>(
+      table: string,
+      { prefix = '', after, limit }: { prefix?: string; after?: string; limit: number },
+    ) {
       const rows = [...(tables.get(table)?.rows.values() ?? [])]
         .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
         .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)

@@ -36,7 +36,10 @@ export type ReadStore = {
   readLease(name: string): Promise<LeaseRecord | undefined>;
 
   /** Replaces the lease's record if it still is the expected one (undefined: none); says whether it did. */
-  swapLease(name: string, swap: { expected: LeaseRecord | undefined; next: LeaseRecord | undefined }): Promise<boolean>;
+  swapLease(
+    name: string,
+    swap: { expected: LeaseRecord | undefined; next: LeaseRecord | undefined },
+  ): Promise<boolean>;
 
   close(): Promise<void>;
 };

@@ -15,7 +15,9 @@ type Raw = { key: string; value: string | null; position: Position };
 /** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   db.exec(SCHEMA);
-  const checkpointOf = db.prepare<[string], { position: Position }>('SELECT position FROM checkpoints WHERE name = ?');
+  const checkpointOf = db.prepare<[string], { position: Position }>(
+    'SELECT position FROM checkpoints WHERE name = ?',
+  );
   const setCheckpoint = db.prepare<[string, Position]>(
     `INSERT INTO checkpoints VALUES (?, ?)
       ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > position`,
@@ -28,7 +30,9 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   function table(name: string): ReturnType<typeof prepareTable> | undefined {
     const known = statements.get(name);
     if (known) return known;
-    const exists = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(`table ${name}`);
+    const exists = db
+      .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
+      .get(`table ${name}`);
     if (!exists) return undefined;
     const prepared = prepareTable(db, quoted(name));
     statements.set(name, prepared);
@@ -62,21 +66,28 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const upTo = prefix + LAST;
       const rows = reading(name, ({ from, following }) =>
-        after === undefined || after < prefix ? from.all(prefix, upTo, limit) : following.all(after, upTo, limit),
+        after === undefined || after < prefix
+          ? from.all(prefix, upTo, limit)
+          : following.all(after, upTo, limit),
       );
       return (rows ?? []).map(parsed) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
       inTransaction(db, () => {
-        if (!table(name)) db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
+        if (!table(name))
+          db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
         const { put } = table(name)!;
-        for (const { key, value, position: at } of rows) put.run(key, value === undefined ? null : JSON.stringify(value), at);
+        for (const { key, value, position: at } of rows)
+          put.run(key, value === undefined ? null : JSON.stringify(value), at);
         setCheckpoint.run(name, position);
       });
     },
     checkpoint: async (name) => checkpointOf.get(name)?.position,
     async tables() {
-      return db.prepare<[], { name: string }>('SELECT name FROM checkpoints ORDER BY name').all().map(({ name }) => name);
+      return db
+        .prepare<[], { name: string }>('SELECT name FROM checkpoints ORDER BY name')
+        .all()
+        .map(({ name }) => name);
     },
     async replaceTable(from, to) {
       return inTransaction(db, () => {

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { ConfigError, readSecretKeys } from '../config.ts';
+import { ConfigError } from '../configError.ts';
+import { readSecretKeys } from '../jsonSettings.ts';
 import { createPrivateFile, replacePrivateFile } from '../privateFile.ts';
 import type { SecretKey } from './keyring.ts';
 
@@ -45,5 +46,9 @@ function newKey(): SecretKey {
 }
 
 function encode(keys: SecretKey[]): string {
-  return `${JSON.stringify(keys.map(({ id, key }) => ({ id, key: key.toString('base64') })), undefined, 2)}\n`;
+  return `${JSON.stringify(
+    keys.map(({ id, key }) => ({ id, key: key.toString('base64') })),
+    undefined,
+    2,
+  )}\n`;
 }

@@ -43,15 +43,23 @@ export function keyring(readKeys: () => SecretKey[], changed: () => boolean = ()
     open(place, { keyId, sealed }) {
       if (!find(keyId)) keys = readKeys();
       const known = find(keyId);
-      if (!known) throw new UnsealError(`the secret ${place.credentialId} is sealed under the key ${keyId}, which is not in the keyring`);
+      if (!known)
+        throw new UnsealError(
+          `the secret ${place.credentialId} is sealed under the key ${keyId}, which is not in the keyring`,
+        );
       const [nonce, tag] = [sealed.subarray(0, NONCE_BYTES), sealed.subarray(-TAG_BYTES)];
       try {
         const decipher = createDecipheriv('aes-256-gcm', known.key, nonce, { authTagLength: TAG_BYTES })
           .setAAD(associatedData(place, keyId))
           .setAuthTag(tag);
-        return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
+        return Buffer.concat([
+          decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
+          decipher.final(),
+        ]).toString('utf8');
       } catch {
-        throw new UnsealError(`the secret ${place.credentialId} cannot be opened: it was changed, or moved from another place`);
+        throw new UnsealError(
+          `the secret ${place.credentialId} cannot be opened: it was changed, or moved from another place`,
+        );
       }
     },
     currentKeyId() {

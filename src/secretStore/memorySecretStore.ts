@@ -13,8 +13,13 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
   return {
     async put(place, token) {
       const known = entries.get(place.credentialId);
-      if (known) return refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
-      entries.set(place.credentialId, { ...place, ...keyring.seal(place, token), createdAt: new Date().toJSON() });
+      if (known)
+        return refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
+      entries.set(place.credentialId, {
+        ...place,
+        ...keyring.seal(place, token),
+        createdAt: new Date().toJSON(),
+      });
     },
     async get(place) {
       const entry = entryAt(place);

@@ -4,7 +4,13 @@ import type { SecretEntry, SecretStore } from './secretStore.ts';
 const PAGE = 500;
 
 /** What a rotation came to: `unused` keys may be removed, `used` ones still seal something. */
-export type Rotation = { resealed: number; resumed: boolean; current: string; unused: string[]; used: string[] };
+export type Rotation = {
+  resealed: number;
+  resumed: boolean;
+  current: string;
+  unused: string[];
+  used: string[];
+};
 
 /**
  * Seals every secret under a new key: `addKey` makes one where this service keeps the keys itself, else the operator has

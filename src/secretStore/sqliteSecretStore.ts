@@ -19,7 +19,9 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
   db.exec(SCHEMA);
   const group = groupCommit<void>((work) => inTransaction(db, work));
   const find = db.prepare<[string], Place & Sealed>('SELECT * FROM secrets WHERE credentialId = ?');
-  const insert = db.prepare<[string, string, string, Buffer, string]>('INSERT INTO secrets VALUES (?, ?, ?, ?, ?)');
+  const insert = db.prepare<[string, string, string, Buffer, string]>(
+    'INSERT INTO secrets VALUES (?, ?, ?, ?, ?)',
+  );
   const remove = db.prepare<[string, string]>('DELETE FROM secrets WHERE credentialId = ? AND clientId = ?');
   const page = db.prepare<[string, number], SecretEntry>(
     'SELECT clientId, credentialId, keyId, createdAt FROM secrets WHERE credentialId > ? ORDER BY credentialId LIMIT ?',
@@ -39,7 +41,8 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
       const { keyId, sealed } = keyring.seal(place, token);
       return group.run(() => {
         const known = find.get(place.credentialId);
-        if (known) refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
+        if (known)
+          refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
         else insert.run(place.credentialId, place.clientId, keyId, sealed, new Date().toJSON());
       });
     },
@@ -53,7 +56,10 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
       const entry = entryAt(place);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
       const { keyId, sealed } = keyring.seal(place, keyring.open(place, entry));
-      return inTransaction(db, () => replace.run(keyId, sealed, place.credentialId, entry.sealed).changes > 0);
+      return inTransaction(
+        db,
+        () => replace.run(keyId, sealed, place.credentialId, entry.sealed).changes > 0,
+      );
     },
     async close() {
       await group.idle();

@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => service.remove());
 
 type Entry = { name: string; route: string; [key: string]: unknown };
-const get = async (path: string): Promise<never> => (await (await fetch(service.rootUrl + path)).json()) as never;
+const get = async (path: string): Promise<never> =>
+  (await (await fetch(service.rootUrl + path)).json()) as never;
 const shared = (path: string): never => JSON.parse(readFileSync(sharedFile(path), 'utf8')) as never;
 /** Methods of guarded services, which are not part of the service yet. */
 const GUARDED = /^(aws|azure|gcp|github|sentry|statsum|webhooktunnel|websocktunnel)/;
@@ -20,22 +21,36 @@ const GUARDED = /^(aws|azure|gcp|github|sentry|statsum|webhooktunnel|websocktunn
 function withoutProse(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutProse);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([key, each]) => !(['title', 'description'].includes(key) && typeof each === 'string'));
-  return Object.fromEntries(entries.map(([key, each]) => [key, key === 'required' ? [...(each as string[])].sort() : withoutProse(each)]));
+  const entries = Object.entries(value).filter(
+    ([key, each]) => !(['title', 'description'].includes(key) && typeof each === 'string'),
+  );
+  return Object.fromEntries(
+    entries.map(([key, each]) => [
+      key,
+      key === 'required' ? [...(each as string[])].sort() : withoutProse(each),
+    ]),
+  );
 }
 
 describe('the reference document', () => {
   testWithShared('spec/api-current.json', 'says what the published one does', async () => {
-    const { entries } = await get('/references/auth/v1/api.json') as { entries: Entry[] };
-    const published = (shared('spec/api-current.json') as { entries: Entry[] }).entries.filter(({ name }) => !GUARDED.test(name));
+    const { entries } = (await get('/references/auth/v1/api.json')) as { entries: Entry[] };
+    const published = (shared('spec/api-current.json') as { entries: Entry[] }).entries.filter(
+      ({ name }) => !GUARDED.test(name),
+    );
     const structure = entries.map(({ type: _, title: __, description: ___, ...entry }) => entry);
     const byName = (a: Entry, b: Entry): number => a.name.localeCompare(b.name);
     expect((structure as Entry[]).sort(byName)).toEqual(published.sort(byName));
   });
 
   test('has prose for every method', async () => {
-    const { entries } = await get('/references/auth/v1/api.json') as { entries: Entry[] };
-    for (const { name, title, description } of entries) expect({ name, title, description }).toEqual({ name, title: expect.stringMatching(/./), description: expect.stringMatching(/./) });
+    const { entries } = (await get('/references/auth/v1/api.json')) as { entries: Entry[] };
+    for (const { name, title, description } of entries)
+      expect({ name, title, description }).toEqual({
+        name,
+        title: expect.stringMatching(/./),
+        description: expect.stringMatching(/./),
+      });
   });
 });
 
@@ -48,26 +63,38 @@ describe('the schemas', () => {
   });
 
   test('are served where they say', async () => {
-    for (const { $id } of Object.values(apiSchemas)) expect(await get(($id as string).slice(0, -1))).toMatchObject({ $id });
+    for (const { $id } of Object.values(apiSchemas))
+      expect(await get(($id as string).slice(0, -1))).toMatchObject({ $id });
   });
 });
 
 describe('the older dialect', () => {
   testWithShared('spec/api-seed.json', 'has the published methods', async () => {
-    const { paths } = await get('/openapi.json') as { paths: Record<string, Record<string, { operationId: string }>> };
-    const published = (shared('spec/api-seed.json') as { entries: Entry[] }).entries.filter(({ name }) => !/^(aws|azure|sentry|statsum|webhook)/.test(name));
+    const { paths } = (await get('/openapi.json')) as {
+      paths: Record<string, Record<string, { operationId: string }>>;
+    };
+    const published = (shared('spec/api-seed.json') as { entries: Entry[] }).entries.filter(
+      ({ name }) => !/^(aws|azure|sentry|statsum|webhook)/.test(name),
+    );
     for (const { name, method, route } of published) {
       const path = `/v1${route.replaceAll(/:([a-zA-Z]+)/g, '{$1}')}`;
-      expect({ path, operation: paths[path]?.[method as string]?.operationId }).toEqual({ path, operation: `${name}_v1` });
+      expect({ path, operation: paths[path]?.[method as string]?.operationId }).toEqual({
+        path,
+        operation: `${name}_v1`,
+      });
     }
   });
 });
 
 test('the OpenAPI document is valid, and every operation has a name of its own', async () => {
-  const document = await get('/openapi.json') as { paths: Record<string, Record<string, { operationId: string }>> };
+  const document = (await get('/openapi.json')) as {
+    paths: Record<string, Record<string, { operationId: string }>>;
+  };
   const result = await new Validator().validate(structuredClone(document));
   expect(result).toMatchObject({ valid: true });
-  const ids = Object.values(document.paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId));
+  const ids = Object.values(document.paths).flatMap((path) =>
+    Object.values(path).map(({ operationId }) => operationId),
+  );
   expect(new Set(ids).size).toBe(ids.length);
 });
 
@@ -78,7 +105,10 @@ test('what is nowhere is answered with an error in the form of the API', async (
 });
 
 test('browsers of any origin may call it', async () => {
-  const response = await fetch(`${service.rootUrl}/api/auth/v1/ping`, { method: 'OPTIONS', headers: { origin: 'https://example.com' } });
+  const response = await fetch(`${service.rootUrl}/api/auth/v1/ping`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://example.com' },
+  });
   expect(response.status).toBe(204);
   expect(response.headers.get('access-control-allow-origin')).toBe('*');
 });

@@ -5,10 +5,18 @@ import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import hawk from 'hawk';
 import taskcluster from 'taskcluster-client';
-import { minutesFromNow, startService, type Credentials, type OfficialClient, type TestService } from '../startService.ts';
+import {
+  minutesFromNow,
+  startService,
+  type Credentials,
+  type OfficialClient,
+  type TestService,
+} from '../startService.ts';
 
 type MakeTemporary = (options: object) => Credentials;
-const older = createRequire(import.meta.url)('taskcluster-client-3') as { createTemporaryCredentials: MakeTemporary };
+const older = createRequire(import.meta.url)('taskcluster-client-3') as {
+  createTemporaryCredentials: MakeTemporary;
+};
 
 let service: TestService;
 beforeAll(async () => {
@@ -22,8 +30,14 @@ const dialects = [
 ] as const;
 
 describe.each(dialects)('%s', (_, dialect, temporary) => {
-  const connect = (credentials?: Credentials | null, options?: object): OfficialClient => service[dialect](credentials, options);
-  const settings = { description: 'a test', expires: minutesFromNow(60), deleteOnExpiration: false, scopes: ['auth:current-scopes', `${dialect}:*`] };
+  const connect = (credentials?: Credentials | null, options?: object): OfficialClient =>
+    service[dialect](credentials, options);
+  const settings = {
+    description: 'a test',
+    expires: minutesFromNow(60),
+    deleteOnExpiration: false,
+    scopes: ['auth:current-scopes', `${dialect}:*`],
+  };
   const clientId = `${dialect}/some-client`;
 
   test('ping answers', async () => {
@@ -33,20 +47,35 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
   test('a client is created, read, changed, disabled, enabled, given a new token and deleted', async () => {
     const auth = connect();
     const created = await auth['createClient']!(clientId, settings);
-    expect(created).toMatchObject({ clientId, ...settings, disabled: false, expandedScopes: settings.scopes });
+    expect(created).toMatchObject({
+      clientId,
+      ...settings,
+      disabled: false,
+      expandedScopes: settings.scopes,
+    });
     expect(created.accessToken).toMatch(/^[a-zA-Z0-9_-]{44}$/);
     const asItself = { clientId, accessToken: created.accessToken };
     expect((await connect(asItself)['currentScopes']!()).scopes).toContain(`${dialect}:*`);
 
     const { accessToken: __, ...shown } = created;
     expect(await auth['client']!(clientId)).toEqual({ ...shown, lastDateUsed: expect.any(String) });
-    await expect(auth['createClient']!(clientId, settings)).rejects.toMatchObject({ statusCode: 409, code: 'RequestConflict' });
+    await expect(auth['createClient']!(clientId, settings)).rejects.toMatchObject({
+      statusCode: 409,
+      code: 'RequestConflict',
+    });
 
-    const updated = await auth['updateClient']!(clientId, { ...settings, description: 'changed', scopes: undefined });
+    const updated = await auth['updateClient']!(clientId, {
+      ...settings,
+      description: 'changed',
+      scopes: undefined,
+    });
     expect(updated).toMatchObject({ description: 'changed', scopes: settings.scopes });
 
     expect(await auth['disableClient']!(clientId)).toMatchObject({ disabled: true });
-    await expect(connect(asItself)['currentScopes']!()).rejects.toMatchObject({ statusCode: 401, code: 'AuthenticationFailed' });
+    await expect(connect(asItself)['currentScopes']!()).rejects.toMatchObject({
+      statusCode: 401,
+      code: 'AuthenticationFailed',
+    });
     expect(await auth['enableClient']!(clientId)).toMatchObject({ disabled: false });
 
     const reset = await auth['resetAccessToken']!(clientId);
@@ -56,7 +85,10 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
 
     await auth['deleteClient']!(clientId);
     await auth['deleteClient']!(clientId);
-    await expect(auth['client']!(clientId)).rejects.toMatchObject({ statusCode: 404, code: 'ResourceNotFound' });
+    await expect(auth['client']!(clientId)).rejects.toMatchObject({
+      statusCode: 404,
+      code: 'ResourceNotFound',
+    });
     await expect(auth['enableClient']!(clientId)).rejects.toMatchObject({ statusCode: 404 });
   });
 
@@ -65,7 +97,9 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
     for (const name of ['b', 'a', 'B']) await auth['createClient']!(`${dialect}-list/${name}`, settings);
     const listed = await auth['listClients']!({ prefix: `${dialect}-list/` });
     const clients = (dialect === 'older' ? listed : listed.clients) as { clientId: string }[];
-    expect(clients.map((client) => client.clientId)).toEqual(['B', 'a', 'b'].map((name) => `${dialect}-list/${name}`));
+    expect(clients.map((client) => client.clientId)).toEqual(
+      ['B', 'a', 'b'].map((name) => `${dialect}-list/${name}`),
+    );
   });
 
   test('a role is created, read, listed, changed, expanded and deleted', async () => {
@@ -75,12 +109,18 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
     const created = await auth['createRole']!(roleId, role);
     expect(created).toMatchObject({ roleId, description: 'a team', scopes: ['a', 'b:<..>'] });
     expect(await auth['createRole']!(roleId, role)).toEqual(created);
-    await expect(auth['createRole']!(roleId, { ...role, description: 'other' })).rejects.toMatchObject({ statusCode: 409 });
+    await expect(auth['createRole']!(roleId, { ...role, description: 'other' })).rejects.toMatchObject({
+      statusCode: 409,
+    });
     expect(await auth['role']!(roleId)).toEqual(created);
     expect(await auth['listRoles']!()).toContainEqual(created);
 
     const updated = await auth['updateRole']!(roleId, { description: 'the team', scopes: ['c', 'a'] });
-    expect(updated).toMatchObject({ scopes: ['c', 'a'], expandedScopes: ['a', `assume:${roleId}`, 'c'], created: created.created });
+    expect(updated).toMatchObject({
+      scopes: ['c', 'a'],
+      expandedScopes: ['a', `assume:${roleId}`, 'c'],
+      created: created.created,
+    });
     const scopes = [`assume:${dialect}:team/x`];
     expect(await auth['expandScopes']!({ scopes })).toEqual({ scopes: ['a', ...scopes, 'c'] });
 
@@ -92,8 +132,14 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
   test('a role that would depend on itself is refused with the cycle', async () => {
     const auth = connect();
     await auth['createRole']!(`${dialect}:one`, { description: '', scopes: [`assume:${dialect}:two`] });
-    const refused = auth['createRole']!(`${dialect}:two`, { description: '', scopes: [`assume:${dialect}:one`] });
-    const error = (await refused.catch((thrown: unknown) => thrown)) as { statusCode: number; body: { details: object } };
+    const refused = auth['createRole']!(`${dialect}:two`, {
+      description: '',
+      scopes: [`assume:${dialect}:one`],
+    });
+    const error = (await refused.catch((thrown: unknown) => thrown)) as {
+      statusCode: number;
+      body: { details: object };
+    };
     expect(error).toMatchObject({ statusCode: 400, code: 'InputError' });
     expect(error.body.details).toEqual({ cycle: [`${dialect}:two`, `${dialect}:one`, `${dialect}:two`] });
   });
@@ -104,10 +150,15 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
       clientId: 'tester',
       scopes: ['assume:anonymous', 'x*'],
     });
-    await expect(tester['testAuthenticate']!({ clientScopes: ['a'], requiredScopes: ['b'] })).rejects.toMatchObject({ statusCode: 403 });
+    await expect(
+      tester['testAuthenticate']!({ clientScopes: ['a'], requiredScopes: ['b'] }),
+    ).rejects.toMatchObject({ statusCode: 403 });
     expect(await tester['testAuthenticate']!({})).toMatchObject({ clientId: 'tester' });
     expect(await tester['testAuthenticateGet']!()).toMatchObject({ clientId: 'tester' });
-    const limited = connect({ clientId: 'tester', accessToken: 'no-secret' }, { authorizedScopes: ['test:other'] });
+    const limited = connect(
+      { clientId: 'tester', accessToken: 'no-secret' },
+      { authorizedScopes: ['test:other'] },
+    );
     await expect(limited['testAuthenticateGet']!()).rejects.toMatchObject({ statusCode: 403 });
   });
 
@@ -116,44 +167,71 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
     const uri = `https://${request.host}${request.resource}`;
     const sign = ({ clientId: id, accessToken: key }: Credentials, ext?: object): string => {
       const encoded = ext && Buffer.from(JSON.stringify(ext)).toString('base64');
-      return hawk.client.header(uri, 'GET', { credentials: { id, key, algorithm: 'sha256' }, ext: encoded }).header;
+      return hawk.client.header(uri, 'GET', { credentials: { id, key, algorithm: 'sha256' }, ext: encoded })
+        .header;
     };
     let issuer: Credentials;
     const name = `${dialect}/issuer`;
 
     beforeAll(async () => {
       const scopes = ['x:*', `auth:create-client:${dialect}/temporary`];
-      issuer = { clientId: name, ...(await connect()['createClient']!(name, { ...settings, scopes })) } as Credentials;
+      issuer = {
+        clientId: name,
+        ...(await connect()['createClient']!(name, { ...settings, scopes })),
+      } as Credentials;
     });
 
-    const ask = (authorization: string): Promise<unknown> => connect(null)['authenticateHawk']!({ ...request, authorization });
+    const ask = (authorization: string): Promise<unknown> =>
+      connect(null)['authenticateHawk']!({ ...request, authorization });
     const temporaryFor = (options: object): Credentials =>
-      temporary({ scopes: ['x:y'], start: new Date(), expiry: new Date(Date.now() + 600_000), credentials: issuer, ...options });
-    const certificateOf = ({ certificate }: Credentials): object => (typeof certificate === 'string' ? JSON.parse(certificate) : certificate!);
+      temporary({
+        scopes: ['x:y'],
+        start: new Date(),
+        expiry: new Date(Date.now() + 600_000),
+        credentials: issuer,
+        ...options,
+      });
+    const certificateOf = ({ certificate }: Credentials): object =>
+      typeof certificate === 'string' ? JSON.parse(certificate) : certificate!;
 
     test('knows permanent credentials', async () => {
       const scopes = ['assume:anonymous', `auth:create-client:${dialect}/temporary`, 'x:*'];
-      expect(await ask(sign(issuer))).toEqual({ status: 'auth-success', scheme: 'hawk', clientId: name, scopes, expires: settings.expires });
+      expect(await ask(sign(issuer))).toEqual({
+        status: 'auth-success',
+        scheme: 'hawk',
+        clientId: name,
+        scopes,
+        expires: settings.expires,
+      });
     });
 
     test('knows temporary credentials, unnamed and named', async () => {
       const unnamed = temporaryFor({});
       const granted = { status: 'auth-success', scopes: ['assume:anonymous', 'x:y'] };
-      expect(await ask(sign(unnamed, { certificate: certificateOf(unnamed) }))).toMatchObject({ ...granted, clientId: name });
+      expect(await ask(sign(unnamed, { certificate: certificateOf(unnamed) }))).toMatchObject({
+        ...granted,
+        clientId: name,
+      });
       const named = temporaryFor({ clientId: `${dialect}/temporary` });
       const verdict = await ask(sign(named, { certificate: certificateOf(named) }));
       expect(verdict).toMatchObject({ ...granted, clientId: `${dialect}/temporary` });
       const other = temporaryFor({ clientId: `${dialect}/not-allowed` });
-      expect(await ask(sign(other, { certificate: certificateOf(other) }))).toMatchObject({ status: 'auth-failed' });
+      expect(await ask(sign(other, { certificate: certificateOf(other) }))).toMatchObject({
+        status: 'auth-failed',
+      });
     });
 
     test('knows temporary credentials without scopes', async () => {
       const none = temporaryFor({ scopes: [] });
-      expect(await ask(sign(none, { certificate: certificateOf(none) }))).toMatchObject({ scopes: ['assume:anonymous'] });
+      expect(await ask(sign(none, { certificate: certificateOf(none) }))).toMatchObject({
+        scopes: ['assume:anonymous'],
+      });
     });
 
     test('limits to authorizedScopes', async () => {
-      expect(await ask(sign(issuer, { authorizedScopes: ['x:z'] }))).toMatchObject({ scopes: ['assume:anonymous', 'x:z'] });
+      expect(await ask(sign(issuer, { authorizedScopes: ['x:z'] }))).toMatchObject({
+        scopes: ['assume:anonymous', 'x:z'],
+      });
       expect(await ask(sign(issuer, { authorizedScopes: ['z'] }))).toMatchObject({ status: 'auth-failed' });
     });
 
@@ -161,7 +239,10 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
       const credentials = { id: issuer.clientId, key: issuer.accessToken, algorithm: 'sha256' } as const;
       const bewit = hawk.uri.getBewit(uri, { credentials, ttlSec: 60 });
       const resource = `${request.resource}&bewit=${bewit}`;
-      expect(await connect(null)['authenticateHawk']!({ ...request, resource })).toMatchObject({ status: 'auth-success', clientId: name });
+      expect(await connect(null)['authenticateHawk']!({ ...request, resource })).toMatchObject({
+        status: 'auth-success',
+        clientId: name,
+      });
     });
 
     test('answers an unsigned request as this dialect does', async () => {
@@ -183,7 +264,10 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
   });
 
   test('a signed URL works, and a changed one does not', async () => {
-    const auth = connect() as unknown as { buildSignedUrl(...args: unknown[]): string | Promise<string>; currentScopes: unknown };
+    const auth = connect() as unknown as {
+      buildSignedUrl(...args: unknown[]): string | Promise<string>;
+      currentScopes: unknown;
+    };
     const url = await auth.buildSignedUrl(auth.currentScopes);
     expect(await (await fetch(url)).json()).toEqual({ scopes: ['*'] });
     expect((await fetch(`${url}x`)).status).toBe(401);
@@ -194,11 +278,16 @@ describe('only the current dialect', () => {
   test('pages through clients', async () => {
     const auth = service.current();
     const expires = minutesFromNow(60);
-    for (const i of [1, 2, 3, 4, 5]) await auth['createClient']!(`page/${i}`, { description: '', expires, scopes: [] });
+    for (const i of [1, 2, 3, 4, 5])
+      await auth['createClient']!(`page/${i}`, { description: '', expires, scopes: [] });
     const ids: string[] = [];
     let continuationToken: string | undefined;
     do {
-      const page = await auth['listClients']!({ prefix: 'page/', limit: 2, ...(continuationToken && { continuationToken }) });
+      const page = await auth['listClients']!({
+        prefix: 'page/',
+        limit: 2,
+        ...(continuationToken && { continuationToken }),
+      });
       ids.push(...page.clients.map((client: { clientId: string }) => client.clientId));
       continuationToken = page.continuationToken;
     } while (continuationToken);
@@ -231,9 +320,15 @@ describe('only the current dialect', () => {
     const actions = ['created', 'client disabled', 'access token reset', 'deleted', 'created'];
     const { auditHistory } = await auth['getEntityHistory']!('client', 'history/entity');
     expect(auditHistory.map(({ actionType }: { actionType: string }) => actionType)).toEqual(actions);
-    expect(auditHistory[0]).toMatchObject({ clientId: 'history/actor', entityType: 'client', entityId: 'history/entity' });
+    expect(auditHistory[0]).toMatchObject({
+      clientId: 'history/actor',
+      entityType: 'client',
+      entityId: 'history/entity',
+    });
     const first = await auth['listAuditHistory']!('history/actor', { limit: 2 });
-    const rest = await auth['listAuditHistory']!('history/actor', { continuationToken: first.continuationToken });
+    const rest = await auth['listAuditHistory']!('history/actor', {
+      continuationToken: first.continuationToken,
+    });
     expect([...first.auditHistory, ...rest.auditHistory]).toEqual(auditHistory);
     expect((await auth['getEntityHistory']!('hook', 'history/entity')).auditHistory).toEqual([]);
   });
@@ -259,6 +354,9 @@ describe('only the older dialect', () => {
 
   test('lets everybody read, while the current one asks for scopes', async () => {
     await service.older(null)['listRoles']!();
-    await expect(service.current(null)['listRoles']!()).rejects.toMatchObject({ statusCode: 403, code: 'InsufficientScopes' });
+    await expect(service.current(null)['listRoles']!()).rejects.toMatchObject({
+      statusCode: 403,
+      code: 'InsufficientScopes',
+    });
   });
 });

@@ -8,7 +8,8 @@ export function plainExpansion(roles: PlainRole[], scopes: readonly string[]): s
   for (const scope of found) {
     for (const role of roles) {
       const parameter = plainParameter(scope, role.roleId);
-      if (parameter !== undefined) for (const each of role.scopes) found.add(plainSubstitution(role, each, parameter));
+      if (parameter !== undefined)
+        for (const each of role.scopes) found.add(plainSubstitution(role, each, parameter));
     }
   }
   return normalize([...found]);
@@ -31,7 +32,8 @@ function plainSubstitution({ roleId }: PlainRole, scope: string, parameter: stri
 export function plainDependsOn({ roleId, scopes }: PlainRole, other: string): boolean {
   const pattern = `assume:${other}`;
   return scopes.some((scope) => {
-    const widest = roleId.endsWith('*') && scope.includes('<..>') ? `${scope.slice(0, scope.indexOf('<..>'))}*` : scope;
+    const widest =
+      roleId.endsWith('*') && scope.includes('<..>') ? `${scope.slice(0, scope.indexOf('<..>'))}*` : scope;
     return covers(widest, pattern) || (pattern.endsWith('*') && widest.startsWith(pattern.slice(0, -1)));
   });
 }

@@ -47,7 +47,12 @@ describe('expansion', () => {
   });
 
   test('roles that grant each other have all that both have', () => {
-    const graph = graphOf({ a: ['assume:b', 'x'], b: ['assume:a', 'assume:c', 'y'], c: ['z'], all: ['assume:*'] });
+    const graph = graphOf({
+      a: ['assume:b', 'x'],
+      b: ['assume:a', 'assume:c', 'y'],
+      c: ['z'],
+      all: ['assume:*'],
+    });
     expect(graph.expand(['assume:a'])).toEqual(['assume:a', 'assume:b', 'assume:c', 'x', 'y', 'z']);
     expect(graph.expandRole('b')).toEqual(['assume:a', 'assume:b', 'assume:c', 'x', 'y', 'z']);
     expect(graph.expandRole('all')).toEqual(['assume:*', 'x', 'y', 'z']);
@@ -104,7 +109,9 @@ describe('cycles', () => {
 
 describe('over any history of changes', () => {
   const word = fc.stringMatching(/^[ab]{0,3}$/);
-  const roleId = fc.tuple(fc.stringMatching(/^[ab]{1,3}$/), fc.constantFrom('', '', '*')).map(([text, star]) => text + star);
+  const roleId = fc
+    .tuple(fc.stringMatching(/^[ab]{1,3}$/), fc.constantFrom('', '', '*'))
+    .map(([text, star]) => text + star);
   const scope = fc.oneof(
     fc.tuple(word, fc.constantFrom('', '', '*')).map(([text, star]) => `assume:${text}${star}`),
     fc.tuple(word, word).map(([before, after]) => `assume:${before}<..>${after}`),
@@ -133,7 +140,8 @@ describe('over any history of changes', () => {
           }
           const roles = [...plain.values()];
           expect(graph.expand(held)).toEqual(plainExpansion(roles, held));
-          for (const each of plain.keys()) expect(graph.expandRole(each)).toEqual(plainExpansion(roles, [`assume:${each}`]));
+          for (const each of plain.keys())
+            expect(graph.expandRole(each)).toEqual(plainExpansion(roles, [`assume:${each}`]));
         }
       }),
       { numRuns },

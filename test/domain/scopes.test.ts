@@ -1,7 +1,15 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { compareScopes, covers, isValidScope, mergeNormal, missingFrom, normalize, satisfies } from '../../src/domain/scopes.ts';
+import {
+  compareScopes,
+  covers,
+  isValidScope,
+  mergeNormal,
+  missingFrom,
+  normalize,
+  satisfies,
+} from '../../src/domain/scopes.ts';
 
 /** The published library, as an oracle. */
 const published = createRequire(import.meta.url)('taskcluster-lib-scopes') as {
@@ -23,7 +31,14 @@ describe('scopes', () => {
   });
 
   test('one that ends in a star sorts directly before all that it covers', () => {
-    expect(['ab', 'a', 'a!', 'a*', 'ab*', '*'].sort(compareScopes)).toEqual(['*', 'a*', 'a', 'a!', 'ab*', 'ab']);
+    expect(['ab', 'a', 'a!', 'a*', 'ab*', '*'].sort(compareScopes)).toEqual([
+      '*',
+      'a*',
+      'a',
+      'a!',
+      'ab*',
+      'ab',
+    ]);
   });
 
   test('the normal form is sorted, without what is there twice or covered', () => {
@@ -44,7 +59,11 @@ describe('scopes', () => {
 
 describe('like the published library', () => {
   test('the order is the same', () => {
-    fc.assert(fc.property(scope, scope, (a, b) => expect(Math.sign(compareScopes(a, b))).toBe(Math.sign(published.scopeCompare(a, b)))));
+    fc.assert(
+      fc.property(scope, scope, (a, b) =>
+        expect(Math.sign(compareScopes(a, b))).toBe(Math.sign(published.scopeCompare(a, b))),
+      ),
+    );
   });
 
   test('the normal form is the same', () => {
