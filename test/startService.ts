@@ -36,7 +36,7 @@ export const ROOT: Credentials = {
   clientId: 'static/root',
   accessToken: 'root-token-of-the-tests-0123456789',
 };
-const STATIC_CLIENTS = JSON.stringify([{ ...ROOT, description: 'root of the tests', scopes: ['*'] }]);
+export const STATIC_CLIENTS = JSON.stringify([{ ...ROOT, description: 'root of the tests', scopes: ['*'] }]);
 
 /** A whole service on a directory of its own and a free port, checking each of its replies against its schema. */
 export async function startService(

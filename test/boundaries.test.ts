@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+
+const root = new URL('..', import.meta.url).pathname;
+const files = ['src', 'commands', 'projections', 'schemas'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map((name) => `${folder}/${name}`),
+);
+const sources = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+
+function importsOf(file: string): string[] {
+  const found = sources
+    .get(file)!
+    .matchAll(/^(?:import|export)\s[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gms);
+  return [...found].map((match) => match[1] ?? match[2]!);
+}
+
+const importersOf = (what: RegExp): string[] =>
+  files.filter((file) => importsOf(file).some((name) => what.test(name)));
+
+describe('boundaries', () => {
+  test('the rules, commands and projections import no package and no node: module', () => {
+    const pure = files.filter((file) => /^(src\/domain|commands|projections|schemas)\//.test(file));
+    expect(pure.length).toBeGreaterThan(20);
+    for (const file of pure)
+      expect({ file, outside: importsOf(file).filter((name) => !name.startsWith('.')) }).toEqual({
+        file,
+        outside: [],
+      });
+  });
+
+  test('each driver is imported in one file only', () => {
+    expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
+    expect(importersOf(/^express$/)).toEqual(['src/api/app.ts']);
+    expect(
+      importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
+    ).toEqual(['src/logger.ts']);
+  });
+
+  test('only compose.ts knows concrete adapters', () => {
+    expect(importersOf(/\/(memory|sqlite)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
+  });
+
+  test('only config.ts reads the environment', () => {
+    expect(files.filter((file) => /process\.env/.test(sources.get(file)!))).toEqual(['src/config.ts']);
+  });
+
+  test('query endpoints reach the log through projections only', () => {
+    for (const file of ['history', 'scopes', 'roles', 'monitoring', 'authentication', 'findSigner']) {
+      expect(sources.get(`src/api/${file}.ts`)).not.toMatch(/eventStore/);
+    }
+  });
+
+  test('no file has a name that says nothing, and none is longer than 250 lines', () => {
+    expect(files.filter((file) => /(^|\/)(utils?|helpers?|common|types|index|misc)\.ts$/.test(file))).toEqual(
+      [],
+    );
+    expect(files.filter((file) => sources.get(file)!.split('\n').length > 251)).toEqual([]);
+    const long = files.filter(
+      (file) => file.startsWith('commands/') && sources.get(file)!.split('\n').length > 61,
+    );
+    expect(long).toEqual([]);
+  });
+});

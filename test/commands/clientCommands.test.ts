@@ -1,0 +1,182 @@
+import { describe, test } from '@jest/globals';
+import { configureStaticClient } from '../../commands/configureStaticClient.ts';
+import { createClient } from '../../commands/createClient.ts';
+import { deleteClient } from '../../commands/deleteClient.ts';
+import { disableClient } from '../../commands/disableClient.ts';
+import { enableClient } from '../../commands/enableClient.ts';
+import { expireClient } from '../../commands/expireClient.ts';
+import { importClient } from '../../commands/importClient.ts';
+import { resetAccessToken } from '../../commands/resetAccessToken.ts';
+import { updateClient } from '../../commands/updateClient.ts';
+import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
+import { decisionsOf } from '../decisionsOf.ts';
+
+const clientId = 'ci/linux';
+const credential = { id: 'credential-1', fingerprint: 'f1' };
+const settings = {
+  description: 'builds',
+  expires: '2030-01-01T00:00:00.000Z',
+  deleteOnExpiration: false,
+  scopes: ['a', 'b'],
+};
+const create = { clientId, ...settings, credential };
+const created: ClientEvent = { type: 'ClientCreated', data: create };
+const disabled: ClientEvent = { type: 'ClientDisabled', data: { clientId } };
+const deleted: ClientEvent = { type: 'ClientDeleted', data: { clientId } };
+
+describe('createClient', () => {
+  const { given } = decisionsOf(createClient);
+  test('creates a client', () => given().when(create).then(created));
+  test('takes any form of a date, and keeps one', () => {
+    given()
+      .when({ ...create, expires: '2030-01-01T01:00:00+01:00' })
+      .then(created);
+  });
+  test('needs the scopes of the client', () =>
+    given()
+      .when(create)
+      .needsScopesFor({ clientId, scopes: ['a', 'b'] }));
+  test('creates it again after it was deleted', () => given(created, deleted).when(create).then(created));
+  test('refuses one that exists', () => given(created).when(create).isRefused('RequestConflict'));
+  test('refuses static clients', () =>
+    given()
+      .when({ ...create, clientId: 'static/x' })
+      .isRefused('InputError'));
+  test('refuses scopes that end in two stars', () =>
+    given()
+      .when({ ...create, scopes: ['a**'] })
+      .isRefused('InputError', { scope: 'a**' }));
+});
+
+describe('updateClient', () => {
+  const { given } = decisionsOf(updateClient);
+  const update = { clientId, ...settings, scopes: ['b', 'c'] };
+  test('changes a client', () => given(created).when(update).then({ type: 'ClientUpdated', data: update }));
+  test('needs only the scopes that are added', () =>
+    given(created)
+      .when(update)
+      .needsScopesFor({ clientId, scopesAdded: ['c'] }));
+  test('leaves scopes that are not given', () => {
+    const { scopes: _, ...rest } = { ...update, description: 'new' };
+    given(created).when(rest).then({ type: 'ClientUpdated', data: rest });
+    given(created).when(rest).needsScopesFor({ clientId, scopesAdded: [] });
+  });
+  test('does nothing where it is so already', () =>
+    given(created)
+      .when({ clientId, ...settings })
+      .then());
+  test('refuses a client that does not exist', () => given().when(update).isRefused('ResourceNotFound'));
+  test('refuses static clients first', () =>
+    given()
+      .when({ ...update, clientId: 'static/x' })
+      .isRefused('InputError'));
+});
+
+describe('enableClient and disableClient', () => {
+  const enable = decisionsOf(enableClient).given;
+  const disable = decisionsOf(disableClient).given;
+  test('disable one that is enabled', () => disable(created).when({ clientId }).then(disabled));
+  test('enable one that is disabled', () =>
+    enable(created, disabled).when({ clientId }).then({ type: 'ClientEnabled', data: { clientId } }));
+  test('do nothing where it is so already', () => {
+    disable(created, disabled).when({ clientId }).then();
+    enable(created).when({ clientId }).then();
+  });
+  test('refuse a client that does not exist, and static ones', () => {
+    disable().when({ clientId }).isRefused('ResourceNotFound');
+    enable().when({ clientId: 'static/x' }).isRefused('InputError');
+  });
+});
+
+describe('resetAccessToken', () => {
+  const { given } = decisionsOf(resetAccessToken);
+  const input = { clientId, credential: { id: 'credential-2', fingerprint: 'f2' } };
+  test('names the new token', () =>
+    given(created).when(input).then({ type: 'AccessTokenReset', data: input }));
+  test('refuses a client that does not exist', () =>
+    given(created, deleted).when(input).isRefused('ResourceNotFound'));
+});
+
+describe('deleteClient', () => {
+  const { given } = decisionsOf(deleteClient);
+  test('removes a client', () => given(created).when({ clientId }).then(deleted));
+  test('is content where there is none', () => given().when({ clientId }).then());
+  test('refuses static clients', () => given().when({ clientId: 'static/x' }).isRefused('InputError'));
+});
+
+describe('expireClient', () => {
+  const { given } = decisionsOf(expireClient);
+  const expires = '2025-01-01T00:00:00.000Z';
+  const over = { ...created, data: { ...create, expires, deleteOnExpiration: true } } as ClientEvent;
+  test('removes a client whose time is over', () => {
+    given(over).when({ clientId }).then({ type: 'ClientExpired', data: { clientId, expires } });
+  });
+  test('leaves one that has time, or that did not ask for it', () => {
+    given({ ...created, data: { ...create, deleteOnExpiration: true } } as ClientEvent)
+      .when({ clientId })
+      .then();
+    given({ ...created, data: { ...create, expires } } as ClientEvent)
+      .when({ clientId })
+      .then();
+  });
+});
+
+describe('importClient', () => {
+  const { given } = decisionsOf(importClient);
+  const imported = {
+    created: '2015-01-01T00:00:00.000Z',
+    lastModified: '2016-01-01T00:00:00.000Z',
+    lastRotated: '2016-01-01T00:00:00.000Z',
+  };
+  test('creates and disables in one step', () => {
+    given()
+      .when({ ...create, imported, disabled: true })
+      .then(
+        { type: 'ClientCreated', data: { ...create, imported } },
+        {
+          type: 'ClientDisabled',
+          data: { clientId, imported: { lastModified: imported.lastModified } },
+        },
+      );
+  });
+});
+
+describe('configureStaticClient', () => {
+  const { given } = decisionsOf(configureStaticClient);
+  const staticId = 'static/root';
+  const configured = { description: 'builds', scopes: ['a', 'b'] };
+  const input = { clientId: staticId, settings: configured, credential, sameToken: false };
+  const data = {
+    clientId: staticId,
+    ...configured,
+    expires: '3000-01-01T00:00:00.000Z',
+    deleteOnExpiration: false,
+  };
+  const stored: ClientEvent = { type: 'ClientCreated', data: { ...data, credential } };
+  test('creates one that is configured', () => given().when(input).then(stored));
+  test('does nothing where it is so already', () =>
+    given(stored)
+      .when({ ...input, sameToken: true })
+      .then());
+  test('changes settings and token', () => {
+    const next = {
+      ...input,
+      settings: { ...configured, scopes: ['c'] },
+      credential: { id: 'credential-2', fingerprint: 'f2' },
+    };
+    given(stored)
+      .when(next)
+      .then(
+        { type: 'ClientUpdated', data: { ...data, scopes: ['c'] } },
+        {
+          type: 'AccessTokenReset',
+          data: { clientId: staticId, credential: next.credential },
+        },
+      );
+  });
+  test('deletes one that is no longer configured', () => {
+    given(stored)
+      .when({ ...input, settings: undefined })
+      .then({ type: 'ClientDeleted', data: { clientId: staticId } });
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, test } from '@jest/globals';
+import { actorHistory } from '../../projections/actorHistory.ts';
+import { clients } from '../../projections/clients.ts';
+import { entityHistory } from '../../projections/entityHistory.ts';
+import { roles } from '../../projections/roles.ts';
+import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
+import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
+import { recorded, rowAfter } from '../decisionsOf.ts';
+
+const clientId = 'a/client';
+const data = {
+  clientId,
+  description: '',
+  expires: '2030-01-01T00:00:00.000Z',
+  deleteOnExpiration: false,
+  scopes: ['a'],
+  credential: { id: 'credential-1', fingerprint: 'f1' },
+};
+const created: ClientEvent = { type: 'ClientCreated', data };
+const disabled: ClientEvent = { type: 'ClientDisabled', data: { clientId } };
+const enabled: ClientEvent = { type: 'ClientEnabled', data: { clientId } };
+const reset: ClientEvent = {
+  type: 'AccessTokenReset',
+  data: { clientId, credential: { id: 'credential-2', fingerprint: 'f2' } },
+};
+const [first, second, third] = [
+  '2026-01-01T12:00:00.000Z',
+  '2026-01-01T12:00:01.000Z',
+  '2026-01-01T12:00:02.000Z',
+];
+
+describe('clients', () => {
+  test('has a client from its creation on', () => {
+    const dates = { created: first, lastModified: first, lastRotated: first };
+    expect(rowAfter(clients, created)).toEqual({ ...data, disabled: false, ...dates, revision: 0 });
+  });
+  test('keeps the dates of an imported one', () => {
+    const imported = {
+      created: '2015-01-01T00:00:00.000Z',
+      lastModified: '2016-01-01T00:00:00.000Z',
+      lastRotated: '2017-01-01T00:00:00.000Z',
+    };
+    const event: ClientEvent = { type: 'ClientCreated', data: { ...data, imported } };
+    expect(rowAfter(clients, event)).toMatchObject(imported);
+    expect(rowAfter(clients, event)).not.toHaveProperty('imported');
+    const off: ClientEvent = {
+      type: 'ClientDisabled',
+      data: { clientId, imported: { lastModified: imported.lastModified } },
+    };
+    expect(rowAfter(clients, event, off)).toMatchObject({ ...imported, disabled: true });
+  });
+  test('follows disabling and enabling', () => {
+    expect(rowAfter(clients, created, disabled)).toMatchObject({
+      disabled: true,
+      lastModified: second,
+      revision: 1,
+    });
+    expect(rowAfter(clients, created, disabled, enabled)).toMatchObject({
+      disabled: false,
+      lastModified: third,
+    });
+  });
+  test('names the newest token only', () => {
+    expect(rowAfter(clients, created, reset)).toMatchObject({
+      credential: { id: 'credential-2' },
+      lastRotated: second,
+      created: first,
+    });
+  });
+  test('keeps scopes that an update leaves out', () => {
+    const { scopes: _, credential: __, ...settings } = { ...data, description: 'new' };
+    expect(rowAfter(clients, created, { type: 'ClientUpdated', data: settings })).toMatchObject({
+      scopes: ['a'],
+      description: 'new',
+    });
+  });
+  test('has none after its deletion or expiration, and a fresh one after that', () => {
+    const deleted: ClientEvent = { type: 'ClientDeleted', data: { clientId } };
+    expect(rowAfter(clients, created, deleted)).toBeUndefined();
+    expect(
+      rowAfter(clients, created, { type: 'ClientExpired', data: { clientId, expires: data.expires } }),
+    ).toBeUndefined();
+    expect(rowAfter(clients, created, disabled, deleted, created)).toMatchObject({
+      disabled: false,
+      created: '2026-01-01T12:00:03.000Z',
+    });
+  });
+});
+
+describe('roles', () => {
+  const roleCreated: RoleEvent = {
+    type: 'RoleCreated',
+    data: { roleId: 'r', description: '', scopes: ['a'] },
+  };
+  test('follows a role through its life', () => {
+    expect(rowAfter(roles, roleCreated)).toEqual({
+      roleId: 'r',
+      description: '',
+      scopes: ['a'],
+      created: first,
+      lastModified: first,
+    });
+    const updated: RoleEvent = {
+      type: 'RoleUpdated',
+      data: { roleId: 'r', description: 'new', scopes: ['b'] },
+    };
+    expect(rowAfter(roles, roleCreated, updated)).toMatchObject({
+      scopes: ['b'],
+      created: first,
+      lastModified: second,
+    });
+    expect(rowAfter(roles, roleCreated, { type: 'RoleDeleted', data: { roleId: 'r' } })).toBeUndefined();
+  });
+});
+
+describe('the histories', () => {
+  const [event] = recorded([disabled], 'who/did-it') as [(typeof all)[number]];
+  const all = recorded([disabled]);
+  const entry = {
+    clientId: 'who/did-it',
+    actionType: 'client disabled',
+    created: first,
+    entityId: clientId,
+    entityType: 'client',
+  };
+  test('have an entry of every event', () => {
+    expect(entityHistory.on.ClientDisabled!(undefined, event as never)).toEqual(entry);
+    expect(Object.keys(entityHistory.on).sort()).toEqual(
+      [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
+    );
+  });
+  test('order the entries of an entity, and of an actor, by position', () => {
+    expect(entityHistory.key(event)).toBe(`client/a/client\n${event.position}`);
+    expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position}`);
+  });
+});
