@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Metadata, NewEvent, Recorded } from '../../src/event.ts';
+import {
+  type Batch,
+  type EventStore,
+  EventTooLarge,
+  InvalidEvent,
+  WrongExpectedRevision,
+} from '../../src/eventStore/eventStore.ts';
+
+export type Opened = {
+  store: EventStore;
+  /** A second handle on the same log, as another process would have it; undefined where there can be none. */
+  other?: EventStore;
+  remove(): Promise<void>;
+};
+
+export const metadata: Metadata = { actor: 'a test', at: '2026-01-01T00:00:00.000Z', requestId: 'a request' };
+
+export function event(roleId = 'a role', id: string = randomUUID()): NewEvent {
+  return { id, type: 'RoleDeleted', data: { roleId } };
+}
+
+/** Reads a subscription until it has so many events, or until it is live where no number is given. */
+export async function take(
+  store: EventStore,
+  options: { after?: string; count?: number } = {},
+): Promise<Recorded[]> {
+  const done = new AbortController();
+  const events: Recorded[] = [];
+  for await (const batch of store.subscribe({ after: options.after, signal: done.signal })) {
+    events.push(...batch.events);
+    if (options.count === undefined ? batch.live : events.length >= options.count) done.abort();
+  }
+  return events;
+}
+
+/** What every event store does. */
+export function eventStoreContract(name: string, open: () => Promise<Opened>): void {
+  describe(`event store contract: ${name}`, () => {
+    let opened: Opened;
+    let store: EventStore;
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.remove());
+
+    const append = (stream: string, expectedRevision: number | 'none' | 'any', ...events: NewEvent[]) =>
+      store.append([{ stream, expectedRevision, events }], metadata);
+
+    describe('append', () => {
+      test('adds events to the end of a stream, as they were given', async () => {
+        const [one, two] = [event('one'), event('two')];
+        await append('s', 'none', one);
+        const { position } = await append('s', 0, two);
+        const { events, revision } = await store.read('s');
+        expect(revision).toBe(1);
+        expect(events).toMatchObject([
+          { ...one, stream: 's', revision: 0, metadata },
+          { ...two, stream: 's', revision: 1, metadata, position },
+        ]);
+      });
+
+      test('gives positions that sort as text in the order of the log', async () => {
+        const positions = [store.start];
+        for (let i = 0; i < 12; i += 1) positions.push((await append(`s${i}`, 'any', event())).position);
+        expect(positions.toSorted()).toEqual(positions);
+        expect(new Set(positions).size).toBe(13);
+        for (const position of positions) expect(position).toMatch(new RegExp(`^${store.logId}\\.[0-9]+$`));
+      });
+
+      test('refuses another revision than expected, naming the stream, and adds nothing', async () => {
+        await append('s', 'none', event());
+        for (const expected of ['none', 1, 7] as const) {
+          const refused = append('s', expected, event());
+          await expect(refused).rejects.toThrow(WrongExpectedRevision);
+          await expect(refused).rejects.toMatchObject({ stream: 's', expected, actual: 0 });
+        }
+        await expect(append('empty', 0, event())).rejects.toMatchObject({ actual: 'none' });
+        expect((await store.read('s')).events).toHaveLength(1);
+      });
+
+      test('takes any revision where it does not matter', async () => {
+        await append('s', 'any', event());
+        await append('s', 'any', event());
+        expect((await store.read('s')).revision).toBe(1);
+      });
+
+      test('lets one of many win at the same revision', async () => {
+        const outcomes = await Promise.allSettled(
+          Array.from({ length: 10 }, () => append('s', 'none', event())),
+        );
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        expect((await store.read('s')).events).toHaveLength(1);
+      });
+
+      test('changes several streams, or none of them', async () => {
+        await append('b', 'none', event());
+        const writes = (revision: 'none' | 0) => [
+          { stream: 'a', expectedRevision: 'none' as const, events: [event(), event()] },
+          { stream: 'b', expectedRevision: revision, events: [event()] },
+        ];
+        await expect(store.append(writes('none'), metadata)).rejects.toMatchObject({ stream: 'b' });
+        expect((await store.read('a')).revision).toBe('none');
+        const { position } = await store.append(writes(0), metadata);
+        expect((await store.read('a')).revision).toBe(1);
+        expect((await store.readLast('b'))!.position).toBe(position);
+        expect(await store.head()).toBe(position);
+      });
+
+      test('says yes again, and adds nothing, when a try whose reply was lost is repeated', async () => {
+        const events = [event(), event()];
+        const { position } = await append('s', 'none', ...events);
+        await append('s', 1, event());
+        expect(await append('s', 'none', ...events)).toEqual({ position });
+        expect(await append('s', 'any', ...events)).toEqual({ position });
+        expect((await store.read('s')).events).toHaveLength(3);
+        await expect(append('s', 'none', events[0]!, event())).rejects.toThrow(WrongExpectedRevision);
+      });
+
+      test('refuses an event that its schema does not know, or that does not match it', async () => {
+        await expect(append('s', 'none', { id: randomUUID(), type: 'Unheard', data: {} })).rejects.toThrow(
+          InvalidEvent,
+        );
+        await expect(
+          append('s', 'none', { id: randomUUID(), type: 'RoleDeleted', data: {} }),
+        ).rejects.toThrow(InvalidEvent);
+        expect((await store.read('s')).revision).toBe('none');
+      });
+
+      test('refuses an event of more than 900 KiB', async () => {
+        await expect(append('s', 'none', event('x'.repeat(900 * 1024)))).rejects.toThrow(EventTooLarge);
+        await append('s', 'none', event('x'.repeat(899 * 1024)));
+      });
+    });
+
+    describe('read', () => {
+      test('begins at a revision', async () => {
+        await append('s', 'none', event('0'), event('1'), event('2'));
+        const { events, revision } = await store.read('s', { fromRevision: 1 });
+        expect(events.map((each) => each.revision)).toEqual([1, 2]);
+        expect(revision).toBe(2);
+        expect(await store.read('s', { fromRevision: 3 })).toEqual({ events: [], revision: 2 });
+      });
+
+      test('knows nothing of a stream without events', async () => {
+        expect(await store.read('nothing')).toEqual({ events: [], revision: 'none' });
+        expect(await store.readLast('nothing')).toBeUndefined();
+      });
+
+      test('finds the last event', async () => {
+        await append('s', 'none', event('first'), event('last'));
+        expect(await store.readLast('s')).toMatchObject({ data: { roleId: 'last' }, revision: 1 });
+      });
+    });
+
+    describe('subscribe', () => {
+      test('an empty log is live at once, with nothing in it', async () => {
+        expect(await take(store)).toEqual([]);
+        expect(await store.head()).toBe(store.start);
+      });
+
+      test('yields every event once, in the order of the log, across streams', async () => {
+        for (let i = 0; i < 30; i += 1) await append(`s${i % 4}`, 'any', event(`r${i}`), event(`q${i}`));
+        const events = await take(store);
+        expect(events.map(({ data }) => (data as { roleId: string }).roleId)).toEqual(
+          Array.from({ length: 30 }, (_, i) => [`r${i}`, `q${i}`]).flat(),
+        );
+        expect(events.at(-1)!.position).toBe(await store.head());
+      });
+
+      test('begins after a position', async () => {
+        await append('s', 'any', event('before'));
+        const { position } = await append('s', 'any', event('at'));
+        await append('s', 'any', event('after'));
+        expect(await take(store, { after: position })).toMatchObject([{ data: { roleId: 'after' } }]);
+      });
+
+      test('goes on with what is appended meanwhile, and misses nothing', async () => {
+        const taken = take(store, { count: 120 });
+        const appends = Array.from({ length: 120 }, (_, i) => append(`s${i % 7}`, 'any', event(`r${i}`)));
+        await Promise.all(appends);
+        const positions = (await taken).map(({ position }) => position);
+        expect(positions.toSorted()).toEqual(positions);
+        expect(new Set(positions).size).toBe(120);
+      });
+
+      test('reads no further batch before the one was handled, and says when it is live', async () => {
+        await append('s', 'any', event());
+        const done = new AbortController();
+        const batches: Batch[] = [];
+        for await (const batch of store.subscribe({ signal: done.signal })) {
+          batches.push(batch);
+          if (batches.length === 1) await append('s', 'any', event());
+          if (batch.position === (await store.head()) && batch.live) done.abort();
+        }
+        expect(batches.flatMap(({ events }) => events)).toHaveLength(2);
+        expect(batches.at(-1)!.live).toBe(true);
+      });
+
+      test('ends without an error when it is told to', async () => {
+        const done = new AbortController();
+        setTimeout(() => done.abort(), 20);
+        let batches = 0;
+        for await (const batch of store.subscribe({ signal: done.signal })) batches += batch.live ? 1 : 0;
+        expect(batches).toBe(1);
+      });
+
+      test('sees what another process appends', async () => {
+        const { other } = opened;
+        if (!other) return;
+        const taken = take(store, { count: 5 });
+        for (let i = 0; i < 5; i += 1)
+          await other.append([{ stream: 's', expectedRevision: 'any', events: [event()] }], metadata);
+        expect(await taken).toHaveLength(5);
+        expect(await store.head()).toBe(await other.head());
+      });
+    });
+
+    test('two processes that append at the same time lose and repeat nothing', async () => {
+      const { other } = opened;
+      if (!other) return;
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 40 }, (_, i) =>
+          (i % 2 ? store : other).append(
+            [{ stream: 's', expectedRevision: i % 3 ? 'any' : 0, events: [event()] }],
+            metadata,
+          ),
+        ),
+      );
+      const won = outcomes.filter(({ status }) => status === 'fulfilled').length;
+      const { events } = await other.read('s');
+      expect(events.map(({ revision }) => revision)).toEqual(Array.from({ length: won }, (_, i) => i));
+    });
+
+    test('any history of appends is kept as a plain list would keep it', async () => {
+      const write = fc.record({
+        stream: fc.constantFrom('a', 'b'),
+        expected: fc.constantFrom<'none' | 'any' | number>('none', 'any', 0, 1, 2),
+        count: fc.integer({ min: 1, max: 3 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(write, { maxLength: 8 }), async (writes) => {
+          const fresh = await open();
+          try {
+            const plain: Record<string, string[]> = { a: [], b: [] };
+            for (const { stream, expected, count } of writes) {
+              const ids = plain[stream]!;
+              const fits = expected === 'any' || expected === (ids.length === 0 ? 'none' : ids.length - 1);
+              const events = Array.from({ length: count }, () => event());
+              const outcome = await fresh.store
+                .append([{ stream, expectedRevision: expected, events }], metadata)
+                .catch((error: unknown) => error);
+              expect(outcome instanceof WrongExpectedRevision).toBe(!fits);
+              if (fits) ids.push(...events.map(({ id }) => id));
+            }
+            for (const [stream, ids] of Object.entries(plain)) {
+              expect((await fresh.store.read(stream)).events.map(({ id }) => id)).toEqual(ids);
+            }
+          } finally {
+            await fresh.remove();
+          }
+        }),
+        { numRuns: 15 },
+      );
+    });
+  });
+}

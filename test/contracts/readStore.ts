@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { ReadStore } from '../../src/readStore/readStore.ts';
+
+export type OpenedReadStore = { store: ReadStore; other?: ReadStore; remove(): Promise<void> };
+
+const at = (count: number): string => `log.${String(count).padStart(20, '0')}`;
+const row = (key: string, count: number, value: object | undefined = { count }) => ({
+  key,
+  value,
+  position: at(count),
+});
+
+/** What every read store does. */
+export function readStoreContract(name: string, open: () => Promise<OpenedReadStore>): void {
+  describe(`read store contract: ${name}`, () => {
+    let opened: OpenedReadStore;
+    let store: ReadStore;
+    beforeEach(async () => {
+      opened = await open();
+      store = opened.store;
+    });
+    afterEach(() => opened.remove());
+    const keys = async (page = {}): Promise<string[]> =>
+      (await store.list('t', { limit: 100, ...page })).map(({ key }) => key);
+
+    test('a table that nobody has written to is empty', async () => {
+      expect(await store.get('t', 'a')).toBeUndefined();
+      expect(await keys()).toEqual([]);
+      expect(await store.checkpoint('t')).toBeUndefined();
+      expect(await store.tables()).toEqual([]);
+    });
+
+    test('a row is what was written last in the order of the log', async () => {
+      await store.commit('t', [row('a', 1), row('b', 1)], at(1));
+      await store.commit('t', [row('a', 3)], at(3));
+      expect(await store.get('t', 'a')).toEqual(row('a', 3));
+      expect(await store.checkpoint('t')).toBe(at(3));
+      expect(await store.tables()).toEqual(['t']);
+    });
+
+    test('a repeat, and a late commit of a former lease holder, change nothing', async () => {
+      await store.commit('t', [row('a', 1), row('b', 2)], at(2));
+      await store.commit('t', [row('a', 5)], at(5));
+      await store.commit('t', [row('a', 1, { late: true }), row('a', 5, { late: true }), row('b', 2)], at(2));
+      expect(await store.get('t', 'a')).toEqual(row('a', 5));
+      expect(await store.checkpoint('t')).toBe(at(5));
+    });
+
+    test('a late holder cannot bring back a deleted client', async () => {
+      await store.commit('t', [row('client', 1)], at(1));
+      await store.commit('t', [{ key: 'client', value: undefined, position: at(3) }], at(3));
+      await store.commit('t', [row('client', 2)], at(2));
+      expect(await keys()).toEqual([]);
+      expect(await store.get('t', 'client')).toEqual({ key: 'client', value: undefined, position: at(3) });
+      await store.commit('t', [row('client', 4)], at(4));
+      expect(await keys()).toEqual(['client']);
+    });
+
+    test('lists are in the order of bytes, by prefix, in pages', async () => {
+      const all = ['a', 'A', 'b', 'aa', 'a/', 'a\n1', 'é', '\u{1F600}', '\uFFFD'];
+      await store.commit(
+        't',
+        all.map((key) => row(key, 1)),
+        at(1),
+      );
+      const sorted = all.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+      expect(await keys()).toEqual(sorted);
+      expect(await keys({ prefix: 'a' })).toEqual(['a', 'a\n1', 'a/', 'aa']);
+      expect(await keys({ prefix: 'a', after: 'a\n1' })).toEqual(['a/', 'aa']);
+      expect(await keys({ after: 'a', limit: 2 })).toEqual(['a\n1', 'a/']);
+      expect(await keys({ prefix: 'b', after: 'a' })).toEqual(['b']);
+      expect(await keys({ prefix: 'zz' })).toEqual([]);
+    });
+
+    test('a table takes the place of another only when it has come as far', async () => {
+      await store.commit('t', [row('old', 5)], at(5));
+      await store.commit('new', [row('new', 4)], at(4));
+      expect(await store.replaceTable('new', 't')).toBe(false);
+      expect(await keys()).toEqual(['old']);
+      await store.commit('new', [row('newer', 6)], at(6));
+      expect(await store.replaceTable('new', 't')).toBe(true);
+      expect(await keys()).toEqual(['new', 'newer']);
+      expect(await store.checkpoint('t')).toBe(at(6));
+      expect(await store.tables()).toEqual(['t']);
+      expect(await store.replaceTable('nothing', 't')).toBe(false);
+    });
+
+    test('another process sees a table that took the place of one it had read', async () => {
+      const { other } = opened;
+      if (!other) return;
+      await store.commit('t', [row('old', 1)], at(1));
+      expect(await other.get('t', 'old')).toEqual(row('old', 1));
+      await store.commit('new', [row('new', 2)], at(2));
+      await store.replaceTable('new', 't');
+      expect(await other.get('t', 'old')).toBeUndefined();
+      expect(await other.list('t', { limit: 9 })).toEqual([row('new', 2)]);
+      await other.commit('t', [row('newer', 3)], at(3));
+      expect(await keys()).toEqual(['new', 'newer']);
+      await other.dropTable('t');
+      expect(await keys()).toEqual([]);
+      expect(await store.get('t', 'new')).toBeUndefined();
+    });
+
+    test('a table that is dropped is gone with its checkpoint', async () => {
+      await store.commit('t', [row('a', 1)], at(1));
+      await store.dropTable('t');
+      await store.dropTable('t');
+      expect(await store.checkpoint('t')).toBeUndefined();
+      await store.commit('t', [row('b', 1)], at(1));
+      expect(await keys()).toEqual(['b']);
+    });
+
+    test('a lease changes hands only as expected', async () => {
+      const [mine, yours] = [
+        { holder: 'me', counter: 1 },
+        { holder: 'you', counter: 2 },
+      ];
+      expect(await store.readLease('l')).toBeUndefined();
+      expect(await store.swapLease('l', { expected: yours, next: mine })).toBe(false);
+      expect(await store.swapLease('l', { expected: undefined, next: mine })).toBe(true);
+      expect(await store.swapLease('l', { expected: undefined, next: yours })).toBe(false);
+      expect(await store.readLease('l')).toEqual(mine);
+      expect(await store.swapLease('l', { expected: { ...mine, counter: 0 }, next: yours })).toBe(false);
+      expect(await store.swapLease('l', { expected: mine, next: yours })).toBe(true);
+      expect(await store.swapLease('l', { expected: yours, next: undefined })).toBe(true);
+      expect(await store.readLease('l')).toBeUndefined();
+    });
+
+    test('any history of commits leaves what the latest positions say', async () => {
+      const commit = fc.array(
+        fc.record({
+          key: fc.constantFrom('a', 'b', 'ab', 'B'),
+          count: fc.integer({ min: 1, max: 9 }),
+          removed: fc.boolean(),
+        }),
+        { maxLength: 4 },
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(commit, { maxLength: 6 }), async (commits) => {
+          await store.dropTable('t');
+          const plain = new Map<string, { count: number; removed: boolean }>();
+          for (const rows of commits) {
+            await store.commit(
+              't',
+              rows.map(({ key, count, removed }) => ({
+                ...row(key, count),
+                value: removed ? undefined : { count },
+              })),
+              at(1),
+            );
+            for (const { key, ...next } of rows)
+              if (next.count > (plain.get(key)?.count ?? 0)) plain.set(key, next);
+          }
+          const expected = [...plain]
+            .filter(([, { removed }]) => !removed)
+            .map(([key, { count }]) => row(key, count));
+          expect(await store.list('t', { limit: 9 })).toEqual(
+            expected.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+          );
+        }),
+        { numRuns: 40 },
+      );
+    });
+  });
+}
