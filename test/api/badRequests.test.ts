@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { rawRequest, type RawReply } from '../rawRequest.ts';
+import { authorizationFor } from '../signed.ts';
+import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+
+let service: TestService;
+let before: string;
+beforeAll(async () => {
+  service = await startService({ MAX_BODY_BYTES: '20000' });
+  before = await service.service.eventStore.head();
+});
+afterAll(async () => {
+  // Nothing that is refused in this file changes anything.
+  expect(await service.service.eventStore.head()).toBe(before);
+  await service.remove();
+});
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const client = { description: '', expires: minutesFromNow(10), scopes: ['a'] };
+const role = { description: '', scopes: ['a'] };
+
+/** A request that root signs. */
+async function send(
+  method: string,
+  path: string,
+  body?: string | Buffer | object,
+  headers: Record<string, string> = JSON_TYPE,
+): Promise<RawReply> {
+  const url = `${service.rootUrl}/api/auth/v1${path}`;
+  const payload =
+    body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  return rawRequest(url, {
+    method,
+    path: `/api/auth/v1${path}`,
+    headers: { authorization: authorizationFor(url, method, ROOT), ...headers },
+    body: payload,
+  });
+}
+
+function expectRefusal(reply: RawReply, status: number, code: string): void {
+  expect({ status: reply.status, code: reply.body.code }).toEqual({ status, code });
+  expect(reply.body.message).toMatch(
+    new RegExp(
+      `\n\n---\n\n\\* method: .*\n\\* errorCode: +${code}\n\\* statusCode: +${status}\n\\* time: .*$`,
+    ),
+  );
+  expect(reply.body.requestInfo).toEqual({
+    method: expect.any(String),
+    params: expect.any(Object),
+    payload: expect.anything(),
+    time: expect.any(String),
+  });
+}
+
+describe('a body', () => {
+  test.each([
+    ['no JSON', '{'],
+    ['an array', '[]'],
+    ['a text', '"x"'],
+    ['null', 'null'],
+    ['nothing', ''],
+    ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+  ])('that is %s is malformed', async (_, body) => {
+    expectRefusal(await send('PUT', '/clients/x', body), 400, 'MalformedPayload');
+  });
+
+  test('of another type, or in another encoding, is malformed', async () => {
+    const body = JSON.stringify(client);
+    for (const headers of [
+      {},
+      { 'content-type': 'text/plain' },
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      { ...JSON_TYPE, 'content-encoding': 'gzip' },
+    ]) {
+      expectRefusal(
+        await send('PUT', '/clients/x', body, headers as Record<string, string>),
+        400,
+        'MalformedPayload',
+      );
+    }
+  });
+
+  test('that is too large is refused, whether it tells its length or not', async () => {
+    const body = JSON.stringify({ ...client, description: 'x'.repeat(30_000) });
+    expectRefusal(await send('PUT', '/clients/x', body), 413, 'InputTooLarge');
+    expectRefusal(
+      await send('PUT', '/clients/x', body, { ...JSON_TYPE, 'transfer-encoding': 'chunked' }),
+      413,
+      'InputTooLarge',
+    );
+  });
+
+  test.each([
+    ['without what is required', { description: '' }],
+    ['with an unknown property', { ...client, other: 1 }],
+    ['with a wrong type', { ...client, scopes: 'a' }],
+    ['with a scope beyond ASCII', { ...client, scopes: ['ä'] }],
+    ['with a scope twice', { ...client, scopes: ['a', 'a'] }],
+    ['with a long description', { ...client, description: 'x'.repeat(10_241) }],
+    ['with no date', { ...client, expires: 'tomorrow' }],
+    ['with a date that does not exist', { ...client, expires: '2020-01-01T23:59:60Z' }],
+  ])('%s does not match its schema', async (_, body) => {
+    expectRefusal(await send('PUT', '/clients/x', body), 400, 'InputValidationError');
+    expectRefusal(await send('POST', '/clients/x', body), 400, 'InputValidationError');
+  });
+
+  test('with keys that pollute prototypes does not match its schema', async () => {
+    for (const key of ['__proto__', 'constructor', 'prototype']) {
+      const body = JSON.stringify(role).replace('{', `{"${key}":{"description":"polluted"},`);
+      expectRefusal(await send('PUT', '/roles/x', body), 400, 'InputValidationError');
+    }
+    expect(({} as Record<string, unknown>)['description']).toBeUndefined();
+  });
+
+  test('is shown back without what it does not declare', async () => {
+    const reply = await send('PUT', '/clients/x', { ...client, accessToken: 'canary-value', description: 5 });
+    expect(reply.text).not.toContain('canary-value');
+    expect(reply.body.requestInfo!.payload).toMatchObject({ scopes: ['a'], accessToken: '(not shown)' });
+  });
+});
+
+describe('a URL', () => {
+  test('with an unknown, doubled or malformed query parameter is refused', async () => {
+    for (const query of [
+      'other=1',
+      'limit=1&limit=2',
+      'limit=x',
+      'limit=',
+      'prefix=%C3%A4',
+      'limit=0',
+      'continuationToken=%2B',
+      '__proto__=1',
+    ]) {
+      expectRefusal(await send('GET', `/clients/?${query}`), 400, 'InvalidRequestArguments');
+    }
+    expectRefusal(await send('GET', '/roles/?limit=1'), 400, 'InvalidRequestArguments');
+  });
+
+  test('with a malformed or long id is refused', async () => {
+    for (const id of ['%C3%A4', 'a%20b', '%zz', '%', '%00', 'x'.repeat(1001)]) {
+      expectRefusal(await send('GET', `/clients/${id}`), 400, 'InvalidRequestArguments');
+    }
+    for (const id of ['%C3%A4', '%0A', '%zz', 'x'.repeat(1001)])
+      expectRefusal(await send('GET', `/roles/${id}`), 400, 'InvalidRequestArguments');
+    expectRefusal(await send('GET', '/audit/worm/x'), 400, 'InvalidRequestArguments');
+  });
+
+  test('that is nowhere, or asked in another way, is not found', async () => {
+    for (const [method, path] of [
+      ['GET', '/clients'],
+      ['GET', '/clients/a/b'],
+      ['PATCH', '/clients/a'],
+      ['GET', '/clients//'],
+    ] as const) {
+      expect((await send(method, path)).status).toBe(404);
+    }
+  });
+});
+
+describe('a change that cannot be', () => {
+  test.each([
+    ['scopes that end in two stars', 'PUT', '/clients/x', { ...client, scopes: ['a**'] }, 'InputError', 400],
+    ['a static client', 'PUT', '/clients/static%2Fx', client, 'InputError', 400],
+    ['a client that is not there', 'POST', '/clients/x', client, 'ResourceNotFound', 404],
+    ['enabling a client that is not there', 'POST', '/clients/x/enable', undefined, 'ResourceNotFound', 404],
+    ['a role that is not there', 'POST', '/roles/x', role, 'ResourceNotFound', 404],
+    ['two parameters', 'PUT', '/roles/x*', { ...role, scopes: ['a<..><..>'] }, 'InputError', 400],
+    ['an ambiguous parameter', 'PUT', '/roles/x*', { ...role, scopes: ['a*<..>'] }, 'InputError', 400],
+    ['a role that grants itself', 'PUT', '/roles/x', { ...role, scopes: ['assume:x'] }, 'InputError', 400],
+  ] as const)('is refused: %s', async (_, method, path, body, code, status) => {
+    expectRefusal(await send(method, path, body), status, code);
+  });
+
+  test('tells which scope, and which cycle', async () => {
+    expect((await send('PUT', '/roles/x*', { ...role, scopes: ['a*<..>'] })).body.details).toEqual({
+      scope: 'a*<..>',
+    });
+    expect((await send('PUT', '/roles/x', { ...role, scopes: ['*'] })).body.details).toEqual({
+      cycle: ['x', 'x'],
+    });
+  });
+});
+
+describe('without sufficient scopes', () => {
+  const unsigned = async (method: string, path: string, body?: object): Promise<RawReply> =>
+    rawRequest(`${service.rootUrl}/api/auth/v1${path}`, {
+      method,
+      headers: JSON_TYPE,
+      body: body && JSON.stringify(body),
+    });
+
+  test('a request is told what it is missing', async () => {
+    const reply = await unsigned('PUT', '/roles/x', role);
+    expectRefusal(reply, 403, 'InsufficientScopes');
+    expect(reply.body.message).toMatch(/anonymous/);
+    expect(reply.body.details).toMatchObject({ clientId: 'anonymous', missing: ['auth:create-role:x', 'a'] });
+  });
+
+  test('what needs no authority is refused first, and only then the lack of it', async () => {
+    expectRefusal(await unsigned('PUT', '/clients/%zz', {}), 400, 'InvalidRequestArguments');
+    expectRefusal(await unsigned('PUT', '/clients/x', {}), 400, 'InputValidationError');
+    expectRefusal(await unsigned('PUT', '/clients/static%2Fx', client), 400, 'InputError');
+    expectRefusal(await unsigned('PUT', '/clients/x', { ...client, scopes: ['a**'] }), 400, 'InputError');
+    expectRefusal(await unsigned('POST', '/clients/x', client), 404, 'ResourceNotFound');
+    expectRefusal(await unsigned('POST', '/roles/x', role), 404, 'ResourceNotFound');
+    expectRefusal(
+      await unsigned('PUT', '/roles/x', { ...role, scopes: ['assume:x'] }),
+      403,
+      'InsufficientScopes',
+    );
+  });
+
+  test('where the scopes need only the URL, their lack comes before what the method would say', async () => {
+    expectRefusal(await unsigned('POST', '/clients/x/disable'), 403, 'InsufficientScopes');
+    expectRefusal(await unsigned('DELETE', '/clients/static%2Fx'), 403, 'InsufficientScopes');
+    expectRefusal(await unsigned('GET', '/clients/x'), 403, 'InsufficientScopes');
+  });
+});

@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+export type RawReply = { status: number; headers: IncomingMessage['headers']; text: string; body: ErrorBody };
+export type ErrorBody = {
+  code?: string;
+  message?: string;
+  details?: Record<string, unknown>;
+  requestInfo?: { method: string; params: object; payload: object; time: string };
+};
+
+/** Sends exactly this: node's fetch would correct or refuse some of it. */
+export async function rawRequest(
+  url: string,
+  options: { method?: string; path?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
+): Promise<RawReply> {
+  const { method = 'GET', path, headers = {}, body } = options;
+  const { hostname, port, pathname, search } = new URL(url);
+  const length =
+    body === undefined || 'transfer-encoding' in headers
+      ? {}
+      : { 'content-length': String(Buffer.byteLength(body)) };
+  const request = httpRequest({
+    hostname,
+    port,
+    method,
+    path: path ?? pathname + search,
+    headers: { ...length, ...headers },
+  });
+  request.on('error', () => undefined);
+  request.end(body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const received = await text(response);
+  const isJson = received !== '' && response.headers['content-type']?.startsWith('application/json');
+  return {
+    status: response.statusCode!,
+    headers: response.headers,
+    text: received,
+    body: isJson ? (JSON.parse(received) as ErrorBody) : {},
+  };
+}
