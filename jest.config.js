@@ -6,4 +6,5 @@ export default {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
   testTimeout: 30_000,
+  reporters: ['default', ...(process.env.JEST_REPORT ? ['<rootDir>/test/countReporter.js'] : [])],
 };

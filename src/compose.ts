@@ -63,7 +63,12 @@ export async function startService(config: Config, log: Logger) {
   const stores = openStores(config);
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const projector = await startProjector({ eventStore, readStore, log, holder });
+  const projector = await startProjector({ eventStore, readStore, log, holder }).catch(
+    async (error: unknown) => {
+      await stores.close();
+      throw error;
+    },
+  );
   const makeSecret = await secretMaker(secretStore);
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, log });
   const lastUsed = openLastUsed(readStore, log);

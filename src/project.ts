@@ -180,7 +180,10 @@ export async function startProjector(options: {
     }
   }
   const running = run();
-  if (!(await waiting.wait(await eventStore.head(), Infinity))) throw failure!;
+  if (!(await waiting.wait(await eventStore.head(), Infinity))) {
+    await lease.release();
+    throw failure!;
+  }
 
   const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
     position >= wanted || waiting.wait(wanted, within);
@@ -196,10 +199,9 @@ export async function startProjector(options: {
     },
     async fresh() {
       const head = await eventStore.head();
-      if (failure) throw new ApiError('ServiceUnavailable', failure.message);
-      if (head > position && !(await reach(head))) {
-        throw new ApiError('ServiceUnavailable', 'this node has not caught up with the log yet: try again');
-      }
+      if (!failure && (head <= position || (await reach(head)))) return;
+      const reason = failure?.message ?? 'this node has not caught up with the log yet: try again';
+      throw new ApiError('ServiceUnavailable', reason);
     },
     writes: () => lease.held(),
     async stop() {

@@ -1,12 +1,15 @@
 import { ConfigError } from '../configError.ts';
 import { ApiError } from '../domain/errors.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { UnknownEvent } from '../project.ts';
+import { UnsealError } from '../secretStore/secretStore.ts';
+
+const THEIRS = [ConfigError, ApiError, StoreUnavailable, UnknownEvent, UnsealError];
 
 /** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
 export function describeFailure(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof ApiError || error instanceof StoreUnavailable) {
-    return `authledger: ${error.message}`;
-  }
+  const isTheirs = THEIRS.some((kind) => error instanceof kind);
+  if (isTheirs) return `authledger: ${(error as Error).message}`;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (error instanceof Error && code !== undefined && /^E[A-Z]+$/.test(code))
     return `authledger: ${error.message}`;

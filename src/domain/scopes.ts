@@ -10,8 +10,14 @@ export function isValidScope(value: unknown): value is string {
   return typeof value === 'string' && VALID.test(value);
 }
 
-function endsInStar(scope: string): boolean {
-  return scope.charCodeAt(scope.length - 1) === 42;
+/** Whether holding `scope` is as good as holding `other`. */
+export function covers(scope: string, other: string): boolean {
+  if (scope === other) return true;
+  if (!scope.endsWith('*')) return false;
+  // Backwards, without cutting texts: scopes begin alike, and this is the innermost loop of all merging.
+  let at = scope.length - 2;
+  while (at >= 0 && scope.charCodeAt(at) === other.charCodeAt(at)) at -= 1;
+  return at < 0;
 }
 
 /**
@@ -20,34 +26,19 @@ function endsInStar(scope: string): boolean {
  */
 export function compareScopes(a: string, b: string): number {
   if (a === b) return 0;
-  const aStar = endsInStar(a);
-  const bStar = endsInStar(b);
-  if (!aStar && !bStar) return a < b ? -1 : 1;
-  const aText = aStar ? a.slice(0, -1) : a;
-  const bText = bStar ? b.slice(0, -1) : b;
-  if (aStar && bText.startsWith(aText)) return aText === bText && bStar ? 0 : -1;
-  if (bStar && aText.startsWith(bText)) return 1;
-  return aText < bText ? -1 : 1;
-}
-
-/** Whether holding `scope` is as good as holding `other`. */
-export function covers(scope: string, other: string): boolean {
-  return scope === other || (endsInStar(scope) && other.startsWith(scope.slice(0, -1)));
+  // `a*` and `a**` cover each other: the shorter comes first.
+  if (a.length > b.length) return -compareScopes(b, a);
+  if (covers(a, b)) return -1;
+  if (covers(b, a)) return 1;
+  return a < b ? -1 : 1;
 }
 
 /** The normal form of any scopes. */
 export function normalize(scopes: readonly string[]): string[] {
-  return withoutCovered(scopes.toSorted(compareScopes));
-}
-
-/** In sorted scopes, whatever covers others comes directly before them. */
-function withoutCovered(sorted: readonly string[]): string[] {
   const normal: string[] = [];
-  let last: string | undefined;
-  for (const scope of sorted) {
-    if (last !== undefined && covers(last, scope)) continue;
-    normal.push(scope);
-    last = scope;
+  for (const scope of scopes.toSorted(compareScopes)) {
+    const last = normal.at(-1);
+    if (last === undefined || !covers(last, scope)) normal.push(scope);
   }
   return normal;
 }
@@ -55,7 +46,6 @@ function withoutCovered(sorted: readonly string[]): string[] {
 /** The normal form of several normal forms together, merged two by two without sorting anything again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
   let round = lists.filter((list) => list.length > 0);
-  if (round.length === 0) return [];
   while (round.length > 1) {
     round.sort((a, b) => a.length - b.length);
     const next: (readonly string[])[] = [];
@@ -64,35 +54,56 @@ export function mergeNormal(lists: readonly (readonly string[])[]): readonly str
     }
     round = next;
   }
-  return round[0]!;
+  return round[0] ?? [];
 }
 
+/**
+ * The lists take turns: one gives all that comes before the next of the other, then the other leaves out what the last of
+ * these covers. Example: of [a, b*, c] and [ba, bb, d] the first gives a and b*; ba and bb are left out; d is still to
+ * come, so that the first gives c. What one list gives at a time is found by searching: mostly a few scopes of a role are
+ * merged with the many that it is granted.
+ */
 function mergeTwo(one: readonly string[], other: readonly string[]): readonly string[] {
-  if (one === other) return one;
   const merged: string[] = [];
-  let last: string | undefined;
-  let i = 0;
-  let j = 0;
-  while (i < one.length || j < other.length) {
-    const takesOne = j >= other.length || (i < one.length && compareScopes(one[i]!, other[j]!) <= 0);
-    const scope = takesOne ? one[i++]! : other[j++]!;
-    if (last !== undefined && covers(last, scope)) continue;
-    merged.push(scope);
-    last = scope;
+  let giving = one;
+  let waiting = other;
+  let from = 0;
+  let next = 0;
+  while (next < waiting.length) {
+    const end = firstAfter(giving, waiting[next]!, from);
+    if (end > from) {
+      for (; from < end; from += 1) merged.push(giving[from]!);
+      const last = giving[end - 1]!;
+      while (next < waiting.length && covers(last, waiting[next]!)) next += 1;
+    }
+    [giving, waiting] = [waiting, giving];
+    [from, next] = [next, from];
   }
+  for (; from < giving.length; from += 1) merged.push(giving[from]!);
   return merged;
+}
+
+/** Where in a sorted list, from an index on, the first stands that comes after a scope. Looks near that index first. */
+function firstAfter(list: readonly string[], scope: string, from: number): number {
+  let low = from;
+  let high = from;
+  for (let step = 1; high < list.length && compareScopes(list[high]!, scope) <= 0; step *= 2) {
+    low = high + 1;
+    high += step;
+  }
+  high = Math.min(high, list.length);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareScopes(list[middle]!, scope) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Whether a normal form satisfies one scope: what covers it can only be the last one that is not after it. */
 export function satisfies(have: readonly string[], need: string): boolean {
-  let low = 0;
-  let high = have.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareScopes(have[middle]!, need) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low > 0 && covers(have[low - 1]!, need);
+  const after = firstAfter(have, need, 0);
+  return after > 0 && covers(have[after - 1]!, need);
 }
 
 /** The scopes that a normal form does not satisfy. */

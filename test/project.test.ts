@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import pino from 'pino';
+import type { Event, NewEvent } from '../src/event.ts';
+import type { EventStore } from '../src/eventStore/eventStore.ts';
+import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
+import { validateEvent } from '../src/eventStore/validateEvent.ts';
+import { allProjections, type Projector, startProjector, UnknownEvent } from '../src/project.ts';
+import { tableOf } from '../src/projection.ts';
+import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
+import type { ReadStore } from '../src/readStore/readStore.ts';
+import { rebuild } from '../src/rebuild.ts';
+import { metadata } from './contracts/eventStore.ts';
+
+const log = pino({ level: 'silent' });
+const corpus = JSON.parse(
+  readFileSync(new URL('./corpus/events-v1.json', import.meta.url), 'utf8'),
+) as Event[];
+
+async function appendAll(eventStore: EventStore, events: Event[]): Promise<void> {
+  for (const event of events) {
+    const { clientId } = event.data as { clientId?: string };
+    const stream = clientId === undefined ? 'roles' : `client-${clientId}`;
+    await eventStore.append(
+      [{ stream, expectedRevision: 'any', events: [{ ...event, id: randomUUID() } as NewEvent] }],
+      metadata,
+    );
+  }
+}
+
+const start = (eventStore: EventStore, readStore: ReadStore, holder = 'one'): Promise<Projector> =>
+  startProjector({ eventStore, readStore, log, holder });
+
+async function tablesOf(readStore: ReadStore): Promise<unknown[]> {
+  return Promise.all(allProjections.map((each) => readStore.list(tableOf(each), { limit: 1000 })));
+}
+
+describe('the read models', () => {
+  test('understand every version of every event that was ever written', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    await appendAll(eventStore, corpus);
+    const projector = await start(eventStore, memoryReadStore());
+    expect(await projector.clients.get('one')).toMatchObject({
+      description: 'newer',
+      scopes: ['assume:team:y'],
+      disabled: false,
+    });
+    expect((await projector.clients.get('one'))!.credential.id).toMatch(/^3/);
+    expect(await projector.clients.get('two')).toBeUndefined();
+    expect(projector.roleGraph.expand(['assume:team:y'])).toEqual(['a:y', 'assume:team:y', 'c']);
+    const { rows } = await projector.entityHistory.list({ prefix: 'client/two\n', limit: 10 });
+    expect(rows.map(({ value }) => value.actionType)).toEqual(['created', 'client disabled', 'expired']);
+    const types = new Set(corpus.map(({ type }) => type));
+    expect([...types].sort()).toEqual(Object.keys(allProjections[2]!.on).sort());
+    await projector.stop();
+  });
+
+  test('answer the same, whoever writes the tables, and however far they are', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    await appendAll(eventStore, corpus.slice(0, 8));
+    const writer = await start(eventStore, readStore, 'writer');
+    const reader = await start(eventStore, readStore, 'reader');
+    await appendAll(eventStore, corpus.slice(8));
+    for (const node of [writer, reader]) {
+      await node.fresh();
+      expect((await node.clients.list({ limit: 10 })).rows.map(({ key }) => key)).toEqual(['one']);
+      expect(await node.clients.get('one')).toMatchObject({ description: 'newer' });
+      expect(node.roleGraph.expandRole('old')).toEqual(['assume:old']);
+    }
+    expect([writer.writes(), reader.writes()]).toEqual([true, false]);
+    await reader.stop();
+    await writer.stop();
+    const written = await tablesOf(readStore);
+    for (const projection of allProjections)
+      await rebuild(projection, { eventStore, readStore }, () => undefined);
+    expect(await tablesOf(readStore)).toEqual(written);
+  });
+
+  test('go on where the tables are, and need no history for the roles', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    await appendAll(eventStore, corpus);
+    await (await start(eventStore, readStore)).stop();
+    let read = 0;
+    const counting: EventStore = {
+      ...eventStore,
+      async *subscribe(options) {
+        for await (const batch of eventStore.subscribe(options)) {
+          read += batch.events.length;
+          yield batch;
+        }
+      },
+    };
+    const again = await start(counting, readStore);
+    expect(read).toBe(0);
+    expect(again.rolesRevision).toBe(3);
+    expect(again.roleGraph.expand(['assume:team:y'])).toEqual(['a:y', 'assume:team:y', 'c']);
+    await again.stop();
+  });
+
+  test('stop, and answer nothing any more, at an event that this release cannot read', async () => {
+    const eventStore = memoryEventStore({ validate: () => undefined });
+    const readStore = memoryReadStore();
+    const projector = await start(eventStore, readStore);
+    await appendAll(eventStore, [{ type: 'RoleFrozen', data: { roleId: 'r' } }]);
+    await expect(projector.fresh()).rejects.toMatchObject({
+      code: 'ServiceUnavailable',
+      message: expect.stringMatching(/RoleFrozen.*newer/),
+    });
+    await projector.stop();
+    await expect(start(eventStore, readStore)).rejects.toThrow(UnknownEvent);
+  });
+
+  test('go on after the log could not be read for a while', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    let isBroken = true;
+    const flaky: EventStore = {
+      ...eventStore,
+      async *subscribe(options) {
+        if (isBroken) throw new Error('out of reach');
+        yield* eventStore.subscribe(options);
+      },
+    };
+    await appendAll(eventStore, corpus);
+    const starting = start(flaky, memoryReadStore());
+    await sleep(50);
+    isBroken = false;
+    const projector = await starting;
+    expect(await projector.clients.get('one')).toBeDefined();
+    await projector.stop();
+  });
+});
