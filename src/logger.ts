@@ -1,4 +1,4 @@
-import pino, { type Logger } from 'pino';
+import pino, { type Logger, type LoggerOptions } from 'pino';
 
 /** Fields that hold secrets wherever they are met. Nothing logs them; this is a second line of defence. */
 const SECRET_FIELDS = ['authorization', 'accessToken', 'token', 'bewit', 'key', 'secret', 'credentials'];
@@ -12,22 +12,17 @@ function shownError(error: unknown): unknown {
 }
 
 /** The service's log: JSON lines on standard output, or where `destination` says. */
-export function makeLogger({
-  level,
-  destination = process.stdout,
-}: {
+export function makeLogger(settings: {
   level: string;
   destination?: { write(line: string): unknown };
 }): Logger {
-  return pino(
-    {
-      level,
-      base: { pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: shownError },
-      redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '(not shown)' },
-    },
-    destination,
-  );
+  const options: LoggerOptions = {
+    level: settings.level,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: shownError },
+    redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '(not shown)' },
+  };
+  return settings.destination ? pino(options, settings.destination) : pino(options);
 }

@@ -162,7 +162,6 @@ describe('import and export', () => {
       expect(again.stdout).toMatch(/486 unchanged\n[^]*nothing to change/);
       expect(JSON.parse((await run('export', 'roles')).stdout)).toEqual(listed);
     },
-    60_000,
   );
 
   test('keep dates, tokens, and whether a client is disabled; static clients are skipped and counted', async () => {

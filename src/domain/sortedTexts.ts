@@ -1,15 +1,6 @@
-/** A set of texts in the order of their code units, which finds all that begin with a prefix without looking at others. */
+/** A set of texts in the order of their code units, which finds those with a common beginning without looking at others. */
 export class SortedTexts {
   #texts: string[] = [];
-
-  get size(): number {
-    return this.#texts.length;
-  }
-
-  /** Replaces everything. */
-  load(texts: Iterable<string>): void {
-    this.#texts = [...new Set(texts)].sort(compareTexts);
-  }
 
   add(text: string): void {
     const at = this.#firstFrom(text);
@@ -21,11 +12,30 @@ export class SortedTexts {
     if (this.#texts[at] === text) this.#texts.splice(at, 1);
   }
 
-  *startingWith(prefix: string): Generator<string> {
-    for (let at = this.#firstFrom(prefix); at < this.#texts.length; at += 1) {
-      const text = this.#texts[at]!;
-      if (!text.startsWith(prefix)) return;
-      yield text;
+  /** All that begin with a prefix. */
+  startingWith(prefix: string): string[] {
+    const from = this.#firstFrom(prefix);
+    let to = from;
+    while (this.#texts[to]?.startsWith(prefix)) to += 1;
+    return this.#texts.slice(from, to);
+  }
+
+  /**
+   * All that a text begins with, longest first. The longest one, if there is any, is not before whatever comes last before
+   * the text; so that one either is it, or shows by how much they have in common how long it can be at most. Example: for
+   * `abcd` in a, ab, abca that is abca, which has abc in common; the last up to abc is ab: found; the last up to a is a.
+   */
+  startsOf(text: string): string[] {
+    const starts: string[] = [];
+    let rest = text;
+    for (;;) {
+      const at = this.#firstFrom(rest);
+      const last = this.#texts[at] === rest ? rest : this.#texts[at - 1];
+      if (last === undefined) return starts;
+      const common = commonLength(last, text);
+      if (common === last.length) starts.push(last);
+      if (last === '') return starts;
+      rest = text.slice(0, Math.min(common, last.length - 1));
     }
   }
 
@@ -52,6 +62,8 @@ export class SortedTexts {
   }
 }
 
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function commonLength(one: string, other: string): number {
+  let length = 0;
+  while (length < one.length && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;
+  return length;
 }

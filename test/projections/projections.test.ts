@@ -114,8 +114,7 @@ describe('roles', () => {
 });
 
 describe('the histories', () => {
-  const [event] = recorded([disabled], 'who/did-it') as [(typeof all)[number]];
-  const all = recorded([disabled]);
+  const event = recorded([disabled], 'who/did-it')[0]!;
   const entry = {
     clientId: 'who/did-it',
     actionType: 'client disabled',
