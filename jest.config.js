@@ -6,5 +6,7 @@ export default {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
   testTimeout: 30_000,
+  // Much of the time is spent waiting for processes that the tests start.
+  maxWorkers: 3,
   reporters: ['default', ...(process.env.JEST_REPORT ? ['<rootDir>/test/countReporter.js'] : [])],
 };

@@ -14,17 +14,13 @@ const ajv = new Ajv({
   ownProperties: true,
 });
 addFormats.default(ajv);
-const validators = compileAll();
+// They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
+for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas))
+  ajv.addSchema({ $id: $id as string, ...schema });
 
-function compileAll(): Map<string, ValidateFunction> {
-  // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
-  for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas))
-    ajv.addSchema({ $id: $id as string, ...schema });
-  return new Map(Object.keys(apiSchemas).map((name) => [name, ajv.getSchema(`${schemaPath(name)}#`)!]));
-}
-
+/** A schema is compiled when it is first needed: a command of the command line needs few of them, or none. */
 function validatorOf(name: string): ValidateFunction {
-  const validate = validators.get(name);
+  const validate = ajv.getSchema(`${schemaPath(name)}#`);
   if (!validate) throw new Error(`there is no schema ${name} in schemas/v1`);
   return validate;
 }
