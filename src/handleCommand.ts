@@ -6,6 +6,7 @@ import { ApiError } from './domain/errors.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
 import {
   type EventStore,
+  EventTooLarge,
   type Revision,
   StoreUnavailable,
   WrongExpectedRevision,
@@ -147,11 +148,13 @@ function asRecorded(
   return events.map((event, i) => ({ ...event, stream, revision: first + i, position, metadata }));
 }
 
+/** What callers are told when the stores refuse. */
 function translated(error: unknown): unknown {
-  return error instanceof StoreUnavailable
-    ? new ApiError(
-        'ServiceUnavailable',
-        'the database cannot be written to right now: nothing was changed, try again',
-      )
-    : error;
+  if (error instanceof StoreUnavailable) {
+    return new ApiError(
+      'ServiceUnavailable',
+      'the database cannot be written to right now: nothing was changed, try again',
+    );
+  }
+  return error instanceof EventTooLarge ? new ApiError('InputTooLarge', error.message) : error;
 }

@@ -39,6 +39,10 @@ export function makeApp(
   const app = express();
   app.disable('x-powered-by').disable('etag');
   app.use(corsFor(config.allowedCorsOrigin));
+  app.use((_, response, next) => {
+    response.set('cache-control', CACHE_CONTROL);
+    next();
+  });
   app.use((request, response, next) => {
     if (!serve(request, response)) next();
   });
@@ -55,7 +59,7 @@ export function makeApp(
       `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`,
     );
     const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
-    response.status(404).set('cache-control', CACHE_CONTROL).json(errorBody(error, shown));
+    response.status(404).json(errorBody(error, shown));
   });
   return app;
 }

@@ -78,7 +78,8 @@ export function makeServe(parts: ServeParts): Serve {
       else if (reply.body !== undefined) sendJson(response, status, reply.body);
       else response.writeHead((status = 204), { 'cache-control': CACHE_CONTROL }).end();
     } catch (error) {
-      status = refuse(response, error, seen);
+      const isGone = http.request.destroyed && !http.request.complete;
+      status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     const { requestId, name: method, clientId, started } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
@@ -188,6 +189,9 @@ export function makeServe(parts: ServeParts): Serve {
     );
   }
 }
+
+/** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
+const CLIENT_GONE = 499;
 
 type Http = { request: IncomingMessage; response: ServerResponse };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };

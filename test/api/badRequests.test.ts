@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rawRequest, type RawReply } from '../rawRequest.ts';
 import { authorizationFor } from '../signed.ts';
@@ -110,6 +113,19 @@ describe('a body', () => {
       expectRefusal(await send('PUT', '/roles/x', body), 400, 'InputValidationError');
     }
     expect(({} as Record<string, unknown>)['description']).toBeUndefined();
+  });
+
+  test('whose sender leaves before it is whole is no error of the service', async () => {
+    const { hostname, port } = new URL(service.rootUrl);
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    socket.write(
+      `PUT /v1/clients/x HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{`,
+    );
+    await sleep(50);
+    socket.destroy();
+    while (!service.logged().includes('"status":499')) await sleep(10);
+    expect(service.logged()).not.toMatch(/internal error/);
   });
 
   test('is shown back without what it does not declare', async () => {
