@@ -1,7 +1,6 @@
 import { configureStaticClient } from '../commands/configureStaticClient.ts';
 import { STATIC_PREFIX } from '../schemas/constants.ts';
 import type { StaticClient } from './jsonSettings.ts';
-import { sameText } from './api/authenticate.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import type { HandleCommand } from './handleCommand.ts';
 import { insideContext } from './insideContext.ts';
@@ -9,6 +8,7 @@ import type { Projector } from './project.ts';
 import { rootClient, ROOT_CLIENT_ID } from './rootCredentials.ts';
 import type { MakeSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
+import { sameText } from './sameText.ts';
 import { clientSubject } from './subjects.ts';
 
 type Parts = {

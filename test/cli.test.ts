@@ -220,6 +220,23 @@ describe('import and export', () => {
     expect(JSON.parse((await run('export', 'clients')).stdout)).toEqual([]);
   });
 
+  test('take roles after those that they refer to, whatever the order of the file', async () => {
+    const role = (roleId: string, ...scopes: string[]): object => ({ roleId, description: '', scopes });
+    const roles = [
+      role('a', 'assume:b', 'assume:d'),
+      role('b', 'assume:c:x'),
+      role('d', 'assume:b'),
+      role('c:*', 'x'),
+    ];
+    const { stdout } = await run('import', '--dry-run', file('roles.json', roles));
+    expect(stdout.match(/would create role (.*)/g)!.map((line) => line.slice(18))).toEqual([
+      'c:*',
+      'b',
+      'd',
+      'a',
+    ]);
+  });
+
   test('name each bad entry by its file and index, and import nothing then', async () => {
     const bad = [
       client,

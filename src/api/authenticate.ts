@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import hawk, { type Credentials } from 'hawk';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
@@ -9,6 +9,7 @@ import {
   scopesOf,
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
+import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 
 /** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
@@ -166,12 +167,6 @@ function verifyCertificate(
 
 function temporaryToken(seed: string, token: string): string {
   return createHmac('sha256', token).update(seed).digest('base64url');
-}
-
-/** Compares in a time that tells nothing about the texts but their lengths. */
-export function sameText(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function earlier(one: Date, other: Date): Date {

@@ -1,22 +1,11 @@
+import { Expansions } from './expansions.ts';
+import { RecentAnswers } from './recentAnswers.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
-import {
-  parameterFrom,
-  reachOf,
-  reachWithin,
-  type RoleDefinition,
-  takesParameter,
-  withParameter,
-} from './roleReach.ts';
+import { grantingScope, reachOf, type RoleDefinition } from './roleReach.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
-
-/** A role as a scope grants it. What a role without a parameter expands to does not depend on how it was granted. */
-type Grant = { key: string; roleId: string; parameter?: string };
-
-/** Expansions of roles with parameters that are kept; the oldest go first. */
-const MOST_PARAMETERISED = 10_000;
 
 /**
  * The role-expansion index: all roles, and what each expands to, ready made.
@@ -26,15 +15,13 @@ const MOST_PARAMETERISED = 10_000;
  * that are ready. Example: with the roles a -> [assume:b, x] and b -> [y], the list of b is [y], that of a is
  * [assume:b, x, y], and expanding [assume:a, z] merges [assume:a, z] with the list of a.
  *
- * A change forgets the lists of the role and of those that reach it, and no others; a list is made when it is wanted
- * next. Roles may reach each other in a circle (imported ones do): roles of one circle reach the same, so they share one
- * list. Circles are found with Tarjan's algorithm, on a stack of our own, as chains of roles may be long.
+ * A change drops the lists of the role and of those that reach it, and no others; a list is made again when it is wanted.
  */
 export class RoleGraph<R extends RoleDefinition> {
   #index = new RoleIndex<R>();
-  #ready = new Map<string, Scopes>();
-  /** Keys of the lists of each role with a parameter, so that they can be forgotten. */
-  #parameterised = new Map<string, Set<string>>();
+  #expansions = new Expansions(this.#index);
+  #expandedRoles = new Map<string, Scopes>();
+  #recent = new RecentAnswers();
   #version = 0;
 
   get size(): number {
@@ -58,8 +45,9 @@ export class RoleGraph<R extends RoleDefinition> {
   /** Replaces all roles. */
   load(roles: Iterable<R>): void {
     this.#index = new RoleIndex();
-    this.#ready.clear();
-    this.#parameterised.clear();
+    this.#expansions = new Expansions(this.#index);
+    this.#expandedRoles.clear();
+    this.#recent.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
   }
@@ -84,155 +72,56 @@ export class RoleGraph<R extends RoleDefinition> {
 
   /** What scopes expand to, in normal form. */
   expand(scopes: Scopes): Scopes {
-    if (scopes.includes('*')) return ['*'];
-    const lists = new Set<Scopes>([normalize(scopes)]);
-    for (const scope of scopes) for (const grant of this.#grantedBy(scope)) lists.add(this.#listOf(grant));
-    return mergeNormal([...lists]);
+    const question = JSON.stringify(scopes);
+    const known = this.#recent.get(question);
+    if (known) return known;
+    const answer = this.#expand(scopes);
+    this.#recent.keep(question, answer);
+    return answer;
   }
 
   /** What whoever has the role has: the scope that grants it, and all that it gives. */
   expandRole(roleId: string): Scopes {
-    return this.expand([`assume:${roleId}`]);
+    const known = this.#expandedRoles.get(roleId);
+    if (known) return known;
+    const answer = this.#expand([grantingScope(roleId)]);
+    if (this.#index.get(roleId)) this.#expandedRoles.set(roleId, answer);
+    return answer;
   }
 
   /** The ids of the roles that a role's scopes may grant. */
-  dependenciesOf({ roleId, scopes }: RoleDefinition): Set<string> {
-    const ids = new Set<string>();
-    for (const scope of scopes) {
-      const reach = reachWithin(roleId, scope);
-      if (reach) for (const id of this.#index.granted(reach)) ids.add(id);
-    }
-    return ids;
+  dependenciesOf(role: RoleDefinition): Set<string> {
+    return this.#index.dependenciesOf(role);
   }
 
   /** The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. */
   cycleThrough(role: R): string[] | undefined {
-    return cycleThrough(role, this);
+    return cycleThrough(role, this.#index);
   }
 
   /** The same, of cycles only along which a parameter would grow for ever. */
   endlessThrough(role: R): string[] | undefined {
-    return endlessThrough(role, this);
+    return endlessThrough(role, this.#index);
   }
 
-  /** The role and all that reach it, as far back as that goes. */
+  #expand(scopes: Scopes): Scopes {
+    // Covers all that any role could give.
+    if (scopes.includes('*')) return ['*'];
+    const lists = scopes.flatMap((scope) => this.#expansions.listsOf(scope));
+    return mergeNormal([normalize(scopes), ...new Set(lists)]);
+  }
+
+  /** Drops what was made from the role, and from all that reach it, as far back as that goes. */
   #forget(roleId: string): void {
     this.#version += 1;
+    this.#recent.clear();
     const affected = new Set([roleId]);
     for (const id of affected) {
-      this.#ready.delete(id);
-      for (const key of this.#parameterised.get(id) ?? []) this.#ready.delete(key);
-      this.#parameterised.delete(id);
+      this.#expansions.forget(id);
+      this.#expandedRoles.delete(id);
+      // A scope that grants one role may grant others along with it: where one's id grants the other, so it is in return.
+      for (const along of this.#index.granted(reachOf(grantingScope(id))!)) this.#expandedRoles.delete(along);
       for (const holder of this.#index.holdersOf(id)) affected.add(holder);
     }
   }
-
-  *#grantedBy(scope: string): Generator<Grant> {
-    const reach = reachOf(scope);
-    if (!reach) return;
-    for (const roleId of this.#index.granted(reach)) {
-      if (!takesParameter(this.#index.get(roleId)!)) yield { key: roleId, roleId };
-      else {
-        const parameter = parameterFrom(reach, roleId);
-        yield { key: `${roleId}\n${parameter}`, roleId, parameter };
-      }
-    }
-  }
-
-  #scopesOf({ roleId, parameter }: Grant): Scopes {
-    const { scopes } = this.#index.get(roleId)!;
-    return parameter === undefined ? scopes : scopes.map((scope) => withParameter(scope, parameter));
-  }
-
-  #listOf(grant: Grant): Scopes {
-    const list = this.#ready.get(grant.key) ?? this.#makeLists(grant);
-    if (this.#ready.size > this.#index.size + MOST_PARAMETERISED) this.#dropOldest();
-    return list;
-  }
-
-  /** Makes the list of a grant, and of all that it reaches which have none yet. */
-  #makeLists(wanted: Grant): Scopes {
-    const visits = new Map<string, Visit>();
-    const open: Visit[] = [];
-    const path: Visit[] = [];
-    const enter = (grant: Grant): void => {
-      const scopes = this.#scopesOf(grant);
-      const grants = new Map(
-        scopes.flatMap((scope) => [...this.#grantedBy(scope)].map((each) => [each.key, each])),
-      );
-      const order = visits.size;
-      const visit = {
-        grant,
-        scopes,
-        grants,
-        waiting: [...grants.values()],
-        order,
-        lowest: order,
-        isOpen: true,
-      };
-      visits.set(grant.key, visit);
-      open.push(visit);
-      path.push(visit);
-    };
-    enter(wanted);
-    while (path.length > 0) {
-      const visit = path.at(-1)!;
-      const next = visit.waiting.pop();
-      if (next) {
-        const known = visits.get(next.key);
-        if (known?.isOpen) visit.lowest = Math.min(visit.lowest, known.order);
-        else if (!known && !this.#ready.has(next.key)) enter(next);
-        continue;
-      }
-      path.pop();
-      const parent = path.at(-1);
-      if (parent) parent.lowest = Math.min(parent.lowest, visit.lowest);
-      if (visit.lowest === visit.order) this.#closeCircle(open.splice(open.indexOf(visit)));
-    }
-    return this.#ready.get(wanted.key)!;
-  }
-
-  /** Roles that reach each other (mostly one alone) have their scopes, and the lists of all that they grant outside. */
-  #closeCircle(circle: Visit[]): void {
-    const lists = new Set<Scopes>([normalize(circle.flatMap(({ scopes }) => scopes))]);
-    for (const { grants } of circle) {
-      for (const key of grants.keys()) {
-        const list = this.#ready.get(key);
-        if (list) lists.add(list);
-      }
-    }
-    const list = mergeNormal([...lists]);
-    for (const visit of circle) {
-      visit.isOpen = false;
-      this.#keep(visit.grant, list);
-    }
-  }
-
-  #keep({ key, roleId, parameter }: Grant, list: Scopes): void {
-    this.#ready.set(key, list);
-    if (parameter === undefined) return;
-    const keys = this.#parameterised.get(roleId) ?? new Set();
-    this.#parameterised.set(roleId, keys.add(key));
-  }
-
-  #dropOldest(): void {
-    for (const [roleId, keys] of this.#parameterised) {
-      for (const key of keys) {
-        this.#ready.delete(key);
-        keys.delete(key);
-        if (this.#ready.size <= this.#index.size) return;
-      }
-      this.#parameterised.delete(roleId);
-    }
-  }
 }
-
-type Visit = {
-  grant: Grant;
-  scopes: Scopes;
-  grants: Map<string, Grant>;
-  waiting: Grant[];
-  order: number;
-  lowest: number;
-  isOpen: boolean;
-};

@@ -1,12 +1,13 @@
-import { type Reach, reachWithin, type RoleDefinition } from './roleReach.ts';
+import { type Reach, reachWithin, type RoleDefinition, takesParameter } from './roleReach.ts';
 import { SortedTexts } from './sortedTexts.ts';
 
 /** All roles, found by what grants them and by what they grant, without looking at roles that have no part in it. */
 export class RoleIndex<R extends RoleDefinition> {
   #roles = new Map<string, R>();
   #ids = new SortedTexts();
-  /** How many roles end in a star, by the length of the text before it: only such starts of a text need be tried. */
-  #startLengths = new Map<number, number>();
+  /** What stands before the star in the ids that end in one. */
+  #starts = new SortedTexts();
+  #takingParameter = new Set<string>();
   #exact = new Holders();
   #prefix = new Holders();
 
@@ -26,11 +27,17 @@ export class RoleIndex<R extends RoleDefinition> {
     return this.#ids.after(after, limit);
   }
 
+  takesParameter(roleId: string): boolean {
+    return this.#takingParameter.has(roleId);
+  }
+
   set(role: R): void {
-    this.delete(role.roleId);
-    this.#roles.set(role.roleId, role);
-    this.#ids.add(role.roleId);
-    this.#countStart(role.roleId, 1);
+    const { roleId } = role;
+    this.delete(roleId);
+    this.#roles.set(roleId, role);
+    this.#ids.add(roleId);
+    if (roleId.endsWith('*')) this.#starts.add(roleId.slice(0, -1));
+    if (takesParameter(role)) this.#takingParameter.add(roleId);
     this.#hold(role, 'add');
   }
 
@@ -38,35 +45,43 @@ export class RoleIndex<R extends RoleDefinition> {
     const role = this.#roles.get(roleId);
     if (!role) return;
     this.#hold(role, 'delete');
-    this.#countStart(roleId, -1);
+    this.#takingParameter.delete(roleId);
+    if (roleId.endsWith('*')) this.#starts.delete(roleId.slice(0, -1));
     this.#ids.delete(roleId);
     this.#roles.delete(roleId);
   }
 
-  /** The ids of the roles that a reach grants. */
-  *granted(reach: Reach): Generator<string> {
-    const text = 'exact' in reach ? reach.exact : reach.prefix;
-    if ('prefix' in reach) yield* this.#ids.startingWith(text);
-    else if (this.#roles.has(text)) yield text;
-    for (const length of this.#startLengths.keys()) {
-      // A start as long as a prefix was among the ids that begin with it.
-      if (length > text.length || ('prefix' in reach && length === text.length)) continue;
-      const roleId = `${text.slice(0, length)}*`;
-      if (this.#roles.has(roleId)) yield roleId;
+  /** The ids of the roles that a reach grants; one may stand there twice. */
+  granted(reach: Reach): string[] {
+    if ('prefix' in reach)
+      return [...this.#ids.startingWith(reach.prefix), ...this.#starredStartsOf(reach.prefix)];
+    const ids = this.#starredStartsOf(reach.exact);
+    return this.#roles.has(reach.exact) ? [reach.exact, ...ids] : ids;
+  }
+
+  /** The ids of the roles that a role's scopes may grant. */
+  dependenciesOf({ roleId, scopes }: RoleDefinition): Set<string> {
+    const ids = new Set<string>();
+    for (const scope of scopes) {
+      const reach = reachWithin(roleId, scope);
+      if (reach) for (const id of this.granted(reach)) ids.add(id);
     }
+    return ids;
   }
 
   /** The ids of the roles that have a scope which may grant the role of this id. */
-  *holdersOf(roleId: string): Generator<string> {
-    if (!roleId.endsWith('*')) {
-      yield* this.#exact.of(roleId);
-      yield* this.#prefix.ofStartsOf(roleId);
-      return;
-    }
+  holdersOf(roleId: string): string[] {
+    if (!roleId.endsWith('*')) return [...this.#exact.of(roleId), ...this.#prefix.ofStartsOf(roleId)];
     const start = roleId.slice(0, -1);
-    yield* this.#exact.startingWith(start);
-    yield* this.#prefix.startingWith(start);
-    yield* this.#prefix.ofStartsOf(start);
+    return [
+      ...this.#exact.startingWith(start),
+      ...this.#prefix.startingWith(start),
+      ...this.#prefix.ofStartsOf(start),
+    ];
+  }
+
+  #starredStartsOf(text: string): string[] {
+    return this.#starts.startsOf(text).map((start) => `${start}*`);
   }
 
   #hold({ roleId, scopes }: R, action: 'add' | 'delete'): void {
@@ -76,14 +91,6 @@ export class RoleIndex<R extends RoleDefinition> {
       if ('exact' in reach) this.#exact[action](reach.exact, roleId);
       else this.#prefix[action](reach.prefix, roleId);
     }
-  }
-
-  #countStart(roleId: string, by: number): void {
-    if (!roleId.endsWith('*')) return;
-    const length = roleId.length - 1;
-    const count = (this.#startLengths.get(length) ?? 0) + by;
-    if (count > 0) this.#startLengths.set(length, count);
-    else this.#startLengths.delete(length);
   }
 }
 
@@ -113,11 +120,11 @@ class Holders {
     return this.#byText.get(text) ?? [];
   }
 
-  *startingWith(start: string): Generator<string> {
-    for (const text of this.#texts.startingWith(start)) yield* this.of(text);
+  startingWith(start: string): string[] {
+    return this.#texts.startingWith(start).flatMap((text) => [...this.of(text)]);
   }
 
-  *ofStartsOf(text: string): Generator<string> {
-    for (let length = 0; length <= text.length; length += 1) yield* this.of(text.slice(0, length));
+  ofStartsOf(text: string): string[] {
+    return this.#texts.startsOf(text).flatMap((start) => [...this.of(start)]);
   }
 }

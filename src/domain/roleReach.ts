@@ -12,6 +12,11 @@ export type RoleDefinition = { roleId: string; scopes: readonly string[] };
 const ASSUME = 'assume:';
 export const PARAMETER = '<..>';
 
+/** The scope that stands for having a role. */
+export function grantingScope(roleId: string): string {
+  return ASSUME + roleId;
+}
+
 /** Whether a role takes a parameter: what follows its id's text before the star in the scope that grants it. */
 export function takesParameter({ roleId, scopes }: RoleDefinition): boolean {
   return roleId.endsWith('*') && scopes.some((scope) => scope.includes(PARAMETER));

@@ -59,8 +59,10 @@ function given(params: Record<string, unknown>, name: string): unknown {
 export function missingScopes(expression: ConcreteExpression, have: readonly string[]): string[] | undefined {
   if (typeof expression === 'string') return satisfies(have, expression) ? undefined : [expression];
   if ('AllOf' in expression) {
-    const missing = expression.AllOf.flatMap((each) => missingScopes(each, have) ?? []);
-    return missing.length > 0 ? missing : undefined;
+    const missing = expression.AllOf.map((each) => missingScopes(each, have)).filter(
+      (each) => each !== undefined,
+    );
+    return missing.length > 0 ? missing.flat() : undefined;
   }
   const ways = expression.AnyOf.map((each) => missingScopes(each, have));
   if (ways.includes(undefined)) return undefined;

@@ -45,7 +45,7 @@ export function normalize(scopes: readonly string[]): string[] {
 
 /** The normal form of several normal forms together, merged two by two without sorting anything again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
-  let round = lists.filter((list) => list.length > 0);
+  let round = (lists.length > 2 ? withoutRepeated(lists) : lists).filter((list) => list.length > 0);
   while (round.length > 1) {
     round.sort((a, b) => a.length - b.length);
     const next: (readonly string[])[] = [];
@@ -55,6 +55,12 @@ export function mergeNormal(lists: readonly (readonly string[])[]): readonly str
     round = next;
   }
   return round[0] ?? [];
+}
+
+/** Many lists mostly hold the same scopes: it is quicker to look for these once than to merge them again and again. */
+function withoutRepeated(lists: readonly (readonly string[])[]): string[][] {
+  const seen = new Set<string>();
+  return lists.map((list) => list.filter((scope) => !seen.has(scope) && seen.add(scope)));
 }
 
 /**

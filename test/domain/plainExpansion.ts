@@ -2,14 +2,18 @@ import { covers, normalize } from '../../src/domain/scopes.ts';
 
 export type PlainRole = { roleId: string; scopes: string[] };
 
+/** More than any finite expansion of these tests: what grows further is endless. */
+const ENDLESS = 20_000;
+
 /** The least fixed point, as the rules say it and as slowly: the oracle of the role graph. */
 export function plainExpansion(roles: PlainRole[], scopes: readonly string[]): string[] {
   const found = new Set(scopes);
   for (const scope of found) {
+    if (found.size > ENDLESS) throw new Error(`the expansion of ${scopes.join(' ')} does not end`);
     for (const role of roles) {
       const parameter = plainParameter(scope, role.roleId);
-      if (parameter !== undefined)
-        for (const each of role.scopes) found.add(plainSubstitution(role, each, parameter));
+      if (parameter === undefined) continue;
+      for (const each of role.scopes) found.add(plainSubstitution(role, each, parameter));
     }
   }
   return normalize([...found]);
@@ -38,16 +42,12 @@ export function plainDependsOn({ roleId, scopes }: PlainRole, other: string): bo
   });
 }
 
-/** Whether a role lies on a dependency cycle, found by trying all ways. */
-export function plainIsOnCycle(roles: PlainRole[], roleId: string): boolean {
-  const reached = new Set<string>();
-  const visit = (role: PlainRole): void => {
-    for (const other of roles) {
-      if (!plainDependsOn(role, other.roleId) || reached.has(other.roleId)) continue;
-      reached.add(other.roleId);
-      visit(other);
-    }
-  };
-  visit(roles.find((role) => role.roleId === roleId)!);
-  return reached.has(roleId);
+/** How many roles the shortest dependency cycle through a role has; undefined when it lies on none. */
+export function plainCycleLength(roles: PlainRole[], roleId: string): number | undefined {
+  let reached = roles.filter((role) => role.roleId === roleId);
+  for (let length = 1; length <= roles.length; length += 1) {
+    if (reached.some((role) => plainDependsOn(role, roleId))) return length;
+    reached = roles.filter((role) => reached.some((from) => plainDependsOn(from, role.roleId)));
+  }
+  return undefined;
 }

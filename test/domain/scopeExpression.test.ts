@@ -1,5 +1,17 @@
+import { createRequire } from 'node:module';
 import { describe, expect, test } from '@jest/globals';
-import { missingScopes, renderExpression } from '../../src/domain/scopeExpression.ts';
+import fc from 'fast-check';
+import {
+  type ConcreteExpression,
+  missingScopes,
+  renderExpression,
+} from '../../src/domain/scopeExpression.ts';
+import { missingFrom, normalize } from '../../src/domain/scopes.ts';
+
+/** The published library, as an oracle. */
+const published = createRequire(import.meta.url)('taskcluster-lib-scopes') as {
+  satisfiesExpression(have: string[], expression: ConcreteExpression): boolean;
+};
 
 describe('a scope expression', () => {
   const create = { AllOf: ['create:<id>', { for: 'scope', in: 'scopes', each: '<scope>' }] };
@@ -31,5 +43,33 @@ describe('a scope expression', () => {
     expect(missingScopes({ AllOf: [] }, [])).toBeUndefined();
     expect(missingScopes({ AnyOf: [{ AllOf: ['a', 'b'] }, 'c'] }, [])).toEqual(['c']);
     expect(missingScopes({ AnyOf: [{ AllOf: ['a', 'b'] }, 'c'] }, ['a', 'b'])).toBeUndefined();
+  });
+
+  test('that leaves no way is never satisfied', () => {
+    expect(missingScopes({ AnyOf: [] }, ['*'])).toEqual([]);
+    expect(missingScopes({ AllOf: ['a', { AnyOf: [] }] }, ['a'])).toEqual([]);
+  });
+
+  test('is satisfied by what satisfies it for the published library', () => {
+    const scope = fc.stringMatching(/^[ab]{0,2}[*]?$/);
+    const { expression } = fc.letrec<{ expression: ConcreteExpression }>((tie) => {
+      const parts = fc.array(tie('expression'), { maxLength: 3 });
+      return {
+        expression: fc.oneof(
+          { maxDepth: 3 },
+          scope,
+          fc.record({ AllOf: parts }, { noNullPrototype: true }),
+          fc.record({ AnyOf: parts }, { noNullPrototype: true }),
+        ),
+      };
+    });
+    fc.assert(
+      fc.property(expression, fc.array(scope, { maxLength: 5 }), (needed, have) => {
+        const missing = missingScopes(needed, normalize(have));
+        expect(missing === undefined).toBe(published.satisfiesExpression(have, needed));
+        if (missing) expect(missingFrom(normalize(have), missing)).toEqual(missing);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

@@ -1,0 +1,112 @@
+import { circlesFrom } from './circlesFrom.ts';
+import type { RoleIndex } from './roleIndex.ts';
+import { parameterFrom, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
+import { mergeNormal, normalize } from './scopes.ts';
+
+type Scopes = readonly string[];
+
+/**
+ * A role as a scope grants it, as a text: the role's id and, if the role takes a parameter, a line feed and the parameter.
+ * What other roles expand to does not depend on how they were granted.
+ */
+type Grant = string;
+
+/** Lists of roles with a parameter that are kept; the oldest go first. */
+const MOST_WITH_PARAMETER = 10_000;
+/** A role may grant another with two parameters, that one a third with four, and so on: then it is better to give up. */
+const MOST_AT_ONCE = 100_000;
+
+/**
+ * What each role expands to. A list is made when it is first wanted, from the lists of the roles that its role grants, and
+ * is kept until one of these changes. Roles may reach each other in a circle (imported ones do); then they reach the same,
+ * so that all roles of a circle share one list.
+ */
+export class Expansions {
+  #index: Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'size' | 'takesParameter'>;
+  #plain = new Map<Grant, Scopes>();
+  #withParameter = new Map<Grant, Scopes>();
+  /** The keys of the latter, by role. */
+  #grantsOfRole = new Map<string, Set<Grant>>();
+
+  constructor(index: RoleIndex<RoleDefinition>) {
+    this.#index = index;
+  }
+
+  /** What the roles that a scope grants expand to. */
+  listsOf(scope: string): Scopes[] {
+    this.#dropOldest();
+    return this.#grantsOf(scope).map((grant) => this.#ready(grant) ?? this.#makeLists(grant));
+  }
+
+  /** Drops what was made from a role's own scopes. */
+  forget(roleId: string): void {
+    this.#plain.delete(roleId);
+    for (const grant of this.#grantsOfRole.get(roleId) ?? []) this.#withParameter.delete(grant);
+    this.#grantsOfRole.delete(roleId);
+  }
+
+  #grantsOf(scope: string): Grant[] {
+    const reach = reachOf(scope);
+    if (!reach) return [];
+    return this.#index
+      .granted(reach)
+      .map((id) => (this.#index.takesParameter(id) ? `${id}\n${parameterFrom(reach, id)}` : id));
+  }
+
+  #scopesOf(grant: Grant): Scopes {
+    const { roleId, parameter } = partsOf(grant);
+    const { scopes } = this.#index.get(roleId)!;
+    return parameter === undefined ? scopes : scopes.map((scope) => withParameter(scope, parameter));
+  }
+
+  #ready(grant: Grant): Scopes | undefined {
+    return this.#plain.get(grant) ?? this.#withParameter.get(grant);
+  }
+
+  /** Makes the list of a grant, and of all that it reaches and that have none yet. */
+  #makeLists(wanted: Grant): Scopes {
+    const reached = new Map<Grant, { scopes: Scopes; grants: Set<Grant> }>();
+    const unmadeFrom = (grant: Grant): Grant[] => {
+      if (reached.size > this.#index.size + MOST_AT_ONCE) {
+        throw new Error(
+          `role ${partsOf(wanted).roleId} grants other roles with too many parameters to expand it`,
+        );
+      }
+      const scopes = this.#scopesOf(grant);
+      const grants = new Set(scopes.flatMap((scope) => this.#grantsOf(scope)));
+      reached.set(grant, { scopes, grants });
+      return [...grants].filter((each) => !this.#ready(each));
+    };
+    for (const circle of circlesFrom(wanted, unmadeFrom)) {
+      const roles = circle.map((grant) => reached.get(grant)!);
+      const own = normalize(roles.flatMap(({ scopes }) => scopes));
+      // Only those of the circle itself are not ready.
+      const granted = roles.flatMap(({ grants }) => [...grants].map((each) => this.#ready(each) ?? []));
+      const list = mergeNormal([own, ...new Set(granted)]);
+      for (const grant of circle) this.#keep(grant, list);
+    }
+    return this.#ready(wanted)!;
+  }
+
+  #keep(grant: Grant, list: Scopes): void {
+    const { roleId, parameter } = partsOf(grant);
+    if (parameter === undefined) this.#plain.set(roleId, list);
+    else {
+      this.#withParameter.set(grant, list);
+      this.#grantsOfRole.set(roleId, (this.#grantsOfRole.get(roleId) ?? new Set()).add(grant));
+    }
+  }
+
+  #dropOldest(): void {
+    for (const grant of this.#withParameter.keys()) {
+      if (this.#withParameter.size <= MOST_WITH_PARAMETER) return;
+      this.#withParameter.delete(grant);
+      this.#grantsOfRole.get(partsOf(grant).roleId)!.delete(grant);
+    }
+  }
+}
+
+function partsOf(grant: Grant): { roleId: string; parameter?: string } {
+  const end = grant.indexOf('\n');
+  return end < 0 ? { roleId: grant } : { roleId: grant.slice(0, end), parameter: grant.slice(end + 1) };
+}
