@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { makeApp } from './api/app.ts';
+import { makeListener } from './api/listener.ts';
 import { trustFunction } from './api/forwarded.ts';
 import { makeServe } from './api/serve.ts';
 import { startService } from './compose.ts';
@@ -45,7 +45,7 @@ export async function serve(
       config.rootUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
     server.on(
       'request',
-      makeApp(
+      makeListener(
         makeServe({
           ...service,
           position: () => service.projector.position,

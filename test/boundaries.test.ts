@@ -33,7 +33,7 @@ describe('boundaries', () => {
 
   test('each driver is imported in one file only', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
-    expect(importersOf(/^express$/)).toEqual(['src/api/app.ts']);
+    expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
     ).toEqual(['src/logger.ts']);
