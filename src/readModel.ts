@@ -1,6 +1,10 @@
 import type { Event, Position, Recorded } from './event.ts';
 import { fold, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
+import { RecentlyUsed } from './recentlyUsed.ts';
+
+/** Rows of one table that are kept in memory after they were read. */
+const MOST_KNOWN = 10_000;
 
 /** This node's view of a projection's table. */
 export function readModel<R extends object, E extends Event>(
@@ -25,6 +29,9 @@ export class ReadModel<R extends object> {
   #projection: Projection<object, Event>;
   #store: ReadStore;
   #overlay = new Map<string, Row<R>>();
+  /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
+  #known = new RecentlyUsed<Row<R>>(MOST_KNOWN);
+  #applied = 0;
 
   constructor(projection: Projection<object, Event>, store: ReadStore) {
     this.#projection = projection;
@@ -71,6 +78,8 @@ export class ReadModel<R extends object> {
     if (row && row.position >= event.position) return row.value;
     const value = fold(this.#projection, row?.value, [event]) as R | undefined;
     this.#overlay.set(key, { key, value, position: event.position });
+    this.#known.delete(key);
+    this.#applied += 1;
     return value;
   }
 
@@ -96,7 +105,13 @@ export class ReadModel<R extends object> {
   }
 
   async #row(key: string): Promise<Row<R> | undefined> {
-    return this.#overlay.get(key) ?? (await this.#store.get<R>(this.table, key));
+    const kept = this.#overlay.get(key) ?? this.#known.get(key);
+    if (kept) return kept;
+    const applied = this.#applied;
+    const row = await this.#store.get<R>(this.table, key);
+    // What was changed while the store was asked may be in the answer or not: it is not kept then.
+    if (row && applied === this.#applied) this.#known.set(key, row);
+    return row;
   }
 
   /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */

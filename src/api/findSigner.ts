@@ -3,7 +3,11 @@ import { AuthenticationFailure } from '../domain/errors.ts';
 import type { ClientRow } from '../../projections/clients.ts';
 import type { Projector } from '../project.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
+import { RecentlyUsed } from '../recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
+
+/** Tokens that are kept in memory after they were unsealed. */
+const MOST_TOKENS = 10_000;
 
 /**
  * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
@@ -11,6 +15,9 @@ import type { Signer } from './authenticate.ts';
  */
 export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; secretStore: SecretStore }) {
   const { projector, secretStore } = parts;
+
+  // By credentialId, under which there is never another token: the client's row says which of them counts.
+  const tokens = new RecentlyUsed<string>(MOST_TOKENS);
 
   async function usable(clientId: string, now: Date): Promise<ClientRow> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);
@@ -22,8 +29,13 @@ export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; s
 
   async function tokenOf(client: ClientRow, now: Date): Promise<string> {
     const { clientId, credential } = client;
+    const known = tokens.get(credential.id);
+    if (known !== undefined) return known;
     const token = await secretStore.get({ clientId, credentialId: credential.id });
-    if (token !== undefined) return token;
+    if (token !== undefined) {
+      tokens.set(credential.id, token);
+      return token;
+    }
     // A reset between the two reads destroys the entry that the row named: the row names another one by now.
     const current = await usable(clientId, now);
     if (current.credential.id !== credential.id) return tokenOf(current, now);

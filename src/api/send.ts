@@ -7,10 +7,11 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Sends a value as JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = Buffer.from(JSON.stringify(body));
+  // As a text, Node sends it together with the headers, in one write.
+  const text = JSON.stringify(body);
   response.writeHead(status, {
     'content-type': JSON_TYPE,
-    'content-length': text.length,
+    'content-length': Buffer.byteLength(text),
     'cache-control': CACHE_CONTROL,
   });
   response.end(text);
