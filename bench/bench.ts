@@ -1,166 +1,212 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Table from 'cli-table3';
-import hawk from 'hawk';
-import { type Call, load, median, type Round } from './load.ts';
+import { authenticateCall, type Signer, signedCall, temporary } from './calls.ts';
+import { fill, grantsOf, realRoles, type Size } from './fill.ts';
+import type { FloorClient } from './floor.ts';
+import { type Call, load, once, type Round } from './load.ts';
+import { median, Report } from './report.ts';
+import { endAll, folder, main, run, type Running, start } from './servers.ts';
 
-/** Measures a server in a process of its own against a floor in the same run; figures are medians of interleaved rounds. */
+/**
+ * Measures a server in a process of its own, with the load in this one, against the floors in the same run. Figures are
+ * medians of interleaved rounds. `--quick` leaves out what needs a log of millions, and makes shorter rounds.
+ */
 const quick = process.argv.includes('--quick');
-const ROUNDS = quick ? 3 : 7;
+const only = process.argv.find((each) => each.startsWith('--only='))?.slice('--only='.length);
+const ROUNDS = quick ? 5 : 9;
 const ROUND_MS = quick ? 1000 : 3000;
 const CONNECTIONS = 32;
+const WRITERS = 64;
 
-const folder = (name: string): string => new URL(name, import.meta.url).pathname;
-const root = { clientId: 'static/root', accessToken: 'root-token-of-the-bench-0123456789' };
-const dataDir = mkdtempSync(join(tmpdir(), 'authledger-bench-'));
-const children: ChildProcess[] = [];
+const root: Signer = { clientId: 'static/root', accessToken: 'root-token-of-the-bench-0123456789' };
+const directory = mkdtempSync(join(tmpdir(), 'authledger-bench-'));
+const report = new Report();
+let made = 0;
 
-async function start(args: string[], env: Record<string, string> = {}): Promise<number> {
-  const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  children.push(child);
-  return new Promise((resolve, reject) => {
-    child.once('exit', () => reject(new Error('a server did not start')));
-    child.stdout!.on('data', (part: Buffer) => {
-      const served = /"rootUrl":"http:\/\/[^"]*:(\d+)"/.exec(part.toString());
-      if (served) resolve(Number(served[1]));
-    });
-  });
+type Service = { server: Running; signers: Signer[]; env: Record<string, string> };
+const isWanted = (rows: string): boolean => only === undefined || rows.split(' ').includes(only);
+
+function settingsOf(name: string): Record<string, string> {
+  const token = [{ ...root, description: '', scopes: ['*'] }];
+  return { DATA_DIR: join(directory, name), PORT: '0', STATIC_CLIENTS: JSON.stringify(token) };
 }
 
-function sign(method: string, port: number, path: string): Record<string, string> {
-  const credentials = { id: root.clientId, key: root.accessToken, algorithm: 'sha256' as const };
-  const { header } = hawk.client.header(`http://127.0.0.1:${port}${path}`, method, { credentials });
-  return { authorization: header, 'content-type': 'application/json' };
+async function startFilled(name: string, size: Size): Promise<Service> {
+  const env = settingsOf(name);
+  const signers = await fill(env['DATA_DIR']!, size);
+  return { server: await start([main, 'serve'], env), signers, env };
 }
 
-function signedCall(port: number, method: string, path: string, body?: object): Call {
-  const text = body && JSON.stringify(body);
-  return {
-    method,
-    path,
-    body: text,
-    headers: { ...sign(method, port, path), ...(text && { 'content-length': Buffer.byteLength(text) }) },
-  };
-}
-
-/** Asks who signed a request; each is signed anew. */
-function authenticateCall(path: string, signer: { clientId: string; accessToken: string }): Call {
-  const credentials = { id: signer.clientId, key: signer.accessToken, algorithm: 'sha256' as const };
-  const authorization = hawk.client.header('https://queue.example.com/v1/task/abc', 'GET', {
-    credentials,
-  }).header;
-  const body = JSON.stringify({
-    method: 'get',
-    resource: '/v1/task/abc',
-    host: 'queue.example.com',
-    port: 443,
-    authorization,
-  });
-  return {
-    method: 'POST',
-    path,
-    body,
-    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-  };
-}
-
-async function once(port: number, call: Call): Promise<Record<string, never>> {
-  const response = await fetch(`http://127.0.0.1:${port}${call.path}`, {
-    method: call.method,
-    headers: call.headers as Record<string, string>,
-    body: call.body,
-  });
-  if (!response.ok) throw new Error(`${call.method} ${call.path}: ${await response.text()}`);
-  return (await response.json()) as Record<string, never>;
-}
-
-const rate = ({ calls, seconds }: Round): number => calls / seconds;
-
-async function measure(): Promise<void> {
-  const main = folder('../src/main.js');
-  const env = {
-    DATA_DIR: dataDir,
-    PORT: '0',
-    LOG_LEVEL: 'info',
-    STATIC_CLIENTS: JSON.stringify([{ ...root, description: '', scopes: ['*'] }]),
-  };
-  const roles = folder('../../../shared/data/taskcluster-roles.json');
-  if (existsSync(roles)) {
-    const importing = spawn(process.execPath, [main, 'import', roles], {
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: 'ignore',
-    });
-    await new Promise((resolve) => importing.once('exit', resolve));
+/** A floor that knows the same clients as a service, and replies with the same scopes. */
+async function startFloor(which: 'A' | 'B', { server, signers }: Service): Promise<Running> {
+  const clients: FloorClient[] = [];
+  for (const signer of signers) {
+    const { scopes, expires } = await once<FloorClient>(server.port, authenticateCall(signer));
+    clients.push({ clientId: signer.clientId, accessToken: signer.accessToken, scopes, expires });
   }
-  const port = await start([main, 'serve'], env);
-  const expires = '2099-01-01T00:00:00.000Z';
-  const path = '/api/auth/v1';
-  const roleIds = existsSync(roles)
-    ? (JSON.parse(readFileSync(roles, 'utf8')) as { roleId: string }[]).map(({ roleId }) => roleId)
-    : ['none'];
-  const scopes = [`assume:${roleIds[100 % roleIds.length]}`];
-  const signer = (await once(
-    port,
-    signedCall(port, 'PUT', `${path}/clients/bench`, { description: '', expires, scopes }),
-  )) as never;
-  const verdict = await once(port, authenticateCall(`${path}/authenticate-hawk`, signer));
-  const floor = await start([folder('floor.js'), JSON.stringify({ ...(signer as object), ...verdict })]);
+  const file = join(directory, `floor-${which}.json`);
+  writeFileSync(file, JSON.stringify(clients));
+  return start([folder('floor.js'), which, file]);
+}
 
-  const measured: Record<string, Round[]> = {
-    floor: [],
-    authenticate: [],
-    expand: [],
-    createClient: [],
-    createRole: [],
-    writers: [],
-  };
-  let made = 0;
-  const settings = { description: 'made by the bench', expires, scopes: ['a'] };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const all = { connections: CONNECTIONS, ms: ROUND_MS };
-    measured['floor']!.push(await load(floor, () => authenticateCall('/', signer), all));
-    measured['authenticate']!.push(
-      await load(port, () => authenticateCall(`${path}/authenticate-hawk`, signer), all),
-    );
-    const expand = (): Call =>
-      signedCall(port, 'POST', `${path}/scopes/expand`, {
-        scopes: [`assume:${roleIds[(made += 1) % roleIds.length]}`],
-      });
-    measured['expand']!.push(await load(port, expand, all));
-    const createClient = (): Call => signedCall(port, 'PUT', `${path}/clients/c%2F${(made += 1)}`, settings);
-    measured['createClient']!.push(await load(port, createClient, { connections: 1, ms: ROUND_MS / 2 }));
-    measured['writers']!.push(await load(port, createClient, { connections: 64, ms: ROUND_MS }));
-    const createRole = (): Call =>
-      signedCall(port, 'PUT', `${path}/roles/bench:${(made += 1)}`, { description: '', scopes: ['a'] });
-    measured['createRole']!.push(await load(port, createRole, { connections: 1, ms: ROUND_MS / 4 }));
-  }
-  const floorRate = median(measured['floor']!.map(rate));
-  const table = new Table({
-    head: ['what', 'a second', '÷ floor A', 'median ms'],
-    style: { head: [], border: [] },
+const inTurn =
+  (signers: Signer[]): (() => Call) =>
+  () =>
+    authenticateCall(signers[(made += 1) % signers.length]!);
+
+/** Temporary credentials from every signer, limited to the role that it has. */
+function lentBy(signers: Signer[]): Signer[] {
+  return signers.map((signer, i) => {
+    const { role, lentName } = grantsOf(i);
+    return temporary(signer, { clientId: lentName, scopes: [role], authorizedScopes: [role] });
   });
-  const row = (name: string, what: string): void => {
-    const perSecond = median(measured[name]!.map(rate));
-    const ms = median(measured[name]!.flatMap(({ latencies }) => latencies));
-    table.push([what, perSecond.toFixed(0), (perSecond / floorRate).toFixed(2), ms.toFixed(2)]);
+}
+
+/** Rounds of several loads in turn, so that all of them meet the same weather. */
+async function interleaved(
+  loads: Record<string, () => Promise<Round>>,
+  rounds = ROUNDS,
+): Promise<Record<string, Round[]>> {
+  const measured: Record<string, Round[]> = Object.fromEntries(Object.keys(loads).map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1)
+    for (const [name, one] of Object.entries(loads)) measured[name]!.push(await one());
+  return measured;
+}
+
+/** A load on a server, with the time of its processor that each call took. */
+const on =
+  (server: Running, next: () => Call, options = { connections: CONNECTIONS, ms: ROUND_MS }) =>
+  async (): Promise<Round & { cpu: number }> => {
+    const before = server.cpu();
+    const round = await load(server.port, next, options);
+    return { ...round, cpu: (server.cpu() - before) / round.calls };
   };
-  row('floor', 'floor A: hawk on bare node:http');
-  row('authenticate', `authenticateHawk, ${roleIds.length} roles, ${CONNECTIONS} connections`);
-  row('expand', 'expandScopes, signed');
-  row('createClient', 'createClient, one after another');
-  row('createRole', 'createRole, one after another');
-  row('writers', 'createClient, 64 writers');
-  console.log(table.toString());
+
+async function authentication(small: Service, large: Service): Promise<void> {
+  const [a, b] = [await startFloor('A', small), await startFloor('B', small)];
+  const lent = lentBy(small.signers);
+  const roleIds = realRoles.map(({ roleId }) => roleId);
+  const expand = (): Call =>
+    signedCall(root, small.server.port, {
+      method: 'POST',
+      route: '/scopes/expand',
+      body: { scopes: [`assume:${roleIds[(made += 1) % roleIds.length]}`] },
+    });
+  const rounds = await interleaved({
+    A: on(a, inTurn(small.signers)),
+    B: on(b, inTurn(small.signers)),
+    '1': on(small.server, inTurn(small.signers)),
+    '2': on(large.server, inTurn(large.signers)),
+    '3': on(small.server, inTurn(lent)),
+    '8': on(small.server, expand),
+  });
+  report.floors(rounds['A']!, rounds['B']!);
+  report.rate('1', 'authenticateHawk, 486 roles, 350 clients', rounds['1']!, { A: 1, B: 0.75 });
+  report.rate('2', 'the same at 10,000 roles, 100,000 clients', rounds['2']!, { row1: 0.95 });
+  report.rate('3', 'the same with temporary credentials, authorizedScopes', rounds['3']!, { row1: 0.8 });
+  report.rate('8', 'expandScopes of real roles, signed', rounds['8']!, { A: 0.6 });
+  await Promise.all([a.stop(), b.stop()]);
+}
+
+const expires = '2099-01-01T00:00:00.000Z';
+const clientBody = { description: 'made by the bench', expires, scopes: ['project:bench:*'] };
+
+function createClient({ server }: Service): Call {
+  const route = `/clients/bench%2F${(made += 1)}`;
+  return signedCall(root, server.port, { method: 'PUT', route, body: clientBody });
+}
+
+function createRole({ server }: Service): Call {
+  const body = { description: '', scopes: [`project:bench:${made}`, 'assume:project:made-7'] };
+  return signedCall(root, server.port, { method: 'PUT', route: `/roles/bench:${(made += 1)}`, body });
+}
+
+/** Of a real role that others have, so that there is something to make anew. */
+function updateRole({ server }: Service): Call {
+  const { roleId, scopes } = realRoles[(made += 1) % 40]!;
+  const body = { description: `changed ${made}`, scopes: [...scopes, `project:bench:${made}`] };
+  return signedCall(root, server.port, { method: 'POST', route: `/roles/${encodeURIComponent(roleId)}`, body });
+}
+
+async function changes(services: [string, Service][]): Promise<void> {
+  const one = { connections: 1, ms: ROUND_MS / 2 };
+  for (const [what, call, row, most, sizes] of [
+    ['createRole', createRole, '4', 5, services.slice(0, 2)],
+    ['updateRole', updateRole, '4', 5, services.slice(0, 2)],
+    ['createClient', createClient, '5', 3, services],
+  ] as const) {
+    const loads = sizes.map(([name, service]) => [name, on(service.server, () => call(service), one)] as const);
+    const rounds = await interleaved(Object.fromEntries(loads));
+    const first = sizes[0]![0];
+    for (const [name] of sizes)
+      report.latency(row, `${what}, ${name}`, rounds[name]!, { most, than: rounds[first]! });
+  }
+}
+
+async function writers(service: Service): Promise<void> {
+  const many = { connections: WRITERS, ms: ROUND_MS };
+  const { server } = service;
+  let turn = 0;
+  const mixed = (): Call => {
+    turn += 1;
+    const route = `/clients/writer%2F${turn % WRITERS}`;
+    if (turn <= WRITERS) return signedCall(root, server.port, { method: 'PUT', route, body: clientBody });
+    const body = { ...clientBody, description: `changed ${turn}` };
+    return signedCall(root, server.port, { method: 'POST', route, body });
+  };
+  const rounds = await interleaved({
+    create: on(server, () => createClient(service), many),
+    update: on(server, mixed, many),
+    roles: on(server, () => createRole(service), many),
+  });
+  report.rate('6', 'createClient, 64 writers', rounds['create']!, { least: 4000 });
+  report.rate('6', 'updateClient, 64 writers on clients of their own', rounds['update']!, { least: 4000 });
+  report.rate('', 'createRole, 64 writers', rounds['roles']!, {});
+}
+
+/** Authentication while roles change, 20 times a second. */
+async function duringRoleChanges(service: Service): Promise<void> {
+  const { server, signers } = service;
+  const options = { connections: CONNECTIONS, ms: ROUND_MS, countFailures: true };
+  async function whileChanging(): Promise<Round> {
+    let isOver = false;
+    const changing = (async () => {
+      for (let at = performance.now(); !isOver; at += 50) {
+        await once(server.port, updateRole(service));
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, at + 50 - performance.now())));
+      }
+    })();
+    const round = await load(server.port, inTurn(signers), options);
+    isOver = true;
+    await changing;
+    return round;
+  }
+  const rounds = await interleaved({
+    idle: () => load(server.port, inTurn(signers), options),
+    changing: whileChanging,
+  });
+  report.tail('7', 'authenticateHawk p99, 20 role changes a second', rounds['changing']!, {
+    than: rounds['idle']!,
+    most: 2,
+  });
 }
 
 try {
-  await measure();
+  const small = await startFilled('small', { roles: 486, clients: 1000, events: 1486 });
+  const large = await startFilled('large', { roles: 10_000, clients: 100_000, events: 110_000 });
+  if (isWanted('1 2 3 8')) await authentication(small, large);
+  if (isWanted('4 5'))
+    await changes([
+      ['486 roles, 1,000 clients', small],
+      ['10,000 roles, 100,000 clients', large],
+    ]);
+  if (isWanted('6')) await writers(small);
+  if (isWanted('7')) await duringRoleChanges(large);
+  void run;
+  void median;
+  report.print();
 } finally {
-  for (const child of children) child.kill();
-  rmSync(dataDir, { recursive: true, force: true });
+  endAll();
+  rmSync(directory, { recursive: true, force: true });
 }

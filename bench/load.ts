@@ -1,49 +1,123 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 
-export type Call = { method: string; path: string; headers: Record<string, string | number>; body?: string };
+export type Call = { method: string; path: string; headers?: Record<string, string>; body?: string };
 
 /** What a round of load came to. `seconds` is wall time, `latencies` are in milliseconds. */
-export type Round = { calls: number; seconds: number; latencies: number[] };
+export type Round = { calls: number; seconds: number; latencies: number[]; failed: number };
 
-/** Sends calls over so many connections that are kept alive, for so many milliseconds, and reads every reply. */
-export async function load(
-  port: number,
-  next: () => Call,
-  { connections, ms }: { connections: number; ms: number },
-): Promise<Round> {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  const latencies: number[] = [];
+type LoadOptions = {
+  connections: number;
+  ms: number;
+  /** Whether a refused call ends the round (the default), or is counted. */
+  countFailures?: boolean;
+};
+
+/**
+ * Sends calls over so many connections that are kept alive, one at a time on each, for so many milliseconds, and reads
+ * every reply. On bare sockets, so that the load takes little of the machine that it shares with what it measures.
+ */
+export async function load(port: number, next: () => Call, options: LoadOptions): Promise<Round> {
+  const round: Round = { calls: 0, seconds: 0, latencies: [], failed: 0 };
   const began = performance.now();
-  const worker = async (): Promise<void> => {
-    while (performance.now() - began < ms) {
-      const at = performance.now();
-      const status = await send(port, next(), agent);
-      if (status >= 300) throw new Error(`the server answered ${status}`);
-      latencies.push(performance.now() - at);
-    }
+  const until = began + options.ms;
+  await Promise.all(
+    Array.from({ length: options.connections }, async () => {
+      const connection = await open(port);
+      try {
+        while (performance.now() < until) {
+          const at = performance.now();
+          const { status, body } = await connection.send(next());
+          round.latencies.push(performance.now() - at);
+          if (status < 300) round.calls += 1;
+          else if (options.countFailures) round.failed += 1;
+          else throw new Error(`the server answered ${status}: ${body().slice(0, 500)}`);
+        }
+      } finally {
+        connection.close();
+      }
+    }),
+  );
+  round.seconds = (performance.now() - began) / 1000;
+  return round;
+}
+
+/** One call, its reply parsed; throws what the server refuses. */
+export async function once<T>(port: number, call: Call): Promise<T> {
+  const connection = await open(port);
+  try {
+    const { status, body } = await connection.send(call);
+    if (status >= 300) throw new Error(`${call.method} ${call.path}: ${status} ${body()}`);
+    return JSON.parse(body()) as T;
+  } finally {
+    connection.close();
+  }
+}
+
+type Reply = { status: number; body(): string };
+export type Connection = { send(call: Call): Promise<Reply>; close(): void };
+
+export async function open(port: number): Promise<Connection> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  const waiting = readReplies(socket);
+  return {
+    send(call) {
+      return new Promise((resolve, reject) => {
+        waiting.resolve = resolve;
+        waiting.reject = reject;
+        socket.write(asText(call, port));
+      });
+    },
+    close: () => socket.destroy(),
   };
-  await Promise.all(Array.from({ length: connections }, worker));
-  agent.destroy();
-  return { calls: latencies.length, seconds: (performance.now() - began) / 1000, latencies };
 }
 
-function send(port: number, { method, path, headers, body }: Call, agent: Agent): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      { host: '127.0.0.1', port, method, path, headers, agent },
-      (response: IncomingMessage) => {
-        response
-          .resume()
-          .once('end', () => resolve(response.statusCode!))
-          .once('error', reject);
-      },
-    );
-    sent.once('error', reject).end(body);
+function asText({ method, path, headers = {}, body = '' }: Call, port: number): string {
+  let text = `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n`;
+  for (const name in headers) text += `${name}: ${headers[name]!}\r\n`;
+  if (body) text += `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+  return `${text}\r\n${body}`;
+}
+
+type Waiting = { resolve(reply: Reply): void; reject(error: Error): void };
+
+/** Tells each reply to who waits for it. Of a body whose length is not announced, the end of its last chunk is looked for. */
+function readReplies(socket: Socket): Waiting {
+  const waiting: Waiting = { resolve: () => undefined, reject: () => undefined };
+  let parts: Buffer[] = [];
+  let head = '';
+  let missing = 0;
+  let isChunked = false;
+  const finish = (): void => {
+    const [taken, status] = [parts, Number(head.slice(9, 12))];
+    const chunked = isChunked;
+    parts = [];
+    head = '';
+    waiting.resolve({ status, body: () => bodyOf(taken, chunked) });
+  };
+  socket.on('data', (part: Buffer) => {
+    if (head === '') {
+      const end = part.indexOf('\r\n\r\n');
+      if (end < 0) throw new Error('the head of a reply came in more than one piece');
+      head = part.toString('latin1', 0, end);
+      const length = /content-length: (\d+)/i.exec(head);
+      isChunked = !length && !head.includes(' 204 ');
+      missing = Number(length?.[1] ?? 0) + end + 4;
+    }
+    parts.push(part);
+    missing -= part.length;
+    const isLast = isChunked ? part.subarray(-7).equals(LAST_CHUNK) : missing <= 0;
+    if (isLast) finish();
   });
+  const gone = (): void => waiting.reject(new Error('the server closed the connection'));
+  socket.on('close', gone).on('error', gone);
+  return waiting;
 }
 
-/** The middle of some numbers. */
-export function median(numbers: number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
+
+function bodyOf(parts: Buffer[], isChunked: boolean): string {
+  const text = Buffer.concat(parts).toString();
+  const body = text.slice(text.indexOf('\r\n\r\n') + 4);
+  return isChunked ? body.replaceAll(/(?:^|\r\n)[0-9a-f]+\r\n(?:\r\n$)?/g, '') : body;
 }

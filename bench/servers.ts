@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** A server in a process of its own. */
+export type Running = {
+  port: number;
+  /** User and system time that its process has taken so far, in microseconds. */
+  cpu(): number;
+  /** Resident memory in MB, and the most it ever was. */
+  memory(): { now: number; most: number };
+  stop(): Promise<void>;
+};
+
+export const folder = (name: string): string => new URL(name, import.meta.url).pathname;
+export const main = folder('../src/main.js');
+const TICK = 10_000;
+const children = new Set<ChildProcess>();
+
+/** Starts a server and resolves once it says that it serves. */
+export async function start(args: string[], env: Record<string, string> = {}): Promise<Running> {
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  children.add(child);
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const port = await new Promise<number>((resolve, reject) => {
+    void ended.then(() => reject(new Error(`${args.join(' ')} did not start`)));
+    child.stdout!.on('data', (part: Buffer) => {
+      const served = /"rootUrl":"http:\/\/[^"]*:(\d+)"/.exec(part.toString());
+      if (served) resolve(Number(served[1]));
+    });
+  });
+  const proc = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
+  const megabytes = (name: string): number =>
+    Math.round(Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(proc('status'))![1]) / 1024);
+  return {
+    port,
+    cpu() {
+      const fields = proc('stat').split(') ')[1]!.split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * TICK;
+    },
+    memory: () => ({ now: megabytes('VmRSS'), most: megabytes('VmHWM') }),
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      children.delete(child);
+    },
+  };
+}
+
+/** Runs a command of the command line to its end; resolves with the seconds it took. */
+export async function run(args: string[], env: Record<string, string>): Promise<number> {
+  const began = performance.now();
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  children.add(child);
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  children.delete(child);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${String(code)}`);
+  return (performance.now() - began) / 1000;
+}
+
+/** Ends whatever was started and still runs. */
+export function endAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
