@@ -126,7 +126,11 @@ function createRole({ server }: Service): Call {
 function updateRole({ server }: Service): Call {
   const { roleId, scopes } = realRoles[(made += 1) % 40]!;
   const body = { description: `changed ${made}`, scopes: [...scopes, `project:bench:${made}`] };
-  return signedCall(root, server.port, { method: 'POST', route: `/roles/${encodeURIComponent(roleId)}`, body });
+  return signedCall(root, server.port, {
+    method: 'POST',
+    route: `/roles/${encodeURIComponent(roleId)}`,
+    body,
+  });
 }
 
 async function changes(services: [string, Service][]): Promise<void> {
@@ -136,7 +140,9 @@ async function changes(services: [string, Service][]): Promise<void> {
     ['updateRole', updateRole, '4', 5, services.slice(0, 2)],
     ['createClient', createClient, '5', 3, services],
   ] as const) {
-    const loads = sizes.map(([name, service]) => [name, on(service.server, () => call(service), one)] as const);
+    const loads = sizes.map(
+      ([name, service]) => [name, on(service.server, () => call(service), one)] as const,
+    );
     const rounds = await interleaved(Object.fromEntries(loads));
     const first = sizes[0]![0];
     for (const [name] of sizes)

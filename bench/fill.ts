@@ -43,7 +43,11 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
   const waiting = new Map<string, NewEvent[]>();
   let count = 0;
   async function flush(): Promise<void> {
-    const writes = [...waiting].map(([stream, of]) => ({ stream, expectedRevision: 'any' as const, events: of }));
+    const writes = [...waiting].map(([stream, of]) => ({
+      stream,
+      expectedRevision: 'any' as const,
+      events: of,
+    }));
     if (writes.length > 0) await stores.eventStore.append(writes, metadata);
     waiting.clear();
   }

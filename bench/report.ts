@@ -35,7 +35,9 @@ export class Report {
     ];
     const wanted = asked.filter(([, least]) => least !== undefined);
     const shown = wanted.map(([of, least, is]) =>
-      of === 'a second' ? `≥ ${least!} ${of}` : `≥ ${least!} × ${of}${of === 'row 1' ? ` (is ${is!.toFixed(2)})` : ''}`,
+      of === 'a second'
+        ? `≥ ${least!} ${of}`
+        : `≥ ${least!} × ${of}${of === 'row 1' ? ` (is ${is!.toFixed(2)})` : ''}`,
     );
     this.add(row, what, {
       figure: `${perSecond.toFixed(0)}/s`,
@@ -48,7 +50,12 @@ export class Report {
   }
 
   /** The median time of a call in ms; at most so many, and at most 1.5 times that of other rounds. */
-  latency(row: string, what: string, rounds: Measured, { most, than }: { most: number; than: Measured }): void {
+  latency(
+    row: string,
+    what: string,
+    rounds: Measured,
+    { most, than }: { most: number; than: Measured },
+  ): void {
     const [ms, other] = [middle(rounds), middle(than)];
     const grown = ms / other;
     this.add(row, what, {
@@ -72,15 +79,19 @@ export class Report {
   }
 
   /** Any figure. */
-  add(
-    row: string,
-    what: string,
-    { figure, a = '', b = '', rounds, target = '', reached }: Shown,
-  ): void {
+  add(row: string, what: string, { figure, a = '', b = '', rounds, target = '', reached }: Shown): void {
     const cpus = (rounds ?? []).flatMap(({ cpu }) => (cpu === undefined ? [] : [cpu]));
     const slow = rounds && median(rounds.map(({ latencies }) => quantile(latencies, 0.99)));
     const verdict = reached === undefined ? '' : reached ? 'yes' : 'no';
-    const cells = [row, what, figure, a, b, cpus.length > 0 ? median(cpus).toFixed(0) : '', slow?.toFixed(1) ?? ''];
+    const cells = [
+      row,
+      what,
+      figure,
+      a,
+      b,
+      cpus.length > 0 ? median(cpus).toFixed(0) : '',
+      slow?.toFixed(1) ?? '',
+    ];
     this.#table.push([...cells, target, verdict]);
     console.error(`${row} ${what}: ${figure} ${target} ${verdict}`);
   }

@@ -74,7 +74,9 @@ export async function startService(config: Config, log: Logger) {
   const lastUsed = openLastUsed(readStore, log);
   const authenticate = makeAuthenticate({
     findSigner: makeFindSigner({ projector, secretStore }),
+    revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
     expand: (scopes) => projector.roleGraph.expand(scopes),
+    version: () => projector.roleGraph.version,
     used: lastUsed.touch,
   });
   async function checkBackends(): Promise<void> {

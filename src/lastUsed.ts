@@ -32,6 +32,14 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     }, WRITE_DELAY).unref();
   }
 
+  async function note(clientId: string, now: Date): Promise<void> {
+    const noted = Date.parse((await read(clientId)) ?? new Date(0).toJSON());
+    const isRecent = now.getTime() - noted < PRECISION;
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(clientId, isRecent ? noted : now.getTime());
+    if (!isRecent) plan(clientId, now.toJSON());
+  }
+
   async function write(): Promise<void> {
     const rows = [...unwritten].map(([key, at]) => ({ key, value: { at }, position: at }));
     if (rows.length === 0) return;
@@ -53,14 +61,10 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
       return at !== undefined && at > created ? at : created;
     },
 
-    /** Notes that a client was used just now. */
-    async touch(clientId: string, now: Date): Promise<void> {
-      const noted = known.get(clientId) ?? Date.parse((await read(clientId)) ?? new Date(0).toJSON());
-      const isRecent = now.getTime() - noted < PRECISION;
-      if (known.size >= MOST_KNOWN) known.clear();
-      known.set(clientId, isRecent ? noted : now.getTime());
-      if (isRecent) return;
-      plan(clientId, now.toJSON());
+    /** Notes that a client was used just now. Answers nothing where that is known already. */
+    touch(clientId: string, now: Date): Promise<void> | undefined {
+      const noted = known.get(clientId);
+      return noted !== undefined && now.getTime() - noted < PRECISION ? undefined : note(clientId, now);
     },
 
     /** Takes over when a client was used in another deployment. */

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorHistory } from '../projections/actorHistory.ts';
 import { clients } from '../projections/clients.ts';
@@ -188,6 +188,17 @@ export async function startProjector(options: {
   const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
     position >= wanted || waiting.wait(wanted, within);
 
+  let checking: Promise<void> | undefined;
+  /** One look at the log for everybody who asks before it happens. */
+  async function checkSoon(): Promise<void> {
+    await turnOfTheLoop();
+    checking = undefined;
+    const head = await eventStore.head();
+    if (!failure && (head <= position || (await reach(head)))) return;
+    const reason = failure?.message ?? 'this node has not caught up with the log yet: try again';
+    throw new ApiError('ServiceUnavailable', reason);
+  }
+
   return {
     ...models,
     reach,
@@ -197,12 +208,7 @@ export async function startProjector(options: {
     get position() {
       return position;
     },
-    async fresh() {
-      const head = await eventStore.head();
-      if (!failure && (head <= position || (await reach(head)))) return;
-      const reason = failure?.message ?? 'this node has not caught up with the log yet: try again';
-      throw new ApiError('ServiceUnavailable', reason);
-    },
+    fresh: () => (checking ??= checkSoon()),
     writes: () => lease.held(),
     async stop() {
       stopping.abort();

@@ -44,6 +44,11 @@ export class ReadModel<R extends object> {
     return (await this.#row(key))?.value;
   }
 
+  /** The current row of a key where this node has it in memory. */
+  inMemory(key: string): R | undefined {
+    return (this.#overlay.get(key) ?? this.#known.get(key))?.value;
+  }
+
   /** A page of rows in byte order of their keys. It may be short, even empty, before the end: go on after `last`. */
   async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
     const newer = new Map(this.#overlayWithin(page));

@@ -1,24 +1,35 @@
-import { createHmac } from 'node:crypto';
-import hawk, { type Credentials } from 'hawk';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import hawk from 'hawk';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
   ANONYMOUS,
   type Certificate,
+  isInTime,
   readRestriction,
   type Restriction,
   scopesOf,
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
+import { RecentlyUsed } from '../recentlyUsed.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
+import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
 
-/** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
-const CLOCK_SKEW_SECONDS = 15 * 60;
 /** How long an unsigned request's standing is good for (ms). */
 const NO_AUTH_VALID = 15 * 60_000;
+/** Standings that are kept: of each client, and of each of its certificates, one. */
+const MOST_STANDINGS = 20_000;
 
-/** A client that may sign: found, enabled, not expired. The token is fetched when it is needed. */
-export type Signer = { scopes: readonly string[]; expires: Date; token(): Promise<string> };
+/**
+ * A client that may sign: found, enabled, not expired. The token is fetched when it is needed. `revision` changes with
+ * whatever else is said here; without it, nothing of the client is remembered.
+ */
+export type Signer = {
+  scopes: readonly string[];
+  expires: Date;
+  token(): Promise<string>;
+  revision?: number;
+};
 
 export type AuthSuccess = {
   status: 'auth-success';
@@ -41,25 +52,40 @@ export type Verdict =
 
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict>;
 
-/**
- * Judges signed requests: Hawk headers and bewits, permanent and temporary credentials.
- * `findSigner` throws AuthenticationFailure for a client that may not sign; any other error of it is let through.
- */
-export function makeAuthenticate(clients: {
+/** What judging needs to know of clients and roles. */
+export type Clients = {
+  /** Throws AuthenticationFailure for a client that may not sign; any other error of it is let through. */
   findSigner(clientId: string, now: Date): Promise<Signer>;
+  /** The revision that a client is at; undefined where it is not in memory. */
+  revisionOf(clientId: string): number | undefined;
   expand(scopes: readonly string[]): readonly string[];
+  /** Changes with what scopes expand to. */
+  version(): number;
   /** Told of every client whose token made a valid signature. */
-  used?(clientId: string, now: Date): Promise<void>;
-}): Authenticate {
+  used?(clientId: string, now: Date): Promise<void> | undefined;
+};
+
+/**
+ * Whom a signature's id and ext stand for. It holds as long as the client that vouches for it is at the same revision;
+ * times are compared on every use. No signature is ever remembered, only what it is verified with.
+ */
+type Standing = Pick<Signature, 'id' | 'ext'> & {
+  signerId: string;
+  signer: Signer;
+  key: KeyObject;
+  restriction: Restriction;
+  expires: Date;
+  held?: { version: number; scopes: readonly string[] };
+};
+
+/** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
+export function makeAuthenticate(clients: Clients): Authenticate {
+  const standings = new RecentlyUsed<Standing>(MOST_STANDINGS);
+
   return async function authenticate(request, now) {
-    const hasBewit = /[?&]bewit=/.test(request.resource);
-    if (request.authorization === undefined && !hasBewit) return unsigned(now);
     try {
-      if (request.authorization !== undefined && hasBewit)
-        fail('give either an Authorization header or a bewit, not both');
-      const signature = hasBewit ? readBewit(request) : readHeader(request.authorization!);
-      const restriction = signature.ext ? readRestriction(parseExt(signature.ext), signature.id, now) : {};
-      return await judge(request, { ...signature, restriction, now });
+      const signature = readSignature(request);
+      return signature ? await judge(request, signature, now) : unsigned(now);
     } catch (error) {
       return { status: 'auth-failed', message: refusal(error) };
     }
@@ -71,29 +97,52 @@ export function makeAuthenticate(clients: {
     return { status: 'no-auth', scopes: clients.expand([ANONYMOUS]), expires, resolve };
   }
 
-  async function judge(request: SignedRequest, signature: Signature): Promise<AuthSuccess> {
-    const { id: clientId, restriction, now } = signature;
-    const { certificate } = restriction;
-    const issuer = certificate?.issuer;
-    const signer = await clients.findSigner(issuer ?? clientId, now);
-    const token = await signer.token();
-    if (certificate) verifyCertificate(certificate, { clientId, token });
-    const key = certificate ? temporaryToken(certificate.seed, token) : token;
-    const hash = await verifySignature(request, { key, algorithm: 'sha256' }, signature);
-    await clients.used?.(issuer ?? clientId, now);
-    const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
+  async function judge(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
+    const standing = remembered(signature, now) ?? (await makeStanding(signature, now));
+    const hash = await verifySignature(request, signature, { key: standing.key, now });
+    const noted = clients.used?.(standing.signerId, now);
+    if (noted) await noted;
     return {
       status: 'auth-success',
-      clientId,
-      ...(issuer !== undefined && { issuer }),
-      scopes: scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand),
-      expires,
-      ...(hash !== undefined && { hash }),
-      async resolve() {
-        const { scopes } = await clients.findSigner(issuer ?? clientId, now);
-        return scopesOf({ clientId, scopes, restriction }, clients.expand);
-      },
+      clientId: signature.id,
+      issuer: standing.restriction.certificate?.issuer,
+      scopes: scopesNow(standing),
+      expires: standing.expires,
+      hash,
+      resolve: async () => scopesNow(remembered(signature, now) ?? (await makeStanding(signature, now))),
     };
+  }
+
+  function remembered({ id, ext }: Signature, now: Date): Standing | undefined {
+    const standing = standings.get(ext === undefined ? id : `${id}\n${ext}`);
+    if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
+    const { signer, signerId, restriction } = standing;
+    const { certificate } = restriction;
+    const isCurrent = signer.revision === clients.revisionOf(signerId) && signer.expires >= now;
+    return isCurrent && (!certificate || isInTime(certificate, now)) ? standing : undefined;
+  }
+
+  async function makeStanding({ id, ext }: Signature, now: Date): Promise<Standing> {
+    const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
+    const { certificate } = restriction;
+    const signerId = certificate?.issuer ?? id;
+    const signer = await clients.findSigner(signerId, now);
+    const token = await signer.token();
+    if (certificate) verifyCertificate(certificate, { clientId: id, token });
+    const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
+    const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
+    const standing = { id, ext, signerId, signer, key, restriction, expires };
+    if (signer.revision !== undefined) standings.set(ext === undefined ? id : `${id}\n${ext}`, standing);
+    return standing;
+  }
+
+  function scopesNow(standing: Standing): readonly string[] {
+    const version = clients.version();
+    if (standing.held?.version === version) return standing.held.scopes;
+    const { id: clientId, signer, restriction } = standing;
+    const scopes = scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand);
+    standing.held = { version, scopes };
+    return scopes;
   }
 }
 
@@ -104,46 +153,6 @@ export function checkPayload(verdict: AuthSuccess, payload: Buffer, contentType:
   if (!sameText(actual, verdict.hash)) {
     throw new ApiError('AuthenticationFailed', 'the body is not the one that was signed (bad payload hash)');
   }
-}
-
-type Signature = { id: string; ext?: string; restriction: Restriction; now: Date };
-
-/** Resolves with the payload hash that was signed. Hawk judges the mac and the time. */
-async function verifySignature(
-  request: SignedRequest,
-  credentials: Credentials,
-  { id, ext }: { id: string; ext?: string },
-): Promise<string | undefined> {
-  const { method, resource: url, host, port, authorization } = request;
-  const asHawk = { method: method.toUpperCase(), url, host, port, authorization };
-  const find = async (): Promise<Credentials> => credentials;
-  const verified =
-    authorization === undefined
-      ? (await hawk.uri.authenticate(asHawk, find)).attributes
-      : (await hawk.server.authenticate(asHawk, find, { timestampSkewSec: CLOCK_SKEW_SECONDS })).artifacts;
-  // What was judged must be what was verified, however leniently either was read.
-  if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined))
-    fail('the signature is malformed');
-  return 'hash' in verified ? verified.hash : undefined;
-}
-
-function readHeader(header: string): { id: string; ext?: string } {
-  const { id, ts, ext } = hawk.utils.parseAuthorizationHeader(header);
-  if (!id) fail('the Authorization header has no id');
-  // Hawk compares times as numbers, and what is not a number is never too old.
-  if (ts !== undefined && !/^\d{1,12}$/.test(ts))
-    fail('ts in the Authorization header must be a number of seconds');
-  return { id, ext };
-}
-
-/** A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. */
-function readBewit({ method, resource }: SignedRequest): { id: string; ext?: string } {
-  if (method.toUpperCase() !== 'GET') fail('a bewit is for GET requests only');
-  const [bewit, ...others] = [...resource.matchAll(/[?&]bewit=([^&]*)/g)].map((match) => match[1]!);
-  if (others.length > 0) fail('give one bewit only');
-  const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');
-  if (!id || !exp || !/^\d{1,12}$/.test(exp)) fail('the bewit is malformed');
-  return { id, ext };
 }
 
 function parseExt(ext: string): unknown {
@@ -171,20 +180,6 @@ function temporaryToken(seed: string, token: string): string {
 
 function earlier(one: Date, other: Date): Date {
   return one < other ? one : other;
-}
-
-/** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */
-function refusal(error: unknown): string {
-  if (error instanceof AuthenticationFailure) return error.message;
-  if (!isHawkRefusal(error)) throw error;
-  return error.message === 'Unauthorized'
-    ? 'the Authorization header is not of the Hawk scheme'
-    : error.message;
-}
-
-/** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */
-function isHawkRefusal(error: unknown): error is Error {
-  return error instanceof Error && 'isBoom' in error && 'isServer' in error && error.isServer === false;
 }
 
 function fail(message: string): never {

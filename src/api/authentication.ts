@@ -7,7 +7,8 @@ import {
   type Signer,
   type Verdict,
 } from './authenticate.ts';
-import type { Endpoint, EndpointRequest, SignedRequest } from './endpoint.ts';
+import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
+import { scopesText } from './scopesText.ts';
 import type { Services } from './services.ts';
 
 type TestBody = { clientScopes: string[]; requiredScopes: string[] };
@@ -35,7 +36,7 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       output: 'authenticate-hawk-response',
       description: `${description}, an unsigned one with \`no-auth\` and the scopes that everybody has.`,
       async handle({ body, now }) {
-        return { body: shown(await authenticate(body as SignedRequest, now)) };
+        return shown(await authenticate(body as SignedRequest, now));
       },
     },
     {
@@ -47,7 +48,7 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       async handle({ body, now }) {
         const verdict = await authenticate(body as SignedRequest, now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return { body: shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict) };
+        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict);
       },
     },
     ...(['older', 'current'] as const).map((dialect): Endpoint => ({
@@ -85,13 +86,17 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
   ];
 }
 
-function shown(verdict: Verdict): object {
-  if (verdict.status === 'auth-failed') return verdict;
+function shown(verdict: Verdict): EndpointReply {
+  if (verdict.status === 'auth-failed') return { body: verdict };
   const { scopes, expires: date } = verdict;
   const expires = date.toJSON();
-  if (verdict.status === 'no-auth') return { status: verdict.status, scheme: 'none', scopes, expires };
-  const { status, clientId, hash } = verdict;
-  return { status, scheme: 'hawk', clientId, scopes, expires, ...(hash !== undefined && { hash }) };
+  if (verdict.status === 'no-auth')
+    return { body: { status: verdict.status, scheme: 'none', scopes, expires } };
+  const { clientId, hash } = verdict;
+  const end = hash === undefined ? '' : `,"hash":${JSON.stringify(hash)}`;
+  // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
+  const text = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":${scopesText(scopes)},"expires":"${expires}"${end}}`;
+  return { ascii: text };
 }
 
 async function testReply(request: EndpointRequest, scopes: string[], required: string[]) {
@@ -122,6 +127,8 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: normalize(clientScopes), expires: tomorrow, token: async () => 'no-secret' };
     },
+    revisionOf: () => undefined,
     expand: normalize,
+    version: () => 0,
   });
 }

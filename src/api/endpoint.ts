@@ -75,6 +75,8 @@ export type Caller = { clientId: string; issuer?: string; scopes: readonly strin
 /** One of: a body, a list streamed in pieces of JSON text, or neither (204, an empty success). */
 export type EndpointReply = {
   body?: unknown;
+  /** A body that is JSON text already, of ASCII characters only. */
+  ascii?: string;
   pieces?: AsyncIterable<string>;
   /** The position of the change that this reply reports. */
   position?: Position;

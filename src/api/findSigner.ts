@@ -47,6 +47,7 @@ export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; s
     return {
       scopes: client.scopes,
       expires: new Date(client.expires),
+      revision: client.revision,
       token: () => tokenOf(client, now),
     };
   };

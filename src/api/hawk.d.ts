@@ -1,9 +1,11 @@
 /** The part of hawk 9 that is used here; the package has no types of its own. */
 declare module 'hawk' {
+  import type { KeyObject } from 'node:crypto';
+
   export type Request = { method: string; url: string; host: string; port: number; authorization?: string };
   export type Credentials = { key: string; algorithm: 'sha256' };
+  type CredentialsFunction = (id: string) => Promise<{ key: string | KeyObject; algorithm: 'sha256' }>;
   export type Artifacts = { id: string; ts?: string; ext?: string; hash?: string };
-  type CredentialsFunction = (id: string) => Promise<Credentials>;
 
   const hawk: {
     server: {

@@ -42,10 +42,13 @@ export function makeListener(
 ): RequestListener {
   const allowOrigin = corsFor(config.allowedCorsOrigin);
   const documents = makeDocuments(endpoints, config.rootUrl);
+  const answer: RequestListener = (request, response) => {
+    if (!serve(request, response)) documents(request, response);
+  };
   return (request, response) => {
-    allowOrigin(request, response, () => {
-      if (!serve(request, response)) documents(request, response);
-    });
+    // Only browsers say where they come from, and only they look for an answer to it.
+    if (request.headers.origin === undefined) answer(request, response);
+    else allowOrigin(request, response, () => answer(request, response));
   };
 }
 

@@ -8,6 +8,8 @@ export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<stri
 
 type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 
+const NO_PARAMETERS = {};
+
 /** Finds the endpoint for a method and a path. A path without parameters comes before one with. */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
@@ -16,14 +18,19 @@ export function makeMatchRoute(
     endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)),
   );
   const fixed = new Map(
-    routes.filter(isFixed).map((route) => [`${route.endpoint.method} ${route.segments.join('/')}`, route]),
+    routes
+      .filter(isFixed)
+      .map(({ segments, ...route }): [string, Match] => [
+        `${route.endpoint.method} ${segments.join('/')}`,
+        { ...route, encoded: NO_PARAMETERS },
+      ]),
   );
   const others = routes.filter((route) => !isFixed(route));
 
   return (method, path) => {
     const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
     const exact = fixed.get(`${verb} ${path}`);
-    if (exact) return { ...exact, encoded: {} };
+    if (exact) return exact;
     const segments = path.split('/');
     const route = others.find((each) => each.endpoint.method === verb && fits(each.segments, segments));
     return route && { ...route, encoded: parametersOf(route.segments, segments) };
@@ -58,6 +65,7 @@ function parametersOf(pattern: string[], segments: string[]): Record<string, str
 /** The path parameters, decoded. Throws InvalidRequestArguments naming every one that does not match its pattern. */
 export function readParameters(encoded: Record<string, string>): Record<string, string> {
   const params: Record<string, string> = {};
+  if (encoded === NO_PARAMETERS) return params;
   const problems: string[] = [];
   for (const [name, text] of Object.entries(encoded)) {
     const value = decode(text);
@@ -75,6 +83,7 @@ export function readParameters(encoded: Record<string, string>): Record<string, 
 /** The query parameters, `bewit` aside. Throws InvalidRequestArguments naming every one that is unknown or does not match. */
 export function readQuery(known: readonly string[], search: string): Record<string, string> {
   const query: Record<string, string> = {};
+  if (search === '') return query;
   const problems: string[] = [];
   for (const [name, value] of new URLSearchParams(search)) {
     if (name === 'bewit') continue;

@@ -1,20 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../domain/errors.ts';
 
-/** The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes. */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = (): ApiError =>
-    new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let length = 0;
-  // Ending the loop early must not destroy the request: its refusal is still to be sent.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > limit) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes: what is not read by then
+ * is left unread.
+ */
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> | Buffer {
+  const { 'content-length': announced, 'transfer-encoding': encoding } = request.headers;
+  if (announced === undefined && encoding === undefined) return EMPTY;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const take = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > limit) refuse();
+      else chunks.push(chunk);
+    };
+    function refuse(): void {
+      request.off('data', take).pause();
+      reject(new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`));
+    }
+    if (Number(announced ?? 0) > limit) return refuse();
+    request.on('data', take);
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('error', reject);
+  });
 }
 
 /** The JSON object in a body. Throws MalformedPayload for anything else. */
@@ -27,7 +40,7 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   if (type !== 'application/json') malformed('content-type must be application/json');
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    value = JSON.parse(utf8.decode(body));
   } catch {
     malformed('the body is not valid JSON');
   }

@@ -1,4 +1,5 @@
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, EndpointReply } from './endpoint.ts';
+import { scopesText } from './scopesText.ts';
 import type { Services } from './services.ts';
 
 /** The endpoints about scopes. */
@@ -11,7 +12,7 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
     reads: true,
     output: 'scopeset',
     title: 'Expand Scopes',
-    handle: ({ body }) => ({ body: { scopes: roleGraph.expand((body as { scopes: string[] }).scopes) } }),
+    handle: ({ body }) => scopeset(roleGraph.expand((body as { scopes: string[] }).scopes)),
   } satisfies Partial<Endpoint>;
   const description =
     'The given scopes with all that the roles add to them, sorted and without those that others cover.';
@@ -54,7 +55,11 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
       title: 'Get Current Scopes',
       description:
         'The scopes that this very request has, from its client, certificate, authorizedScopes and all roles.',
-      handle: ({ caller }) => ({ body: { scopes: caller.scopes } }),
+      handle: ({ caller }) => scopeset(caller.scopes),
     },
   ];
+}
+
+function scopeset(scopes: readonly string[]): EndpointReply {
+  return { ascii: `{"scopes":${scopesText(scopes)}}` };
 }

@@ -7,14 +7,33 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Sends a value as JSON. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  // As a text, Node sends it together with the headers, in one write.
   const text = JSON.stringify(body);
-  response.writeHead(status, {
-    'content-type': JSON_TYPE,
-    'content-length': Buffer.byteLength(text),
-    'cache-control': CACHE_CONTROL,
-  });
+  writeHead(response, status, Buffer.byteLength(text));
   response.end(text);
+}
+
+/** Sends JSON text of ASCII characters only: there is nothing to be encoded in it, nor to be counted. */
+export function sendAscii(response: ServerResponse, text: string): void {
+  writeHead(response, 200, text.length);
+  response.end(text, 'latin1');
+}
+
+function writeHead(response: ServerResponse, status: number, length: number): void {
+  // As a list, Node takes them as they are where no other header was set.
+  const headers = [
+    'content-type',
+    JSON_TYPE,
+    'cache-control',
+    CACHE_CONTROL,
+    'content-length',
+    String(length),
+  ];
+  response.writeHead(status, headers);
+}
+
+/** Sends an empty success. */
+export function sendNothing(response: ServerResponse): void {
+  response.writeHead(204, { 'cache-control': CACHE_CONTROL }).end();
 }
 
 /**

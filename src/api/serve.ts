@@ -12,7 +12,8 @@ import { originOf, type TrustProxy } from './forwarded.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { parseBody, readBody } from './readBody.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
-import { CACHE_CONTROL, sendJson, sendPieces } from './send.ts';
+import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import { withoutRedaction } from '../logger.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -37,7 +38,8 @@ type Seen = {
   now: Date;
   name: string;
   params: Record<string, string>;
-  payload: unknown;
+  /** The payload as far as an error may show it. */
+  shownPayload(): unknown;
   clientId?: string;
 };
 
@@ -51,6 +53,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
+  const requestLog = withoutRedaction(log);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
@@ -68,22 +71,26 @@ export function makeServe(parts: ServeParts): Serve {
       now: new Date(),
       name: match.endpoint.name,
       params: {},
-      payload: {},
+      shownPayload: () => ({}),
     };
     let status = 200;
     try {
       const reply = await respond({ match, search, http, seen });
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
-      if (reply.pieces) await sendPieces(response, reply.pieces);
+      if (reply.ascii !== undefined) sendAscii(response, reply.ascii);
       else if (reply.body !== undefined) sendJson(response, status, reply.body);
-      else response.writeHead((status = 204), { 'cache-control': CACHE_CONTROL }).end();
+      else if (reply.pieces) await sendPieces(response, reply.pieces);
+      else {
+        status = 204;
+        sendNothing(response);
+      }
     } catch (error) {
       const isGone = http.request.destroyed && !http.request.complete;
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     const { requestId, name: method, clientId, started } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    log.info({ requestId, method, clientId, status, durationMs }, 'request');
+    requestLog.info({ requestId, method, clientId, status, durationMs }, 'request');
   }
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
@@ -91,7 +98,8 @@ export function makeServe(parts: ServeParts): Serve {
     seen.params = readParameters(match.encoded);
     const query = readQuery(endpoint.query ?? [], search);
     const atLeast = http.request.headers['auth-at-least'];
-    const payload = await readBody(http.request, parts.maxBodyBytes);
+    const read = readBody(http.request, parts.maxBodyBytes);
+    const payload = read instanceof Promise ? await read : read;
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     if (!endpoint.stateless) await parts.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
@@ -102,7 +110,8 @@ export function makeServe(parts: ServeParts): Serve {
       port,
       authorization: http.request.headers.authorization,
     };
-    const { caller, resolve } = await identify(endpoint, signed, { payload, http, seen });
+    const { caller, resolve } =
+      endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
     seen.clientId = caller.clientId;
     const scopes = neededScopes(endpoint, dialect);
     const request: EndpointRequest = {
@@ -126,8 +135,7 @@ export function makeServe(parts: ServeParts): Serve {
     };
     if (endpoint.authorization !== 'command') await request.authorize(request.params);
     const reply = await endpoint.handle(request);
-    if (parts.checkReplies && endpoint.output && reply.body !== undefined)
-      validateOutput(endpoint.output, reply.body);
+    if (parts.checkReplies && endpoint.output) checkReply(endpoint.output, reply);
     return reply;
   }
 
@@ -136,17 +144,15 @@ export function makeServe(parts: ServeParts): Serve {
     payload: Buffer,
   ) {
     const body = parseBody(payload, http.request.headers);
-    seen.payload = shownPayload(body, inputProperties(endpoint.input!));
+    seen.shownPayload = () => shownPayload(body, inputProperties(endpoint.input!));
     validateInput(endpoint.input!, body);
     return body;
   }
 
   async function identify(
-    endpoint: Endpoint,
     signed: SignedRequest,
     { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
   ): Promise<{ caller: Caller; resolve(): Promise<readonly string[]> }> {
-    if (endpoint.authentication === 'none') return nobody;
     const verdict = await parts.authenticate(signed, seen.now);
     if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
@@ -174,8 +180,9 @@ export function makeServe(parts: ServeParts): Serve {
     if (status === 503) response.setHeader('retry-after', '1');
     // What of a refused body is not read yet is not worth reading.
     if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
-    const { name: method, params, payload, now } = seen;
-    sendJson(response, status, errorBody(error, { method, params, payload, time: now.toJSON() }));
+    const { name: method, params, now } = seen;
+    const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
+    sendJson(response, status, errorBody(error, shown));
     return status;
   }
 
@@ -197,6 +204,11 @@ type Http = { request: IncomingMessage; response: ServerResponse };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
+
+function checkReply(schema: string, { body, ascii }: EndpointReply): void {
+  if (ascii !== undefined) validateOutput(schema, JSON.parse(ascii));
+  else if (body !== undefined) validateOutput(schema, body);
+}
 
 function insufficient({ clientId }: Caller, missing: string[], expression: unknown): ApiError {
   const message = [

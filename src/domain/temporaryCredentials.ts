@@ -51,9 +51,8 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
   if (!isTime(expiry)) fail('ext.certificate.expiry must be a number of milliseconds');
   if (typeof signature !== 'string') fail('ext.certificate.signature must be a string');
   const checked = readScopes(scopes, 'ext.certificate.scopes');
-  if (start > now.getTime() + CLOCK_DRIFT) fail('ext.certificate.start lies in the future');
-  if (expiry < now.getTime() - CLOCK_DRIFT)
-    fail('ext.certificate.expiry has passed: the certificate has expired');
+  if (isEarly(start, now)) fail('ext.certificate.start lies in the future');
+  if (isLate(expiry, now)) fail('ext.certificate.expiry has passed: the certificate has expired');
   if (expiry - start > LONGEST) fail('ext.certificate must not last longer than 31 days');
   const certificate: Certificate = { version, seed, start, expiry, signature, scopes: checked };
   if (issuer === undefined || issuer === null) {
@@ -67,6 +66,19 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
     fail('the clientId of these temporary credentials is not a valid one');
   }
   return { ...certificate, issuer };
+}
+
+/** Whether a certificate's time has come and is not over, on a clock that may differ a little from the issuer's. */
+export function isInTime({ start, expiry }: Certificate, now: Date): boolean {
+  return !isEarly(start, now) && !isLate(expiry, now);
+}
+
+function isEarly(start: number, now: Date): boolean {
+  return start > now.getTime() + CLOCK_DRIFT;
+}
+
+function isLate(expiry: number, now: Date): boolean {
+  return expiry < now.getTime() - CLOCK_DRIFT;
 }
 
 /** The texts of which a certificate's signature may be: today's clients sign one more line feed when there are no scopes. */

@@ -1,0 +1,128 @@
+import { createHmac, type KeyObject } from 'node:crypto';
+import hawk from 'hawk';
+import { AuthenticationFailure } from '../domain/errors.ts';
+import { sameText } from '../sameText.ts';
+import type { SignedRequest } from './endpoint.ts';
+
+/** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
+const CLOCK_SKEW_SECONDS = 15 * 60;
+/** Longer headers are refused by hawk. */
+const MAX_HEADER_LENGTH = 4096;
+
+/** A request's signature, read and not verified yet: who it says has signed, and what was signed along. */
+export type Signature = { id: string; ext?: string; plain?: PlainHeader };
+
+/** A header as Hawk's clients write it. */
+type PlainHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
+
+/** What hawk takes as the value of an attribute. */
+const VALUE = '[ !#-\\[\\]-~]+';
+const PLAIN = new RegExp(
+  `^Hawk id="(${VALUE})", ts="(\\d{1,12})", nonce="(${VALUE})"(?:, hash="(${VALUE})")?(?:, ext="(${VALUE})")?, mac="([A-Za-z0-9+/]{43}=)"$`,
+);
+
+/**
+ * Reads a request's signature; undefined where it has none. Throws AuthenticationFailure, or hawk's own error, for one that
+ * cannot be read.
+ */
+export function readSignature({ method, resource, authorization }: SignedRequest): Signature | undefined {
+  const hasBewit = resource.includes('bewit=') && /[?&]bewit=/.test(resource);
+  if (authorization === undefined) return hasBewit ? readBewit(method, resource) : undefined;
+  if (hasBewit) fail('give either an Authorization header or a bewit, not both');
+  return readPlainHeader(authorization) ?? readHeader(authorization);
+}
+
+/**
+ * Resolves with the payload hash that was signed; throws hawk's own error unless the request is signed with the key.
+ *
+ * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
+ * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
+ * refusals, are hawk's.
+ */
+export async function verifySignature(
+  request: SignedRequest,
+  signature: Signature,
+  { key, now }: { key: KeyObject; now: Date },
+): Promise<string | undefined> {
+  const { plain } = signature;
+  if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
+  return askHawk(request, signature, key);
+}
+
+function readPlainHeader(authorization: string): Signature | undefined {
+  if (authorization.length > MAX_HEADER_LENGTH) return undefined;
+  const parts = PLAIN.exec(authorization);
+  if (!parts) return undefined;
+  const ext = parts[5];
+  return {
+    id: parts[1]!,
+    ext,
+    plain: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
+  };
+}
+
+/** The rule is that of the Hawk documentation ("hawk.1.header"), for attributes without backslashes. */
+function isPlainlySigned(
+  { method, resource, host, port }: SignedRequest,
+  { plain: { ts, nonce, hash = '', ext = '', mac } }: { id: string; plain: PlainHeader },
+  { key, now }: { key: KeyObject; now: Date },
+): boolean {
+  if (!resource.startsWith('/')) return false;
+  const text = `hawk.1.header\n${ts}\n${nonce}\n${method.toUpperCase()}\n${resource}\n${host.toLowerCase()}\n${port}\n${hash}\n${ext}\n`;
+  const made = createHmac('sha256', key).update(text).digest('base64');
+  return sameText(made, mac) && Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000;
+}
+
+async function askHawk(
+  { method, resource: url, host, port, authorization }: SignedRequest,
+  { id, ext }: Signature,
+  key: KeyObject,
+): Promise<string | undefined> {
+  const asHawk = { method: method.toUpperCase(), url, host, port, authorization };
+  const find = async () => ({ key, algorithm: 'sha256' as const });
+  const verified =
+    authorization === undefined
+      ? (await hawk.uri.authenticate(asHawk, find)).attributes
+      : (await hawk.server.authenticate(asHawk, find, { timestampSkewSec: CLOCK_SKEW_SECONDS })).artifacts;
+  // What was judged must be what was verified, however leniently either was read.
+  if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined))
+    fail('the signature is malformed');
+  return 'hash' in verified ? verified.hash : undefined;
+}
+
+function readHeader(header: string): Signature {
+  const { id, ts, ext } = hawk.utils.parseAuthorizationHeader(header);
+  if (!id) fail('the Authorization header has no id');
+  // Hawk compares times as numbers, and what is not a number is never too old.
+  if (ts !== undefined && !/^\d{1,12}$/.test(ts))
+    fail('ts in the Authorization header must be a number of seconds');
+  return { id, ext };
+}
+
+/** A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. */
+function readBewit(method: string, resource: string): Signature {
+  if (method.toUpperCase() !== 'GET') fail('a bewit is for GET requests only');
+  const [bewit, ...others] = [...resource.matchAll(/[?&]bewit=([^&]*)/g)].map((match) => match[1]!);
+  if (others.length > 0) fail('give one bewit only');
+  const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');
+  if (!id || !exp || !/^\d{1,12}$/.test(exp)) fail('the bewit is malformed');
+  return { id, ext };
+}
+
+/** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */
+export function refusal(error: unknown): string {
+  if (error instanceof AuthenticationFailure) return error.message;
+  if (!isHawkRefusal(error)) throw error;
+  return error.message === 'Unauthorized'
+    ? 'the Authorization header is not of the Hawk scheme'
+    : error.message;
+}
+
+/** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */
+function isHawkRefusal(error: unknown): error is Error {
+  return error instanceof Error && 'isBoom' in error && 'isServer' in error && error.isServer === false;
+}
+
+function fail(message: string): never {
+  throw new AuthenticationFailure(message);
+}
