@@ -118,7 +118,7 @@ function createClient({ server }: Service): Call {
 }
 
 function createRole({ server }: Service): Call {
-  const body = { description: '', scopes: [`project:bench:${made}`, 'assume:project:made-7'] };
+  const body = { description: '', scopes: [`project:bench:${made}`, 'assume:made-project:7'] };
   return signedCall(root, server.port, { method: 'PUT', route: `/roles/bench:${(made += 1)}`, body });
 }
 

@@ -23,13 +23,16 @@ export const realRoles: Role[] = existsSync(FILE)
 /** A role as projects have them: some scopes of its own, and another role. */
 function madeRole(i: number): Role {
   const own = Array.from({ length: 8 }, (_, at) => `project:p${i}:resource-${at}:*`);
-  const other = i % 10 === 0 ? [] : [`assume:project:made-${i - 1}`];
-  return { roleId: `project:made-${i}`, scopes: [...own, ...other, 'queue:get-artifact:public/*'] };
+  const other = i % 10 === 0 ? [] : [`assume:made-project:${i - 1}`];
+  return { roleId: `made-project:${i}`, scopes: [...own, ...other, 'queue:get-artifact:public/*'] };
 }
+
+/** Those that are not granted all others too: what they expand to is the same beside any number of made roles. */
+const limitedRoles = realRoles.filter(({ scopes }) => !scopes.includes('assume:*'));
 
 /** Each signer has one real role, and may lend it under one name. */
 export function grantsOf(i: number): { role: string; lentName: string } {
-  return { role: `assume:${realRoles[i % realRoles.length]!.roleId}`, lentName: `temporary/${i}` };
+  return { role: `assume:${limitedRoles[i % limitedRoles.length]!.roleId}`, lentName: `temporary/${i}` };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { circlesFrom } from './circlesFrom.ts';
+import { KeptMerge } from './keptMerge.ts';
 import type { RoleIndex } from './roleIndex.ts';
 import { parameterFrom, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
 import { mergeNormal, normalize } from './scopes.ts';
@@ -15,6 +16,10 @@ type Grant = string;
 const MOST_WITH_PARAMETER = 10_000;
 /** A role may grant another with two parameters, that one a third with four, and so on: then it is better to give up. */
 const MOST_AT_ONCE = 100_000;
+/** Lists of one scope that are more than these are merged once for all who hold it. */
+const MANY = 64;
+/** Scopes that grant so many roles are few; each keeps about as much as all that it grants. */
+const MOST_MERGES = 16;
 
 /**
  * What each role expands to. A list is made when it is first wanted, from the lists of the roles that its role grants, and
@@ -25,17 +30,30 @@ export class Expansions {
   #index: Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'size' | 'takesParameter'>;
   #plain = new Map<Grant, Scopes>();
   #withParameter = new Map<Grant, Scopes>();
-  /** The keys of the latter, by role. */
+  /** By the scope that grants many roles, what these give together. */
+  #merges = new Map<string, KeptMerge>();
+  /** The keys of `#withParameter`, by role. */
   #grantsOfRole = new Map<string, Set<Grant>>();
 
   constructor(index: RoleIndex<RoleDefinition>) {
     this.#index = index;
   }
 
-  /** What the roles that a scope grants expand to. */
+  /** What the roles that a scope grants expand to: the same lists as before as long as nothing in them changed. */
   listsOf(scope: string): Scopes[] {
     this.#dropOldest();
-    return this.#grantsOf(scope).map((grant) => this.#ready(grant) ?? this.#makeLists(grant));
+    const lists = this.#grantsOf(scope).map((grant) => this.#ready(grant) ?? this.#makeLists(grant));
+    return this.#fewLists(scope, lists);
+  }
+
+  /** Of a scope that grants very many roles, their lists merged to one. */
+  #fewLists(scope: string, lists: Scopes[]): Scopes[] {
+    if (lists.length <= MANY) return lists;
+    const kept = this.#merges.get(scope) ?? new KeptMerge();
+    this.#merges.delete(scope);
+    this.#merges.set(scope, kept);
+    if (this.#merges.size > MOST_MERGES) this.#merges.delete(this.#merges.keys().next().value!);
+    return [kept.of(new Set(lists))];
   }
 
   /** Drops what was made from a role's own scopes. */
@@ -65,7 +83,7 @@ export class Expansions {
 
   /** Makes the list of a grant, and of all that it reaches and that have none yet. */
   #makeLists(wanted: Grant): Scopes {
-    const reached = new Map<Grant, { scopes: Scopes; grants: Set<Grant> }>();
+    const reached = new Map<Grant, { scopes: Scopes; grants: Map<string, Grant[]> }>();
     const unmadeFrom = (grant: Grant): Grant[] => {
       if (reached.size > this.#index.size + MOST_AT_ONCE) {
         throw new Error(
@@ -73,15 +91,22 @@ export class Expansions {
         );
       }
       const scopes = this.#scopesOf(grant);
-      const grants = new Set(scopes.flatMap((scope) => this.#grantsOf(scope)));
+      const grants = new Map(scopes.map((scope) => [scope, this.#grantsOf(scope)]));
       reached.set(grant, { scopes, grants });
-      return [...grants].filter((each) => !this.#ready(each));
+      return [...new Set([...grants.values()].flat())].filter((each) => !this.#ready(each));
     };
     for (const circle of circlesFrom(wanted, unmadeFrom)) {
       const roles = circle.map((grant) => reached.get(grant)!);
       const own = normalize(roles.flatMap(({ scopes }) => scopes));
       // Only those of the circle itself are not ready.
-      const granted = roles.flatMap(({ grants }) => [...grants].map((each) => this.#ready(each) ?? []));
+      const granted = roles.flatMap(({ grants }) =>
+        [...grants].flatMap(([scope, of]) =>
+          this.#fewLists(
+            scope,
+            of.flatMap((each) => [this.#ready(each) ?? []].filter(({ length }) => length > 0)),
+          ),
+        ),
+      );
       const list = mergeNormal([own, ...new Set(granted)]);
       for (const grant of circle) this.#keep(grant, list);
     }

@@ -2,7 +2,7 @@ import { Expansions } from './expansions.ts';
 import { RecentAnswers } from './recentAnswers.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
-import { grantingScope, reachOf, type RoleDefinition } from './roleReach.ts';
+import { grantingScope, type RoleDefinition } from './roleReach.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
@@ -20,7 +20,6 @@ type Scopes = readonly string[];
 export class RoleGraph<R extends RoleDefinition> {
   #index = new RoleIndex<R>();
   #expansions = new Expansions(this.#index);
-  #expandedRoles = new Map<string, Scopes>();
   #recent = new RecentAnswers();
   #version = 0;
 
@@ -46,7 +45,6 @@ export class RoleGraph<R extends RoleDefinition> {
   load(roles: Iterable<R>): void {
     this.#index = new RoleIndex();
     this.#expansions = new Expansions(this.#index);
-    this.#expandedRoles.clear();
     this.#recent.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
@@ -70,23 +68,25 @@ export class RoleGraph<R extends RoleDefinition> {
     this.#forget(roleId);
   }
 
-  /** What scopes expand to, in normal form. */
+  /** What scopes expand to, in normal form: the same array as before as long as nothing in it changed. */
   expand(scopes: Scopes): Scopes {
-    const question = JSON.stringify(scopes);
+    const question = scopes.join('\n');
     const known = this.#recent.get(question);
-    if (known) return known;
-    const answer = this.#expand(scopes);
-    this.#recent.keep(question, answer);
+    if (known?.version === this.#version) return known.scopes;
+    // Covers all that any role could give.
+    const from = scopes.includes('*') ? [] : scopes.flatMap((scope) => this.#expansions.listsOf(scope));
+    if (known && isSame(known.from, from)) {
+      known.version = this.#version;
+      return known.scopes;
+    }
+    const answer = mergeNormal([normalize(scopes), ...new Set(from)]);
+    this.#recent.keep(question, { scopes: answer, from, version: this.#version });
     return answer;
   }
 
   /** What whoever has the role has: the scope that grants it, and all that it gives. */
   expandRole(roleId: string): Scopes {
-    const known = this.#expandedRoles.get(roleId);
-    if (known) return known;
-    const answer = this.#expand([grantingScope(roleId)]);
-    if (this.#index.get(roleId)) this.#expandedRoles.set(roleId, answer);
-    return answer;
+    return this.expand([grantingScope(roleId)]);
   }
 
   /** The ids of the roles that a role's scopes may grant. */
@@ -104,24 +104,17 @@ export class RoleGraph<R extends RoleDefinition> {
     return endlessThrough(role, this.#index);
   }
 
-  #expand(scopes: Scopes): Scopes {
-    // Covers all that any role could give.
-    if (scopes.includes('*')) return ['*'];
-    const lists = scopes.flatMap((scope) => this.#expansions.listsOf(scope));
-    return mergeNormal([normalize(scopes), ...new Set(lists)]);
-  }
-
   /** Drops what was made from the role, and from all that reach it, as far back as that goes. */
   #forget(roleId: string): void {
     this.#version += 1;
-    this.#recent.clear();
     const affected = new Set([roleId]);
     for (const id of affected) {
       this.#expansions.forget(id);
-      this.#expandedRoles.delete(id);
-      // A scope that grants one role may grant others along with it: where one's id grants the other, so it is in return.
-      for (const along of this.#index.granted(reachOf(grantingScope(id))!)) this.#expandedRoles.delete(along);
       for (const holder of this.#index.holdersOf(id)) affected.add(holder);
     }
   }
+}
+
+function isSame(some: readonly Scopes[], others: readonly Scopes[]): boolean {
+  return some.length === others.length && some.every((each, i) => each === others[i]);
 }

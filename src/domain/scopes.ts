@@ -45,7 +45,11 @@ export function normalize(scopes: readonly string[]): string[] {
 
 /** The normal form of several normal forms together, merged two by two without sorting anything again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
-  let round = (lists.length > 2 ? withoutRepeated(lists) : lists).filter((list) => list.length > 0);
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  const total = lists.reduce((sum, list) => sum + list.length, 0);
+  // Where one list outweighs all others, these are quickly put into it.
+  const isMany = lists.length > 2 && total > 2 * longest;
+  let round = (isMany ? withoutRepeated(lists) : lists).filter((list) => list.length > 0);
   while (round.length > 1) {
     round.sort((a, b) => a.length - b.length);
     const next: (readonly string[])[] = [];

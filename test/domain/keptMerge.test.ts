@@ -1,0 +1,71 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { KeptMerge } from '../../src/domain/keptMerge.ts';
+import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { mergeNormal, normalize } from '../../src/domain/scopes.ts';
+import { plainExpansion, type PlainRole } from './plainExpansion.ts';
+
+const RUNS = Number(process.env['HISTORIES'] ?? 200);
+const scope = fc.stringMatching(/^[ab]{0,3}\*?$/);
+
+test('lists that come and go leave what merging the present ones gives', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(scope, { maxLength: 5 }).map(normalize), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.array(fc.nat(7)), { minLength: 1, maxLength: 8 }),
+      (lists, rounds) => {
+        const kept = new KeptMerge();
+        for (const round of rounds) {
+          const present = new Set(round.map((i) => lists[i % lists.length]!));
+          expect(kept.of(present)).toEqual(mergeNormal([...present]));
+        }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test('an unchanged merge is the same array', () => {
+  const kept = new KeptMerge();
+  const first = kept.of(new Set([['a', 'b'], ['c']]));
+  expect(kept.of(new Set([['a'], ['b', 'c']]))).toBe(first);
+  expect(kept.of(new Set([['a'], ['c']]))).toEqual(['a', 'c']);
+});
+
+test('a scope that grants hundreds of roles expands as the plain rules say, after every change', () => {
+  const change = fc.record({
+    roleId: fc.nat(150).map((i) => (i % 10 === 0 ? `r${i}/*` : `r${i}`)),
+    scopes: fc.option(
+      fc.array(
+        fc.oneof(
+          scope,
+          fc.nat(150).map((i) => `assume:r${i}`),
+          fc.constant('assume:r1*'),
+        ),
+        { maxLength: 3 },
+      ),
+    ),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 10 }), (changes) => {
+      const roles = new Map<string, PlainRole>(
+        Array.from({ length: 150 }, (_, i) => [
+          `r${i}`,
+          { roleId: `r${i}`, scopes: [`x${i % 40}`, `assume:r${i + 1}`] },
+        ]),
+      );
+      roles.set('all', { roleId: 'all', scopes: ['assume:*', 'y'] });
+      const graph = new RoleGraph<PlainRole>();
+      graph.load(roles.values());
+      for (const { roleId, scopes } of changes) {
+        if (scopes) roles.set(roleId, { roleId, scopes });
+        else roles.delete(roleId);
+        if (scopes) graph.set({ roleId, scopes });
+        else graph.delete(roleId);
+        for (const question of [['assume:*'], ['assume:all', 'x1'], ['assume:r1*']])
+          expect(graph.expand(question)).toEqual(plainExpansion([...roles.values()], question));
+      }
+    }),
+    { numRuns: Math.min(RUNS, 15) },
+  );
+});
