@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { v7 as uuid } from 'uuid';
 import { existsSync, readFileSync } from 'node:fs';
 import { openStores } from '../src/compose.ts';
 import type { Event, NewEvent } from '../src/event.ts';
@@ -56,7 +56,7 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
   }
   async function add(stream: string, event: Event): Promise<void> {
     const others = waiting.get(stream) ?? [];
-    waiting.set(stream, [...others, { ...event, id: randomUUID() }]);
+    waiting.set(stream, [...others, { ...event, id: uuid() }]);
     if ((count += 1) % AT_ONCE === 0) await flush();
   }
   const created = (clientId: string, scopes: string[], credential: object): Event => ({

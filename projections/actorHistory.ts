@@ -12,6 +12,7 @@ export function actorPrefix(clientId: string): string {
 export const actorHistory: Projection<AuditEntry, ClientEvent | RoleEvent> = {
   name: 'actor-history',
   version: 1,
+  rowPerEvent: true,
   key: ({ metadata, position }) => actorPrefix(metadata.actor) + position,
   on: everyEvent,
 };

@@ -50,6 +50,7 @@ export function entityPrefix(entityType: string, entityId: string): string {
 export const entityHistory: Projection<AuditEntry, AuthEvent> = {
   name: 'entity-history',
   version: 1,
+  rowPerEvent: true,
   key(event) {
     const { entityType, entityId } = auditEntry(event);
     return entityPrefix(entityType, entityId) + event.position;

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { v7 as uuid } from 'uuid';
 import type { Command } from './command.ts';
 import { ApiError } from './domain/errors.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
@@ -84,7 +84,7 @@ export function makeHandleCommand(parts: {
       const decided = command.decide(input, state, { now: context.now });
       const before = subject.row(state);
       if (decided.length === 0) return { events: [], row: before, position: projector.position };
-      const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= randomUUID()) }));
+      const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
       await secret?.store();
       try {
         const write = { stream: subject.stream, expectedRevision: revision, events };

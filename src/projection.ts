@@ -9,6 +9,8 @@ export type Projection<Row, E extends Event> = {
   name: string;
   version: number;
   key(event: Recorded<E>): string;
+  /** Each event has a row of its own: there never is a former one to be looked up. */
+  rowPerEvent?: true;
   on: {
     [T in E['type']]?: (row: Row | undefined, event: Recorded<Extract<E, { type: T }>>) => Row | undefined;
   };

@@ -41,7 +41,7 @@ export class ReadModel<R extends object> {
 
   /** The current row of a key; undefined where there is none. */
   async get(key: string): Promise<R | undefined> {
-    return (await this.#row(key))?.value;
+    return (await this.#row(key)).value;
   }
 
   /** The current row of a key where this node has it in memory. */
@@ -79,7 +79,7 @@ export class ReadModel<R extends object> {
   async apply(event: Recorded): Promise<R | undefined> {
     if (!this.#projection.on[event.type]) return undefined;
     const key = this.#projection.key(event);
-    const row = await this.#row(key);
+    const row = this.#projection.rowPerEvent ? undefined : await this.#row(key);
     if (row && row.position >= event.position) return row.value;
     const value = fold(this.#projection, row?.value, [event]) as R | undefined;
     this.#overlay.set(key, { key, value, position: event.position });
@@ -109,13 +109,14 @@ export class ReadModel<R extends object> {
     return this.#store.checkpoint(this.table);
   }
 
-  async #row(key: string): Promise<Row<R> | undefined> {
+  /** A row, also of what never was there: it is older than everything. */
+  async #row(key: string): Promise<Row<R>> {
     const kept = this.#overlay.get(key) ?? this.#known.get(key);
     if (kept) return kept;
     const applied = this.#applied;
-    const row = await this.#store.get<R>(this.table, key);
+    const row = (await this.#store.get<R>(this.table, key)) ?? { key, value: undefined, position: '' };
     // What was changed while the store was asked may be in the answer or not: it is not kept then.
-    if (row && applied === this.#applied) this.#known.set(key, row);
+    if (applied === this.#applied) this.#known.set(key, row);
     return row;
   }
 

@@ -70,18 +70,16 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       return { ...write, revision, isThere: events.length < write.events.length };
     });
     let position = head();
+    let last = 0;
     for (const { stream, revision, events, encoded, isThere } of remaining) {
-      if (isThere) continue;
       events.forEach(({ id, type }, i) => {
+        if (isThere) return (last = Math.max(last, statements.positionOf.get(id)!.position));
         const { data, metadata } = encoded[i]!;
-        position += 1;
+        last = position += 1;
         statements.insert.run(position, id, stream, nextRevision(revision) + i, type, data, metadata);
       });
     }
-    const last = writes
-      .flatMap(({ events }) => events)
-      .map(({ id }) => statements.positionOf.get(id)!.position);
-    return positionOf(logId, last.length > 0 ? Math.max(...last) : position);
+    return positionOf(logId, last || position);
   }
 
   // A savepoint within the group's transaction: an append that fails halfway leaves nothing behind.
