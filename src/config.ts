@@ -21,11 +21,14 @@ export type Config = Readonly<{
   readAccess: 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
+  /** How many processes serve together. */
+  workers: number;
 }>;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const LEAST_BODY = 1024;
 const MOST_BODY = 768 * 1024;
+const MOST_WORKERS = 64;
 
 /** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -44,6 +47,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
+      WORKERS: setting(readWorkers)({ default: 1 }),
     },
     { reporter: ({ errors }) => refuse(errors) },
   );
@@ -59,6 +63,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     readAccess: settings.READ_ACCESS as Config['readAccess'],
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    workers: settings.WORKERS,
   };
 }
 
@@ -162,4 +167,11 @@ function readBodyLimit(text: string): number {
   return isPossible
     ? bytes
     : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
+}
+
+function readWorkers(text: string): number {
+  const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
+  return isPossible
+    ? Number(text)
+    : wrong(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
 }

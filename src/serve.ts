@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { makeListener } from './api/listener.ts';
 import { trustFunction } from './api/forwarded.ts';
 import { makeServe } from './api/serve.ts';
-import { startService } from './compose.ts';
+import { type Service, startService } from './compose.ts';
 import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
@@ -23,26 +23,29 @@ export type Serving = {
   rootUrl: string;
   /** The administrator's client, when this start made it. */
   madeRoot: StaticClient | undefined;
-  service: Awaited<ReturnType<typeof startService>>;
+  service: Service;
   /** Takes no further request, answers those under way, then writes and closes everything. */
   stop(): Promise<void>;
 };
 
-/** Starts the whole service; `checkReplies` checks every reply against its schema, for tests. */
+/**
+ * Starts the whole service; where it is `prepared`, what a start does once is done already.
+ * `checkReplies` checks every reply against its schema, for tests.
+ */
 export async function serve(
   config: Config,
-  { log, checkReplies = false }: { log: Logger; checkReplies?: boolean },
+  {
+    log,
+    prepared = false,
+    checkReplies = false,
+  }: { log: Logger; prepared?: boolean; checkReplies?: boolean },
 ): Promise<Serving> {
   const service = await startService(config, log);
   try {
-    const madeRoot = await synchroniseStaticClients(service, {
-      configured: config.staticClients,
-      dataDir: config.dataDir,
-    });
+    const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
     const server = await listen(config);
     const port = (server.address() as AddressInfo).port;
-    const rootUrl =
-      config.rootUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',
       makeListener(
@@ -80,6 +83,28 @@ export async function serve(
     await service.close();
     throw error;
   }
+}
+
+/** What a start does once, however many processes serve then. Answers the administrator's client when it made it. */
+export async function prepare(config: Config, log: Logger): Promise<StaticClient | undefined> {
+  const service = await startService(config, log);
+  try {
+    return await prepareStaticClients(service, config);
+  } finally {
+    await service.close();
+  }
+}
+
+function prepareStaticClients(
+  service: Service,
+  { staticClients: configured, dataDir }: Config,
+): Promise<StaticClient | undefined> {
+  return synchroniseStaticClients(service, { configured, dataDir });
+}
+
+/** The address that callers use, of a service that listens at this port. */
+export function rootUrlAt({ rootUrl, host }: Config, port: number): string {
+  return rootUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function listen({ host, port }: Config): Promise<Server> {

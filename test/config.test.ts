@@ -27,6 +27,7 @@ describe('the settings', () => {
       readAccess: undefined,
       logLevel: 'info',
       maxBodyBytes: 524_288,
+      workers: 1,
     });
   });
 
@@ -43,6 +44,7 @@ describe('the settings', () => {
       READ_ACCESS: 'guarded',
       LOG_LEVEL: 'debug',
       MAX_BODY_BYTES: '768KiB',
+      WORKERS: '64',
       SOMETHING_ELSE: 'ignored',
     });
     expect(config).toMatchObject({
@@ -56,6 +58,7 @@ describe('the settings', () => {
       trustProxy: ['loopback', '10.0.0.0/8'],
       readAccess: 'guarded',
       maxBodyBytes: 786_432,
+      workers: 64,
     });
     expect(config.allowedCorsOrigin).toEqual(/^https:/);
     expect(config.secretKeys!.map(({ id }) => id)).toEqual(['b', 'a']);
@@ -82,6 +85,10 @@ describe('the settings', () => {
     ['LOG_LEVEL', 'loud', /trace/],
     ['MAX_BODY_BYTES', '1MiB', /1024 to 786432/],
     ['MAX_BODY_BYTES', '786433', /1024 to 786432/],
+    ['WORKERS', '0', /1 to 64/],
+    ['WORKERS', '65', /1 to 64/],
+    ['WORKERS', '2.5', /1 to 64/],
+    ['WORKERS', '', /1 to 64/],
     ['SECRET_KEYS', 'secret', /JSON/],
     ['SECRET_KEYS', '[]', /at least one/],
     ['SECRET_KEYS', JSON.stringify([key('a'), key('b', 31)]), /\[1\]\.key must be base64 of 32 bytes/],

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { type Agent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 export type RawReply = { status: number; headers: IncomingMessage['headers']; text: string; body: ErrorBody };
@@ -13,9 +13,15 @@ export type ErrorBody = {
 /** Sends exactly this: node's fetch would correct or refuse some of it. */
 export async function rawRequest(
   url: string,
-  options: { method?: string; path?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
+  options: {
+    method?: string;
+    path?: string;
+    headers?: Record<string, string>;
+    body?: string | Buffer;
+    agent?: Agent | false;
+  } = {},
 ): Promise<RawReply> {
-  const { method = 'GET', path, headers = {}, body } = options;
+  const { method = 'GET', path, headers = {}, body, agent } = options;
   const { hostname, port, pathname, search } = new URL(url);
   const length =
     body === undefined || 'transfer-encoding' in headers
@@ -27,6 +33,7 @@ export async function rawRequest(
     method,
     path: path ?? pathname + search,
     headers: { ...length, ...headers },
+    agent,
   });
   request.on('error', () => undefined);
   request.end(body);

@@ -13,7 +13,10 @@ const MOST_TOKENS = 10_000;
  * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
  * and a plain Error when a client's token is missing from the secret store: that is our fault, not the caller's.
  */
-export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; secretStore: SecretStore }) {
+export function makeFindSigner(parts: {
+  projector: Pick<Projector, 'clients' | 'fresh'>;
+  secretStore: SecretStore;
+}) {
   const { projector, secretStore } = parts;
 
   // By credentialId, under which there is never another token: the client's row says which of them counts.
@@ -36,7 +39,9 @@ export function makeFindSigner(parts: { projector: Pick<Projector, 'clients'>; s
       tokens.set(credential.id, token);
       return token;
     }
-    // A reset between the two reads destroys the entry that the row named: the row names another one by now.
+    // A reset between the two reads, in another process perhaps, destroys the entry that the row named: the row names
+    // another one by now.
+    await projector.fresh();
     const current = await usable(clientId, now);
     if (current.credential.id !== credential.id) return tokenOf(current, now);
     throw new Error(`the secret store has no entry ${credential.id}, which client ${clientId} refers to`);

@@ -95,11 +95,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       return { position };
     },
     async read(stream, { fromRevision = 0 } = {}) {
+      // Asked first: what another process appends between the two is then among the events.
+      const last = statements.lastRevision.get(stream)?.revision;
       const events = statements.read.all(stream, fromRevision).map((row) => recorded(row, logId));
-      return {
-        events,
-        revision: events.at(-1)?.revision ?? statements.lastRevision.get(stream)?.revision ?? 'none',
-      };
+      return { events, revision: events.at(-1)?.revision ?? last ?? 'none' };
     },
     async readLast(stream) {
       const row = statements.readLast.get(stream);

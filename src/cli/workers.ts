@@ -1,0 +1,108 @@
+import cluster, { type Worker } from 'node:cluster';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { prepare, rootUrlAt, serve, type Serving } from '../serve.ts';
+import { untilSignal } from './untilSignal.ts';
+
+/** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */
+const RESTART_PAUSE = 1000;
+
+/** A worker ended before it listened; why, it has told itself. */
+export class WorkerFailed extends Error {}
+
+/** Whether this process is one of several that serve together. */
+export function isWorker({ workers }: Config): boolean {
+  return workers > 1 && cluster.isWorker;
+}
+
+/**
+ * Serves with several processes that share the port and the data directory, and replaces each that ends. This process
+ * only watches over them. Throws WorkerFailed when one cannot start.
+ */
+export async function serveWithWorkers(
+  config: Config,
+  { log }: { log: Logger },
+): Promise<Omit<Serving, 'service'>> {
+  const madeRoot = await prepare(config, log);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function keep(first: Running): Promise<void> {
+    for (let { worker, ended } = first; ; { worker, ended } = startWorker()) {
+      const how = await ended;
+      if (!signal.aborted) {
+        log.warn({ worker: worker.process.pid, ...how }, 'a worker ended: another one takes its place');
+        await sleep(RESTART_PAUSE, undefined, { signal }).catch(() => undefined);
+      }
+      if (signal.aborted) return;
+    }
+  }
+
+  try {
+    // One ahead of the others: what keeps it from starting is told once.
+    const first = startWorker();
+    const port = await portOf(first);
+    const others = Array.from({ length: config.workers - 1 }, startWorker);
+    await Promise.all(others.map(portOf));
+    const kept = [first, ...others].map(keep);
+    return {
+      port,
+      rootUrl: rootUrlAt(config, port),
+      madeRoot,
+      async stop() {
+        stopping.abort();
+        letGo();
+        await Promise.all(kept);
+      },
+    };
+  } catch (error) {
+    letGo();
+    throw error;
+  }
+}
+
+/** What one of the workers does: it serves until it is told to stop, or the process that started it is gone. */
+export async function work(config: Config, log: Logger): Promise<void> {
+  const letGo = untilLetGo(cluster.worker!);
+  try {
+    const serving = await serve(config, { log, prepared: true });
+    const signal = await Promise.race([untilSignal(), letGo]);
+    log.info({ signal }, 'a worker stops: it answers the requests under way');
+    await serving.stop();
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+/** `ended` resolves, with how it ended, once the worker is gone or could not be made at all. */
+type Running = { worker: Worker; ended: Promise<object> };
+
+function startWorker(): Running {
+  const worker = cluster.fork();
+  const ended = new Promise<object>((resolve) => {
+    worker.once('exit', (code, signal) => resolve({ code, signal }));
+    // What could not be sent to a worker that is dying is an error too, and its exit follows.
+    worker.on('error', (err) => worker.process.pid === undefined && resolve({ err }));
+  });
+  return { worker, ended };
+}
+
+function portOf({ worker, ended }: Running): Promise<number> {
+  return new Promise((resolve, reject) => {
+    worker.once('listening', ({ port }) => resolve(port));
+    void ended.then(() => reject(new WorkerFailed('a worker could not start')));
+  });
+}
+
+/** Tells all workers to stop, as the end of this process would. A signal would be the second one where all had it already. */
+function letGo(): void {
+  for (const worker of Object.values(cluster.workers!))
+    if (worker!.isConnected()) worker!.process.disconnect();
+}
+
+function untilLetGo(worker: Worker): Promise<string> {
+  // Else node ends the process at once, in the middle of its requests.
+  worker.exitedAfterDisconnect = true;
+  return new Promise((resolve) => worker.once('disconnect', () => resolve('disconnect')));
+}
