@@ -1,18 +1,31 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
+import type { Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
-import { type AuditEntry, everyEvent } from './entityHistory.ts';
+import { type AuditEntry, auditedTypes, auditEntry } from './auditEntry.ts';
+
+/** Some changes of one actor that are near each other in the log, in its order. */
+export type ActorHistoryRow = { entries: AuditEntry[] };
+
+/** Positions that differ in so many last digits only share a row. */
+const DIGITS = 2;
 
 /** What the keys of one actor's changes begin with. */
 export function actorPrefix(clientId: string): string {
   return `${clientId}\n`;
 }
 
-/** The changes that each clientId made, in the order of the log: keys are the actor, then the position. */
-export const actorHistory: Projection<AuditEntry, ClientEvent | RoleEvent> = {
+/** The changes that each clientId made: keys are the actor, then the position without its last digits. */
+export const actorHistory: Projection<ActorHistoryRow, ClientEvent | RoleEvent> = {
   name: 'actor-history',
-  version: 1,
-  rowPerEvent: true,
-  key: ({ metadata, position }) => actorPrefix(metadata.actor) + position,
-  on: everyEvent,
+  version: 2,
+  key: ({ metadata, position }) => actorPrefix(metadata.actor) + position.slice(0, -DIGITS),
+  on: Object.fromEntries(auditedTypes.map((type) => [type, withEntry])),
 };
+
+function withEntry(
+  row: ActorHistoryRow | undefined,
+  event: Recorded<ClientEvent | RoleEvent>,
+): ActorHistoryRow {
+  return { entries: [...(row?.entries ?? []), auditEntry(event)] };
+}

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
+import { makeClientHistory } from './clientHistory.ts';
 import type { Config } from './config.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
@@ -83,7 +84,16 @@ export async function startService(config: Config, log: Logger) {
     await projector.fresh();
     await Promise.all([projector.clients.checkpoint(), secretStore.list({ limit: 1 })]);
   }
-  const services = { ...stores, projector, makeSecret, handleCommand, lastUsed, authenticate, checkBackends };
+  const services = {
+    ...stores,
+    projector,
+    makeSecret,
+    handleCommand,
+    lastUsed,
+    authenticate,
+    clientHistory: makeClientHistory(eventStore),
+    checkBackends,
+  };
   return {
     ...services,
     endpoints: declareEndpoints(services),

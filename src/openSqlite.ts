@@ -7,6 +7,9 @@ export type Sqlite = Database.Database;
 /** How long (ms) a write waits for another process's. */
 const BUSY_TIMEOUT = 5000;
 
+/** Pages of a file that a process keeps in memory, as soon as it has read so many. */
+const CACHE_KIB = 16 * 1024;
+
 /**
  * Opens a SQLite file, made for its owner only where there is none. `FULL` makes a commit durable before it returns;
  * with `NORMAL` a power cut may take the last ones back, whole. `secureDelete` overwrites what is deleted.
@@ -23,6 +26,7 @@ export function openSqlite(
     db.pragma('journal_mode = WAL');
     db.pragma(`synchronous = ${synchronous}`);
     db.pragma('trusted_schema = OFF');
+    db.pragma(`cache_size = -${CACHE_KIB}`);
     // Without it, REPLACE removes rows behind the back of the triggers that refuse just that.
     db.pragma('recursive_triggers = ON');
     if (secureDelete) db.pragma('secure_delete = ON');

@@ -2,25 +2,27 @@ import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/
 import type { Logger } from 'pino';
 import { actorHistory } from '../projections/actorHistory.ts';
 import { clients } from '../projections/clients.ts';
-import { entityHistory } from '../projections/entityHistory.ts';
+import { roleHistory } from '../projections/roleHistory.ts';
 import { roles, type RoleRow } from '../projections/roles.ts';
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
 import { ApiError } from './domain/errors.ts';
 import { RoleGraph } from './domain/roleGraph.ts';
 import type { Event, Position, Recorded } from './event.ts';
-import type { EventStore, Revision } from './eventStore/eventStore.ts';
+import type { Batch, EventStore, Revision } from './eventStore/eventStore.ts';
 import { ROLES_STREAM, isAuthStream } from './streams.ts';
 import { holdLease } from './readStore/lease.ts';
 import type { Projection } from './projection.ts';
 import type { ReadStore } from './readStore/readStore.ts';
-import { readModel, type ReadModel } from './readModel.ts';
+import { readModel } from './readModel.ts';
 import { waitingRoom } from './waitingRoom.ts';
 
 type AuthEvent = ClientEvent | RoleEvent;
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
 const MOST_UNWRITTEN = 20_000;
+/** The same of a node that is far behind: whoever writes many rows at once writes them beside each other. */
+const MOST_UNWRITTEN_BEHIND = 200_000;
 /** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
 const WRITE_DELAY = 20;
 /** How often (ms) a node that does not write asks how far the tables have come. */
@@ -44,7 +46,7 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
 export class UnknownEvent extends Error {}
 
 /** Every projection that has a table. */
-export const allProjections = [clients, roles, entityHistory, actorHistory] as unknown as Projection<
+export const allProjections = [clients, roles, roleHistory, actorHistory] as unknown as Projection<
   object,
   Event
 >[];
@@ -54,7 +56,7 @@ export function openReadModels(store: ReadStore) {
   return {
     clients: readModel(clients, store),
     roles: readModel(roles, store),
-    entityHistory: readModel(entityHistory, store),
+    roleHistory: readModel(roleHistory, store),
     actorHistory: readModel(actorHistory, store),
     /** All roles with their expansions, and the revision of the stream `roles` that they are at. */
     roleGraph: new RoleGraph<RoleRow>(),
@@ -75,7 +77,7 @@ export async function startProjector(options: {
 }): Promise<Projector> {
   const { eventStore, readStore, log, holder } = options;
   const models = openReadModels(readStore);
-  const tables = [models.clients, models.roles, models.entityHistory, models.actorHistory];
+  const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const stopping = new AbortController();
   const waiting = waitingRoom();
   const lease = holdLease({
@@ -96,6 +98,9 @@ export async function startProjector(options: {
   /** The role-expansion index from its table; following starts at the table that is furthest behind. */
   async function load(): Promise<Position> {
     const checkpoints = await Promise.all(tables.map((model) => model.checkpoint()));
+    // Looking for rows in a table that is there costs less.
+    for (const [i, { table }] of tables.entries())
+      if (checkpoints[i] === undefined) await readStore.commit(table, []);
     const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0]!;
     const rows: RoleRow[] = [];
     for await (const row of models.roles.all()) rows.push(row.value);
@@ -105,26 +110,25 @@ export async function startProjector(options: {
     return after;
   }
 
-  async function apply(event: Recorded<AuthEvent>): Promise<void> {
-    if (!isAuthStream(event.stream)) return;
-    if (!(event.type in entityHistory.on)) {
-      throw new UnknownEvent(
-        `event ${event.position} in stream ${event.stream} is of type ${event.type}, which this release cannot read: ` +
-          'run a newer one',
-      );
+  /** Nothing waits in between: who asks sees all of a batch, or nothing of it. */
+  async function applyAll(batch: Batch): Promise<void> {
+    const events = batch.events.filter(({ stream }) => isAuthStream(stream)) as Recorded<AuthEvent>[];
+    const unknown = events.find(({ type }) => !(type in actorHistory.on));
+    const known = unknown ? events.slice(0, events.indexOf(unknown)) : events;
+    const before = await Promise.all(tables.map((model) => model.rowsBefore(known)));
+    for (const event of known) {
+      const rows = tables.map((model, i) => model.apply(event, before[i] as never));
+      if (event.stream === ROLES_STREAM)
+        followRole(event as Recorded<RoleEvent>, rows[1] as RoleRow | undefined);
     }
-    const isRole = event.stream === ROLES_STREAM;
-    const model: ReadModel<object> = isRole ? models.roles : models.clients;
-    const [row] = await Promise.all([
-      model.apply(event),
-      models.entityHistory.apply(event),
-      models.actorHistory.apply(event),
-    ]);
-    if (isRole) {
-      if (row) models.roleGraph.set(row as RoleRow);
-      else models.roleGraph.delete((event as Recorded<RoleEvent>).data.roleId);
-      models.rolesRevision = event.revision;
-    }
+    if (unknown) throw new UnknownEvent(whyUnknown(unknown));
+    position = batch.position;
+  }
+
+  function followRole(event: Recorded<RoleEvent>, row: RoleRow | undefined): void {
+    if (row) models.roleGraph.set(row);
+    else models.roleGraph.delete(event.data.roleId);
+    models.rolesRevision = event.revision;
   }
 
   const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
@@ -152,12 +156,12 @@ export async function startProjector(options: {
 
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: position, signal })) {
-      for (const event of batch.events) await apply(event as Recorded<AuthEvent>);
-      position = batch.position;
+      await applyAll(batch);
       waiting.admit(position);
-      while (unwritten() > MOST_UNWRITTEN && !signal.aborted) {
+      const most = batch.live ? MOST_UNWRITTEN : MOST_UNWRITTEN_BEHIND;
+      while (unwritten() > most && !signal.aborted) {
         await write();
-        if (unwritten() > MOST_UNWRITTEN) await sleep(100);
+        if (unwritten() > most) await sleep(100);
       }
       if (batch.events.length > 0) planWrite();
     }
@@ -220,4 +224,8 @@ export async function startProjector(options: {
       waiting.close();
     },
   };
+}
+
+function whyUnknown({ position, stream, type }: Recorded): string {
+  return `event ${position} in stream ${stream} is of type ${type}, which this release cannot read: run a newer one`;
 }

@@ -21,15 +21,22 @@ export function tableOf(projection: { name: string; version: number }): string {
   return `${projection.name}-v${projection.version}`;
 }
 
+/** What an event makes of its row. */
+export function applied<Row, E extends Event>(
+  projection: Projection<Row, E>,
+  row: Row | undefined,
+  event: Recorded<E>,
+): Row | undefined {
+  type Handler = ((row: Row | undefined, event: Recorded<E>) => Row | undefined) | undefined;
+  const handler = projection.on[event.type as E['type']] as Handler;
+  return handler ? handler(row, event) : row;
+}
+
 /** What events of one row make of it, in their order. */
 export function fold<Row, E extends Event>(
   projection: Projection<Row, E>,
   row: Row | undefined,
   events: readonly Recorded<E>[],
 ): Row | undefined {
-  type Handler = ((row: Row | undefined, event: Recorded<E>) => Row | undefined) | undefined;
-  return events.reduce((before, event) => {
-    const handler = projection.on[event.type as E['type']] as Handler;
-    return handler ? handler(before, event) : before;
-  }, row);
+  return events.reduce((before, event) => applied(projection, before, event), row);
 }

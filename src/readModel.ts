@@ -1,5 +1,6 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Position, Recorded } from './event.ts';
-import { fold, type Projection, tableOf } from './projection.ts';
+import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
 
@@ -11,11 +12,19 @@ export function readModel<R extends object, E extends Event>(
   projection: Projection<R, E>,
   store: ReadStore,
 ): ReadModel<R> {
-  return new ReadModel<R>(projection as unknown as Projection<object, Event>, store);
+  return new ReadModel<R>(projection as unknown as Projection<object, Event>, { store, isNew: false });
+}
+
+/** The same of a table that is not there yet, and that nobody else writes: until it is, nothing is looked up in it. */
+export function newReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
+  return new ReadModel<object>(projection, { store, isNew: true });
 }
 
 /** Rows that are read at a time where all are wanted. */
 const PAGE = 500;
+/** Rows that are written at a time: some milliseconds' work. */
+const AT_ONCE = 1000;
+const NO_ROWS: ReadonlyMap<string, Row<object>> = new Map();
 
 /**
  * A projection as this node sees it: the shared rows of the read store, with this node's newer ones laid over them.
@@ -32,11 +41,13 @@ export class ReadModel<R extends object> {
   /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
   #known = new RecentlyUsed<Row<R>>(MOST_KNOWN);
   #applied = 0;
+  #isNew: boolean;
 
-  constructor(projection: Projection<object, Event>, store: ReadStore) {
+  constructor(projection: Projection<object, Event>, { store, isNew }: { store: ReadStore; isNew: boolean }) {
     this.#projection = projection;
     this.table = tableOf(projection);
     this.#store = store;
+    this.#isNew = isNew;
   }
 
   /** The current row of a key; undefined where there is none. */
@@ -75,13 +86,29 @@ export class ReadModel<R extends object> {
     } while (after !== undefined);
   }
 
-  /** Folds one event in, unless its row is newer already. Answers the row it concerns; undefined when it is removed. */
-  async apply(event: Recorded): Promise<R | undefined> {
-    if (!this.#projection.on[event.type]) return undefined;
-    const key = this.#projection.key(event);
-    const row = this.#projection.rowPerEvent ? undefined : await this.#row(key);
+  /** The rows that these events change and that are not in memory. */
+  async rowsBefore(events: readonly Recorded[]): Promise<ReadonlyMap<string, Row<R>>> {
+    if (this.#projection.rowPerEvent) return NO_ROWS as ReadonlyMap<string, Row<R>>;
+    const keys = new Set(this.#concerning(events).map((event) => this.#projection.key(event)));
+    if (this.#isNew) return new Map([...keys].map((key) => [key, { key, value: undefined, position: '' }]));
+    const missing = [...keys].filter((key) => !this.#overlay.has(key) && !this.#known.get(key));
+    const rows = await Promise.all(missing.map((key) => this.#read(key)));
+    return new Map(rows.map((row) => [row.key, row]));
+  }
+
+  /**
+   * Folds one event in, unless its row is newer already. Answers the row it concerns; undefined when it is removed.
+   * `before` holds what `rowsBefore` gave for it, asked for since the last event was folded in.
+   */
+  apply(event: Recorded, before: ReadonlyMap<string, Row<R>>): R | undefined {
+    const projection = this.#projection;
+    if (!projection.on[event.type]) return undefined;
+    const key = projection.key(event);
+    const row = projection.rowPerEvent
+      ? undefined
+      : (this.#overlay.get(key) ?? this.#known.get(key) ?? before.get(key)!);
     if (row && row.position >= event.position) return row.value;
-    const value = fold(this.#projection, row?.value, [event]) as R | undefined;
+    const value = applied(projection, row?.value, event) as R | undefined;
     this.#overlay.set(key, { key, value, position: event.position });
     this.#known.delete(key);
     this.#applied += 1;
@@ -93,9 +120,20 @@ export class ReadModel<R extends object> {
     return this.#overlay.size;
   }
 
-  /** Writes the overlay to the shared table, whose checkpoint moves to the position. */
+  /**
+   * Writes the overlay to the shared table, whose checkpoint moves to the position at the end. In their order, and some at
+   * a time: whoever else writes to the store, or waits for this process, gets a turn in between.
+   */
   async write(position: Position): Promise<void> {
-    await this.#store.commit(this.table, [...this.#overlay.values()], position);
+    const rows = [...this.#overlay.values()];
+    this.#isNew = false;
+    if (rows.length > AT_ONCE) rows.sort((a, b) => compareBytes(a.key, b.key));
+    for (let at = AT_ONCE; at < rows.length; at += AT_ONCE) {
+      await this.#store.commit(this.table, rows.slice(at - AT_ONCE, at));
+      await turnOfTheLoop();
+    }
+    const written = rows.length - (rows.length % AT_ONCE || AT_ONCE);
+    await this.#store.commit(this.table, rows.slice(Math.max(0, written)), position);
     this.settle(position);
   }
 
@@ -114,10 +152,19 @@ export class ReadModel<R extends object> {
     const kept = this.#overlay.get(key) ?? this.#known.get(key);
     if (kept) return kept;
     const applied = this.#applied;
-    const row = (await this.#store.get<R>(this.table, key)) ?? { key, value: undefined, position: '' };
+    const row = await this.#read(key);
     // What was changed while the store was asked may be in the answer or not: it is not kept then.
     if (applied === this.#applied) this.#known.set(key, row);
     return row;
+  }
+
+  async #read(key: string): Promise<Row<R>> {
+    const row = this.#isNew ? undefined : await this.#store.get<R>(this.table, key);
+    return row ?? { key, value: undefined, position: '' };
+  }
+
+  #concerning(events: readonly Recorded[]): readonly Recorded[] {
+    return events.filter((event) => this.#projection.on[event.type]);
   }
 
   /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */

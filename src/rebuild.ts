@@ -1,34 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { type Projection, tableOf } from './projection.ts';
 import type { Event } from './event.ts';
 import { type EventStore, StoreUnavailable } from './eventStore/eventStore.ts';
 import { holdLease, type Lease } from './readStore/lease.ts';
 import type { ReadStore } from './readStore/readStore.ts';
-import { readModel } from './readModel.ts';
+import { newReadModel } from './readModel.ts';
 import { isAuthStream } from './streams.ts';
 
-/** Rows that are gathered before they are written: it bounds the memory that a rebuild takes. */
-const MOST_UNWRITTEN = 5000;
+/** About how many bytes of memory a row that waits to be written takes. */
+const ROW_BYTES = 1500;
+/**
+ * Rows that are gathered before they are written: the more there are, the less often one that changes again is read and
+ * written. They may take half of the memory that this process is allowed.
+ */
+const MOST_UNWRITTEN = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
 /** How often (each 100 ms) it looks whether it is alone: longer than the lease of one that crashed lasts. */
 const MOST_WAITS = 80;
 
+type Stores = { eventStore: EventStore; readStore: ReadStore };
+
 /**
- * Builds a projection's table anew from the log, beside the one that answers, and lets it take over in one step.
- * Whoever answers from the old one goes on until then, and does not notice. `onProgress` is told of the events read.
- * Throws StoreUnavailable while another process does the same.
+ * Builds the tables of projections anew from the log, in one reading of it, beside those that answer, and lets each take
+ * over in one step. Whoever answers from the old ones goes on until then, and does not notice. `onProgress` is told of the
+ * events read. Throws StoreUnavailable while another process does the same.
  */
-export async function rebuild<R extends object, E extends Event>(
-  projection: Projection<R, E>,
-  { eventStore, readStore }: { eventStore: EventStore; readStore: ReadStore },
+export async function rebuild(
+  projections: readonly Projection<object, Event>[],
+  stores: Stores,
   onProgress: (events: number) => void,
 ): Promise<void> {
-  const lease = holdLease({ readStore, name: `rebuild ${projection.name}`, holder: randomUUID() });
+  const { readStore } = stores;
+  const leases = projections.map(({ name }) =>
+    holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() }),
+  );
   try {
-    await untilHeld(lease, projection.name);
-    await rebuildAlone(projection, { eventStore, readStore }, onProgress);
+    for (const [i, { name }] of projections.entries()) await untilHeld(leases[i]!, name);
+    await rebuildAlone(projections, stores, onProgress);
   } finally {
-    await lease.release();
+    for (const lease of leases) await lease.release();
   }
 }
 
@@ -40,22 +51,35 @@ async function untilHeld(lease: Lease, name: string): Promise<void> {
   }
 }
 
-async function rebuildAlone<R extends object, E extends Event>(
-  projection: Projection<R, E>,
-  { eventStore, readStore }: { eventStore: EventStore; readStore: ReadStore },
+async function rebuildAlone(
+  projections: readonly Projection<object, Event>[],
+  { eventStore, readStore }: Stores,
   onProgress: (events: number) => void,
 ): Promise<void> {
-  const draft = { ...projection, name: `${projection.name}-rebuild` };
-  await readStore.dropTable(tableOf(draft));
-  const model = readModel(draft, readStore);
+  const drafts = projections.map((projection) => {
+    const draft = { ...projection, name: `${projection.name}-rebuild` };
+    return { from: tableOf(draft), to: tableOf(projection), model: newReadModel(draft, readStore) };
+  });
+  for (const { from } of drafts) await readStore.dropTable(from);
   const done = new AbortController();
   let read = 0;
-  for await (const { events, position, live } of eventStore.subscribe({ signal: done.signal })) {
-    for (const event of events) if (isAuthStream(event.stream)) await model.apply(event);
-    onProgress((read += events.length));
-    if (!live && model.unwritten < MOST_UNWRITTEN) continue;
-    await model.write(position);
+  for await (const batch of eventStore.subscribe({ signal: done.signal })) {
+    const events = batch.events.filter(({ stream }) => isAuthStream(stream));
+    const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
+    for (const { model } of drafts) {
+      const before = await model.rowsBefore(events);
+      for (const event of events) model.apply(event, before);
+      if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
+    }
+    onProgress((read += batch.events.length));
     // The old table goes on while this one is built: it takes over once it has come at least as far.
-    if (live && (await readStore.replaceTable(tableOf(draft), tableOf(projection)))) done.abort();
+    if (batch.live && (await takeOver(drafts, readStore))) done.abort();
   }
+}
+
+/** Whether all have taken over. One that did writes no more: it is not asked again. */
+async function takeOver(drafts: { from: string; to: string }[], readStore: ReadStore): Promise<boolean> {
+  for (const draft of [...drafts])
+    if (await readStore.replaceTable(draft.from, draft.to)) drafts.splice(drafts.indexOf(draft), 1);
+  return drafts.length === 0;
 }

@@ -286,10 +286,10 @@ describe('on a directory that a service runs on', () => {
     isDone = true;
     await asking;
     expect(code).toBe(0);
-    expect(stdout).toMatch(/clients: built from \d+ events[^]*actor-history: built/);
+    expect(stdout).toMatch(/clients, roles, role-history, actor-history: built from \d+ events/);
     expect(answered).toBeGreaterThan(0);
     expect((await run('projections', 'status')).stdout).toMatch(
-      /entity-history-v1 +│ [0-9a-f]{12}\.\d{20} │ 0/,
+      /actor-history-v2 +│ [0-9a-f]{12}\.\d{20} │ 0/,
     );
     expect((await run('projections', 'rebuild', 'nonsense')).code).not.toBe(0);
   });

@@ -138,7 +138,7 @@ test(`nothing acknowledged is lost, and nothing is half done, through ${CRASHES}
   const stores = openStores({ dataDir, secretKeys: undefined });
   try {
     const before = await rowsOf(stores);
-    for (const projection of allProjections) await rebuild(projection, stores, () => undefined);
+    await rebuild(allProjections, stores, () => undefined);
     expect(before).toEqual(await rowsOf(stores));
   } finally {
     await stores.close();

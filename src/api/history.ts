@@ -1,12 +1,22 @@
-import { actorPrefix } from '../../projections/actorHistory.ts';
-import { type AuditEntry, entityPrefix } from '../../projections/entityHistory.ts';
+import { type ActorHistoryRow, actorPrefix } from '../../projections/actorHistory.ts';
+import type { AuditEntry } from '../../projections/auditEntry.ts';
+import { rolePrefix } from '../../projections/roleHistory.ts';
 import type { ReadModel } from '../readModel.ts';
 import type { Endpoint, EndpointReply } from './endpoint.ts';
-import { keyIn, limitOf, tokenFor } from './page.ts';
+import { keyIn, limitOf, notOurs, tokenFor } from './page.ts';
 import type { Services } from './services.ts';
 
+type Query = Record<string, string>;
+
 /** The endpoints that tell what was changed, by whom. */
-export function historyEndpoints({ projector }: Services): Endpoint[] {
+export function historyEndpoints({ projector, clientHistory }: Services): Endpoint[] {
+  async function pageOfClient(clientId: string, query: Query): Promise<EndpointReply> {
+    const text = keyIn(query['continuationToken']) ?? '0';
+    const fromRevision = /^\d{1,15}$/.test(text) ? Number(text) : notOurs();
+    const { entries, next } = await clientHistory(clientId, { fromRevision, limit: limitOf(query) });
+    return reply(entries, next === undefined ? undefined : String(next));
+  }
+
   const common = {
     dialects: ['current'],
     method: 'get',
@@ -29,7 +39,9 @@ export function historyEndpoints({ projector }: Services): Endpoint[] {
       description: `All changes of one client or role, through all its lives. ${order}`,
       handle({ params, query }) {
         const { entityType, entityId } = params as { entityType: string; entityId: string };
-        return page(projector.entityHistory, entityPrefix(entityType, entityId), query);
+        return entityType === 'client'
+          ? pageOfClient(entityId, query)
+          : pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
       },
     },
     {
@@ -39,16 +51,17 @@ export function historyEndpoints({ projector }: Services): Endpoint[] {
       scopes: 'auth:client-audit-history:<clientId>',
       title: 'List Audit History',
       description: `All changes that were made by one clientId. ${order}`,
-      handle: ({ params, query }) => page(projector.actorHistory, actorPrefix(params['clientId']!), query),
+      handle: ({ params, query }) =>
+        pageOfActor(projector.actorHistory, actorPrefix(params['clientId']!), query),
     },
   ];
 }
 
-/** A page goes on after a position in the log, so that nothing that comes later can move it. */
-async function page(
+/** A page goes on after a place that nothing which comes later can move. */
+async function pageOfRole(
   history: ReadModel<AuditEntry>,
   prefix: string,
-  query: Record<string, string>,
+  query: Query,
 ): Promise<EndpointReply> {
   const after = keyIn(query['continuationToken']);
   const { rows, last } = await history.list({
@@ -56,11 +69,48 @@ async function page(
     after: after === undefined ? undefined : prefix + after,
     limit: limitOf(query),
   });
-  const continuationToken = tokenFor(last?.slice(prefix.length));
-  return {
-    body: {
-      auditHistory: rows.map(({ value }) => value),
-      ...(continuationToken !== undefined && { continuationToken }),
-    },
-  };
+  return reply(
+    rows.map(({ value }) => value),
+    last?.slice(prefix.length),
+  );
+}
+
+/** Rows hold several entries each: a page ends behind so many of one row, or of the row after which it goes on. */
+async function pageOfActor(
+  history: ReadModel<ActorHistoryRow>,
+  prefix: string,
+  query: Query,
+): Promise<EndpointReply> {
+  const limit = limitOf(query);
+  const [key, count] = placeIn(keyIn(query['continuationToken']));
+  const begun = key === undefined ? undefined : await history.get(prefix + key);
+  const { rows, last } = await history.list({
+    prefix,
+    after: key === undefined ? undefined : prefix + key,
+    limit,
+  });
+  const all = [
+    ...(begun ? [{ key: prefix + key!, entries: begun.entries.slice(count), before: count }] : []),
+    ...rows.map((row) => ({ key: row.key, entries: row.value.entries, before: 0 })),
+  ];
+  const entries: AuditEntry[] = [];
+  for (const row of all) {
+    const taken = row.entries.slice(0, limit - entries.length);
+    entries.push(...taken);
+    const isCut = taken.length < row.entries.length;
+    if (isCut || (entries.length === limit && (row !== all.at(-1) || last !== undefined)))
+      return reply(entries, `${row.key.slice(prefix.length)}/${row.before + taken.length}`);
+  }
+  return reply(entries, last && `${last.slice(prefix.length)}/${all.at(-1)!.entries.length}`);
+}
+
+function placeIn(text: string | undefined): [key: string | undefined, count: number] {
+  if (text === undefined) return [undefined, 0];
+  const [, key, count] = /^(.+)\/(\d{1,9})$/.exec(text) ?? notOurs();
+  return [key!, Number(count)];
+}
+
+function reply(auditHistory: AuditEntry[], next: string | undefined): EndpointReply {
+  const continuationToken = tokenFor(next);
+  return { body: { auditHistory, ...(continuationToken !== undefined && { continuationToken }) } };
 }

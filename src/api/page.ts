@@ -18,10 +18,12 @@ export function tokenFor(key: string | undefined): string | undefined {
 export function keyIn(token: string | undefined): string | undefined {
   if (token === undefined) return undefined;
   const key = Buffer.from(token, 'base64url').toString();
-  if (tokenFor(key) !== token) {
-    throw new ApiError('InvalidRequestArguments', 'continuationToken must be one that an earlier page gave');
-  }
-  return key;
+  return tokenFor(key) === token ? key : notOurs();
+}
+
+/** Refuses a continuation token. */
+export function notOurs(): never {
+  throw new ApiError('InvalidRequestArguments', 'continuationToken must be one that an earlier page gave');
 }
 
 /** How much text (characters) goes out at once. */

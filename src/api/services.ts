@@ -1,3 +1,4 @@
+import type { ClientHistory } from '../clientHistory.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
@@ -14,6 +15,7 @@ export type Services = {
   handleCommand: HandleCommand;
   makeSecret: MakeSecret;
   lastUsed: LastUsed;
+  clientHistory: ClientHistory;
   authenticate: Authenticate;
   /** Throws when a store that the service needs does not answer. */
   checkBackends(): Promise<void>;

@@ -20,10 +20,12 @@ export function projectionsCommand(): Command {
     )
     .addArgument(new Argument('[name]', 'which one; all when left out').choices(names))
     .action((name?: string) =>
-      withStores(async (stores) => {
-        for (const projection of allProjections)
-          if (name === undefined || name === projection.name) await rebuildOne(stores, projection);
-      }),
+      withStores((stores) =>
+        rebuildAll(
+          stores,
+          allProjections.filter((projection) => name === undefined || name === projection.name),
+        ),
+      ),
     );
   return new Command('projections')
     .description('the read models, which are built from the log')
@@ -54,15 +56,18 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   console.log(`the log is at ${head}`);
 }
 
-async function rebuildOne(
+async function rebuildAll(
   { eventStore, readStore }: Stores,
-  projection: Projection<object, Event>,
+  projections: Projection<object, Event>[],
 ): Promise<void> {
-  const bar = progressBar(`rebuilding ${projection.name}`, countOf(await eventStore.head()));
+  const names = projections.map(({ name }) => name).join(', ');
+  const bar = progressBar(`rebuilding ${names}`, countOf(await eventStore.head()));
+  const began = performance.now();
   let read = 0;
-  await rebuild(projection, { eventStore, readStore }, (events) => bar.update((read = events)));
+  await rebuild(projections, { eventStore, readStore }, (events) => bar.update((read = events)));
   bar.stop();
-  console.log(`${projection.name}: built from ${read} events`);
+  const seconds = (performance.now() - began) / 1000;
+  console.log(`${names}: built from ${read} events in ${seconds.toFixed(1)} s`);
 }
 
 /** A position as a number of events: exact in a SQLite log, where positions count them. */

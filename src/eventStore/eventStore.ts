@@ -19,8 +19,14 @@ export type EventStore = {
    */
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
-  /** A stream's events from a revision on (0 when left out), and its last revision: 'none' while it has no event. */
-  read(stream: string, from?: { fromRevision?: number }): Promise<{ events: Recorded[]; revision: Revision }>;
+  /**
+   * A stream's events from a revision on (0 when left out), at most `limit` of them (all when left out), and the stream's
+   * last revision: 'none' while it has no event.
+   */
+  read(
+    stream: string,
+    options?: { fromRevision?: number; limit?: number },
+  ): Promise<{ events: Recorded[]; revision: Revision }>;
 
   /** The last event of a stream; undefined while it has none. */
   readLast(stream: string): Promise<Recorded | undefined>;

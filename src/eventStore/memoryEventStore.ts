@@ -61,8 +61,9 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
       const last = log.findLast(({ id }) => ids.has(id));
       return { position: last?.position ?? positionOf(logId, log.length) };
     },
-    async read(stream, { fromRevision = 0 } = {}) {
-      return { events: structuredClone(streamOf(stream).slice(fromRevision)), revision: revisionOf(stream) };
+    async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
+      const events = streamOf(stream).slice(fromRevision, fromRevision + limit);
+      return { events: structuredClone(events), revision: revisionOf(stream) };
     },
     async readLast(stream) {
       return structuredClone(streamOf(stream).at(-1));

@@ -9,6 +9,8 @@ import { wakeUp } from './wakeUp.ts';
 
 /** Events that a subscriber is given at a time. */
 const BATCH = 500;
+/** What SQLite takes for no limit. */
+const ALL = -1;
 /** How often (ms) a subscriber looks for other processes' events when nobody asked for the head of the log. */
 const POLL = 50;
 
@@ -39,15 +41,17 @@ const SCHEMA = `
     BEGIN SELECT RAISE(ABORT, 'events are only added at the end of the log'); END;
 `;
 
-type Row = {
-  position: number;
-  id: string;
-  stream: string;
-  revision: number;
-  type: string;
-  data: string;
-  metadata: string;
-};
+/** As lists, rows are read nearly twice as fast as they are as objects. */
+type Row = [
+  position: number,
+  id: string,
+  stream: string,
+  revision: number,
+  type: string,
+  data: string,
+  metadata: string,
+];
+const COLUMNS = 'position, id, stream, revision, type, data, metadata';
 
 /** The log in a SQLite file that several processes may share. Changes that come at the same time share a commit. */
 export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event: Event): void }): EventStore {
@@ -94,11 +98,12 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       sleeping.wake();
       return { position };
     },
-    async read(stream, { fromRevision = 0 } = {}) {
+    async read(stream, { fromRevision = 0, limit = ALL } = {}) {
       // Asked first: what another process appends between the two is then among the events.
       const last = statements.lastRevision.get(stream)?.revision;
-      const events = statements.read.all(stream, fromRevision).map((row) => recorded(row, logId));
-      return { events, revision: events.at(-1)?.revision ?? last ?? 'none' };
+      const events = statements.read.all(stream, fromRevision, limit).map((row) => recorded(row, logId));
+      const read = events.at(-1)?.revision;
+      return { events, revision: read === undefined || read < last! ? (last ?? 'none') : read };
     },
     async readLast(stream) {
       const row = statements.readLast.get(stream);
@@ -109,7 +114,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       let wasLive = false;
       while (!signal.aborted) {
         const rows = statements.batch.all(count, BATCH);
-        count = rows.at(-1)?.position ?? count;
+        count = rows.at(-1)?.[0] ?? count;
         const live = rows.length < BATCH;
         if (rows.length > 0 || !wasLive) {
           yield { events: rows.map((row) => recorded(row, logId)), position: positionOf(logId, count), live };
@@ -176,21 +181,28 @@ function prepare(db: Sqlite) {
       'SELECT revision FROM events WHERE stream = ? AND id = ?',
     ),
     positionOf: db.prepare<[string], { position: number }>('SELECT position FROM events WHERE id = ?'),
-    read: db.prepare<[string, number], Row>(
-      'SELECT * FROM events WHERE stream = ? AND revision >= ? ORDER BY revision',
-    ),
-    readLast: db.prepare<[string], Row>(
-      'SELECT * FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1',
-    ),
-    batch: db.prepare<[number, number], Row>(
-      'SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?',
-    ),
+    read: db
+      .prepare<[string, number, number], Row>(
+        `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`,
+      )
+      .raw(),
+    readLast: db
+      .prepare<[string], Row>(`SELECT ${COLUMNS} FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1`)
+      .raw(),
+    batch: db
+      .prepare<[number, number], Row>(
+        `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`,
+      )
+      .raw(),
   };
 }
 
-function recorded({ position, data, metadata, ...row }: Row, logId: string): Recorded {
+function recorded([position, id, stream, revision, type, data, metadata]: Row, logId: string): Recorded {
   return {
-    ...row,
+    id,
+    stream,
+    revision,
+    type,
     data: JSON.parse(data) as unknown,
     metadata: JSON.parse(metadata) as Metadata,
     position: positionOf(logId, position),

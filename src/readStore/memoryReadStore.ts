@@ -1,7 +1,7 @@
 import type { Position } from '../event.ts';
 import type { LeaseRecord, ReadStore, Row, StoredRow } from './readStore.ts';
 
-type Table = { rows: Map<string, Row<object>>; checkpoint: Position };
+type Table = { rows: Map<string, Row<object>>; checkpoint: Position | undefined };
 
 /** A read store in memory, for tests. */
 export function memoryReadStore(): ReadStore {
@@ -23,19 +23,21 @@ export function memoryReadStore(): ReadStore {
       return structuredClone(rows.slice(0, limit)) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
-      const table = tables.get(name) ?? { rows: new Map<string, Row<object>>(), checkpoint: position };
+      const table: Table = tables.get(name) ?? { rows: new Map(), checkpoint: position };
       tables.set(name, table);
       for (const row of structuredClone(rows)) {
         const known = table.rows.get(row.key);
         if (!known || row.position > known.position) table.rows.set(row.key, row);
       }
-      if (position > table.checkpoint) table.checkpoint = position;
+      if (position !== undefined && position > (table.checkpoint ?? '')) table.checkpoint = position;
     },
     checkpoint: async (table) => tables.get(table)?.checkpoint,
-    tables: async () => [...tables.keys()].sort(),
+    tables: async () =>
+      [...tables.keys()].filter((name) => tables.get(name)!.checkpoint !== undefined).sort(),
     async replaceTable(from, to) {
       const [next, current] = [tables.get(from), tables.get(to)];
-      if (!next || (current && next.checkpoint < current.checkpoint)) return false;
+      if (next?.checkpoint === undefined) return false;
+      if (current?.checkpoint !== undefined && next.checkpoint < current.checkpoint) return false;
       tables.set(to, next);
       tables.delete(from);
       return true;

@@ -15,8 +15,11 @@ export type ReadStore = {
   /** Rows in byte order of their keys (`a` and `A` differ), those with the prefix and after the given key, without tombstones. */
   list<Value>(table: string, page: Page): Promise<StoredRow<Value>[]>;
 
-  /** Writes rows, then moves the table's checkpoint; in one transaction where the engine can. */
-  commit(table: string, rows: Row<object>[], position: Position): Promise<void>;
+  /**
+   * Writes rows, then moves the table's checkpoint; in one transaction where the engine can. Without a position the
+   * checkpoint stays where it is: more rows are to come.
+   */
+  commit(table: string, rows: Row<object>[], position?: Position): Promise<void>;
 
   /** How far the table has come; undefined for a table that nothing was committed to. */
   checkpoint(table: string): Promise<Position | undefined>;

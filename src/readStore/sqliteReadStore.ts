@@ -79,7 +79,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
         const { put } = table(name)!;
         for (const { key, value, position: at } of rows)
           put.run(key, value === undefined ? null : JSON.stringify(value), at);
-        setCheckpoint.run(name, position);
+        if (position !== undefined) setCheckpoint.run(name, position);
       });
     },
     checkpoint: async (name) => checkpointOf.get(name)?.position,

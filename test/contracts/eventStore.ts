@@ -64,6 +64,14 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         ]);
       });
 
+      test('is read from a revision on, so many events at a time', async () => {
+        await append('s', 'none', event('0'), event('1'), event('2'));
+        const { events, revision } = await store.read('s', { fromRevision: 1, limit: 1 });
+        expect(events.map((each) => each.revision)).toEqual([1]);
+        expect(revision).toBe(2);
+        expect(await store.read('s', { fromRevision: 3, limit: 1 })).toEqual({ events: [], revision: 2 });
+      });
+
       test('gives positions that sort as text in the order of the log', async () => {
         const positions = [store.start];
         for (let i = 0; i < 12; i += 1) positions.push((await append(`s${i}`, 'any', event())).position);

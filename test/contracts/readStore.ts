@@ -57,6 +57,16 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       expect(await keys()).toEqual(['client']);
     });
 
+    test('rows may come ahead of the checkpoint, which then stays where it is', async () => {
+      await store.commit('t', [row('a', 5)]);
+      expect(await keys()).toEqual(['a']);
+      expect(await store.checkpoint('t')).toBeUndefined();
+      await store.commit('t', [], at(4));
+      await store.commit('t', [row('b', 6)]);
+      expect(await store.checkpoint('t')).toBe(at(4));
+      expect(await keys()).toEqual(['a', 'b']);
+    });
+
     test('lists are in the order of bytes, by prefix, in pages', async () => {
       const all = ['a', 'A', 'b', 'aa', 'a/', 'a\n1', 'é', '\u{1F600}', '\uFFFD'];
       await store.commit(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
-import { entityHistory } from '../../projections/entityHistory.ts';
+import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
@@ -28,6 +28,11 @@ const [first, second, third] = [
   '2026-01-01T12:00:01.000Z',
   '2026-01-01T12:00:02.000Z',
 ];
+
+const roleCreated: RoleEvent = {
+  type: 'RoleCreated',
+  data: { roleId: 'r', description: '', scopes: ['a'] },
+};
 
 describe('clients', () => {
   test('has a client from its creation on', () => {
@@ -88,10 +93,6 @@ describe('clients', () => {
 });
 
 describe('roles', () => {
-  const roleCreated: RoleEvent = {
-    type: 'RoleCreated',
-    data: { roleId: 'r', description: '', scopes: ['a'] },
-  };
   test('follows a role through its life', () => {
     expect(rowAfter(roles, roleCreated)).toEqual({
       roleId: 'r',
@@ -123,13 +124,20 @@ describe('the histories', () => {
     entityType: 'client',
   };
   test('have an entry of every event', () => {
-    expect(entityHistory.on.ClientDisabled!(undefined, event as never)).toEqual(entry);
-    expect(Object.keys(entityHistory.on).sort()).toEqual(
+    expect(actorHistory.on.ClientDisabled!(undefined, event as never)).toEqual({ entries: [entry] });
+    expect(Object.keys(actorHistory.on).sort()).toEqual(
       [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
     );
+    expect(Object.keys(roleHistory.on).sort()).toEqual(Object.keys(roles.on).sort());
   });
-  test('order the entries of an entity, and of an actor, by position', () => {
-    expect(entityHistory.key(event)).toBe(`client/a/client\n${event.position}`);
-    expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position}`);
+  test('of an actor holds what it did at near positions in one row, in order', () => {
+    const { entries } = rowAfter(actorHistory, created, disabled)!;
+    expect(entries.map(({ actionType }) => actionType)).toEqual(['created', 'client disabled']);
+    expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position.slice(0, -2)}`);
+  });
+  test('of a role holds a row for each change, in the order of the log', () => {
+    const role = recorded([roleCreated])[0]!;
+    expect(roleHistory.key(role as never)).toBe(`r\n${role.position}`);
+    expect(rowAfter(roleHistory, roleCreated)).toMatchObject({ actionType: 'created', entityId: 'r' });
   });
 });

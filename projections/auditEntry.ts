@@ -1,7 +1,6 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
 import type { Recorded } from '../src/event.ts';
-import type { Projection } from '../src/projection.ts';
 
 type AuthEvent = ClientEvent | RoleEvent;
 
@@ -36,24 +35,5 @@ export function auditEntry({ type, data, metadata }: Recorded<AuthEvent>): Audit
   return { clientId: metadata.actor, actionType: ACTION[type], created: metadata.at, ...entity };
 }
 
-/** Handlers that keep an entry of every event. */
-export const everyEvent = Object.fromEntries(
-  Object.keys(ACTION).map((type) => [type, (_: unknown, event: Recorded<AuthEvent>) => auditEntry(event)]),
-) as Projection<AuditEntry, AuthEvent>['on'];
-
-/** What the keys of one entity's history begin with. No id holds a line feed. */
-export function entityPrefix(entityType: string, entityId: string): string {
-  return `${entityType}/${entityId}\n`;
-}
-
-/** The changes of each entity in the order of the log: keys are the entity, then the position. */
-export const entityHistory: Projection<AuditEntry, AuthEvent> = {
-  name: 'entity-history',
-  version: 1,
-  rowPerEvent: true,
-  key(event) {
-    const { entityType, entityId } = auditEntry(event);
-    return entityPrefix(entityType, entityId) + event.position;
-  },
-  on: everyEvent,
-};
+/** The types of event that are told in histories: all there are. */
+export const auditedTypes = Object.keys(ACTION) as AuthEvent['type'][];

@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { minutesFromNow, startService, type OfficialClient, type TestService } from '../startService.ts';
+
+type Entry = { actionType: string; entityId: string; created: string };
+const CHANGES = 250;
+
+let service: TestService;
+let auth: OfficialClient;
+beforeAll(async () => {
+  service = await startService();
+  auth = service.current();
+  const settings = { description: '', expires: minutesFromNow(60), scopes: [] };
+  await auth['createClient']!('much/changed', settings);
+  await auth['createRole']!('much-changed', { description: '', scopes: [] });
+  for (let i = 0; i < CHANGES / 2; i += 1) {
+    await auth['updateClient']!('much/changed', { ...settings, description: `${i}` });
+    await auth['updateRole']!('much-changed', { description: `${i}`, scopes: [] });
+  }
+});
+afterAll(() => service.remove());
+
+async function pages(limit: number, page: (query: object) => Promise<unknown>): Promise<Entry[][]> {
+  const all: Entry[][] = [];
+  let continuationToken: string | undefined;
+  do {
+    const reply = (await page({ limit, ...(continuationToken && { continuationToken }) })) as {
+      auditHistory: Entry[];
+      continuationToken?: string;
+    };
+    all.push(reply.auditHistory);
+    continuationToken = reply.continuationToken;
+  } while (continuationToken);
+  return all;
+}
+
+describe('a history', () => {
+  const histories = {
+    'of a client': (query: object) => auth['getEntityHistory']!('client', 'much/changed', query),
+    'of a role': (query: object) => auth['getEntityHistory']!('role', 'much-changed', query),
+    'of who made the changes': (query: object) => auth['listAuditHistory']!(service.root.clientId, query),
+  };
+  test.each(Object.entries(histories))('%s is the same in pages of any size', async (_, history) => {
+    const whole = (await pages(1000, history)).flat();
+    expect(whole.length).toBeGreaterThan(CHANGES / 2);
+    expect(whole.map(({ created }) => created)).toEqual(whole.map(({ created }) => created).sort());
+    for (const limit of [1, 7, 100, whole.length]) {
+      const some = await pages(limit, history);
+      expect(some.flat()).toEqual(whole);
+      // The last page of a role's history may be empty: whether there is more is only known then.
+      expect(some.slice(0, -1).every((page) => page.length === limit)).toBe(true);
+    }
+  });
+
+  test('goes on after its page, however much came meanwhile', async () => {
+    const first = await auth['listAuditHistory']!(service.root.clientId, { limit: CHANGES });
+    await auth['createRole']!('later', { description: '', scopes: [] });
+    const { auditHistory } = await auth['listAuditHistory']!(service.root.clientId, {
+      continuationToken: first.continuationToken,
+    });
+    expect(auditHistory.at(-1)).toMatchObject({ entityId: 'later', actionType: 'created' });
+    expect(auditHistory).not.toContainEqual(first.auditHistory.at(-1));
+  });
+
+  test('refuses a continuation token of another kind', async () => {
+    const continuationToken = Buffer.from('no place').toString('base64url');
+    for (const history of [histories['of a client'], histories['of who made the changes']])
+      await expect(history({ continuationToken })).rejects.toMatchObject({
+        statusCode: 400,
+        body: { code: 'InvalidRequestArguments' },
+      });
+  });
+});
