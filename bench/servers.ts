@@ -49,12 +49,12 @@ export async function start(args: string[], env: Record<string, string> = {}): P
   };
 }
 
-/** Runs a command of the command line to its end; resolves with the seconds it took. */
+/** Runs a program to its end; resolves with the seconds it took. */
 export async function run(args: string[], env: Record<string, string>): Promise<number> {
   const began = performance.now();
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: 'ignore',
   });
   children.add(child);
   const code = await new Promise((resolve) => child.once('exit', resolve));

@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { StoreUnavailable } from './eventStore/eventStore.ts';
 
@@ -43,6 +44,31 @@ export function inTransaction<T>(db: Sqlite, work: () => T): T {
   } catch (error) {
     throw translated(error);
   }
+}
+
+/**
+ * The same for what is not urgent: while another process writes, this one goes on with other work and tries again a little
+ * later, where `inTransaction` holds it up. `db` must have been given to `doNotWait` before.
+ */
+export async function whenFree<T>(db: Sqlite, work: () => T): Promise<T> {
+  const until = performance.now() + BUSY_TIMEOUT;
+  for (;;) {
+    try {
+      return db.transaction(work).immediate();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw translated(error);
+    }
+    await sleep(5 + Math.random() * 10);
+  }
+}
+
+/** Makes writes fail nearly at once while another process writes. */
+export function doNotWait(db: Sqlite): void {
+  db.pragma('busy_timeout = 15');
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
 
 /** SQLite's own errors as the store being unavailable; any other as it is. */

@@ -1,5 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Position, Recorded } from './event.ts';
+import { makeGiveWay } from './giveWay.ts';
 import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
@@ -76,13 +77,15 @@ export class ReadModel<R extends object> {
     return { rows, last: present.length > page.limit ? rows.at(-1)!.key : last };
   }
 
-  /** All rows with a prefix, page by page: the rows of one page are as of one moment. */
+  /** All rows with a prefix, page by page: the rows of one page are as of one moment. Others get a turn after each. */
   async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
+    const giveWay = makeGiveWay();
     let after: string | undefined;
     do {
       const page = await this.list({ prefix, after, limit: PAGE });
       yield* page.rows;
       after = page.last;
+      await giveWay();
     } while (after !== undefined);
   }
 

@@ -1,4 +1,5 @@
 import { MAX_PAGE } from '../../schemas/constants.ts';
+import { makeGiveWay } from '../giveWay.ts';
 import { ApiError } from '../domain/errors.ts';
 import { validateRow } from './validate.ts';
 
@@ -39,6 +40,7 @@ export async function* piecesOf(
 ): AsyncGenerator<string> {
   let text = name === undefined ? '[' : `{${JSON.stringify(name)}:[`;
   let separator = '';
+  const giveWay = makeGiveWay();
   for await (const row of rows) {
     if (schema !== undefined) validateRow(schema, row);
     text += separator + JSON.stringify(row);
@@ -46,6 +48,7 @@ export async function* piecesOf(
     if (text.length < PIECE) continue;
     yield text;
     text = '';
+    await giveWay();
   }
   yield text + (name === undefined ? ']' : ']}');
 }

@@ -3,6 +3,7 @@ import { Argument, Command } from 'commander';
 import { piecesOf } from '../api/page.ts';
 import { allClients } from '../api/clients.ts';
 import { allRoles } from '../api/roles.ts';
+import { inBackground } from './inBackground.ts';
 import { withService } from './withService.ts';
 
 /** `authledger export`. */
@@ -12,6 +13,7 @@ export function exportCommand(): Command {
     .addArgument(new Argument('<what>').choices(['roles', 'clients']))
     .action((what: 'roles' | 'clients') =>
       withService(async (service) => {
+        inBackground();
         const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
         await pipeline(piecesOf(rows, {}), process.stdout, { end: false });
         process.stdout.write('\n');

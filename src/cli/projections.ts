@@ -6,6 +6,7 @@ import type { Event } from '../event.ts';
 import { type Projection, tableOf } from '../projection.ts';
 import { allProjections } from '../project.ts';
 import { rebuild } from '../rebuild.ts';
+import { inBackground } from './inBackground.ts';
 import { progressBar } from './progress.ts';
 
 /** `authledger projections`. */
@@ -60,6 +61,7 @@ async function rebuildAll(
   { eventStore, readStore }: Stores,
   projections: Projection<object, Event>[],
 ): Promise<void> {
+  inBackground();
   const names = projections.map(({ name }) => name).join(', ');
   const bar = progressBar(`rebuilding ${names}`, countOf(await eventStore.head()));
   const began = performance.now();

@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import { doNotWait, type Sqlite, whenFree } from '../openSqlite.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -15,6 +15,7 @@ type Raw = { key: string; value: string | null; position: Position };
 /** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   db.exec(SCHEMA);
+  doNotWait(db);
   const checkpointOf = db.prepare<[string], { position: Position }>(
     'SELECT position FROM checkpoints WHERE name = ?',
   );
@@ -73,7 +74,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       return (rows ?? []).map(parsed) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
-      inTransaction(db, () => {
+      await whenFree(db, () => {
         if (!table(name))
           db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
         const { put } = table(name)!;
@@ -90,7 +91,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
         .map(({ name }) => name);
     },
     async replaceTable(from, to) {
-      return inTransaction(db, () => {
+      return whenFree(db, () => {
         const [next, current] = [checkpointOf.get(from)?.position, checkpointOf.get(to)?.position];
         if (next === undefined || (current !== undefined && next < current)) return false;
         drop(to);
@@ -102,11 +103,11 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       });
     },
     async dropTable(name) {
-      inTransaction(db, () => drop(name));
+      await whenFree(db, () => drop(name));
     },
     readLease: async (name) => leaseOf.get(name),
     async swapLease(name, { expected, next }) {
-      return inTransaction(db, () => {
+      return whenFree(db, () => {
         const current = leaseOf.get(name);
         if (current?.holder !== expected?.holder || current?.counter !== expected?.counter) return false;
         db.prepare('DELETE FROM leases WHERE name = ?').run(name);
