@@ -106,7 +106,7 @@ function readReplies(socket: Socket): Waiting {
     }
     parts.push(part);
     missing -= part.length;
-    const isLast = isChunked ? part.subarray(-7).equals(LAST_CHUNK) : missing <= 0;
+    const isLast = isChunked ? part.subarray(-5).equals(LAST_CHUNK) : missing <= 0;
     if (isLast) finish();
   });
   const gone = (): void => waiting.reject(new Error('the server closed the connection'));
@@ -114,7 +114,7 @@ function readReplies(socket: Socket): Waiting {
   return waiting;
 }
 
-const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
 function bodyOf(parts: Buffer[], isChunked: boolean): string {
   const text = Buffer.concat(parts).toString();

@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/
 /** When others took longer than this (ms) in one turn of the event loop, the process has much to do. */
 const MUCH = 0.2;
 /** While it has, long work takes one part in so many of the time. */
-const SHARE = 10;
+const SHARE = 20;
 /** The longest pause (ms): long work goes on, however much there is to do. */
 const LONGEST = 200;
 

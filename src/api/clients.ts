@@ -11,6 +11,7 @@ import { existing } from '../domain/client.ts';
 import type { Event } from '../event.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
 import { clientSubject } from '../subjects.ts';
+import type { StoredRow } from '../readStore/readStore.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
 import { keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
@@ -33,7 +34,14 @@ async function shownClient(
 
 /** All clients as replies show them, in the order of their clientIds. */
 export async function* allClients(services: Shown, prefix?: string): AsyncGenerator<object> {
-  for await (const { value } of services.projector.clients.all(prefix)) yield shownClient(services, value);
+  yield* shownClients(services, services.projector.clients.all(prefix));
+}
+
+async function* shownClients(
+  services: Shown,
+  rows: AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>,
+): AsyncGenerator<object> {
+  for await (const { value } of rows) yield shownClient(services, value);
 }
 
 /** The endpoints about clients. */
@@ -87,9 +95,14 @@ export function clientEndpoints(services: Services): Endpoint[] {
           after: keyIn(continuationToken),
           limit: limitOf(query),
         });
-        const clients = await Promise.all(rows.map(({ value }) => shown(value)));
         const token = tokenFor(last);
-        return { body: { clients, ...(token !== undefined && { continuationToken: token }) } };
+        return {
+          pieces: piecesOf(shownClients(services, rows), {
+            schema: 'get-client-response',
+            name: 'clients',
+            rest: token === undefined ? {} : { continuationToken: token },
+          }),
+        };
       },
     },
     {

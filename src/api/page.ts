@@ -31,12 +31,12 @@ export function notOurs(): never {
 const PIECE = 64 * 1024;
 
 /**
- * A JSON array, or an object that holds one under `name`, in pieces: rows are read as the pieces are taken, so that a
+ * A JSON array, or an object that holds one under `name` before the `rest`, in pieces: rows are read as the pieces are taken, so that a
  * list of any length takes little memory. Each row is checked against its schema, as the whole is never in one place.
  */
 export async function* piecesOf(
   rows: AsyncIterable<unknown> | Iterable<unknown>,
-  { schema, name }: { schema?: string; name?: string },
+  { schema, name, rest = {} }: { schema?: string; name?: string; rest?: Record<string, string> },
 ): AsyncGenerator<string> {
   let text = name === undefined ? '[' : `{${JSON.stringify(name)}:[`;
   let separator = '';
@@ -50,5 +50,6 @@ export async function* piecesOf(
     text = '';
     await giveWay();
   }
-  yield text + (name === undefined ? ']' : ']}');
+  const end = Object.entries(rest).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  yield text + (name === undefined ? ']' : `]${end.join('')}}`);
 }

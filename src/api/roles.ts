@@ -32,8 +32,13 @@ function* allIds(graph: Roles): Generator<string> {
 }
 
 /** All roles as replies show them, in the order of their roleIds. */
-export function* allRoles(graph: Roles): Generator<object> {
-  for (const roleId of allIds(graph)) {
+export function allRoles(graph: Roles): Generator<object> {
+  return shownRoles(graph, allIds(graph));
+}
+
+/** One that is gone by the time it is its turn is left out. */
+function* shownRoles(graph: Roles, ids: Iterable<string>): Generator<object> {
+  for (const roleId of ids) {
     const role = graph.get(roleId);
     if (role) yield shownRole(graph, role);
   }
@@ -96,7 +101,13 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
         if (!isPaged(query))
           return { pieces: piecesOf(allRoles(roleGraph), { schema: 'get-role-response', name: 'roles' }) };
         const { ids, ...token } = page(query);
-        return { body: { roles: ids.map((roleId) => shown(existingRole(roleGraph, roleId))), ...token } };
+        return {
+          pieces: piecesOf(shownRoles(roleGraph, ids), {
+            schema: 'get-role-response',
+            name: 'roles',
+            rest: token,
+          }),
+        };
       },
     },
     {
