@@ -117,6 +117,8 @@ function listen({ host, port }: Config): Promise<Server> {
 
 /** No accepted request is dropped; connections that are kept alive end with their next reply. */
 function drain(server: Server): Promise<void> {
+  // Also those whose request was under way already.
+  server.keepAliveTimeout = 1;
   server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), DRAIN);
