@@ -153,17 +153,19 @@ async function changes(services: [string, Service][]): Promise<void> {
 async function writers(service: Service): Promise<void> {
   const many = { connections: WRITERS, ms: ROUND_MS };
   const { server } = service;
+  const routeOf = (turn: number): string => `/clients/writer%2F${turn % WRITERS}`;
+  for (let turn = 0; turn < WRITERS; turn += 1) {
+    const create = { method: 'PUT', route: routeOf(turn), body: clientBody };
+    await once(server.port, signedCall(root, server.port, create));
+  }
   let turn = 0;
-  const mixed = (): Call => {
-    turn += 1;
-    const route = `/clients/writer%2F${turn % WRITERS}`;
-    if (turn <= WRITERS) return signedCall(root, server.port, { method: 'PUT', route, body: clientBody });
-    const body = { ...clientBody, description: `changed ${turn}` };
-    return signedCall(root, server.port, { method: 'POST', route, body });
+  const update = (): Call => {
+    const body = { ...clientBody, description: `changed ${(turn += 1)}` };
+    return signedCall(root, server.port, { method: 'POST', route: routeOf(turn), body });
   };
   const rounds = await interleaved({
     create: on(server, () => createClient(service), many),
-    update: on(server, mixed, many),
+    update: on(server, update, many),
     roles: on(server, () => createRole(service), many),
   });
   report.rate('6', 'createClient, 64 writers', rounds['create']!, { least: 4000 });

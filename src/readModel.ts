@@ -3,7 +3,7 @@ import type { Event, Position, Recorded } from './event.ts';
 import { makeGiveWay } from './giveWay.ts';
 import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
-import { RecentlyUsed } from './recentlyUsed.ts';
+import { RecentlyUsed } from './domain/recentlyUsed.ts';
 
 /** Rows of one table that are kept in memory after they were read. */
 const MOST_KNOWN = 10_000;

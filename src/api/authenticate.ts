@@ -10,7 +10,7 @@ import {
   scopesOf,
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
-import { RecentlyUsed } from '../recentlyUsed.ts';
+import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';

@@ -3,7 +3,7 @@ import { AuthenticationFailure } from '../domain/errors.ts';
 import type { ClientRow } from '../../projections/clients.ts';
 import type { Projector } from '../project.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
-import { RecentlyUsed } from '../recentlyUsed.ts';
+import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
 
 /** Tokens that are kept in memory after they were unsealed. */

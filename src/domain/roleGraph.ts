@@ -1,11 +1,17 @@
 import { Expansions } from './expansions.ts';
-import { RecentAnswers } from './recentAnswers.ts';
+import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
+
+/** An answer with the lists that it was merged from, and the version of the roles at which these were looked at. */
+type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number };
+
+/** About how many characters of questions and scopes of answers are kept. */
+const MOST_RECENT = 1_000_000;
 
 /**
  * The role-expansion index: all roles, and what each expands to, ready made.
@@ -20,7 +26,7 @@ type Scopes = readonly string[];
 export class RoleGraph<R extends RoleDefinition> {
   #index = new RoleIndex<R>();
   #expansions = new Expansions(this.#index);
-  #recent = new RecentAnswers();
+  #recent = new RecentlyUsed<Answer>(MOST_RECENT, (question, { scopes }) => question.length + scopes.length);
   #version = 0;
 
   get size(): number {
@@ -80,7 +86,7 @@ export class RoleGraph<R extends RoleDefinition> {
       return known.scopes;
     }
     const answer = mergeNormal([normalize(scopes), ...new Set(from)]);
-    this.#recent.keep(question, { scopes: answer, from, version: this.#version });
+    this.#recent.set(question, { scopes: answer, from, version: this.#version });
     return answer;
   }
 
