@@ -1,23 +1,47 @@
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 
-/** When others took longer than this (ms) in one turn of the event loop, the process has much to do. */
-const MUCH = 0.2;
-/** While it has, long work takes one part in so many of the time. */
+/** While requests come, long work takes one part in so many of the time. */
 const SHARE = 20;
+/** What long work may take (ms) beyond its share when there was none for a while: a page of a list is not kept waiting. */
+const BURST = 50;
 /** The longest pause (ms): long work goes on, however much there is to do. */
 const LONGEST = 200;
 
+let requests = 0;
+
+/** Notes that a request came, for which long work is to make way. */
+export function requestCame(): void {
+  requests += 1;
+}
+
+/** What all long work of a kind may still take (ms), as of a time: answers do not wait for what nobody waits for. */
+type Allowance = { left: number; at: number };
+const allowances = {
+  answer: { left: BURST, at: 0 } as Allowance,
+  background: { left: BURST, at: 0 } as Allowance,
+};
+
 /**
  * Pauses for long work that is done a little at a time: call it after every few milliseconds of work. Whatever waits gets
- * its turn; while much does, the pauses are so long that requests hardly notice the work.
+ * its turn; while requests come, the pauses are so long that they hardly notice the work.
  */
-export function makeGiveWay(): () => Promise<void> {
+export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> {
+  const allowance = allowances[kind];
   let resumed = performance.now();
   return async function giveWay() {
     const paused = performance.now();
-    const worked = paused - resumed;
+    const owed = take(allowance, paused - resumed, paused);
+    const before = requests;
     await turnOfTheLoop();
-    if (performance.now() - paused > MUCH) await sleep(Math.min(LONGEST, worked * (SHARE - 1)));
+    if (owed > 0 && requests > before) await sleep(Math.min(LONGEST, owed * SHARE));
     resumed = performance.now();
   };
+}
+
+/** Takes time from the allowance, and answers what was taken too much. */
+function take(allowance: Allowance, worked: number, now: number): number {
+  const grown = Math.min(BURST, allowance.left + (now - allowance.at) / SHARE);
+  allowance.left = Math.max(-LONGEST / SHARE, grown - worked);
+  allowance.at = now;
+  return -allowance.left;
 }

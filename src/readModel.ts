@@ -79,7 +79,7 @@ export class ReadModel<R extends object> {
 
   /** All rows with a prefix, page by page: the rows of one page are as of one moment. Others get a turn after each. */
   async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
-    const giveWay = makeGiveWay();
+    const giveWay = makeGiveWay('background');
     let after: string | undefined;
     do {
       const page = await this.list({ prefix, after, limit: PAGE });

@@ -40,7 +40,7 @@ export async function* piecesOf(
 ): AsyncGenerator<string> {
   let text = name === undefined ? '[' : `{${JSON.stringify(name)}:[`;
   let separator = '';
-  const giveWay = makeGiveWay();
+  const giveWay = makeGiveWay('answer');
   for await (const row of rows) {
     if (schema !== undefined) validateRow(schema, row);
     text += separator + JSON.stringify(row);
