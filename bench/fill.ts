@@ -40,7 +40,7 @@ export function grantsOf(i: number): { role: string; lentName: string } {
  * real roles, `made/<n>` have neither. Answers the signers.
  */
 export async function fill(dataDir: string, { roles, clients, events }: Size): Promise<Signer[]> {
-  const stores = openStores({ dataDir, secretKeys: undefined });
+  const stores = await openStores({ dataDir, secretKeys: undefined });
   const makeSecret = await secretMaker(stores.secretStore);
   const metadata = { actor: 'static/authledger/import', at: '2026-01-01T00:00:00.000Z', requestId: 'bench' };
   const waiting = new Map<string, NewEvent[]>();

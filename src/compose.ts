@@ -8,34 +8,45 @@ import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import type { Config } from './config.ts';
+import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
-import { makeFresh } from './freshness.ts';
+import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
 import { openLastUsed } from './lastUsed.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
+import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
-import { keyring } from './secretStore/keyring.ts';
+import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
+import type { SecretStore } from './secretStore/secretStore.ts';
 import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
 
-export type Stores = ReturnType<typeof openStores>;
+export type Stores = {
+  eventStore: EventStore;
+  readStore: ReadStore;
+  secretStore: SecretStore;
+  keys: Keyring;
+  /** Adds a key to the generated key file and answers its id; undefined where the operator keeps the keys. */
+  addKey: (() => string) | undefined;
+  close(): Promise<void>;
+};
+export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'>;
 export type Service = Awaited<ReturnType<typeof startService>>;
 
 /**
- * Opens the stores that the configuration names. The log, the read models and the secrets are three SQLite files in
- * the data directory: the log can be given to an auditor without a sealed secret in it, the read models can be deleted
- * at any time, and no write of one waits for another.
+ * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
+ * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
  */
-export function openStores(config: Pick<Config, 'dataDir' | 'secretKeys'>) {
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const file = (name: string): string => join(config.dataDir, name);
-  const keyFile = config.secretKeys ? undefined : file('secret-keys.json');
+export async function openStores({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const file = (name: string): string => join(dataDir, name);
+  const keyFile = secretKeys ? undefined : file('secret-keys.json');
   const keys =
     keyFile === undefined
-      ? keyring(() => config.secretKeys!)
+      ? keyring(() => secretKeys!)
       : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
   const eventStore = sqliteEventStore({
     db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }),
@@ -46,14 +57,15 @@ export function openStores(config: Pick<Config, 'dataDir' | 'secretKeys'>) {
     db: openSqlite(file('secrets.sqlite'), { synchronous: 'FULL', secureDelete: true }),
     keyring: keys,
   });
+  const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
+  return together({ eventStore, readStore, secretStore, keys, addKey });
+}
+
+function together(stores: Omit<Stores, 'close'>): Stores {
+  const { eventStore, readStore, secretStore } = stores;
   return {
-    eventStore,
-    readStore,
-    secretStore,
-    keys,
-    /** Adds a key to the generated key file; undefined where the operator keeps the keys. */
-    addKey: keyFile === undefined ? undefined : () => addKeyToFile(keyFile),
-    async close(): Promise<void> {
+    ...stores,
+    async close() {
       await Promise.all([eventStore.close(), readStore.close(), secretStore.close()]);
     },
   };
@@ -61,7 +73,7 @@ export function openStores(config: Pick<Config, 'dataDir' | 'secretKeys'>) {
 
 /** The whole service but for HTTP: everything that a command of the command line, or a request, works with. */
 export async function startService(config: Config, log: Logger) {
-  const stores = openStores(config);
+  const stores = await openStores(config);
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   const projector = await startProjector({ eventStore, readStore, log, holder }).catch(
@@ -70,8 +82,9 @@ export async function startService(config: Config, log: Logger) {
       throw error;
     },
   );
+  const freshness = await keepFresh({ eventStore, projector, log }, undefined);
   const makeSecret = await secretMaker(secretStore);
-  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, log });
+  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
   const authenticate = makeAuthenticate({
     findSigner: makeFindSigner({ projector, secretStore }),
@@ -81,7 +94,7 @@ export async function startService(config: Config, log: Logger) {
     used: lastUsed.touch,
   });
   async function checkBackends(): Promise<void> {
-    await projector.fresh();
+    await freshness.fresh();
     await Promise.all([projector.clients.checkpoint(), secretStore.list({ limit: 1 })]);
   }
   const services = {
@@ -97,8 +110,9 @@ export async function startService(config: Config, log: Logger) {
   return {
     ...services,
     endpoints: declareEndpoints(services),
-    fresh: makeFresh({ eventStore, projector }),
+    freshness,
     async close(): Promise<void> {
+      await freshness.stop();
       await lastUsed.close();
       await projector.stop();
       await stores.close();

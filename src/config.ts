@@ -1,9 +1,25 @@
 import { resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
-import proxyAddr from 'proxy-addr';
-import { ConfigError, quoted, wrong } from './configError.ts';
+import { ConfigError, wrong } from './configError.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
+import {
+  oneOf,
+  readBodyLimit,
+  readBoolean,
+  readBrokers,
+  readCorsOrigin,
+  readDataDir,
+  readEventStoreUrl,
+  readHost,
+  readPort,
+  readPrefix,
+  readReadStoreUrl,
+  readRootUrl,
+  readStaleness,
+  readTrustProxy,
+  readWorkers,
+} from './settingReaders.ts';
 
 export type Config = Readonly<{
   port: number;
@@ -23,12 +39,30 @@ export type Config = Readonly<{
   maxBodyBytes: number;
   /** How many processes serve together. */
   workers: number;
+  /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
+  eventStoreUrl: string | undefined;
+  readStoreUrl: string | undefined;
+  /** What the names of streams on a shared server begin with. */
+  streamPrefix: string;
+  /** What the names of collections on a shared server begin with. */
+  collectionPrefix: string;
+  /** For how long (ms) a node may answer after it last proved that it has everything that is in a shared log. */
+  maxStaleness: number;
+  /** Where every change is published; undefined: nowhere. */
+  kafka: KafkaSettings | undefined;
+}>;
+
+export type KafkaSettings = Readonly<{
+  brokers: string[];
+  ssl: boolean;
+  sasl:
+    | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
+    | undefined;
+  /** What the names of topics begin with. */
+  topicPrefix: string;
 }>;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
-const LEAST_BODY = 1024;
-const MOST_BODY = 768 * 1024;
-const MOST_WORKERS = 64;
 
 /** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
@@ -48,10 +82,21 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
       WORKERS: setting(readWorkers)({ default: 1 }),
+      EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
+      READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
+      STREAM_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
+      COLLECTION_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
+      MAX_STALENESS: setting(readStaleness)({ default: 5000 }),
+      KAFKA_BROKERS: setting(readBrokers)({ default: undefined }),
+      KAFKA_SSL: setting(readBoolean)({ default: false }),
+      KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({ default: undefined }),
+      KAFKA_SASL_USERNAME: setting(String)({ default: undefined }),
+      KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
+      KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
     },
     { reporter: ({ errors }) => refuse(errors) },
   );
-  return {
+  const config: Config = {
     port: settings.PORT,
     host: settings.HOST,
     rootUrl: settings.ROOT_URL,
@@ -64,19 +109,95 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     workers: settings.WORKERS,
+    eventStoreUrl: settings.EVENT_STORE_URL,
+    readStoreUrl: settings.READ_STORE_URL,
+    streamPrefix: settings.STREAM_PREFIX,
+    collectionPrefix: settings.COLLECTION_PREFIX,
+    maxStaleness: settings.MAX_STALENESS,
+    kafka: settings.KAFKA_BROKERS && {
+      brokers: settings.KAFKA_BROKERS,
+      ssl: settings.KAFKA_SSL,
+      sasl: saslOf(settings),
+      topicPrefix: settings.KAFKA_TOPIC_PREFIX,
+    },
   };
+  refuseWhatDoesNotFit(config);
+  return config;
+}
+
+function saslOf(settings: {
+  KAFKA_SASL_MECHANISM: string | undefined;
+  KAFKA_SASL_USERNAME: string | undefined;
+  KAFKA_SASL_PASSWORD: string | undefined;
+}): KafkaSettings['sasl'] {
+  const {
+    KAFKA_SASL_MECHANISM: mechanism,
+    KAFKA_SASL_USERNAME: username,
+    KAFKA_SASL_PASSWORD: password,
+  } = settings;
+  if (mechanism === undefined && username === undefined && password === undefined) return undefined;
+  if (mechanism === undefined || username === undefined || password === undefined)
+    return wrong('KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set together');
+  return { mechanism: mechanism as NonNullable<KafkaSettings['sasl']>['mechanism'], username, password };
+}
+
+/** Throws ConfigError for stores that do not go together. */
+function refuseWhatDoesNotFit({ eventStoreUrl, readStoreUrl, secretKeys, staticClients }: Config): void {
+  if (eventStoreUrl !== undefined && readStoreUrl === undefined) {
+    wrong(
+      'EVENT_STORE_URL needs READ_STORE_URL: nodes that share a log must share the secrets, which are in MongoDB',
+    );
+  }
+  if (eventStoreUrl === undefined && readStoreUrl !== undefined) {
+    wrong(
+      'READ_STORE_URL needs EVENT_STORE_URL: with the log in a SQLite file, other machines would have the secrets and not the log',
+    );
+  }
+  if (eventStoreUrl === undefined) return;
+  if (!secretKeys) wrong('EVENT_STORE_URL needs SECRET_KEYS: all nodes must open the same secrets');
+  if (!staticClients)
+    wrong(
+      'EVENT_STORE_URL needs STATIC_CLIENTS: all nodes must agree on them, and one of them is your way in',
+    );
+}
+
+/**
+ * The settings of the stores at an address: `sqlite:DIRECTORY`, a KurrentDB server (READ_STORE_URL says where its read models
+ * and secrets are), or `env:NAME` of a variable that holds one of these. Throws ConfigError, also for an address with a
+ * password in it that would stand in the list of processes.
+ */
+export function readConfigOfStores(
+  address: string,
+  env: Record<string, string | undefined> = process.env,
+): Config {
+  const variable = /^env:(.*)$/.exec(address)?.[1];
+  if (variable === undefined && /\/\/[^/]*@/.test(address))
+    wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
+  const url = variable === undefined ? address : (env[variable] ?? wrong(`${variable} is not set`));
+  const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
+  return directory === undefined
+    ? readConfig({ ...env, EVENT_STORE_URL: url })
+    : readConfig({ ...env, DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined });
 }
 
 /** The settings as anybody may see them. */
 export function redactedConfig(config: Config): Record<string, unknown> {
-  const { secretKeys, staticClients, allowedCorsOrigin, ...plain } = config;
+  const { secretKeys, staticClients, allowedCorsOrigin, kafka, ...plain } = config;
   return {
     ...plain,
+    eventStoreUrl: withoutPassword(config.eventStoreUrl),
+    readStoreUrl: withoutPassword(config.readStoreUrl),
+    kafka: kafka && { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: '(not shown)' } },
     allowedCorsOrigin: allowedCorsOrigin instanceof RegExp ? String(allowedCorsOrigin) : allowedCorsOrigin,
     staticClients:
       staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
     secretKeys: secretKeys ? '(set, not shown)' : '(not set: in a generated file)',
   };
+}
+
+/** The address of a server, as it may be shown. */
+function withoutPassword(url: string | undefined): string | undefined {
+  return url?.replace(/\/\/[^/]*@/, '//(user and password not shown)@');
 }
 
 /** Whether only this machine can reach a service that listens there. */
@@ -94,84 +215,4 @@ function refuse(errors: Partial<Record<string, Error>>): void {
     error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
   );
   if (lines.length > 0) throw new ConfigError(lines.join('\n'));
-}
-
-function readPort(text: string): number {
-  return /^\d{1,5}$/.test(text) && Number(text) < 65536
-    ? Number(text)
-    : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
-}
-
-function readHost(text: string): string {
-  return /^[A-Za-z0-9.:_-]+$/.test(text)
-    ? text
-    : wrong(`must be a host name or an address, not ${quoted(text)}`);
-}
-
-function readRootUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isRoot =
-    url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
-  return isRoot
-    ? text.replace(/\/+$/, '')
-    : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
-}
-
-function readDataDir(text: string): string {
-  return text === '' ? wrong('must be a directory, not empty') : resolve(text);
-}
-
-function oneOf(...values: string[]): (text: string) => string {
-  return (text) =>
-    values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`);
-}
-
-function readTrustProxy(text: string): boolean | number | string[] {
-  if (text === 'true' || text === 'false') return text === 'true';
-  if (/^\d{1,3}$/.test(text)) return Number(text);
-  const addresses = text.split(',').map((each) => each.trim());
-  try {
-    proxyAddr.compile(addresses);
-    return addresses;
-  } catch {
-    return wrong(
-      `must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`,
-    );
-  }
-}
-
-function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
-  if (text === '') return false;
-  if (text === '*') return text;
-  const pattern = /^\/(.+)\/$/.exec(text)?.[1];
-  if (pattern !== undefined) {
-    try {
-      return new RegExp(pattern);
-    } catch {
-      return wrong('is not a valid regular expression');
-    }
-  }
-  const origins = text.split(',').map((each) => each.trim());
-  const isOrigin = (each: string): boolean => URL.canParse(each) && new URL(each).origin === each;
-  if (!origins.every(isOrigin))
-    wrong(
-      `must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`,
-    );
-  return origins.length === 1 ? origins[0]! : origins;
-}
-
-function readBodyLimit(text: string): number {
-  const [, digits, unit] = /^(\d{1,9})\s*(KiB)?$/.exec(text) ?? [];
-  const bytes = Number(digits) * (unit ? 1024 : 1);
-  const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
-  return isPossible
-    ? bytes
-    : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
-}
-
-function readWorkers(text: string): number {
-  const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
-  return isPossible
-    ? Number(text)
-    : wrong(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
 }

@@ -19,7 +19,7 @@ export async function destroyUnreferenced(
   do {
     const entries = await secretStore.list({ after, limit: PAGE });
     after = entries.length < PAGE ? undefined : entries.at(-1)!.credentialId;
-    await projector.fresh();
+    await projector.catchUp();
     for (const { clientId, credentialId, createdAt } of entries) {
       if (isServiceSecret({ clientId, credentialId }) || now.getTime() - Date.parse(createdAt) < GRACE)
         continue;

@@ -21,11 +21,15 @@ export type Metadata = {
   traceparent?: string;
 };
 
-/** An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. */
-export type NewEvent<E extends Event = Event> = E & { id: string };
+/**
+ * An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. It has metadata of its
+ * own, in the place of that of the append, where it is copied from another log.
+ */
+export type NewEvent<E extends Event = Event> = E & { id: string; metadata?: Metadata };
 
 /** An event as the log holds it. Revisions count from 0 in each stream. */
-export type Recorded<E extends Event = Event> = NewEvent<E> & {
+export type Recorded<E extends Event = Event> = E & {
+  id: string;
   stream: string;
   revision: number;
   position: Position;

@@ -1,22 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { ApiError } from './domain/errors.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import type { Projector } from './project.ts';
 
-/**
- * What a request waits for before it is answered: that this node has everything that is in the log, and, where the
- * caller names a position with Auth-At-Least, that one too. Throws InvalidRequestArguments for a position that is
- * malformed or another log's, ServiceUnavailable when it is not reached within 5 s.
- */
-export function makeFresh({ eventStore, projector }: { eventStore: EventStore; projector: Projector }) {
-  return async function fresh(atLeast?: string): Promise<void> {
-    if (atLeast !== undefined) checkPosition(atLeast, eventStore.start);
-    await projector.fresh();
-    if (atLeast !== undefined && !(await projector.reach(atLeast))) {
-      throw new ApiError(
-        'ServiceUnavailable',
-        `this node did not reach the position ${atLeast} in time: try again`,
+/** How often (ms) a node proves that it has everything that is in a log on another machine. */
+const PROVE_EVERY = 500;
+
+/** What is asked before and after an answer is made, so that none rests on what is no longer so. */
+export type Freshness = {
+  /**
+   * Resolves when this node may answer: it has everything that is in the log (on one machine), or proved that it had not
+   * longer ago than MAX_STALENESS (a log on another machine), and holds the position `atLeast` where one is given.
+   * Throws InvalidRequestArguments for a position that is malformed or another log's, else ServiceUnavailable.
+   */
+  fresh(atLeast?: string): Promise<void>;
+  /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
+  stillFresh(): void;
+  stop(): Promise<void>;
+};
+
+type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
+
+/** With `maxStaleness` (ms) for a log on another machine; without, every request looks at the head of the log. */
+export async function keepFresh(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
+  const { eventStore, projector } = parts;
+  const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
+  return {
+    async fresh(atLeast) {
+      if (atLeast !== undefined) checkPosition(atLeast, eventStore.start);
+      if (proof) proof.check();
+      else await projector.catchUp();
+      if (atLeast !== undefined && !(await projector.reach(atLeast))) {
+        throw new ApiError(
+          'ServiceUnavailable',
+          `this node did not reach the position ${atLeast} in time: try again`,
+        );
+      }
+    },
+    stillFresh: () => proof?.check(),
+    stop: async () => proof?.stop(),
+  };
+}
+
+/** A proof is as old as the question for the head that it rests on, by this machine's monotonic clock. */
+async function keepProof({ projector, log }: Parts, maxStaleness: number) {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let provenAt = -Infinity;
+
+  async function prove(): Promise<void> {
+    const askedAt = performance.now();
+    await projector.catchUp();
+    provenAt = askedAt;
+  }
+
+  async function keepProving(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(PROVE_EVERY, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      await prove().catch((error: unknown) =>
+        log.warn({ err: error }, 'this node could not prove that it has everything: trying again'),
       );
     }
+  }
+
+  await prove();
+  const proving = keepProving();
+  return {
+    check(): void {
+      const age = performance.now() - provenAt;
+      if (age <= maxStaleness) return;
+      throw new ApiError(
+        'ServiceUnavailable',
+        `for ${Math.round(age / 1000)} s this node could not prove that it has all changes: try again, or ask another node`,
+      );
+    },
+    async stop(): Promise<void> {
+      stopping.abort();
+      await proving;
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import {
   StoreUnavailable,
   WrongExpectedRevision,
 } from './eventStore/eventStore.ts';
+import type { Freshness } from './freshness.ts';
 import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
@@ -49,9 +50,10 @@ export function makeHandleCommand(parts: {
   eventStore: EventStore;
   secretStore: SecretStore;
   projector: Projector;
+  freshness: Pick<Freshness, 'fresh'>;
   log: Logger;
 }) {
-  const { eventStore, secretStore, projector, log } = parts;
+  const { eventStore, secretStore, projector, freshness, log } = parts;
   const inTurn = turns();
 
   return function handleCommand<Input, State, R, E extends Event>(
@@ -78,7 +80,7 @@ export function makeHandleCommand(parts: {
   ): Promise<Outcome<R>> {
     const ids: string[] = [];
     for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
-      await projector.fresh();
+      await (tries === 1 ? freshness.fresh() : projector.catchUp());
       const { state, revision } = await subject.load();
       await context.authorize(command.authParams(input, state));
       const decided = command.decide(input, state, { now: context.now });

@@ -7,7 +7,8 @@ const PRECISION = 6 * 60 * 60_000;
 const WRITE_DELAY = 1000;
 /** Clients whose last note is kept in mind; it only spares reading it again. */
 const MOST_KNOWN = 100_000;
-const TABLE = 'last-used';
+/** Where they lie in the read store. */
+export const LAST_USED_TABLE = 'last-used';
 
 /**
  * When clients were last used, to 6 hours. This is telemetry, not history: it lies beside the projections, and is lost
@@ -19,7 +20,9 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
   let timer: NodeJS.Timeout | undefined;
 
   async function read(clientId: string): Promise<string | undefined> {
-    return unwritten.get(clientId) ?? (await readStore.get<{ at: string }>(TABLE, clientId))?.value?.at;
+    return (
+      unwritten.get(clientId) ?? (await readStore.get<{ at: string }>(LAST_USED_TABLE, clientId))?.value?.at
+    );
   }
 
   function plan(clientId: string, at: string): void {
@@ -44,7 +47,7 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     const rows = [...unwritten].map(([key, at]) => ({ key, value: { at }, position: at }));
     if (rows.length === 0) return;
     await readStore.commit(
-      TABLE,
+      LAST_USED_TABLE,
       rows,
       rows
         .map(({ position }) => position)

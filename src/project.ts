@@ -33,7 +33,7 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** Everything up to this position is in the read models. */
   readonly position: Position;
   /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
-  fresh(): Promise<void>;
+  catchUp(): Promise<void>;
   /** Resolves when the read models hold the position, with whether they did within the time (ms; 5 s when left out). */
   reach(position: Position, within?: number): Promise<boolean>;
   /** Whether this node is the one that writes the shared tables. */
@@ -212,7 +212,7 @@ export async function startProjector(options: {
     get position() {
       return position;
     },
-    fresh: () => (checking ??= checkSoon()),
+    catchUp: () => (checking ??= checkSoon()),
     writes: () => lease.held(),
     async stop() {
       stopping.abort();

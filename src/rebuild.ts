@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { type Projection, tableOf } from './projection.ts';
-import type { Event } from './event.ts';
+import type { Event, Position } from './event.ts';
 import { type EventStore, StoreUnavailable } from './eventStore/eventStore.ts';
 import { holdLease, type Lease } from './readStore/lease.ts';
 import type { ReadStore } from './readStore/readStore.ts';
@@ -24,12 +24,12 @@ type Stores = { eventStore: EventStore; readStore: ReadStore };
 /**
  * Builds the tables of projections anew from the log, in one reading of it, beside those that answer, and lets each take
  * over in one step. Whoever answers from the old ones goes on until then, and does not notice. `onProgress` is told of the
- * events read. Throws StoreUnavailable while another process does the same.
+ * events read and the position. Throws StoreUnavailable while another process does the same.
  */
 export async function rebuild(
   projections: readonly Projection<object, Event>[],
   stores: Stores,
-  onProgress: (events: number) => void,
+  onProgress: (events: number, position: Position) => void,
 ): Promise<void> {
   const { readStore } = stores;
   const leases = projections.map(({ name }) =>
@@ -54,7 +54,7 @@ async function untilHeld(lease: Lease, name: string): Promise<void> {
 async function rebuildAlone(
   projections: readonly Projection<object, Event>[],
   { eventStore, readStore }: Stores,
-  onProgress: (events: number) => void,
+  onProgress: (events: number, position: Position) => void,
 ): Promise<void> {
   const drafts = projections.map((projection) => {
     const draft = { ...projection, name: `${projection.name}-rebuild` };
@@ -71,7 +71,7 @@ async function rebuildAlone(
       for (const event of events) model.apply(event, before);
       if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
     }
-    onProgress((read += batch.events.length));
+    onProgress((read += batch.events.length), batch.position);
     // The old table goes on while this one is built: it takes over once it has come at least as far.
     if (batch.live && (await takeOver(drafts, readStore))) done.abort();
   }

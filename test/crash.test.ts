@@ -135,7 +135,7 @@ test(`nothing acknowledged is lost, and nothing is half done, through ${CRASHES}
   acknowledged = [...all.values()].filter(({ certain }) => certain).length;
   expect(acknowledged).toBeGreaterThan(CRASHES);
 
-  const stores = openStores({ dataDir, secretKeys: undefined });
+  const stores = await openStores({ dataDir, secretKeys: undefined });
   try {
     const before = await rowsOf(stores);
     await rebuild(allProjections, stores, () => undefined);

@@ -67,7 +67,7 @@ describe('the read models', () => {
     const reader = await start(eventStore, readStore, 'reader');
     await appendAll(eventStore, corpus.slice(8));
     for (const node of [writer, reader]) {
-      await node.fresh();
+      await node.catchUp();
       expect((await node.clients.list({ limit: 10 })).rows.map(({ key }) => key)).toEqual(['one']);
       expect(await node.clients.get('one')).toMatchObject({ description: 'newer' });
       expect(node.roleGraph.expandRole('old')).toEqual(['assume:old']);
@@ -107,7 +107,7 @@ describe('the read models', () => {
     const readStore = memoryReadStore();
     const projector = await start(eventStore, readStore);
     await appendAll(eventStore, [{ type: 'RoleFrozen', data: { roleId: 'r' } }]);
-    await expect(projector.fresh()).rejects.toMatchObject({
+    await expect(projector.catchUp()).rejects.toMatchObject({
       code: 'ServiceUnavailable',
       message: expect.stringMatching(/RoleFrozen.*newer/),
     });

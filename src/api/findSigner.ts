@@ -14,7 +14,7 @@ const MOST_TOKENS = 10_000;
  * and a plain Error when a client's token is missing from the secret store: that is our fault, not the caller's.
  */
 export function makeFindSigner(parts: {
-  projector: Pick<Projector, 'clients' | 'fresh'>;
+  projector: Pick<Projector, 'clients' | 'catchUp'>;
   secretStore: SecretStore;
 }) {
   const { projector, secretStore } = parts;
@@ -41,7 +41,7 @@ export function makeFindSigner(parts: {
     }
     // A reset between the two reads, in another process perhaps, destroys the entry that the row named: the row names
     // another one by now.
-    await projector.fresh();
+    await projector.catchUp();
     const current = await usable(clientId, now);
     if (current.credential.id !== credential.id) return tokenOf(current, now);
     throw new Error(`the secret store has no entry ${credential.id}, which client ${clientId} refers to`);

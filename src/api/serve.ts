@@ -13,14 +13,15 @@ import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRo
 import { parseBody, readBody } from './readBody.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import type { Freshness } from '../freshness.ts';
+import { requestCame } from '../giveWay.ts';
 import { withoutRedaction } from '../logger.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
-  /** Resolves once the answers of this node are up to date, and hold the position where one is given. */
-  fresh(atLeast?: string): Promise<void>;
+  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
   /** The position that this node's read models hold. */
   position(): Position;
   log: Logger;
@@ -64,6 +65,7 @@ export function makeServe(parts: ServeParts): Serve {
   };
 
   async function answer(match: Match, search: string, http: Http): Promise<void> {
+    requestCame();
     const { response } = http;
     const seen: Seen = {
       requestId: randomUUID(),
@@ -101,7 +103,7 @@ export function makeServe(parts: ServeParts): Serve {
     const read = readBody(http.request, parts.maxBodyBytes);
     const payload = read instanceof Promise ? await read : read;
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
-    if (!endpoint.stateless) await parts.fresh(typeof atLeast === 'string' ? atLeast : undefined);
+    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     const signed: SignedRequest = {
       method: http.request.method!,
@@ -135,6 +137,8 @@ export function makeServe(parts: ServeParts): Serve {
     };
     if (endpoint.authorization !== 'command') await request.authorize(request.params);
     const reply = await endpoint.handle(request);
+    // What was changed is never answered with an error.
+    if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
     if (parts.checkReplies && endpoint.output) checkReply(endpoint.output, reply);
     return reply;
   }

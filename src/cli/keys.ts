@@ -13,7 +13,7 @@ export function keysCommand(): Command {
         'on. Old keys are named when nothing uses them any more, and never removed.',
     )
     .action(async () => {
-      const stores = openStores(readConfig());
+      const stores = await openStores(readConfig());
       const bar = progressBar('sealing', 0);
       try {
         const { resealed, resumed, current, unused, used } = await rotateKeys(stores, bar.update);

@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
 import { openStores, type Stores } from '../compose.ts';
 import { readConfig } from '../config.ts';
+import { amountUpTo } from '../eventStore/position.ts';
 import type { Event } from '../event.ts';
 import { type Projection, tableOf } from '../projection.ts';
 import { allProjections } from '../project.ts';
@@ -35,7 +36,7 @@ export function projectionsCommand(): Command {
 }
 
 async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
-  const stores = openStores(readConfig());
+  const stores = await openStores(readConfig());
   try {
     await run(stores);
   } finally {
@@ -51,7 +52,7 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   });
   for (const projection of allProjections) {
     const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
-    table.push([projection.name, tableOf(projection), checkpoint, countOf(head) - countOf(checkpoint)]);
+    table.push([projection.name, tableOf(projection), checkpoint, amountUpTo(head) - amountUpTo(checkpoint)]);
   }
   console.log(table.toString());
   console.log(`the log is at ${head}`);
@@ -63,16 +64,14 @@ async function rebuildAll(
 ): Promise<void> {
   inBackground();
   const names = projections.map(({ name }) => name).join(', ');
-  const bar = progressBar(`rebuilding ${names}`, countOf(await eventStore.head()));
+  const bar = progressBar(`rebuilding ${names}`, amountUpTo(await eventStore.head()));
   const began = performance.now();
   let read = 0;
-  await rebuild(projections, { eventStore, readStore }, (events) => bar.update((read = events)));
+  await rebuild(projections, { eventStore, readStore }, (events, position) => {
+    read = events;
+    bar.update(amountUpTo(position));
+  });
   bar.stop();
   const seconds = (performance.now() - began) / 1000;
   console.log(`${names}: built from ${read} events in ${seconds.toFixed(1)} s`);
-}
-
-/** A position as a number of events: exact in a SQLite log, where positions count them. */
-function countOf(position: string): number {
-  return Number(position.slice(position.indexOf('.') + 1));
 }

@@ -3,8 +3,11 @@ import type { Event, Metadata } from '../event.ts';
 import { EventTooLarge } from './eventStore.ts';
 
 /** An event's data and metadata as the log holds them. Throws EventTooLarge when they are longer than the engines take. */
-export function encodeEvent(event: Event, metadata: Metadata): { data: string; metadata: string } {
-  const encoded = { data: JSON.stringify(event.data), metadata: JSON.stringify(metadata) };
+export function encodeEvent(
+  event: Event & { metadata?: Metadata },
+  metadata: Metadata,
+): { data: string; metadata: string } {
+  const encoded = { data: JSON.stringify(event.data), metadata: JSON.stringify(event.metadata ?? metadata) };
   const bytes = Buffer.byteLength(encoded.data) + Buffer.byteLength(encoded.metadata);
   if (bytes > MAX_EVENT_BYTES) {
     throw new EventTooLarge(

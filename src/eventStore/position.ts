@@ -7,6 +7,15 @@ export function positionOf(logId: string, count: number | bigint): Position {
   return `${logId}.${count.toString().padStart(DIGITS, '0')}`;
 }
 
+/**
+ * A position as a number that grows with the log, exact or nearly, to show how far something has come: in SQLite it counts
+ * events, in KurrentDB bytes.
+ */
+export function amountUpTo(position: Position): number {
+  const digits = position.slice(position.indexOf('.') + 1);
+  return Number(digits.slice(0, DIGITS));
+}
+
 /** The count in a position of this log. Throws RangeError for another log's: they cannot be compared. */
 export function countIn(position: Position, logId: string): bigint {
   if (!position.startsWith(`${logId}.`))

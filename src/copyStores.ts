@@ -1,0 +1,71 @@
+import { copyLog } from './copyLog.ts';
+import type { EventStore } from './eventStore/eventStore.ts';
+import type { Position } from './event.ts';
+import { LAST_USED_TABLE } from './lastUsed.ts';
+import { PUBLISHER_TABLE } from './publish.ts';
+import type { ReadStore } from './readStore/readStore.ts';
+import type { SecretStore } from './secretStore/secretStore.ts';
+
+const PAGE = 500;
+
+type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: SecretStore };
+
+/**
+ * Takes everything that a service needs over to other stores: the log, the tokens (sealed under the target's keyring), when
+ * clients were last used, and how far the publisher has come. The read models are built there from the log. What is there
+ * already stays, so a copy that was cut off can be started again. `onProgress` is told the source's position of what is done.
+ * Throws CopyDiffers when the target's log has other events, and what the secret store throws for a place that is taken.
+ */
+export async function copyStores(
+  { from, to }: { from: Stores; to: Stores },
+  onProgress: (position: Position) => void,
+): Promise<{ events: number; secrets: number }> {
+  const secrets = await copySecrets(from.secretStore, to.secretStore);
+  const published = await from.readStore.checkpoint(PUBLISHER_TABLE);
+  let publishedThere: Position | undefined;
+  let events = 0;
+  await copyLog(
+    { from: from.eventStore, to: to.eventStore },
+    {
+      onPair(source, target) {
+        if (published !== undefined && source.position <= published) publishedThere = target.position;
+        events += 1;
+        onProgress(source.position);
+      },
+      onAppended: (last) => onProgress(last.position),
+    },
+  );
+  if (publishedThere !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedThere);
+  await copyLastUsed(from.readStore, to.readStore);
+  return { events, secrets };
+}
+
+async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> {
+  let copied = 0;
+  for (let after: string | undefined, more = true; more;) {
+    const entries = await from.list({ after, limit: PAGE });
+    for (const place of entries) {
+      const token = await from.get(place);
+      // One that was destroyed since the page was read is wanted no more.
+      if (token === undefined) continue;
+      await to.put(place, token);
+      copied += 1;
+    }
+    after = entries.at(-1)?.credentialId;
+    more = entries.length === PAGE;
+  }
+  return copied;
+}
+
+async function copyLastUsed(from: ReadStore, to: ReadStore): Promise<void> {
+  for (let after: string | undefined, more = true; more;) {
+    const rows = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE });
+    const latest = rows
+      .map(({ position }) => position)
+      .sort()
+      .at(-1);
+    if (latest !== undefined) await to.commit(LAST_USED_TABLE, rows, latest);
+    after = rows.at(-1)?.key;
+    more = rows.length === PAGE;
+  }
+}

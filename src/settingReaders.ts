@@ -1,0 +1,133 @@
+import { resolve } from 'node:path';
+import proxyAddr from 'proxy-addr';
+import type { Config } from './config.ts';
+import { quoted, wrong } from './configError.ts';
+
+const LEAST_BODY = 1024;
+const MOST_BODY = 768 * 1024;
+const MOST_WORKERS = 64;
+/** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
+const LEAST_STALENESS = 2000;
+const MOST_STALENESS = 60_000;
+
+export function readPort(text: string): number {
+  return /^\d{1,5}$/.test(text) && Number(text) < 65536
+    ? Number(text)
+    : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
+}
+
+export function readHost(text: string): string {
+  return /^[A-Za-z0-9.:_-]+$/.test(text)
+    ? text
+    : wrong(`must be a host name or an address, not ${quoted(text)}`);
+}
+
+export function readRootUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRoot =
+    url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
+  return isRoot
+    ? text.replace(/\/+$/, '')
+    : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
+}
+
+export function readDataDir(text: string): string {
+  return text === '' ? wrong('must be a directory, not empty') : resolve(text);
+}
+
+export function oneOf(...values: string[]): (text: string) => string {
+  return (text) =>
+    values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`);
+}
+
+export function readTrustProxy(text: string): boolean | number | string[] {
+  if (text === 'true' || text === 'false') return text === 'true';
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  const addresses = text.split(',').map((each) => each.trim());
+  try {
+    proxyAddr.compile(addresses);
+    return addresses;
+  } catch {
+    return wrong(
+      `must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`,
+    );
+  }
+}
+
+export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
+  if (text === '') return false;
+  if (text === '*') return text;
+  const pattern = /^\/(.+)\/$/.exec(text)?.[1];
+  if (pattern !== undefined) {
+    try {
+      return new RegExp(pattern);
+    } catch {
+      return wrong('is not a valid regular expression');
+    }
+  }
+  const origins = text.split(',').map((each) => each.trim());
+  const isOrigin = (each: string): boolean => URL.canParse(each) && new URL(each).origin === each;
+  if (!origins.every(isOrigin))
+    wrong(
+      `must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`,
+    );
+  return origins.length === 1 ? origins[0]! : origins;
+}
+
+export function readBodyLimit(text: string): number {
+  const [, digits, unit] = /^(\d{1,9})\s*(KiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * (unit ? 1024 : 1);
+  const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
+  return isPossible
+    ? bytes
+    : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
+}
+
+export function readWorkers(text: string): number {
+  const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
+  return isPossible
+    ? Number(text)
+    : wrong(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
+}
+
+/** A server's address is never shown when it is wrong: it may hold a password. */
+export function readEventStoreUrl(text: string): string {
+  return /^(kurrentdb|kdb|esdb)(\+discover)?:\/\/[^/\s]/.test(text)
+    ? text
+    : wrong('must be the address of a KurrentDB server, such as kurrentdb://db.example.com:2113');
+}
+
+export function readReadStoreUrl(text: string): string {
+  return /^mongodb(\+srv)?:\/\/[^/\s]/.test(text)
+    ? text
+    : wrong(
+        'must be the address of a MongoDB server, such as mongodb://db.example.com:27017/authledger?replicaSet=rs0',
+      );
+}
+
+export function readBrokers(text: string): string[] {
+  const brokers = text.split(',').map((each) => each.trim());
+  return brokers.every((each) => /^[A-Za-z0-9._-]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(each))
+    ? brokers
+    : wrong(`must be host:port of one or more brokers with commas between, not ${quoted(text)}`);
+}
+
+export function readBoolean(text: string): boolean {
+  return oneOf('true', 'false')(text) === 'true';
+}
+
+/** The beginning of names on a server that others use too. */
+export function readPrefix(text: string): string {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(text)
+    ? text
+    : wrong(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
+}
+
+/** In milliseconds. */
+export function readStaleness(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})(ms|s)$/.exec(text) ?? [];
+  const ms = Number(digits) * (unit === 's' ? 1000 : 1);
+  return ms >= LEAST_STALENESS && ms <= MOST_STALENESS
+    ? ms
+    : wrong(`must be a time from ${LEAST_STALENESS}ms to ${MOST_STALENESS / 1000}s, not ${quoted(text)}`);
+}

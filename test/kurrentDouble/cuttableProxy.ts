@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** A way to a server on loopback that can be cut, for those who are on it and those who come. */
+export async function startCuttableProxy(port: number) {
+  const sockets = new Set<Socket>();
+  let isOpen = true;
+  const server = createServer((one) => {
+    if (!isOpen) return one.destroy();
+    const other = connect({ port, host: '127.0.0.1' });
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => undefined);
+      from.once('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = (): void => sockets.forEach((socket) => socket.destroy());
+  return {
+    port: (server.address() as AddressInfo).port,
+    /** Cuts all connections; new ones can be made at once. */
+    cut,
+    /** Lets nobody through until `open` is called. */
+    shut(): void {
+      isOpen = false;
+      cut();
+    },
+    open(): void {
+      isOpen = true;
+    },
+    async close(): Promise<void> {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

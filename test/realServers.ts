@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo, connect } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A server of another project that this process started, on data of its own. */
+export type RealServer = {
+  /** Where it listens, on loopback. */
+  address: string;
+  pid(): number;
+  /** Ends it, at once or in peace; its data stays. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again at the same address, on the same data. */
+  start(): Promise<void>;
+  /** Ends it for good. */
+  remove(): Promise<void>;
+};
+
+const cache = process.env['AUTHLEDGER_SERVERS'] ?? join(homedir(), '.cache/authledger-servers');
+const scripts = join(
+  import.meta.dirname,
+  /[\\/]dist[\\/]test$/.test(import.meta.dirname) ? '../../scripts' : '../scripts',
+);
+const children = new Set<ChildProcess>();
+process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
+/** Whether `scripts/ferretdb install` and `scripts/kafka install` have been run. */
+export const isInstalled = {
+  ferretdb: existsSync(join(cache, 'ferretdb-1.24.0')),
+  kafka: existsSync(join(cache, 'kafka-4.1.0')),
+};
+
+/** FerretDB, which speaks MongoDB's protocol. */
+export async function startFerretdb(): Promise<RealServer> {
+  const port = await freePort();
+  return startServer(port, (directory) => ['ferretdb', 'run', directory, String(port)]);
+}
+
+/** Apache Kafka. */
+export async function startKafka(): Promise<RealServer> {
+  const [port, controller] = [await freePort(), await freePort()];
+  return startServer(port, (directory) => ['kafka', 'run', directory, String(port), String(controller)]);
+}
+
+async function startServer(port: number, argsIn: (directory: string) => string[]): Promise<RealServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'authledger-server-'));
+  const [script, ...args] = argsIn(directory);
+  let child: ChildProcess | undefined;
+
+  async function start(): Promise<void> {
+    const started = spawn(join(scripts, script!), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child = started;
+    children.add(started);
+    let output = '';
+    for (const stream of [started.stdout!, started.stderr!])
+      stream.setEncoding('utf8').on('data', (part: string) => (output = (output + part).slice(-4000)));
+    started.once('exit', () => children.delete(started));
+    for (let tries = 0; !(await listens(port)); tries += 1) {
+      if (started.exitCode !== null || tries > 600) throw new Error(`${script} did not start:\n${output}`);
+      await sleep(100);
+    }
+  }
+
+  async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    const tooLong = setTimeout(() => child!.kill('SIGKILL'), 20_000);
+    await gone;
+    clearTimeout(tooLong);
+  }
+
+  await start();
+  return {
+    address: `127.0.0.1:${port}`,
+    pid: () => child!.pid!,
+    start,
+    stop,
+    async remove() {
+      await stop('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    const answer = (isThere: boolean): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once('connect', () => answer(true)).once('error', () => answer(false));
+  });
+}
