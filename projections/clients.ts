@@ -18,16 +18,29 @@ export const clients: Projection<ClientRow, ClientEvent> = {
   version: 1,
   key: (event) => event.data.clientId,
   on: {
-    ClientCreated: (_, { data: { imported, ...data }, metadata: { at }, revision }) => ({
-      ...data,
+    ClientCreated: (_, { data, metadata: { at }, revision }) => ({
+      clientId: data.clientId,
+      description: data.description,
+      expires: data.expires,
+      deleteOnExpiration: data.deleteOnExpiration,
+      scopes: data.scopes,
+      credential: data.credential,
       disabled: false,
-      created: imported?.created ?? at,
-      lastModified: imported?.lastModified ?? at,
-      lastRotated: imported?.lastRotated ?? at,
+      created: data.imported?.created ?? at,
+      lastModified: data.imported?.lastModified ?? at,
+      lastRotated: data.imported?.lastRotated ?? at,
       revision,
     }),
     ClientUpdated: (row, { data, metadata: { at }, revision }) =>
-      row && { ...row, ...data, lastModified: at, revision },
+      row && {
+        ...row,
+        description: data.description,
+        expires: data.expires,
+        deleteOnExpiration: data.deleteOnExpiration,
+        scopes: data.scopes ?? row.scopes,
+        lastModified: at,
+        revision,
+      },
     ClientEnabled: (row, { metadata: { at }, revision }) =>
       row && { ...row, disabled: false, lastModified: at, revision },
     ClientDisabled: (row, { data: { imported }, metadata: { at }, revision }) =>

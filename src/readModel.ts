@@ -91,9 +91,8 @@ export class ReadModel<R extends object> {
 
   /** The rows that these events change and that are not in memory. */
   async rowsBefore(events: readonly Recorded[]): Promise<ReadonlyMap<string, Row<R>>> {
-    if (this.#projection.rowPerEvent) return NO_ROWS as ReadonlyMap<string, Row<R>>;
+    if (this.#projection.rowPerEvent || this.#isNew) return NO_ROWS as ReadonlyMap<string, Row<R>>;
     const keys = new Set(this.#concerning(events).map((event) => this.#projection.key(event)));
-    if (this.#isNew) return new Map([...keys].map((key) => [key, { key, value: undefined, position: '' }]));
     const missing = [...keys].filter((key) => !this.#overlay.has(key) && !this.#known.get(key));
     const rows = await Promise.all(missing.map((key) => this.#read(key)));
     return new Map(rows.map((row) => [row.key, row]));
@@ -109,7 +108,7 @@ export class ReadModel<R extends object> {
     const key = projection.key(event);
     const row = projection.rowPerEvent
       ? undefined
-      : (this.#overlay.get(key) ?? this.#known.get(key) ?? before.get(key)!);
+      : (this.#overlay.get(key) ?? this.#known.get(key) ?? before.get(key));
     if (row && row.position >= event.position) return row.value;
     const value = applied(projection, row?.value, event) as R | undefined;
     this.#overlay.set(key, { key, value, position: event.position });

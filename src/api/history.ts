@@ -1,4 +1,9 @@
-import { type ActorHistoryRow, actorPrefix } from '../../projections/actorHistory.ts';
+import {
+  type ActorHistoryRow,
+  actorPrefix,
+  type BriefEntry,
+  entryOf,
+} from '../../projections/actorHistory.ts';
 import type { AuditEntry } from '../../projections/auditEntry.ts';
 import { rolePrefix } from '../../projections/roleHistory.ts';
 import type { ReadModel } from '../readModel.ts';
@@ -51,8 +56,7 @@ export function historyEndpoints({ projector, clientHistory }: Services): Endpoi
       scopes: 'auth:client-audit-history:<clientId>',
       title: 'List Audit History',
       description: `All changes that were made by one clientId. ${order}`,
-      handle: ({ params, query }) =>
-        pageOfActor(projector.actorHistory, actorPrefix(params['clientId']!), query),
+      handle: ({ params, query }) => pageOfActor(projector.actorHistory, params['clientId']!, query),
     },
   ];
 }
@@ -78,9 +82,10 @@ async function pageOfRole(
 /** Rows hold several entries each: a page ends behind so many of one row, or of the row after which it goes on. */
 async function pageOfActor(
   history: ReadModel<ActorHistoryRow>,
-  prefix: string,
+  clientId: string,
   query: Query,
 ): Promise<EndpointReply> {
+  const prefix = actorPrefix(clientId);
   const limit = limitOf(query);
   const [key, count] = placeIn(keyIn(query['continuationToken']));
   const begun = key === undefined ? undefined : await history.get(prefix + key);
@@ -93,15 +98,20 @@ async function pageOfActor(
     ...(begun ? [{ key: prefix + key!, entries: begun.entries.slice(count), before: count }] : []),
     ...rows.map((row) => ({ key: row.key, entries: row.value.entries, before: 0 })),
   ];
-  const entries: AuditEntry[] = [];
+  const entries: BriefEntry[] = [];
+  const told = (next: string | undefined): EndpointReply =>
+    reply(
+      entries.map((entry) => entryOf(clientId, entry)),
+      next,
+    );
   for (const row of all) {
     const taken = row.entries.slice(0, limit - entries.length);
     entries.push(...taken);
     const isCut = taken.length < row.entries.length;
     if (isCut || (entries.length === limit && (row !== all.at(-1) || last !== undefined)))
-      return reply(entries, `${row.key.slice(prefix.length)}/${row.before + taken.length}`);
+      return told(`${row.key.slice(prefix.length)}/${row.before + taken.length}`);
   }
-  return reply(entries, last && `${last.slice(prefix.length)}/${all.at(-1)!.entries.length}`);
+  return told(last && `${last.slice(prefix.length)}/${all.at(-1)!.entries.length}`);
 }
 
 function placeIn(text: string | undefined): [key: string | undefined, count: number] {

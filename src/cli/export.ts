@@ -11,12 +11,13 @@ export function exportCommand(): Command {
   return new Command('export')
     .description('write all roles or all clients to standard output, as `import` reads them; never a secret')
     .addArgument(new Argument('<what>').choices(['roles', 'clients']))
-    .action((what: 'roles' | 'clients') =>
-      withService(async (service) => {
-        inBackground();
-        const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
-        await pipeline(piecesOf(rows, {}), process.stdout, { end: false });
-        process.stdout.write('\n');
-      }),
+    .action(
+      inBackground((what: 'roles' | 'clients') =>
+        withService(async (service) => {
+          const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
+          await pipeline(piecesOf(rows, {}), process.stdout, { end: false });
+          process.stdout.write('\n');
+        }),
+      ),
     );
 }

@@ -21,11 +21,13 @@ export function projectionsCommand(): Command {
       'build projections anew from the log; a running service answers from the old ones until the new take over',
     )
     .addArgument(new Argument('[name]', 'which one; all when left out').choices(names))
-    .action((name?: string) =>
-      withStores((stores) =>
-        rebuildAll(
-          stores,
-          allProjections.filter((projection) => name === undefined || name === projection.name),
+    .action(
+      inBackground((name?: string) =>
+        withStores((stores) =>
+          rebuildAll(
+            stores,
+            allProjections.filter((projection) => name === undefined || name === projection.name),
+          ),
         ),
       ),
     );
@@ -62,7 +64,6 @@ async function rebuildAll(
   { eventStore, readStore }: Stores,
   projections: Projection<object, Event>[],
 ): Promise<void> {
-  inBackground();
   const names = projections.map(({ name }) => name).join(', ');
   const bar = progressBar(`rebuilding ${names}`, amountUpTo(await eventStore.head()));
   const began = performance.now();

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
 import { groupCommit } from '../groupCommit.ts';
 import { inTransaction, type Sqlite } from '../openSqlite.ts';
@@ -120,6 +121,8 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
           yield { events: rows.map((row) => recorded(row, logId)), position: positionOf(logId, count), live };
         }
         wasLive = live;
+        // Reading waits for nothing: without this, nobody else had a turn until the end of the log.
+        if (!live) await turnOfTheLoop();
         // Whoever asks for the head meanwhile wakes this up; otherwise a look now and then is enough.
         while (live && !signal.aborted && count >= (newest = Math.max(newest, head())))
           await sleeping.sleep(POLL, signal);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { actorHistory } from '../../projections/actorHistory.ts';
+import { actorHistory, entryOf } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles } from '../../projections/roles.ts';
@@ -124,7 +124,8 @@ describe('the histories', () => {
     entityType: 'client',
   };
   test('have an entry of every event', () => {
-    expect(actorHistory.on.ClientDisabled!(undefined, event as never)).toEqual({ entries: [entry] });
+    const { entries } = actorHistory.on.ClientDisabled!(undefined, event as never)!;
+    expect(entries.map((each) => entryOf('who/did-it', each))).toEqual([entry]);
     expect(Object.keys(actorHistory.on).sort()).toEqual(
       [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
     );
@@ -132,7 +133,7 @@ describe('the histories', () => {
   });
   test('of an actor holds what it did at near positions in one row, in order', () => {
     const { entries } = rowAfter(actorHistory, created, disabled)!;
-    expect(entries.map(({ actionType }) => actionType)).toEqual(['created', 'client disabled']);
+    expect(entries.map(([actionType]) => actionType)).toEqual(['created', 'client disabled']);
     expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position.slice(0, -2)}`);
   });
   test('of a role holds a row for each change, in the order of the log', () => {
