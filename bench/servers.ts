@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A server in a process of its own. */
 export type Running = {
@@ -15,22 +18,28 @@ export const folder = (name: string): string => new URL(name, import.meta.url).p
 export const main = folder('../src/main.js');
 const TICK = 10_000;
 const children = new Set<ChildProcess>();
+const logs = mkdtempSync(join(tmpdir(), 'authledger-bench-logs-'));
+let started = 0;
 
-/** Starts a server and resolves once it says that it serves. */
+/**
+ * Starts a server and resolves once it says that it serves. Its log goes to a file, as it mostly does: through a pipe, the load
+ * would have to read it.
+ */
 export async function start(args: string[], env: Record<string, string> = {}): Promise<Running> {
+  const log = join(logs, String((started += 1)));
   const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', openSync(log, 'w'), 'ignore'],
   });
   children.add(child);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const port = await new Promise<number>((resolve, reject) => {
-    void ended.then(() => reject(new Error(`${args.join(' ')} did not start`)));
-    child.stdout!.on('data', (part: Buffer) => {
-      const served = /"rootUrl":"http:\/\/[^"]*:(\d+)"/.exec(part.toString());
-      if (served) resolve(Number(served[1]));
-    });
-  });
+  let port: number | undefined;
+  while (port === undefined) {
+    if (child.exitCode !== null) throw new Error(`${args.join(' ')} did not start`);
+    await sleep(5);
+    const served = /"rootUrl":"http:\/\/[^"]*:(\d+)"/.exec(readFileSync(log, 'utf8'));
+    if (served) port = Number(served[1]);
+  }
   const proc = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
   const megabytes = (name: string): number =>
     Math.round(Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(proc('status'))![1]) / 1024);
@@ -66,4 +75,5 @@ export async function run(args: string[], env: Record<string, string>): Promise<
 /** Ends whatever was started and still runs. */
 export function endAll(): void {
   for (const child of children) child.kill('SIGKILL');
+  rmSync(logs, { recursive: true, force: true });
 }
