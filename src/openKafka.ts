@@ -1,0 +1,165 @@
+import {
+  type ICustomPartitioner,
+  Kafka as KafkaClient,
+  type Message,
+  logLevel,
+  Partitioners,
+  type SASLOptions,
+  type TopicMessages,
+} from 'kafkajs';
+import type { Logger } from 'pino';
+import type { KafkaSettings } from './config.ts';
+import { BusUnavailable } from './messageBus/messageBus.ts';
+
+/** How long (ms) a connection may take, an answer, and the brokers among themselves until all have a message. */
+const CONNECTING = 3000;
+const ANSWERING = 10_000;
+const REPLICATING = 8000;
+/** Tries within one call: enough for a partition to get another leader. Beyond these it is the caller who tries again. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
+
+/** Apache Kafka, and what speaks its protocol. What cannot be done now shows as BusUnavailable. */
+export type Kafka = {
+  /** Makes those of the topics that are missing, with the broker's own defaults but for what is given. */
+  makeTopics(topics: readonly NewTopic[]): Promise<void>;
+  /** A connected producer. After a `send` that threw it must be let go, and another one be used. */
+  connectProducer(): Promise<KafkaProducer>;
+};
+export type NewTopic = { topic: string; settings?: Record<string, string> };
+export type KafkaProducer = {
+  /** Resolves when all brokers in charge have all messages. One call at a time. */
+  send(batch: TopicMessages[]): Promise<void>;
+  disconnect(): Promise<void>;
+};
+
+/** Connects nowhere until it is used. What the driver logs goes to the log's debug level, as it also throws it. */
+export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): Kafka {
+  const client = new KafkaClient({
+    clientId: 'authledger',
+    brokers,
+    ssl,
+    ...(sasl && { sasl: sasl as SASLOptions }),
+    connectionTimeout: CONNECTING,
+    requestTimeout: ANSWERING,
+    retry: RETRY,
+    logLevel: logLevel.WARN,
+    // Only these two fields: others may show what was sent.
+    logCreator: () => (entry) =>
+      log.debug({ broker: entry.log['broker'] as unknown }, `kafkajs: ${entry.log.message}`),
+  });
+
+  return {
+    makeTopics: (topics) =>
+      reaching(async () => {
+        const admin = client.admin();
+        try {
+          await admin.connect();
+          const known = new Set(await admin.listTopics());
+          const missing = topics.filter(({ topic }) => !known.has(topic));
+          if (missing.length === 0) return;
+          await admin.createTopics({ topics: missing.map(topicConfig) }).catch((error: unknown) => {
+            throw notMade(missing, error);
+          });
+        } finally {
+          await admin.disconnect();
+        }
+      }),
+
+    connectProducer: () =>
+      reaching(async () => {
+        const watch = watchPartitions();
+        const producer = client.producer({
+          idempotent: true,
+          maxInFlightRequests: 1,
+          allowAutoTopicCreation: false,
+          createPartitioner: watch.createPartitioner,
+          retry: RETRY,
+        });
+        const disconnect = (): Promise<void> => producer.disconnect();
+        try {
+          await producer.connect();
+        } catch (error) {
+          await disconnect();
+          throw error;
+        }
+        return {
+          disconnect,
+          send: (topicMessages) =>
+            reaching(async () => {
+              watch.begin();
+              watch.check(await producer.sendBatch({ acks: -1, timeout: REPLICATING, topicMessages }));
+            }),
+        };
+      }),
+  };
+}
+
+function topicConfig({ topic, settings = {} }: NewTopic) {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  return { topic, configEntries };
+}
+
+/**
+ * Makes sure that what the driver calls sent was sent. It tries again what one broker refused, but groups the messages anew for
+ * it: where a partition has meanwhile moved to a broker that has answered already, or a key to another partition, messages
+ * would be left out without an error.
+ */
+function watchPartitions() {
+  const choose = Partitioners.DefaultPartitioner();
+  let chosen = new Map<Message, string>();
+  const nameOf = (topic: string, partition: number): string => `${topic}/${partition}`;
+  const createPartitioner: ICustomPartitioner = () => (args) => {
+    const partition = choose(args);
+    const name = nameOf(args.topic, partition);
+    const before = chosen.get(args.message);
+    if (before !== undefined && before !== name) throw moved();
+    chosen.set(args.message, name);
+    return partition;
+  };
+  return {
+    createPartitioner,
+    begin: () => void (chosen = new Map()),
+    check(answers: { topicName: string; partition: number }[]): void {
+      const answered = new Set(answers.map(({ topicName, partition }) => nameOf(topicName, partition)));
+      for (const name of chosen.values()) if (!answered.has(name)) throw moved();
+    },
+  };
+}
+
+function moved(): BusUnavailable {
+  return new BusUnavailable("a topic's partitions changed while messages were sent", { kind: 'moved' });
+}
+
+/** Asks a broker. Throws BusUnavailable for what the brokers or the way to them do not let happen; else what was thrown. */
+async function reaching<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    const kind = error instanceof BusUnavailable ? undefined : kindOf(error);
+    if (kind === undefined) throw error;
+    throw new BusUnavailable(`Kafka cannot be used right now: ${(error as Error).message}`, { kind });
+  }
+}
+
+/** The error that is at the bottom of one of the driver's, in a word or two; undefined where it is none of Kafka's. */
+function kindOf(error: unknown): string | undefined {
+  const { name, type, cause, errors } = error as Error & { type?: unknown; errors?: unknown[] };
+  if (typeof type === 'string') return type.toLowerCase().replaceAll('_', '-');
+  const below = errors?.[0] ?? cause;
+  const inside = below === undefined ? undefined : kindOf(below);
+  if (inside !== undefined) return inside;
+  if (/^KafkaJSSASL/.test(name)) return 'sasl-authentication-failed';
+  if (/^KafkaJS(Connection|RequestTimeout|BrokerNotFound|Timeout|LockTimeout)/.test(name))
+    return 'unreachable';
+  return /^KafkaJS/.test(name) ? 'failed' : undefined;
+}
+
+function notMade(topics: readonly NewTopic[], error: unknown): Error {
+  const kind = kindOf(error);
+  if (kind === undefined || kind === 'unreachable') return error as Error;
+  const names = topics.map(({ topic }) => topic).join(' and ');
+  return new BusUnavailable(
+    `Kafka has no ${names}, and they could not be made (${kind}): make them, or allow this user to`,
+    { kind },
+  );
+}

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pino from 'pino';
+import { kafkaMessageBus } from '../../src/messageBus/kafkaMessageBus.ts';
+import { BusUnavailable, type MessageBus } from '../../src/messageBus/messageBus.ts';
+import { openKafka } from '../../src/openKafka.ts';
+import { messageBusContract } from '../contracts/messageBus.ts';
+import { kafkaAt, readTopic } from '../kafkaTopic.ts';
+import { freePort, type RealServer, startKafka } from '../realServers.ts';
+import { whereServersRun } from '../whereServersRun.ts';
+
+const log = pino({ level: 'silent' });
+const newPrefix = (): string => `test-${randomUUID().slice(0, 8)}.`;
+const message = {
+  topic: 'events',
+  key: 'k',
+  value: 'a',
+  headers: { position: '1', 'event-id': 'i' },
+} as const;
+
+function busAt(address: string, prefix: string): MessageBus {
+  const settings = { brokers: [address], ssl: false, sasl: undefined, topicPrefix: prefix };
+  return kafkaMessageBus({ kafka: openKafka(settings, log), prefix });
+}
+
+whereServersRun(['kafka'], 'on Kafka', () => {
+  let server: RealServer;
+  beforeAll(async () => {
+    server = await startKafka();
+  }, 60_000);
+  afterAll(() => server?.remove());
+
+  messageBusContract('Kafka', async () => {
+    const prefix = newPrefix();
+    return {
+      bus: busAt(server.address, prefix),
+      async read(topic) {
+        const received = await readTopic(server.address, prefix + topic);
+        return received.map(({ key, value, headers }) => ({ topic, key, value, headers }));
+      },
+      remove: async () => undefined,
+    };
+  });
+
+  test('makes its topics, and the events stay in theirs for ever', async () => {
+    const prefix = newPrefix();
+    const bus = busAt(server.address, prefix);
+    await bus.publish([]);
+    const admin = kafkaAt(server.address).admin();
+    await admin.connect();
+    expect(await admin.listTopics()).toEqual(
+      expect.arrayContaining([`${prefix}events`, `${prefix}messages`]),
+    );
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: 2, name: `${prefix}events`, configNames: ['retention.ms'] }],
+    });
+    expect(resources[0]!.configEntries[0]!.configValue).toBe('-1');
+    await admin.disconnect();
+    await bus.close();
+  });
+
+  test('a broker that is away shows as BusUnavailable, and is used again once it is back', async () => {
+    const prefix = newPrefix();
+    const bus = busAt(server.address, prefix);
+    await bus.publish([message]);
+    await server.stop('SIGKILL');
+    await expect(bus.publish([{ ...message, value: 'b' }])).rejects.toMatchObject({
+      name: 'Error',
+      kind: 'unreachable',
+    });
+    await expect(bus.publish([{ ...message, value: 'b' }])).rejects.toThrow(BusUnavailable);
+    await server.start();
+    for (let tries = 0; ; tries += 1) {
+      const published = await bus.publish([{ ...message, value: 'b' }]).then(
+        () => true,
+        () => false,
+      );
+      if (published) break;
+      expect(tries).toBeLessThan(20);
+    }
+    const values = (await readTopic(server.address, `${prefix}events`)).map(({ value }) => value);
+    expect([...new Set(values)]).toEqual(['a', 'b']);
+    await bus.close();
+  }, 90_000);
+});
+
+test('a broker that is nowhere shows as BusUnavailable', async () => {
+  const bus = busAt(`127.0.0.1:${await freePort()}`, newPrefix());
+  await expect(bus.publish([])).rejects.toMatchObject({ kind: 'unreachable' });
+  await bus.close();
+}, 60_000);
