@@ -1,10 +1,5 @@
 import type { Kafka, KafkaProducer } from '../openKafka.ts';
-import { BusUnavailable, type Message, type MessageBus, type Topic } from './messageBus.ts';
-
-/** The name of a topic in Kafka. */
-export function topicName(prefix: string, topic: Topic): string {
-  return prefix + topic;
-}
+import { BusUnavailable, type Message, type MessageBus, topicName } from './messageBus.ts';
 
 /**
  * Kafka's topics `<prefix>events` and `<prefix>messages`, which are made where they are missing. All of a key goes to one

@@ -19,6 +19,11 @@ export type MessageBus = {
 export type Topic = 'events' | 'messages';
 export type Message = { topic: Topic; key: string; value: string; headers: Record<string, string> };
 
+/** The name of a topic on the bus. */
+export function topicName(prefix: string, topic: Topic): string {
+  return prefix + topic;
+}
+
 /** The bus cannot be used right now. `kind` says why in a word or two, and may be shown to anybody. */
 export class BusUnavailable extends Error {
   kind: string;
