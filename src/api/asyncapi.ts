@@ -12,7 +12,7 @@ const DELIVERY = [
   'long as nobody changes the number of partitions. Changes of different keys are in order where their `position` is.',
   'Delivery is at least once: after a crash, what was not acknowledged is published again, and an operator can publish again',
   'from any position. A repeat bears the same `event-id`; leave out an id that you have seen, or a `position` that is not after the last one',
-  'of its key. Positions sort as text. No message holds a secret.',
+  'of its key. Positions sort as text. No message holds a secret. What messages hold is only ever extended: pass over what you do not know.',
 ].join(' ');
 
 const text = { type: 'string' };
