@@ -1,5 +1,8 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import {
   type ICustomPartitioner,
+  type ISocketFactory,
   Kafka as KafkaClient,
   type Message,
   logLevel,
@@ -11,87 +14,115 @@ import type { Logger } from 'pino';
 import type { KafkaSettings } from './config.ts';
 import { BusUnavailable } from './messageBus/messageBus.ts';
 
-/** How long (ms) a connection may take, an answer, and the brokers among themselves until all have a message. */
+/** How long (ms) a connection may take, and the brokers among themselves until all have a message. */
 const CONNECTING = 3000;
-const ANSWERING = 10_000;
 const REPLICATING = 8000;
-/** Tries within one call: enough for a partition to get another leader. Beyond these it is the caller who tries again. */
+/** How long (ms) nothing is said before the other side is asked whether it is still there. */
+const KEEP_ALIVE = 60_000;
+/** How long (ms) anything that is asked for may take, with all tries. */
+const PATIENCE = 10_000;
+/** Tries within that time: enough for a partition to get another leader. Beyond these it is the caller who tries again. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
 
-/** Apache Kafka, and what speaks its protocol. What cannot be done now shows as BusUnavailable. */
-export type Kafka = {
-  /** Makes those of the topics that are missing, with the broker's own defaults but for what is given. */
-  makeTopics(topics: readonly NewTopic[]): Promise<void>;
-  /** A connected producer. After a `send` that threw it must be let go, and another one be used. */
-  connectProducer(): Promise<KafkaProducer>;
-};
-export type NewTopic = { topic: string; settings?: Record<string, string> };
-export type KafkaProducer = {
+/** Apache Kafka, and what speaks its protocol. Nothing is connected until a connection is used. */
+export type Kafka = { connection(): KafkaConnection };
+
+/** What cannot be done now shows as BusUnavailable; then the connection must be ended, and another one be used. */
+export type KafkaConnection = {
+  /** Connects, and makes those of the topics that are missing, with the broker's defaults but for what is given. */
+  open(topics: readonly NewTopic[]): Promise<void>;
   /** Resolves when all brokers in charge have all messages. One call at a time. */
   send(batch: TopicMessages[]): Promise<void>;
-  disconnect(): Promise<void>;
+  /** Lets go at once: whatever is under way throws soon. */
+  end(): void;
 };
+export type NewTopic = { topic: string; settings?: Record<string, string> };
 
-/** Connects nowhere until it is used. What the driver logs goes to the log's debug level, as it also throws it. */
+/** What the driver logs goes to the log's debug level, as it also throws it. */
 export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): Kafka {
-  const client = new KafkaClient({
-    clientId: 'authledger',
-    brokers,
-    ssl,
-    ...(sasl && { sasl: sasl as SASLOptions }),
-    connectionTimeout: CONNECTING,
-    requestTimeout: ANSWERING,
-    retry: RETRY,
-    logLevel: logLevel.WARN,
-    // Only these two fields: others may show what was sent.
-    logCreator: () => (entry) =>
-      log.debug({ broker: entry.log['broker'] as unknown }, `kafkajs: ${entry.log.message}`),
-  });
+  let opened = 0;
 
-  return {
-    makeTopics: (topics) =>
-      reaching(async () => {
-        const admin = client.admin();
-        try {
-          await admin.connect();
-          const known = new Set(await admin.listTopics());
-          const missing = topics.filter(({ topic }) => !known.has(topic));
-          if (missing.length === 0) return;
-          await admin.createTopics({ topics: missing.map(topicConfig) }).catch((error: unknown) => {
-            throw notMade(missing, error);
-          });
-        } finally {
-          await admin.disconnect();
-        }
-      }),
-
-    connectProducer: () =>
-      reaching(async () => {
-        const watch = watchPartitions();
-        const producer = client.producer({
-          idempotent: true,
-          maxInFlightRequests: 1,
-          allowAutoTopicCreation: false,
-          createPartitioner: watch.createPartitioner,
-          retry: RETRY,
-        });
-        const disconnect = (): Promise<void> => producer.disconnect();
-        try {
+  function connection(): KafkaConnection {
+    const sockets = endableSockets();
+    // Each time, another broker is asked first.
+    const first = opened++ % brokers.length;
+    const client = new KafkaClient({
+      clientId: 'authledger',
+      brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
+      ssl,
+      ...(sasl && { sasl: sasl as SASLOptions }),
+      connectionTimeout: CONNECTING,
+      requestTimeout: PATIENCE,
+      retry: RETRY,
+      socketFactory: sockets.socketFactory,
+      logLevel: logLevel.WARN,
+      // Only these two fields: others may show what was sent.
+      logCreator: () => (entry) =>
+        log.debug({ broker: entry.log['broker'] as unknown }, `kafkajs: ${entry.log.message}`),
+    });
+    const watch = watchPartitions();
+    const producer = client.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: watch.createPartitioner,
+      retry: RETRY,
+    });
+    const patiently = <T>(ask: () => Promise<T>): Promise<T> => {
+      const tooLong = setTimeout(sockets.end, PATIENCE);
+      return reaching(ask).finally(() => clearTimeout(tooLong));
+    };
+    return {
+      open: (topics) =>
+        patiently(async () => {
+          await makeTopics(client, topics);
           await producer.connect();
-        } catch (error) {
-          await disconnect();
-          throw error;
-        }
-        return {
-          disconnect,
-          send: (topicMessages) =>
-            reaching(async () => {
-              watch.begin();
-              watch.check(await producer.sendBatch({ acks: -1, timeout: REPLICATING, topicMessages }));
-            }),
-        };
-      }),
+        }),
+      send: (topicMessages) =>
+        patiently(async () => {
+          watch.begin();
+          watch.check(await producer.sendBatch({ acks: -1, timeout: REPLICATING, topicMessages }));
+        }),
+      end: sockets.end,
+    };
+  }
+  return { connection };
+}
+
+/** The driver goes on trying, and keeps the process alive, where only its sockets can be taken away from it. */
+function endableSockets() {
+  const sockets = new Set<Socket>();
+  let isEnded = false;
+  const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (isEnded) throw new Error('the connection was ended');
+    const socket = ssl
+      ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
+      : connect({ host, port }, onConnect);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    return socket.setKeepAlive(true, KEEP_ALIVE);
   };
+  return {
+    socketFactory,
+    end(): void {
+      isEnded = true;
+      for (const socket of sockets) socket.destroy(new Error('no answer in time, or no longer wanted'));
+    },
+  };
+}
+
+async function makeTopics(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
+  const admin = client.admin();
+  await admin.connect();
+  const known = new Set(await admin.listTopics());
+  const missing = topics.filter(({ topic }) => !known.has(topic));
+  if (missing.length > 0) {
+    const making = { topics: missing.map(topicConfig), waitForLeaders: false };
+    await admin.createTopics(making).catch((error: unknown) => {
+      throw notMade(missing, error);
+    });
+  }
+  await admin.disconnect();
 }
 
 function topicConfig({ topic, settings = {} }: NewTopic) {

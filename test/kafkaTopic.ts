@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Kafka, logLevel } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 
 /** A record of a topic, as a consumer of another project sees it. */
 export type Received = {
@@ -17,10 +18,7 @@ export function kafkaAt(address: string): Kafka {
 /** All that is in a topic now, from its beginning; each partition in its order. */
 export async function readTopic(address: string, topic: string): Promise<Received[]> {
   const kafka = kafkaAt(address);
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
+  const ends = await endsOf(kafka.admin(), topic);
   const left = new Map(
     ends.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, BigInt(high)]),
   );
@@ -50,4 +48,20 @@ export async function readTopic(address: string, topic: string): Promise<Receive
   });
   await consumer.disconnect();
   return received;
+}
+
+/** Of a topic that was just made, nobody may be in charge yet. */
+async function endsOf(admin: Admin, topic: string): ReturnType<Admin['fetchTopicOffsets']> {
+  await admin.connect();
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await admin.fetchTopicOffsets(topic);
+    } catch (error) {
+      if (tries >= 20) throw error;
+      await sleep(100);
+    } finally {
+      await admin.disconnect();
+    }
+    await admin.connect();
+  }
 }

@@ -65,6 +65,11 @@ async function change(rootUrl: string, name: string, isOver: () => boolean): Pro
   }
 }
 
+function stopAfter(count: number): () => boolean {
+  let asked = 0;
+  return () => asked++ >= count;
+}
+
 async function logOf(dataDir: string): Promise<Recorded[]> {
   const stores = await openStores({ dataDir, secretKeys: undefined });
   try {
@@ -144,6 +149,26 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     expect(warnings.length).toBeLessThan(4);
     await service.remove();
   }, 120_000);
+
+  test('a process ends soon after it was told to, while the broker hangs', async () => {
+    const dataDir = newDirectory();
+    const env = { DATA_DIR: dataDir, STATIC_CLIENTS, KAFKA_TOPIC_PREFIX: 'hanging.' };
+    const { child, rootUrl } = await startServer({ ...env, KAFKA_BROKERS: server.address });
+    await change(rootUrl, 'before', stopAfter(8));
+    await untilPublished(rootUrl);
+    process.kill(server.pid(), 'SIGSTOP');
+    try {
+      await change(rootUrl, 'after', stopAfter(8));
+      const ended = Promise.race([end(child).then(() => 'ended'), sleep(12_000, 'still there')]);
+      expect(await ended).toBe('ended');
+    } finally {
+      process.kill(server.pid(), 'SIGCONT');
+    }
+    const again = await startServer({ ...env, KAFKA_BROKERS: server.address });
+    await untilPublished(again.rootUrl);
+    await end(again.child);
+    await expectLogIn('hanging.', dataDir);
+  }, 90_000);
 
   test('a start does not wait for a broker, and a stop does neither', async () => {
     const service = await startService({ KAFKA_BROKERS: `127.0.0.1:${await freePort()}` });

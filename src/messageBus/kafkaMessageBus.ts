@@ -1,43 +1,41 @@
-import type { Kafka, KafkaProducer } from '../openKafka.ts';
-import { BusUnavailable, type Message, type MessageBus, topicName } from './messageBus.ts';
+import type { Kafka, KafkaConnection } from '../openKafka.ts';
+import { type Message, type MessageBus, topicName } from './messageBus.ts';
 
 /**
  * Kafka's topics `<prefix>events` and `<prefix>messages`, which are made where they are missing. All of a key goes to one
  * partition, where it is read in order.
  */
 export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: string }): MessageBus {
-  let producer: KafkaProducer | undefined;
-  let isClosed = false;
+  let connection: KafkaConnection | undefined;
 
-  async function connect(): Promise<KafkaProducer> {
-    await kafka.makeTopics([
+  async function connected(): Promise<KafkaConnection> {
+    if (connection) return connection;
+    connection = kafka.connection();
+    await connection.open([
       // Whoever comes later can read everything from its beginning.
       { topic: topicName(prefix, 'events'), settings: { 'retention.ms': '-1' } },
       { topic: topicName(prefix, 'messages') },
     ]);
-    const connected = await kafka.connectProducer();
-    if (!isClosed) return connected;
-    await connected.disconnect();
-    throw new BusUnavailable('the bus is closed', { kind: 'closed' });
+    return connection;
+  }
+
+  function end(): void {
+    connection?.end();
+    connection = undefined;
   }
 
   return {
     async publish(messages) {
-      producer ??= await connect();
-      const { send, disconnect } = producer;
       try {
+        const { send } = await connected();
         if (messages.length > 0) await send(batchOf(messages, prefix));
       } catch (error) {
-        // Its numbers may be ahead of the broker's or behind: with them, other messages would be taken for these.
-        producer = undefined;
-        void disconnect().catch(() => undefined);
+        // Its sequence numbers may not be the broker's any more: other messages would be taken for those that came before.
+        end();
         throw error;
       }
     },
-    async close() {
-      isClosed = true;
-      await producer?.disconnect();
-    },
+    close: async () => end(),
   };
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { kafkaMessageBus } from '../../src/messageBus/kafkaMessageBus.ts';
@@ -59,6 +60,27 @@ whereServersRun(['kafka'], 'on Kafka', () => {
     await admin.disconnect();
     await bus.close();
   });
+
+  test('a broker that does not answer shows as BusUnavailable too, and closing waits for nothing', async () => {
+    const bus = busAt(server.address, newPrefix());
+    await bus.publish([message]);
+    process.kill(server.pid(), 'SIGSTOP');
+    try {
+      await expect(bus.publish([message])).rejects.toMatchObject({ kind: 'unreachable' });
+      const other = busAt(server.address, newPrefix());
+      const publishing = other.publish([message]);
+      const refused = expect(publishing).rejects.toMatchObject({ kind: 'unreachable' });
+      await sleep(500);
+      const began = performance.now();
+      await other.close();
+      await refused;
+      expect(performance.now() - began).toBeLessThan(8000);
+    } finally {
+      process.kill(server.pid(), 'SIGCONT');
+    }
+    await bus.publish([message]);
+    await bus.close();
+  }, 60_000);
 
   test('a broker that is away shows as BusUnavailable, and is used again once it is back', async () => {
     const prefix = newPrefix();
