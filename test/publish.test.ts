@@ -16,6 +16,7 @@ import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../src/readStore/readStore.ts';
 import { replay, ReplayRefused } from '../src/replay.ts';
 import { metadata, take } from './contracts/eventStore.ts';
+import { firsts } from './contracts/messageBus.ts';
 
 const corpus = JSON.parse(
   readFileSync(new URL('./corpus/events-v1.json', import.meta.url), 'utf8'),
@@ -73,14 +74,6 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 const all = async (eventStore: EventStore): Promise<Message[]> =>
   (await take(eventStore)).flatMap((event) => messagesOf(event as Recorded<never>));
-/** Messages where they come first, as a consumer has them who knows the ids it has seen. */
-function firsts(messages: readonly Message[]): Message[] {
-  const seen = new Set<string>();
-  return messages.filter(({ topic, headers }) => {
-    const id = `${topic} ${headers['event-id']}`;
-    return !seen.has(id) && seen.add(id);
-  });
-}
 const down = (): never => {
   throw new BusUnavailable('the bus is down', { kind: 'unreachable' });
 };

@@ -10,7 +10,7 @@ import { messagesOf } from '../src/messageBus/messagesOf.ts';
 import type { PublisherState } from '../src/publisherState.ts';
 import { type AsyncapiDocument, describedBy } from './asyncapiDocument.ts';
 import { take } from './contracts/eventStore.ts';
-import { byKey } from './contracts/messageBus.ts';
+import { byKey, firsts } from './contracts/messageBus.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { freePort, type RealServer, startKafka } from './realServers.ts';
 import { end, runCommand, startServer } from './runCommand.ts';
@@ -96,13 +96,6 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
       }));
     return [...(await of('events')), ...(await of('messages'))];
   };
-  const firsts = (messages: readonly Message[]): Message[] => {
-    const seen = new Set<string>();
-    return messages.filter(({ topic, headers }) => {
-      const id = `${topic} ${headers['event-id']}`;
-      return !seen.has(id) && seen.add(id);
-    });
-  };
   /** What is in the topics, from the beginning and without repeats, is the log, in order per key. */
   async function expectLogIn(prefix: string, dataDir: string): Promise<{ all: Message[]; log: Recorded[] }> {
     const [all, log] = [await received(prefix), await logOf(dataDir)];
@@ -169,6 +162,25 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     await end(again.child);
     await expectLogIn('hanging.', dataDir);
   }, 90_000);
+
+  test('another process takes over from one that is frozen, which repeats nothing when it goes on', async () => {
+    const dataDir = newDirectory();
+    const env = { DATA_DIR: dataDir, STATIC_CLIENTS, KAFKA_TOPIC_PREFIX: 'frozen.' };
+    const frozen = await startServer({ ...env, KAFKA_BROKERS: server.address });
+    await change(frozen.rootUrl, 'before', stopAfter(8));
+    await untilPublished(frozen.rootUrl);
+    const other = await startServer({ ...env, KAFKA_BROKERS: server.address });
+    frozen.child.kill('SIGSTOP');
+    await change(other.rootUrl, 'meanwhile', stopAfter(24));
+    await untilPublished(other.rootUrl);
+    expect(other.output()).toContain('this node publishes');
+    frozen.child.kill('SIGCONT');
+    await Promise.all([frozen, other].map(({ rootUrl }, n) => change(rootUrl, `after${n}`, stopAfter(40))));
+    await untilPublished(frozen.rootUrl);
+    await Promise.all([end(frozen.child), end(other.child)]);
+    const { all, log } = await expectLogIn('frozen.', dataDir);
+    expect(all).toHaveLength(2 * log.length);
+  }, 60_000);
 
   test('a start does not wait for a broker, and a stop does neither', async () => {
     const service = await startService({ KAFKA_BROKERS: `127.0.0.1:${await freePort()}` });

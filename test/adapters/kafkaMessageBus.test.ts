@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
+import type { KafkaSettings } from '../../src/config.ts';
 import { kafkaMessageBus } from '../../src/messageBus/kafkaMessageBus.ts';
 import { BusUnavailable, type MessageBus } from '../../src/messageBus/messageBus.ts';
 import { openKafka } from '../../src/openKafka.ts';
@@ -10,7 +11,7 @@ import { kafkaAt, readTopic } from '../kafkaTopic.ts';
 import { freePort, type RealServer, startKafka } from '../realServers.ts';
 import { whereServersRun } from '../whereServersRun.ts';
 
-const log = pino({ level: 'silent' });
+const silent = pino({ level: 'silent' });
 const newPrefix = (): string => `test-${randomUUID().slice(0, 8)}.`;
 const message = {
   topic: 'events',
@@ -19,8 +20,9 @@ const message = {
   headers: { position: '1', 'event-id': 'i' },
 } as const;
 
-function busAt(address: string, prefix: string): MessageBus {
-  const settings = { brokers: [address], ssl: false, sasl: undefined, topicPrefix: prefix };
+type Given = { sasl?: KafkaSettings['sasl']; log?: Logger };
+function busAt(address: string, prefix: string, { sasl, log = silent }: Given = {}): MessageBus {
+  const settings = { brokers: [address], ssl: false, sasl, topicPrefix: prefix };
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix });
 }
 
@@ -105,6 +107,52 @@ whereServersRun(['kafka'], 'on Kafka', () => {
     expect([...new Set(values)]).toEqual(['a', 'b']);
     await bus.close();
   }, 90_000);
+});
+
+whereServersRun(['kafka'], 'on Kafka with users', () => {
+  const users = { admin: 'password-of-admin', app: 'password-of-app' };
+  let server: RealServer;
+  beforeAll(async () => {
+    const jaas = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`);
+    server = await startKafka({
+      'listener.security.protocol.map': 'PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'inter.broker.listener.name': 'PLAINTEXT',
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'listener.name.plaintext.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="${users.admin}" ${jaas.join(' ')};`,
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:admin;User:ANONYMOUS',
+    });
+  }, 60_000);
+  afterAll(() => server?.remove());
+
+  const as = (username: string, password: string): Given => ({
+    sasl: { mechanism: 'plain', username, password },
+  });
+  const published = (given: Given) => {
+    const bus = busAt(server.address, 'users.', given);
+    return bus.publish([message]).finally(() => bus.close());
+  };
+
+  test('says why it cannot be used, and never shows a password', async () => {
+    let logged = '';
+    const log = pino({ level: 'trace' }, { write: (line: string) => void (logged += line) });
+    const refused = await published({ ...as('app', 'password-that-is-wrong'), log }).catch(String);
+    expect(refused).toMatch(/^Error: Kafka cannot be used right now: .*[Aa]uthentication/);
+    await expect(published(as('app', 'password-that-is-wrong'))).rejects.toMatchObject({
+      kind: 'sasl-authentication-failed',
+    });
+    await expect(published({ ...as('app', users.app), log })).rejects.toMatchObject({
+      message: expect.stringMatching(/no users.events and users.messages.*make them, or allow/),
+      kind: 'topic-authorization-failed',
+    });
+    await published({ ...as('admin', users.admin), log });
+    await expect(published({ ...as('app', users.app), log })).rejects.toMatchObject({
+      kind: 'topic-authorization-failed',
+    });
+    expect(logged).toContain('kafkajs');
+    for (const text of [refused, logged]) expect(text).not.toMatch(/password-/);
+  }, 60_000);
 });
 
 test('a broker that is nowhere shows as BusUnavailable', async () => {

@@ -27,6 +27,15 @@ export function byKey(messages: readonly Message[]): Record<string, Message[]> {
   );
 }
 
+/** Messages where they come first, as a consumer has them who leaves out the ids that it has seen. */
+export function firsts(messages: readonly Message[]): Message[] {
+  const seen = new Set<string>();
+  return messages.filter(({ topic, headers }) => {
+    const id = `${topic} ${headers['event-id']}`;
+    return !seen.has(id) && seen.add(id);
+  });
+}
+
 /** What every message bus must do. */
 export function messageBusContract(name: string, open: () => Promise<OpenBus>): void {
   describe(`message bus: ${name}`, () => {
