@@ -28,11 +28,14 @@ const ACTION: Record<AuthEvent['type'], string> = {
 
 /** The entry that an event makes in the histories. */
 export function auditEntry({ type, data, metadata }: Recorded<AuthEvent>): AuditEntry {
-  const entity =
-    'roleId' in data
-      ? { entityId: data.roleId, entityType: 'role' as const }
-      : { entityId: data.clientId, entityType: 'client' as const };
-  return { clientId: metadata.actor, actionType: ACTION[type], created: metadata.at, ...entity };
+  return { clientId: metadata.actor, actionType: ACTION[type], created: metadata.at, ...entityOf(data) };
+}
+
+/** What an event is about. */
+export function entityOf(data: AuthEvent['data']): Pick<AuditEntry, 'entityId' | 'entityType'> {
+  return 'roleId' in data
+    ? { entityId: data.roleId, entityType: 'role' }
+    : { entityId: data.clientId, entityType: 'client' };
 }
 
 /** The types of event that are told in histories: all there are. */

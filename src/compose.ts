@@ -7,15 +7,20 @@ import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
 import { makeClientHistory } from './clientHistory.ts';
-import type { Config } from './config.ts';
+import type { Config, KafkaSettings } from './config.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
 import { openLastUsed } from './lastUsed.ts';
+import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
+import type { MessageBus } from './messageBus/messageBus.ts';
+import { openKafka } from './openKafka.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
+import { startPublisher } from './publish.ts';
+import { publisherState } from './publisherState.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
@@ -71,6 +76,11 @@ function together(stores: Omit<Stores, 'close'>): Stores {
   };
 }
 
+/** Where changes are published. It connects when it is first used. */
+export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus {
+  return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
+}
+
 /** The whole service but for HTTP: everything that a command of the command line, or a request, works with. */
 export async function startService(config: Config, log: Logger) {
   const stores = await openStores(config);
@@ -93,6 +103,11 @@ export async function startService(config: Config, log: Logger) {
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,
   });
+  const { kafka } = config;
+  const publisher = kafka && {
+    start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
+    state: () => publisherState(stores),
+  };
   async function checkBackends(): Promise<void> {
     await freshness.fresh();
     await Promise.all([projector.clients.checkpoint(), secretStore.list({ limit: 1 })]);
@@ -106,6 +121,7 @@ export async function startService(config: Config, log: Logger) {
     authenticate,
     clientHistory: makeClientHistory(eventStore),
     checkBackends,
+    publisher,
   };
   return {
     ...services,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ApiError } from './domain/errors.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
+import { isPositionOf } from './eventStore/position.ts';
 import type { Projector } from './project.ts';
 
 /** How often (ms) a node proves that it has everything that is in a log on another machine. */
@@ -84,9 +85,7 @@ async function keepProof({ projector, log }: Parts, maxStaleness: number) {
 }
 
 function checkPosition(position: string, start: string): void {
-  const [logId, digits] = start.split('.') as [string, string];
-  const expected = new RegExp(`^${logId}\\.[0-9]{${digits.length}}$`);
-  if (!expected.test(position)) {
+  if (!isPositionOf(position, start)) {
     throw new ApiError(
       'InvalidRequestArguments',
       'Auth-At-Least must be a position of this log, as Auth-Position in an earlier reply gave it',

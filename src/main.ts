@@ -6,6 +6,7 @@ import { exportCommand } from './cli/export.ts';
 import { importCommand } from './cli/import.ts';
 import { keysCommand } from './cli/keys.ts';
 import { projectionsCommand } from './cli/projections.ts';
+import { publishCommand } from './cli/publish.ts';
 import { purgeExpiredCommand } from './cli/purgeExpired.ts';
 import { serveCommand } from './cli/serve.ts';
 import { describeFailure } from './cli/failure.ts';
@@ -25,6 +26,7 @@ const program = new Command('authledger')
   .addCommand(exportCommand())
   .addCommand(projectionsCommand())
   .addCommand(keysCommand())
+  .addCommand(publishCommand())
   .addCommand(purgeExpiredCommand())
   .addCommand(configCommand());
 

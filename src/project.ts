@@ -226,6 +226,7 @@ export async function startProjector(options: {
   };
 }
 
-function whyUnknown({ position, stream, type }: Recorded): string {
+/** What to tell of an event that this release cannot read. */
+export function whyUnknown({ position, stream, type }: Recorded): string {
   return `event ${position} in stream ${stream} is of type ${type}, which this release cannot read: run a newer one`;
 }

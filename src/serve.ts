@@ -68,6 +68,7 @@ export async function serve(
       ],
       { isOurs: service.projector.writes, log },
     );
+    const publisher = service.publisher?.start();
     return {
       port,
       rootUrl,
@@ -76,6 +77,7 @@ export async function serve(
       async stop() {
         await drain(server);
         await stopJobs();
+        await publisher?.stop();
         await service.close();
       },
     };

@@ -33,6 +33,7 @@ describe('boundaries', () => {
 
   test('each driver is imported in one file only', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
+    expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
@@ -41,6 +42,7 @@ describe('boundaries', () => {
 
   test('only compose.ts knows concrete adapters', () => {
     expect(importersOf(/\/(memory|sqlite)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
+    expect(importersOf(/\/(memory|kafka)MessageBus\.ts$/)).toEqual(['src/compose.ts']);
   });
 
   test('only config.ts reads the environment', () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,10 +39,14 @@ export async function startFerretdb(): Promise<RealServer> {
   return startServer(port, (directory) => ['ferretdb', 'run', directory, String(port)]);
 }
 
-/** Apache Kafka. */
-export async function startKafka(): Promise<RealServer> {
+/** Apache Kafka, with these settings on top of the usual ones. */
+export async function startKafka(settings: Record<string, string> = {}): Promise<RealServer> {
   const [port, controller] = [await freePort(), await freePort()];
-  return startServer(port, (directory) => ['kafka', 'run', directory, String(port), String(controller)]);
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  return startServer(port, (directory) => {
+    writeFileSync(join(directory, 'more.properties'), lines.join(''));
+    return ['kafka', 'run', directory, String(port), String(controller)];
+  });
 }
 
 async function startServer(port: number, argsIn: (directory: string) => string[]): Promise<RealServer> {

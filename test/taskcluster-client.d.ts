@@ -6,3 +6,9 @@ declare module 'taskcluster-client' {
   };
   export default taskcluster;
 }
+
+declare module 'taskcluster-client/src/apis.js' {
+  /** The published references, by the name of their client. */
+  const apis: Record<string, { reference: object }>;
+  export default apis;
+}

@@ -3,13 +3,18 @@ import cors from 'cors';
 import express, { type Express } from 'express';
 import type { Config } from '../config.ts';
 import { SERVICE_VERSION } from '../version.ts';
+import { asyncapiDocument } from './asyncapi.ts';
 import type { Endpoint } from './endpoint.ts';
 import { errorBody } from './errorReply.ts';
+import { exchangesDocument } from './exchanges.ts';
 import { ApiError } from '../domain/errors.ts';
 import { openapiDocument } from './openapi.ts';
 import { referenceDocument, schemaDocuments } from './reference.ts';
 import { CACHE_CONTROL } from './send.ts';
 import type { Serve } from './serve.ts';
+
+/** What the names of topics begin with where nothing is published yet. */
+const DEFAULT_PREFIX = 'authledger.';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
 function corsFor(origin: Config['allowedCorsOrigin']) {
@@ -38,10 +43,13 @@ export function makeListener(
   {
     endpoints,
     config,
-  }: { endpoints: readonly Endpoint[]; config: Pick<Config, 'allowedCorsOrigin'> & { rootUrl: string } },
+  }: {
+    endpoints: readonly Endpoint[];
+    config: Pick<Config, 'allowedCorsOrigin' | 'kafka'> & { rootUrl: string };
+  },
 ): RequestListener {
   const allowOrigin = corsFor(config.allowedCorsOrigin);
-  const documents = makeDocuments(endpoints, config.rootUrl);
+  const documents = makeDocuments(endpoints, config);
   const answer: RequestListener = (request, response) => {
     if (!serve(request, response)) documents(request, response);
   };
@@ -52,7 +60,10 @@ export function makeListener(
   };
 }
 
-function makeDocuments(endpoints: readonly Endpoint[], rootUrl: string): Express {
+function makeDocuments(
+  endpoints: readonly Endpoint[],
+  { rootUrl, kafka }: Pick<Config, 'kafka'> & { rootUrl: string },
+): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   app.use((_, response, next) => {
@@ -62,6 +73,11 @@ function makeDocuments(endpoints: readonly Endpoint[], rootUrl: string): Express
   const documents: Record<string, object> = {
     ...schemaDocuments(),
     '/references/auth/v1/api.json': referenceDocument(endpoints),
+    '/references/auth/v1/exchanges.json': exchangesDocument(),
+    '/asyncapi.json': asyncapiDocument({
+      version: SERVICE_VERSION,
+      topicPrefix: kafka?.topicPrefix ?? DEFAULT_PREFIX,
+    }),
     '/openapi.json': openapiDocument(endpoints, { rootUrl, version: SERVICE_VERSION }),
   };
   for (const [path, document] of Object.entries(documents))

@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { Services } from './services.ts';
 
 /** The endpoints for whoever watches over this service. */
-export function monitoringEndpoints({ checkBackends }: Services): Endpoint[] {
+export function monitoringEndpoints({ checkBackends, publisher }: Services): Endpoint[] {
   const common = {
     method: 'get',
     category: 'Monitoring',
@@ -50,15 +50,16 @@ export function monitoringEndpoints({ checkBackends }: Services): Endpoint[] {
       route: '/__heartbeat__',
       title: 'Heartbeat',
       description:
-        'Answers while the service has its databases and its answers are up to date; else 503 with the reason.',
+        'Answers while the service has its databases and its answers are up to date; else 503 with the reason. ' +
+        'Where changes are published, it says how far that has come; no request ever waits for it.',
       async handle() {
         try {
           await checkBackends();
+          return { body: publisher ? { publisher: await publisher.state() } : {} };
         } catch (error) {
           if (error instanceof ApiError) throw error;
           throw new ApiError('ServiceUnavailable', 'a database does not answer');
         }
-        return { body: {} };
       },
     },
   ];

@@ -1,3 +1,4 @@
+import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../schemas/events/eventSchemas.ts';
 import { apiSchemas, schemaPath } from '../../schemas/v1/apiSchemas.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -45,7 +46,19 @@ function entry({
   };
 }
 
-/** The schemas as they are served, by path. */
+/** The schemas as they are served, by path: those of bodies and messages, and those of the data of events. */
 export function schemaDocuments(): Record<string, object> {
-  return Object.fromEntries(Object.entries(apiSchemas).map(([name, schema]) => [schemaPath(name), schema]));
+  const ofEvents = Object.entries(eventSchemas).map(([type, schema]) => [
+    eventSchemaPath(type),
+    {
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      $id: eventSchemaName(type),
+      title: type,
+      ...schema,
+    },
+  ]);
+  return Object.fromEntries([
+    ...Object.entries(apiSchemas).map(([name, schema]) => [schemaPath(name), schema]),
+    ...ofEvents,
+  ]) as Record<string, object>;
 }

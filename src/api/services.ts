@@ -3,6 +3,7 @@ import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../project.ts';
+import type { PublisherState } from '../publisherState.ts';
 import type { MakeSecret } from '../secretStore/newSecret.ts';
 import type { CommandContext } from '../handleCommand.ts';
 import type { Authenticate } from './authenticate.ts';
@@ -19,6 +20,8 @@ export type Services = {
   authenticate: Authenticate;
   /** Throws when a store that the service needs does not answer. */
   checkBackends(): Promise<void>;
+  /** What publishes every change to other systems; undefined where nothing does. */
+  publisher: { state(): Promise<PublisherState> } | undefined;
 };
 
 /** For whom a command runs that a request asks for. */

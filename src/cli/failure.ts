@@ -1,11 +1,22 @@
 import { ConfigError } from '../configError.ts';
 import { ApiError } from '../domain/errors.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { UnknownEvent } from '../project.ts';
+import { ReplayRefused } from '../replay.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
 import { WorkerFailed } from './workers.ts';
 
-const THEIRS = [ConfigError, ApiError, StoreUnavailable, UnknownEvent, UnsealError, WorkerFailed];
+const THEIRS = [
+  ConfigError,
+  ApiError,
+  StoreUnavailable,
+  BusUnavailable,
+  ReplayRefused,
+  UnknownEvent,
+  UnsealError,
+  WorkerFailed,
+];
 
 /** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
 export function describeFailure(error: unknown): string {

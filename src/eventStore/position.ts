@@ -22,3 +22,9 @@ export function countIn(position: Position, logId: string): bigint {
     throw new RangeError(`${position} is not a position of the log ${logId}`);
   return BigInt(position.slice(logId.length + 1));
 }
+
+/** Whether a text has the form of a position of the log that begins at `start`. */
+export function isPositionOf(text: string, start: Position): boolean {
+  const [logId, digits] = start.split('.') as [string, string];
+  return new RegExp(`^${logId}\\.[0-9]{${digits.length}}$`).test(text);
+}

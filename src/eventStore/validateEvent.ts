@@ -1,14 +1,12 @@
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
-import { clientEventSchemas } from '../../schemas/events/clientEvents.ts';
-import { roleEventSchemas } from '../../schemas/events/roleEvents.ts';
+import { eventSchemas } from '../../schemas/events/eventSchemas.ts';
 import type { Event } from '../event.ts';
 import { InvalidEvent } from './eventStore.ts';
 
 const ajv = new Ajv({ strict: true });
 addFormats.default(ajv);
-for (const [type, schema] of Object.entries({ ...clientEventSchemas, ...roleEventSchemas }))
-  ajv.addSchema(schema, type);
+for (const [type, schema] of Object.entries(eventSchemas)) ajv.addSchema(schema, type);
 
 /** Checks an event's data against its schema in schemas/events. Throws InvalidEvent; its message tells no values. */
 export function validateEvent({ type, data }: Event): void {

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import apis from 'taskcluster-client/src/apis.js';
+import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../schemas/events/eventSchemas.ts';
 import { apiSchemas } from '../../schemas/v1/apiSchemas.ts';
+import { type AsyncapiDocument, asyncapiProblems } from '../asyncapiDocument.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { startService, type TestService } from '../startService.ts';
 
@@ -84,6 +89,60 @@ describe('the older dialect', () => {
       });
     }
   });
+});
+
+describe('the reference of the change messages', () => {
+  test('is the one that the official client was made from, but for its prose', async () => {
+    const published = apis['AuthEvents']!.reference as { entries: Entry[] };
+    const document = (await get('/references/auth/v1/exchanges.json')) as { entries: Entry[] };
+    const structure = (of: { entries: Entry[] }) => ({
+      ...of,
+      title: '',
+      description: '',
+      entries: of.entries.map((entry) => ({
+        ...entry,
+        title: '',
+        description: '',
+        routingKey: (entry['routingKey'] as object[]).map((word) => ({ ...word, summary: '' })),
+      })),
+    });
+    expect(structure(document)).toEqual(structure(published));
+  });
+
+  test('names schemas that are served', async () => {
+    const { entries } = (await get('/references/auth/v1/exchanges.json')) as { entries: Entry[] };
+    for (const { schema } of entries)
+      expect(await get(`/schemas/auth/${String(schema).slice(0, -1)}`)).toMatchObject({
+        $id: `/schemas/auth/${String(schema)}`,
+      });
+  });
+});
+
+describe('the AsyncAPI document', () => {
+  test('is valid, and says where every event is published', async () => {
+    const document = (await get('/asyncapi.json')) as AsyncapiDocument;
+    expect(asyncapiProblems(document)).toEqual([]);
+    expect(Object.values(document.channels).map(({ address }) => address)).toEqual([
+      'authledger.events',
+      'authledger.messages',
+    ]);
+    expect(Object.keys(document.channels['events']!.messages)).toEqual(Object.keys(eventSchemas));
+  });
+
+  test('would not be valid with a mistake in it', async () => {
+    const document = (await get('/asyncapi.json')) as AsyncapiDocument;
+    expect(asyncapiProblems({ ...document, channels: { events: { title: 5 } as never } })).not.toEqual([]);
+  });
+});
+
+test("the schemas of the events' data are served where their names say, and can be used", async () => {
+  const ajv = new Ajv();
+  addFormats.default(ajv);
+  for (const type of Object.keys(eventSchemas)) {
+    const schema = (await get(eventSchemaPath(type))) as { $id: string };
+    expect(schema.$id).toBe(eventSchemaName(type));
+    expect(ajv.compile(schema)({ nothing: true })).toBe(false);
+  }
 });
 
 test('the OpenAPI document is valid, and every operation has a name of its own', async () => {

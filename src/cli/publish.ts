@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+import { openMessageBus, openStores } from '../compose.ts';
+import { readConfig } from '../config.ts';
+import { wrong } from '../configError.ts';
+import { amountUpTo } from '../eventStore/position.ts';
+import { makeLogger } from '../logger.ts';
+import { BusUnavailable } from '../messageBus/messageBus.ts';
+import { replay } from '../replay.ts';
+import { inBackground } from './inBackground.ts';
+import { progressBar } from './progress.ts';
+
+/** `authledger publish`. */
+export function publishCommand(): Command {
+  return new Command('publish')
+    .description(
+      'publish changes again that have been published already, for consumers that lost some or that are new; they keep their ids.\n' +
+        'The service publishes new changes itself, and how far it has come stays as it is',
+    )
+    .requiredOption(
+      '--from <position>',
+      'the last position that the consumer has, as the header `position` says it: what came after it is published; or `start`',
+    )
+    .action(({ from }: { from: string }) => publish(from));
+}
+
+async function publish(from: string): Promise<void> {
+  const config = readConfig();
+  if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
+  inBackground();
+  const log = makeLogger({
+    level: config.logLevel === 'info' ? 'warn' : config.logLevel,
+    destination: process.stderr,
+  });
+  const stores = await openStores(config);
+  const bus = openMessageBus(config.kafka!, log);
+  try {
+    const { eventStore } = stores;
+    const after = from === 'start' ? undefined : from;
+    const begin = amountUpTo(after ?? eventStore.start);
+    let published = 0;
+    let position = from;
+    const bar = progressBar('publishing', Math.max(0, amountUpTo(await eventStore.head()) - begin));
+    await replay({ ...stores, bus }, after, (reached, events) => {
+      published = events;
+      position = reached;
+      bar.update(amountUpTo(reached) - begin);
+    })
+      .catch((error: unknown) => {
+        if (!(error instanceof BusUnavailable)) throw error;
+        const { message, kind } = error;
+        throw new BusUnavailable(`${message}\nGo on with: authledger publish --from ${position}`, { kind });
+      })
+      .finally(() => bar.stop());
+    console.log(`${published} events were published again, up to ${position}`);
+  } finally {
+    await bus.close();
+    await stores.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { entityOf } from '../../projections/auditEntry.ts';
+import { eventSchemaName } from '../../schemas/events/eventSchemas.ts';
+import type { Recorded } from '../event.ts';
+import type { AuthEvent } from './exchanges.ts';
+
+/** An event as CloudEvents 1.0 has it. Attributes of our own are in lower case, as the names of all must be. */
+export type CloudEvent = {
+  specversion: '1.0';
+  id: string;
+  source: string;
+  type: string;
+  subject: string;
+  time: string;
+  datacontenttype: 'application/json';
+  dataschema: string;
+  position: string;
+  revision: number;
+  actor: string;
+  requestid: string;
+  issuer?: string;
+  reason?: string;
+  sourceip?: string;
+  traceparent?: string;
+  data: unknown;
+};
+
+/** What the types of our CloudEvents begin with. */
+export const CLOUD_EVENT_TYPE_PREFIX = 'authledger.';
+
+/**
+ * The event as it is published: the same whichever node publishes it, and whenever. So `source` names the log, not a
+ * node's address.
+ */
+export function cloudEventOf(event: Recorded<AuthEvent>): CloudEvent {
+  const { id, type, data, position, revision, metadata } = event;
+  const { actor, at, requestId, issuer, reason, sourceIp, traceparent } = metadata;
+  return {
+    specversion: '1.0',
+    id,
+    source: `/authledger/${position.slice(0, position.indexOf('.'))}`,
+    type: CLOUD_EVENT_TYPE_PREFIX + type,
+    subject: subjectOf(data),
+    time: at,
+    datacontenttype: 'application/json',
+    dataschema: eventSchemaName(type),
+    position,
+    revision,
+    actor,
+    requestid: requestId,
+    ...(issuer !== undefined && { issuer }),
+    ...(reason !== undefined && { reason }),
+    ...(sourceIp !== undefined && { sourceip: sourceIp }),
+    ...(traceparent !== undefined && { traceparent }),
+    data,
+  };
+}
+
+/** What an event is about: `client/<clientId>` or `role/<roleId>`. */
+export function subjectOf(data: AuthEvent['data']): string {
+  const { entityType, entityId } = entityOf(data);
+  return `${entityType}/${entityId}`;
+}

@@ -1,0 +1,34 @@
+import type { Recorded } from '../event.ts';
+import { cloudEventOf, subjectOf } from './cloudEvent.ts';
+import { type AuthEvent, exchangeOf } from './exchanges.ts';
+import type { Message } from './messageBus.ts';
+
+/** The content type of a CloudEvent that is JSON as a whole. */
+export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=UTF-8';
+/** The content type of a change message. */
+export const CHANGE_MESSAGE_CONTENT_TYPE = 'application/json';
+
+/**
+ * What is published of an event: the whole of it in the topic `events`, and its change message in the topic `messages`,
+ * both under the key of the client or role that it is about.
+ */
+export function messagesOf(event: Recorded<AuthEvent>): Message[] {
+  const { id, type, data, position } = event;
+  const key = subjectOf(data);
+  const headers = { position, 'event-id': id };
+  const changed = 'roleId' in data ? { roleId: data.roleId } : { clientId: data.clientId };
+  return [
+    {
+      topic: 'events',
+      key,
+      value: JSON.stringify(cloudEventOf(event)),
+      headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE, ...headers },
+    },
+    {
+      topic: 'messages',
+      key,
+      value: JSON.stringify({ version: 1, ...changed }),
+      headers: { 'content-type': CHANGE_MESSAGE_CONTENT_TYPE, exchange: exchangeOf(type)!, ...headers },
+    },
+  ];
+}

@@ -1,0 +1,49 @@
+import type { Position, Recorded } from './event.ts';
+import type { EventStore } from './eventStore/eventStore.ts';
+import { FAILURE_KEY, PUBLISHER_TABLE, type PublisherFailure } from './publish.ts';
+import type { ReadStore } from './readStore/readStore.ts';
+import { isAuthStream } from './streams.ts';
+
+/** How far the publisher has come, whichever node it runs on. */
+export type PublisherState = {
+  /** Everything up to here is published. */
+  position: Position;
+  /** The end of the log. */
+  head: Position;
+  /** How old the oldest change is that is not published yet; 0 where all are. */
+  lagSeconds: number;
+  /** Why the changes after `position` could not be published at the first try, and when that was. */
+  failure?: PublisherFailure;
+};
+
+/** Asks the log and the publisher's checkpoint. */
+export async function publisherState({
+  eventStore,
+  readStore,
+}: {
+  eventStore: EventStore;
+  readStore: ReadStore;
+}): Promise<PublisherState> {
+  const head = await eventStore.head();
+  const position = (await readStore.checkpoint(PUBLISHER_TABLE)) ?? eventStore.start;
+  const waiting = position < head ? await firstAfter(eventStore, position) : undefined;
+  if (!waiting) return { position, head, lagSeconds: 0 };
+  const row = await readStore.get<PublisherFailure>(PUBLISHER_TABLE, FAILURE_KEY);
+  const lag = Date.now() - Date.parse(waiting.metadata.at);
+  return {
+    position,
+    head,
+    lagSeconds: Math.max(0, Math.round(lag / 1000)),
+    // Once the publisher is past the place where it could not go on, it has gone on.
+    ...(row?.value && row.position >= position && { failure: row.value }),
+  };
+}
+
+async function firstAfter(eventStore: EventStore, after: Position): Promise<Recorded | undefined> {
+  const done = new AbortController();
+  for await (const { events, live } of eventStore.subscribe({ after, signal: done.signal })) {
+    const first = events.find(({ stream }) => isAuthStream(stream));
+    if (first || live) return first;
+  }
+  return undefined;
+}
