@@ -20,13 +20,12 @@ export function publishCommand(): Command {
       '--from <position>',
       'the last position that the consumer has, as the header `position` says it: what came after it is published; or `start`',
     )
-    .action(({ from }: { from: string }) => publish(from));
+    .action(inBackground(({ from }: { from: string }) => publish(from)));
 }
 
 async function publish(from: string): Promise<void> {
   const config = readConfig();
   if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
-  inBackground();
   const log = makeLogger({
     level: config.logLevel === 'info' ? 'warn' : config.logLevel,
     destination: process.stderr,
