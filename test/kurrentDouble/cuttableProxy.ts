@@ -8,6 +8,7 @@ export async function startCuttableProxy(port: number) {
   const server = createServer((one) => {
     if (!isOpen) return one.destroy();
     const other = connect({ port, host: '127.0.0.1' });
+    for (const socket of [one, other]) socket.setNoDelay(true);
     for (const [from, to] of [
       [one, other],
       [other, one],
