@@ -32,8 +32,13 @@ const OPTIONS = [
   'userKeyFile',
 ];
 
-/** What holds where the address says nothing else: a connection that fell silent (ms) is given up soon. */
-const DEFAULTS = { connectionName: 'authledger', keepAliveInterval: '10000', keepAliveTimeout: '3000' };
+/** What holds where the address says nothing else (times in ms): a lost connection is found out and replaced soon. */
+const DEFAULTS = {
+  connectionName: 'authledger',
+  discoveryInterval: '100',
+  keepAliveInterval: '10000',
+  keepAliveTimeout: '3000',
+};
 
 /**
  * Opens what an address names: `kurrentdb://`, `kdb://` or `esdb://`, each also with `+discover` before the colon. It connects

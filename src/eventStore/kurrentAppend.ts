@@ -2,19 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewEvent, Metadata, Position, Recorded } from '../event.ts';
 import type { Kurrent, KurrentDBClient } from '../openKurrent.ts';
 import { EventTooLarge, OutcomeUnknown, type Revision, type Write } from './eventStore.ts';
-import { answerOf, backoff, type Failure, failureOf, isTrouble, outOfReach } from './kurrentFailures.ts';
+import { answerOf, backoff, failureOf, isTrouble, outOfReach } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';
 import { positionAt } from './position.ts';
 
-/** How long (ms) an append is tried when it is certain that nothing was appended yet. */
-const PATIENCE = 5000;
-/** How long (ms) is tried to find out what became of an append that may have happened. */
-const PATIENCE_IF_UNCLEAR = 20_000;
+/** For how many times as long it is tried to find out what became of an append that may have happened. */
+const MORE_IF_UNCLEAR = 4;
 /** Among how many of a stream's last events ids are looked for where no revision is expected. */
 const LAST = 64;
 
-type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads };
+type Parts = {
+  kurrent: Kurrent;
+  prefix: string;
+  logId: string;
+  reads: KurrentReads;
+  /** How long (ms) an append is tried while it is certain that nothing was appended yet. */
+  patience: number;
+};
 /** A write at a revision that the stream is known, or expected, to have. */
 type ExactWrite = { stream: string; expectedRevision: Revision; events: NewEvent[] };
 /** What of an append is still to be done, and the position of what is done. */
@@ -24,35 +29,38 @@ type Plan = { remaining: ExactWrite[]; done: Position };
  * Appends so that one call is one change with one answer, whatever becomes of the connection: each write is sent at an exact
  * revision, and after a failure the streams are read to see whether it happened, before it is sent again.
  */
-export function kurrentAppend({ kurrent, prefix, logId, reads }: Parts) {
+export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts) {
   return async function append(writes: Write[], metadata: Metadata): Promise<Position> {
     const startedAt = performance.now();
-    const isExact = writes.every(
-      ({ expectedRevision, events }) => expectedRevision !== 'any' && events.length > 0,
+    let mustLook = writes.some(
+      ({ expectedRevision, events }) => expectedRevision === 'any' || events.length === 0,
     );
-    let mustLook = !isExact;
     let isUnclear = false;
+    let cause: unknown;
+    const isLate = (): boolean =>
+      performance.now() - startedAt > (isUnclear ? MORE_IF_UNCLEAR * patience : patience);
     for (let tries = 1; ; tries += 1) {
       let isSent = false;
-      let failure: Failure;
       try {
         const plan = mustLook ? await look(writes) : { remaining: writes as ExactWrite[], done: '' };
         if (plan.remaining.length === 0) return plan.done || (await reads.head());
+        if (isLate()) break;
         isSent = true;
         return await send(plan.remaining, metadata);
       } catch (error) {
-        failure = failureOf(error);
+        cause = error;
+        const failure = failureOf(error);
         if (failure === 'refused') throw error;
         if (failure === 'too large')
           throw new EventTooLarge('the events are together larger than the KurrentDB server takes at once');
         isUnclear ||= isSent && failure === 'unclear';
-        const patience = isUnclear ? PATIENCE_IF_UNCLEAR : PATIENCE;
-        if (performance.now() - startedAt > patience)
-          throw isUnclear ? outcomeUnknown(error) : outOfReach(error);
+        // What was sent is looked for, however late it is.
+        if (!isSent && isLate()) break;
+        if (failure !== 'conflict') await sleep(backoff(tries));
       }
       mustLook = true;
-      if (failure !== 'conflict') await sleep(backoff(tries));
     }
+    throw isUnclear ? outcomeUnknown(cause) : outOfReach(cause);
   };
 
   /** Throws WrongExpectedRevision when somebody else's change came first. */

@@ -18,11 +18,13 @@ export async function kurrentEventStore(options: {
   kurrent: Kurrent;
   validate(event: Event): void;
   prefix: string;
+  /** How long (ms) an append is tried when the server is out of reach; longer when it may have happened already. */
+  patience?: number;
 }): Promise<EventStore> {
-  const { kurrent, validate, prefix } = options;
+  const { kurrent, validate, prefix, patience = 5000 } = options;
   const logId = await openLog(kurrent, prefix);
   const reads = kurrentReads({ kurrent, prefix, logId });
-  const append = kurrentAppend({ kurrent, prefix, logId, reads });
+  const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
   const inTurn = turns();
 
   return {
@@ -42,13 +44,19 @@ export async function kurrentEventStore(options: {
       return { position };
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
-      const events = await reads.readStream(stream, {
-        fromRevision: BigInt(fromRevision),
-        ...(limit !== Infinity && { maxCount: limit }),
+      // With the event before, which is there as a rule, an answer without events tells the stream's revision too.
+      const first = Math.max(0, fromRevision - 1);
+      const most = limit + fromRevision - first;
+      const found = await reads.readStream(stream, {
+        fromRevision: BigInt(first),
+        ...(most !== Infinity && { maxCount: most }),
       });
-      const reachesTheEnd = events.length > 0 && events.length < limit;
-      const last = reachesTheEnd ? events.at(-1) : await reads.readLast(stream);
-      return { events, revision: last?.revision ?? 'none' };
+      const reachesTheEnd = found.length > 0 && found.length < most;
+      const last = reachesTheEnd ? found.at(-1) : await reads.readLast(stream);
+      return {
+        events: found.filter(({ revision }) => revision >= fromRevision),
+        revision: last?.revision ?? 'none',
+      };
     },
     readLast: reads.readLast,
     subscribe: ({ after = reads.start, signal }) =>

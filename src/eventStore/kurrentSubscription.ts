@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent } from '../openKurrent.ts';
 import type { Batch } from './eventStore.ts';
@@ -44,8 +44,8 @@ export async function* kurrentSubscription(parts: Parts, { after, signal }: Opti
 /** The same over one connection. It is live once it has come to where the head of the log was when it began. */
 async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
   const { kurrent, prefix, logId, reads } = parts;
-  const goal = await reads.head();
-  if (signal.aborted) return;
+  const goal = await unlessAborted(reads.head(), signal);
+  if (goal === undefined) return;
   let position = after;
   let events: Recorded[] = [];
   if (position >= goal) yield { events, position, live: true };
@@ -76,6 +76,8 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
         events.push(event);
         position = event.position;
       }
+      // What has come already is handed out together.
+      if (subscription.readableLength === 0) await turnOfTheLoop();
       const isMore = subscription.readableLength > 0;
       if (isMore && events.length < BATCH) continue;
       yield { events, position, live: position >= goal && !isMore };
@@ -90,4 +92,16 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
 
 function later(one: Position, other: Position): Position {
   return one > other ? one : other;
+}
+
+/** What a promise answers; undefined when the signal aborts before. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

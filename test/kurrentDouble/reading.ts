@@ -122,7 +122,13 @@ function matcherOf(options: v1.ReadReq.Options): (event: Held) => boolean {
 /** Waits for a slow reader, as a server does. */
 async function send(call: Call, response: v1.ReadResp): Promise<void> {
   if (call.cancelled || call.write(response)) return;
-  await Promise.race([once(call, 'drain'), once(call, 'cancelled')]);
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      for (const name of ['drain', 'cancelled']) call.off(name, done);
+      resolve();
+    };
+    for (const name of ['drain', 'cancelled']) call.on(name, done);
+  });
 }
 
 function eventOf(event: Held, hasPosition: boolean): v1.ReadResp.ReadEvent {
