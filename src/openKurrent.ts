@@ -9,6 +9,8 @@ export type Kurrent = {
   client(): KurrentDBClient;
   /** Takes a new connection where this one, in use until now, did not answer; what is still under way on it fails. */
   renew(failed: KurrentDBClient): void;
+  /** Whether it was closed, so that nothing is to be tried again. */
+  isClosed(): boolean;
   close(): Promise<void>;
 };
 
@@ -47,14 +49,19 @@ const DEFAULTS = {
 export function openKurrent(url: string): Kurrent {
   const address = withDefaults(url);
   let client = connect(address);
+  let isClosed = false;
   return {
     client: () => client,
     renew(failed) {
-      if (failed !== client) return;
+      if (failed !== client || isClosed) return;
       client = connect(address);
       failed.dispose().catch(() => undefined);
     },
-    close: () => client.dispose(),
+    isClosed: () => isClosed,
+    close() {
+      isClosed = true;
+      return client.dispose();
+    },
   };
 }
 

@@ -65,7 +65,7 @@ export async function reaching<T>(
     } catch (error) {
       if (!isTrouble(error)) throw error;
       kurrent.renew(client);
-      if (performance.now() - startedAt > PATIENCE) throw outOfReach(error);
+      if (kurrent.isClosed() || performance.now() - startedAt > PATIENCE) throw outOfReach(error);
     }
     await sleep(backoff(tries));
   }

@@ -7,7 +7,7 @@ import type { KurrentReads } from './kurrentReads.ts';
 import { type Place, placeIn, positionAt } from './position.ts';
 
 /** Events that a subscriber is given at a time, and that are fetched ahead. */
-const BATCH = 200;
+const BATCH = 500;
 /** A checkpoint comes at least after so many times 32 events of others. */
 const CHECKPOINT_INTERVAL = 32;
 
@@ -76,11 +76,12 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
         events.push(event);
         position = event.position;
       }
-      // What has come already is handed out together.
-      if (subscription.readableLength === 0) await turnOfTheLoop();
-      const isMore = subscription.readableLength > 0;
-      if (isMore && events.length < BATCH) continue;
-      yield { events, position, live: position >= goal && !isMore };
+      if (position >= goal) {
+        // What has come already is handed out together.
+        if (subscription.readableLength === 0) await turnOfTheLoop();
+        if (subscription.readableLength > 0 && events.length < BATCH) continue;
+      } else if (events.length < BATCH && !('checkpoint' in item)) continue;
+      yield { events, position, live: position >= goal && subscription.readableLength === 0 };
       events = [];
     }
   } finally {
