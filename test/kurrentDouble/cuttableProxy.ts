@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server on loopback that can be cut, for those who are on it and those who come. */
-export async function startCuttableProxy(port: number) {
+/**
+ * A way to a server on loopback that can be cut, for those who are on it and those who come. It listens on the port `at`, on
+ * any that is free when left out.
+ */
+export async function startCuttableProxy(port: number, at = 0) {
   const sockets = new Set<Socket>();
   let isOpen = true;
   const server = createServer((one) => {
@@ -21,7 +24,7 @@ export async function startCuttableProxy(port: number) {
         to.destroy();
       });
     }
-  }).listen(0, '127.0.0.1');
+  }).listen(at, '127.0.0.1');
   await once(server, 'listening');
   const cut = (): void => sockets.forEach((socket) => socket.destroy());
   return {
