@@ -50,7 +50,7 @@ whereServersRun(['ferretdb'], 'two nodes over KurrentDB (its double) and FerretD
   test('know soon what was changed through the other', async () => {
     expect((await signedFetch(urlOn(0, 'one'), ROOT, { method: 'PUT', body })).status).toBe(200);
     await until(async () => (await statusOn(1, 'one')) === 200);
-    expect((await signedFetch(urlOn(1, 'one'), ROOT, { method: 'DELETE' })).status).toBe(200);
+    expect((await signedFetch(urlOn(1, 'one'), ROOT, { method: 'DELETE' })).status).toBe(204);
     await until(async () => (await statusOn(0, 'one')) === 404);
   });
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewEvent, Metadata, Position, Recorded } from '../event.ts';
 import type { Kurrent, KurrentDBClient } from '../openKurrent.ts';
 import { EventTooLarge, OutcomeUnknown, type Revision, type Write } from './eventStore.ts';
-import { answerOf, backoff, failureOf, isTrouble, outOfReach } from './kurrentFailures.ts';
+import { answerOf, backoff, failureOf, isTrouble, outOfReach, renewAfter } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';
 import { positionAt } from './position.ts';
@@ -122,7 +122,7 @@ export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts
       }));
       return await (requests.length === 1 ? sendOne(client, requests[0]!) : sendSeveral(client, requests));
     } catch (error) {
-      if (isTrouble(error)) kurrent.renew(client);
+      if (isTrouble(error)) renewAfter(error, { kurrent, client });
       throw error;
     }
   }

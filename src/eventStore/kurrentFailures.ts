@@ -64,11 +64,19 @@ export async function reaching<T>(
       return await ask(client);
     } catch (error) {
       if (!isTrouble(error)) throw error;
-      kurrent.renew(client);
+      renewAfter(error, { kurrent, client });
       if (kurrent.isClosed() || performance.now() - startedAt > PATIENCE) throw outOfReach(error);
     }
     await sleep(backoff(tries));
   }
+}
+
+/** Takes a new connection after trouble with one, unless it goes to the leader that it was told of by itself. */
+export function renewAfter(
+  error: unknown,
+  { kurrent, client }: { kurrent: Kurrent; client: KurrentDBClient },
+): void {
+  if ((error as { type?: string }).type !== 'not-leader') kurrent.renew(client);
 }
 
 export function outOfReach(cause: unknown): StoreUnavailable {
