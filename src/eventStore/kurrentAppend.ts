@@ -44,7 +44,7 @@ export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts
       try {
         const plan = mustLook ? await look(writes) : { remaining: writes as ExactWrite[], done: '' };
         if (plan.remaining.length === 0) return plan.done || (await reads.head());
-        if (isLate()) break;
+        if (cause !== undefined && isLate()) break;
         isSent = true;
         return await send(plan.remaining, metadata);
       } catch (error) {

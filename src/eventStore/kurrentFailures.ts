@@ -30,6 +30,8 @@ const KINDS: Record<string, Failure> = {
   cancelled: 'unclear',
   unknown: 'unclear',
 };
+/** Codes of gRPC for a call that would be refused again: invalid, not permitted, out of range, not implemented. */
+const REFUSED = new Set<unknown>([3, 7, 11, 12, 16]);
 /** What gRPC says of a call that never left. */
 const NEVER_LEFT =
   /No connection established|Name resolution failed|Failed to discover|Channel has been shut down/;
@@ -39,6 +41,7 @@ export function failureOf(error: unknown): Failure {
   const { message = '', type, code } = error as { message?: string; type?: string; code?: unknown };
   if (NEVER_LEFT.test(message)) return 'not heard';
   if (error instanceof NoAnswer || error instanceof StoreUnavailable) return 'unclear';
+  if (type === 'unknown' && REFUSED.has(code)) return 'refused';
   if (type !== undefined) return KINDS[type] ?? 'refused';
   // Errors of gRPC itself, which the client passes on when it asks what the server can do; and a subscription cut short.
   return typeof code === 'number' || code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'unclear' : 'refused';
