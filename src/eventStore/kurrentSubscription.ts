@@ -49,6 +49,7 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
   let position = after;
   let events: Recorded[] = [];
   if (position >= goal) yield { events, position, live: true };
+  if (signal.aborted) return;
   const subscription = kurrent.client().subscribeToAll(
     {
       fromPosition: after === reads.start ? 'start' : placeIn(after, logId),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { copyLog } from '../../src/copyLog.ts';
 import type { NewEvent, Recorded } from '../../src/event.ts';
 import {
@@ -300,6 +300,23 @@ describe('a connection to KurrentDB', () => {
       if (batch.live) done.abort();
     }
     expect(seen).toEqual(ids(double.log.events.filter(({ stream }) => stream.startsWith(prefix))));
+  });
+
+  test('that falls silent without an end is replaced, and a subscriber goes on where it was', async () => {
+    const warned = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const url = `${urlOf(proxy.port)}&keepAliveInterval=300&keepAliveTimeout=200`;
+    const follower = await openAt(url, prefix);
+    warned.mockRestore();
+    const taken = take(follower, { count: 4 });
+    const writer = await openAt(urlOf(double.port), prefix);
+    const events = Array.from({ length: 4 }, () => event());
+    for (const [i, each] of events.entries()) {
+      await writer.append([{ stream: `s${i}`, expectedRevision: 'none', events: [each] }], metadata);
+      if (i === 1) await sleep(100);
+      if (i === 1) proxy.freeze();
+    }
+    expect(ids(await taken)).toEqual(ids(events));
+    await Promise.all([follower.close(), writer.close()]);
   });
 
   test('ends when it is told to while it is away', async () => {

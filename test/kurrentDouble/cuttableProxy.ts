@@ -31,6 +31,8 @@ export async function startCuttableProxy(port: number, at = 0) {
     port: (server.address() as AddressInfo).port,
     /** Cuts all connections; new ones can be made at once. */
     cut,
+    /** Carries nothing any more over the connections there are, without ending them; new ones can be made at once. */
+    freeze: () => sockets.forEach((socket) => socket.unpipe().pause()),
     /** Lets nobody through until `open` is called. */
     shut(): void {
       isOpen = false;
