@@ -303,10 +303,10 @@ describe('a connection to KurrentDB', () => {
   });
 
   test('that falls silent without an end is replaced, and a subscriber goes on where it was', async () => {
+    // The client says on the terminal that it would rather ask more seldom.
     const warned = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
     const url = `${urlOf(proxy.port)}&keepAliveInterval=300&keepAliveTimeout=200`;
     const follower = await openAt(url, prefix);
-    warned.mockRestore();
     const taken = take(follower, { count: 4 });
     const writer = await openAt(urlOf(double.port), prefix);
     const events = Array.from({ length: 4 }, () => event());
@@ -317,6 +317,7 @@ describe('a connection to KurrentDB', () => {
     }
     expect(ids(await taken)).toEqual(ids(events));
     await Promise.all([follower.close(), writer.close()]);
+    warned.mockRestore();
   });
 
   test('ends when it is told to while it is away', async () => {
