@@ -9,6 +9,7 @@ import { makeFindSigner } from './api/findSigner.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import type { Config, KafkaSettings } from './config.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
+import { kurrentEventStore } from './eventStore/kurrentEventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
@@ -17,14 +18,18 @@ import { openLastUsed } from './lastUsed.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import { openKafka } from './openKafka.ts';
+import { openKurrent } from './openKurrent.ts';
+import { openMongo } from './openMongo.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
 import { publisherState } from './publisherState.ts';
+import { mongoReadStore } from './readStore/mongoReadStore.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
+import { mongoSecretStore } from './secretStore/mongoSecretStore.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
 import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
@@ -38,14 +43,20 @@ export type Stores = {
   addKey: (() => string) | undefined;
   close(): Promise<void>;
 };
-export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'>;
+export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
+  Partial<Pick<Config, 'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix'>>;
 export type Service = Awaited<ReturnType<typeof startService>>;
+
+/** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
+export function openStores(config: StoreConfig): Promise<Stores> {
+  return config.eventStoreUrl === undefined ? openEmbedded(config) : openShared(config);
+}
 
 /**
  * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
  * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
  */
-export async function openStores({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
+async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
   const keyFile = secretKeys ? undefined : file('secret-keys.json');
@@ -64,6 +75,25 @@ export async function openStores({ dataDir, secretKeys }: StoreConfig): Promise<
   });
   const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
   return together({ eventStore, readStore, secretStore, keys, addKey });
+}
+
+/** The log is on KurrentDB, the read models and the secrets on MongoDB, all of them shared by several nodes. */
+async function openShared(config: StoreConfig): Promise<Stores> {
+  const { eventStoreUrl, readStoreUrl, streamPrefix, collectionPrefix, secretKeys } = config;
+  const keys = keyring(() => secretKeys!);
+  const opened: { close(): Promise<void> }[] = [];
+  const kept = <T extends { close(): Promise<void> }>(store: T): T => (opened.push(store), store);
+  try {
+    const openDatabase = () => openMongo(readStoreUrl!, collectionPrefix!);
+    const readStore = kept(mongoReadStore(await openDatabase()));
+    const secretStore = kept(mongoSecretStore({ mongo: await openDatabase(), keyring: keys }));
+    const kurrent = kept(openKurrent(eventStoreUrl!));
+    const eventStore = await kurrentEventStore({ kurrent, validate: validateEvent, prefix: streamPrefix! });
+    return together({ eventStore, readStore, secretStore, keys, addKey: undefined });
+  } catch (error) {
+    await Promise.all(opened.map((store) => store.close()));
+    throw error;
+  }
 }
 
 function together(stores: Omit<Stores, 'close'>): Stores {
@@ -92,7 +122,11 @@ export async function startService(config: Config, log: Logger) {
       throw error;
     },
   );
-  const freshness = await keepFresh({ eventStore, projector, log }, undefined);
+  const isShared = config.eventStoreUrl !== undefined;
+  const freshness = await keepFresh(
+    { eventStore, projector, log },
+    isShared ? config.maxStaleness : undefined,
+  );
   const makeSecret = await secretMaker(secretStore);
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);

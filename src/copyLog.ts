@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import { MAX_EVENT_BYTES } from '../schemas/constants.ts';
 import type { Position, Recorded } from './event.ts';
 import type { EventStore, Write } from './eventStore/eventStore.ts';
 
 /** Events that are appended at a time. */
 const AT_ONCE = 200;
+/** Their bytes: KurrentDB takes 1 MiB in one append. */
+const BYTES_AT_ONCE = MAX_EVENT_BYTES;
 
 /** The two logs differ where they should be the same. */
 export class CopyDiffers extends Error {}
@@ -67,15 +70,21 @@ async function* eventsOf(
 async function* together(events: AsyncIterable<Recorded>): AsyncGenerator<Recorded[]> {
   let group: Recorded[] = [];
   let streams = new Set<string>();
+  let bytes = 0;
   for await (const event of events) {
-    const isBack = streams.has(event.stream) && group.at(-1)!.stream !== event.stream;
-    if (isBack || group.length >= AT_ONCE) {
+    // KurrentDB takes names that differ only in case for those of one stream, when it appends to several.
+    const stream = event.stream.toLowerCase();
+    const isBack = streams.has(stream) && group.at(-1)!.stream !== event.stream;
+    const size = Buffer.byteLength(JSON.stringify([event.data, event.metadata]));
+    if (isBack || group.length >= AT_ONCE || (group.length > 0 && bytes + size > BYTES_AT_ONCE)) {
       yield group;
       group = [];
       streams = new Set();
+      bytes = 0;
     }
     group.push(event);
-    streams.add(event.stream);
+    streams.add(stream);
+    bytes += size;
   }
   if (group.length > 0) yield group;
 }

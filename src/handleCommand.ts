@@ -7,6 +7,7 @@ import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
 import {
   type EventStore,
   EventTooLarge,
+  OutcomeUnknown,
   type Revision,
   StoreUnavailable,
   WrongExpectedRevision,
@@ -16,6 +17,7 @@ import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
 import type { Subject } from './subjects.ts';
+import { turns } from './turns.ts';
 
 const MOST_TRIES = 10;
 
@@ -112,20 +114,6 @@ export function makeHandleCommand(parts: {
   }
 }
 
-/** One job at a time for each stream. */
-function turns() {
-  const last = new Map<string, Promise<unknown>>();
-  return function inTurn<T>(stream: string, job: () => Promise<T>): Promise<T> {
-    const turn = (last.get(stream) ?? Promise.resolve()).then(job, job);
-    last.set(stream, turn);
-    const leave = (): void => {
-      if (last.get(stream) === turn) last.delete(stream);
-    };
-    turn.then(leave, leave);
-    return turn;
-  };
-}
-
 /** A new secret that is stored at most once, and thrown away when nothing came to name it. */
 function keptSecret(secretStore: SecretStore, { place, token }: NewSecret) {
   let stored = false;
@@ -156,6 +144,13 @@ function translated(error: unknown): unknown {
     return new ApiError(
       'ServiceUnavailable',
       'the database cannot be written to right now: nothing was changed, try again',
+    );
+  }
+  // Not ServiceUnavailable, which says that nothing was changed.
+  if (error instanceof OutcomeUnknown) {
+    return new ApiError(
+      'InternalServerError',
+      'the database went away while it was written to: the change may have been made or not, so look before you try again',
     );
   }
   return error instanceof EventTooLarge ? new ApiError('InputTooLarge', error.message) : error;

@@ -183,14 +183,15 @@ export async function startProjector(options: {
       }
     }
   }
+  const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
+    position >= wanted || waiting.wait(wanted, within);
+
   const running = run();
-  if (!(await waiting.wait(await eventStore.head(), Infinity))) {
+  const head = await eventStore.head();
+  if (failure || !(await reach(head, Infinity))) {
     await lease.release();
     throw failure!;
   }
-
-  const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
-    position >= wanted || waiting.wait(wanted, within);
 
   let checking: Promise<void> | undefined;
   /** One look at the log for everybody who asks before it happens. */

@@ -35,13 +35,15 @@ describe('boundaries', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
     expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
+    expect(importersOf(/^mongodb$/)).toEqual(['src/openMongo.ts']);
+    expect(importersOf(/^@kurrent\//)).toEqual(['src/openKurrent.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
     ).toEqual(['src/logger.ts']);
   });
 
   test('only compose.ts knows concrete adapters', () => {
-    expect(importersOf(/\/(memory|sqlite)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
+    expect(importersOf(/\/(memory|sqlite|mongo|kurrent)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
     expect(importersOf(/\/(memory|kafka)MessageBus\.ts$/)).toEqual(['src/compose.ts']);
   });
 

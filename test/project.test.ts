@@ -59,6 +59,21 @@ describe('the read models', () => {
     await projector.stop();
   });
 
+  test('are there also when the log was read before its head is known', async () => {
+    const memory = memoryEventStore({ validate: validateEvent });
+    await appendAll(memory, corpus.slice(0, 8));
+    const slow = {
+      ...memory,
+      async head() {
+        await sleep(50);
+        return memory.head();
+      },
+    };
+    const projector = await start(slow, memoryReadStore());
+    expect(projector.position).toBe(await memory.head());
+    await projector.stop();
+  });
+
   test('answer the same, whoever writes the tables, and however far they are', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();

@@ -5,7 +5,8 @@ import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts'
  *
  * - Positions are given by the store in commit order: never by clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.
- * - Errors of ours: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable; anything else is the driver's own.
+ * - Errors of ours: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable, OutcomeUnknown; anything else
+ *   is the driver's own.
  */
 export type EventStore = {
   /** Names this log in its positions: 12 lower-case hexadecimal digits, made when the log is. */
@@ -15,7 +16,8 @@ export type EventStore = {
    * Appends to several streams at once, all or nothing; durable when it resolves, with the position of the last event.
    * Idempotent by event id: when the events after a write's expected revision already bear these ids (the reply to a
    * first try was lost), it resolves with their position.
-   * Throws WrongExpectedRevision naming the stream; InvalidEvent when data does not match its schema; EventTooLarge.
+   * Throws WrongExpectedRevision naming the stream; InvalidEvent when data does not match its schema; EventTooLarge;
+   * OutcomeUnknown, and only then the events may have been appended or not.
    */
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
@@ -80,3 +82,9 @@ export class InvalidEvent extends Error {}
 
 /** The store cannot be used right now, and what was asked of it did not happen. Any store may throw it. */
 export class StoreUnavailable extends Error {}
+
+/**
+ * The store went away while it was appended to, and did not come back in time to say what came of it. It is safe to append the
+ * same events with the same ids again.
+ */
+export class OutcomeUnknown extends Error {}

@@ -4,7 +4,7 @@ const DIGITS = 20;
 
 /** The position of the nth event of a log (1 is the first); 0 is before them all. */
 export function positionOf(logId: string, count: number | bigint): Position {
-  return `${logId}.${count.toString().padStart(DIGITS, '0')}`;
+  return `${logId}.${digits(count)}`;
 }
 
 /**
@@ -12,15 +12,37 @@ export function positionOf(logId: string, count: number | bigint): Position {
  * events, in KurrentDB bytes.
  */
 export function amountUpTo(position: Position): number {
-  const digits = position.slice(position.indexOf('.') + 1);
-  return Number(digits.slice(0, DIGITS));
+  const after = position.slice(position.indexOf('.') + 1);
+  return Number(after.slice(0, DIGITS));
 }
 
 /** The count in a position of this log. Throws RangeError for another log's: they cannot be compared. */
 export function countIn(position: Position, logId: string): bigint {
+  return BigInt(digitsIn(position, logId));
+}
+
+/** Where an event is in KurrentDB's log: where it was committed, and where it lies, in bytes. */
+export type Place = { commit: bigint; prepare: bigint };
+
+/** The position of an event at a place. */
+export function positionAt(logId: string, { commit, prepare }: Place): Position {
+  return `${logId}.${digits(commit)}${digits(prepare)}`;
+}
+
+/** The place in a position of this log. Throws RangeError for another log's: they cannot be compared. */
+export function placeIn(position: Position, logId: string): Place {
+  const both = digitsIn(position, logId);
+  return { commit: BigInt(both.slice(0, DIGITS)), prepare: BigInt(both.slice(DIGITS)) };
+}
+
+function digits(number: number | bigint): string {
+  return number.toString().padStart(DIGITS, '0');
+}
+
+function digitsIn(position: Position, logId: string): string {
   if (!position.startsWith(`${logId}.`))
     throw new RangeError(`${position} is not a position of the log ${logId}`);
-  return BigInt(position.slice(logId.length + 1));
+  return position.slice(logId.length + 1);
 }
 
 /** Whether a text has the form of a position of the log that begins at `start`. */

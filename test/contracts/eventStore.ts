@@ -129,6 +129,20 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         await expect(append('s', 'none', events[0]!, event())).rejects.toThrow(WrongExpectedRevision);
       });
 
+      test('says yes again for several streams too, and adds only what is missing', async () => {
+        const [a, b] = [event(), event()];
+        await append('a', 'none', a);
+        const writes = [
+          { stream: 'a', expectedRevision: 'none' as const, events: [a] },
+          { stream: 'b', expectedRevision: 'none' as const, events: [b] },
+        ];
+        const { position } = await store.append(writes, metadata);
+        await append('a', 0, event());
+        expect(await store.append(writes, metadata)).toEqual({ position });
+        expect((await store.readLast('b'))!.position).toBe(position);
+        expect((await store.read('a')).revision).toBe(1);
+      });
+
       test('refuses an event that its schema does not know, or that does not match it', async () => {
         await expect(append('s', 'none', { id: randomUUID(), type: 'Unheard', data: {} })).rejects.toThrow(
           InvalidEvent,
@@ -211,10 +225,12 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
 
       test('ends without an error when it is told to', async () => {
         const done = new AbortController();
-        setTimeout(() => done.abort(), 20);
         let batches = 0;
-        for await (const batch of store.subscribe({ signal: done.signal })) batches += batch.live ? 1 : 0;
-        expect(batches).toBe(1);
+        for await (const batch of store.subscribe({ signal: done.signal })) {
+          batches += batch.live ? 1 : 0;
+          setTimeout(() => done.abort(), 20);
+        }
+        expect(batches).toBeGreaterThan(0);
       });
 
       test('sees what another process appends', async () => {

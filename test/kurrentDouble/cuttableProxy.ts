@@ -1,13 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server on loopback that can be cut, for those who are on it and those who come. */
-export async function startCuttableProxy(port: number) {
+/**
+ * A way to a server on loopback that can be cut, for those who are on it and those who come. It listens on the port `at`, on
+ * any that is free when left out.
+ */
+export async function startCuttableProxy(port: number, at = 0) {
   const sockets = new Set<Socket>();
   let isOpen = true;
   const server = createServer((one) => {
     if (!isOpen) return one.destroy();
     const other = connect({ port, host: '127.0.0.1' });
+    for (const socket of [one, other]) socket.setNoDelay(true);
     for (const [from, to] of [
       [one, other],
       [other, one],
@@ -20,13 +24,15 @@ export async function startCuttableProxy(port: number) {
         to.destroy();
       });
     }
-  }).listen(0, '127.0.0.1');
+  }).listen(at, '127.0.0.1');
   await once(server, 'listening');
   const cut = (): void => sockets.forEach((socket) => socket.destroy());
   return {
     port: (server.address() as AddressInfo).port,
     /** Cuts all connections; new ones can be made at once. */
     cut,
+    /** Carries nothing any more over the connections there are, without ending them; new ones can be made at once. */
+    freeze: () => sockets.forEach((socket) => socket.unpipe().pause()),
     /** Lets nobody through until `open` is called. */
     shut(): void {
       isOpen = false;

@@ -11,11 +11,13 @@ export type Held = {
 export type Proposed = Pick<Held, 'id' | 'metadata' | 'custom' | 'data'>;
 export type Expected = number | 'no_stream' | 'any' | 'stream_exists';
 export type Write = { stream: string; expected: Expected; events: Proposed[] };
+
+/** Refused; `stream` is undefined where the server names none, as when some streams have the events already and others not. */
 export class WrongVersion extends Error {
-  readonly stream: string;
+  readonly stream: string | undefined;
   readonly current: number | undefined;
-  constructor(stream: string, current: number | undefined) {
-    super(`wrong version of ${stream}`);
+  constructor(stream?: string, current?: number) {
+    super(`wrong version of ${stream ?? 'some streams'}`);
     this.stream = stream;
     this.current = current;
   }
@@ -24,31 +26,37 @@ export class WrongVersion extends Error {
 /** What a KurrentDB server remembers: one log, and the streams in it. */
 export class DoubleLog {
   readonly events: Held[] = [];
-  #end = 0n;
+  #streams = new Map<string, Held[]>();
+  /** A real log begins with a record of the server's own. */
+  #end = 100n;
   #listeners = new Set<() => void>();
 
-  streamOf(stream: string): Held[] {
-    return this.events.filter((event) => event.stream === stream);
+  streamOf(stream: string): readonly Held[] {
+    return this.#streams.get(stream) ?? [];
   }
 
   /** All writes or none. Answers the events as they are held, of a repeat those of the first time. */
   append(writes: Write[]): Held[] {
     const repeats = writes.map((write) => this.#repeated(write));
-    writes.forEach(({ stream, expected }, i) => {
-      if (repeats[i]) return;
-      const current = this.streamOf(stream).at(-1)?.revision;
-      const isAsExpected =
-        expected === 'any' ||
-        (expected === 'no_stream' && current === undefined) ||
-        (expected === 'stream_exists' && current !== undefined) ||
-        expected === current;
-      if (!isAsExpected) throw new WrongVersion(stream, current);
-    });
-    const held = writes.flatMap(
-      (write, i) => repeats[i] ?? write.events.map((event) => this.#add(write.stream, event)),
-    );
+    if (repeats.every((repeat) => repeat !== undefined)) return repeats.flat();
+    for (const [i, { stream, expected }] of writes.entries())
+      if (!repeats[i] && !this.#isAt(stream, expected))
+        throw new WrongVersion(stream, this.streamOf(stream).at(-1)?.revision);
+    if (repeats.some((repeat) => repeat !== undefined)) throw new WrongVersion();
+    const held = writes.flatMap(({ stream, events }) => events.map((event) => this.#add(stream, event)));
     for (const listener of this.#listeners) listener();
     return held;
+  }
+
+  /** How many events lie before a position. */
+  countBefore(position: bigint): number {
+    let [from, to] = [0, this.events.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.events[middle]!.position < position) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 
   /** Calls back after each append; answers a function that ends it. */
@@ -57,14 +65,21 @@ export class DoubleLog {
     return () => this.#listeners.delete(listener);
   }
 
+  #isAt(stream: string, expected: Expected): boolean {
+    const current = this.streamOf(stream).at(-1)?.revision;
+    if (expected === 'any') return true;
+    if (expected === 'stream_exists') return current !== undefined;
+    return current === (expected === 'no_stream' ? undefined : expected);
+  }
+
   #repeated({ stream, expected, events }: Write): Held[] | undefined {
     const there = this.streamOf(stream);
-    const first =
-      expected === 'any' || expected === 'stream_exists'
-        ? there.findIndex(({ id }) => id === events[0]?.id)
-        : expected === 'no_stream'
-          ? 0
-          : expected + 1;
+    const isExact = expected === 'no_stream' || typeof expected === 'number';
+    const first = isExact
+      ? expected === 'no_stream'
+        ? 0
+        : expected + 1
+      : there.findIndex(({ id }) => id === events[0]?.id);
     if (first < 0 || events.length === 0) return undefined;
     const same = there.slice(first, first + events.length);
     return same.length === events.length && same.every(({ id }, i) => id === events[i]!.id)
@@ -73,9 +88,11 @@ export class DoubleLog {
   }
 
   #add(stream: string, event: Proposed): Held {
-    const revision = (this.streamOf(stream).at(-1)?.revision ?? -1) + 1;
-    const held = { ...event, stream, revision, position: (this.#end += 100n) };
-    this.#end += BigInt(event.data.length);
+    const there = this.#streams.get(stream) ?? [];
+    this.#streams.set(stream, there);
+    const held = { ...event, stream, revision: there.length, position: this.#end };
+    this.#end += 100n + BigInt(event.data.length + event.custom.length);
+    there.push(held);
     this.events.push(held);
     return held;
   }

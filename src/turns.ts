@@ -1,0 +1,13 @@
+/** One job at a time for each name; jobs of other names do not wait for it. */
+export function turns() {
+  const last = new Map<string, Promise<unknown>>();
+  return function inTurn<T>(name: string, job: () => Promise<T>): Promise<T> {
+    const turn = (last.get(name) ?? Promise.resolve()).then(job, job);
+    last.set(name, turn);
+    const leave = (): void => {
+      if (last.get(name) === turn) last.delete(name);
+    };
+    turn.then(leave, leave);
+    return turn;
+  };
+}

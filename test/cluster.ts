@@ -1,0 +1,133 @@
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import { openStores, type Stores } from '../src/compose.ts';
+import { readConfig } from '../src/config.ts';
+import type { Recorded } from '../src/event.ts';
+import type { Message } from '../src/messageBus/messageBus.ts';
+import { messagesOf } from '../src/messageBus/messagesOf.ts';
+import { allProjections } from '../src/project.ts';
+import { tableOf } from '../src/projection.ts';
+import { rebuild } from '../src/rebuild.ts';
+import { take } from './contracts/eventStore.ts';
+import { byKey } from './contracts/messageBus.ts';
+import { readTopic } from './kafkaTopic.ts';
+import { startCuttableProxy } from './kurrentDouble/cuttableProxy.ts';
+import { startKurrentDouble } from './kurrentDouble/kurrentDouble.ts';
+import { freePort, startFerretdb, startKafka } from './realServers.ts';
+import { end, startServer } from './runCommand.ts';
+import { STATIC_CLIENTS } from './startService.ts';
+
+/** What a node has to answer again by itself within (ms). */
+const SOON = 10_000;
+
+/** A node of a cluster, at the same address whenever it runs. */
+export type Node = { rootUrl: string; child: ChildProcess; output(): string };
+export type Cluster = Awaited<ReturnType<typeof startCluster>>;
+
+/** Some nodes, each a process, over a real Kafka, a server that speaks MongoDB's protocol, and KurrentDB's double. */
+export async function startCluster(count: number) {
+  const [readStore, kafka, kurrent] = await Promise.all([
+    startFerretdb(),
+    startKafka(),
+    startKurrentDouble(),
+  ]);
+  const proxy = await startCuttableProxy(kurrent.port);
+  const env = {
+    EVENT_STORE_URL: `kurrentdb://127.0.0.1:${proxy.port}?tls=false`,
+    READ_STORE_URL: `mongodb://${readStore.address}/authledger`,
+    KAFKA_BROKERS: kafka.address,
+    SECRET_KEYS: JSON.stringify([{ id: 'one', key: randomBytes(32).toString('base64') }]),
+    STATIC_CLIENTS,
+    READ_ACCESS: 'guarded',
+  };
+  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const startNode = (port: number): Promise<Node> => startServer({ ...env, PORT: String(port) });
+  const nodes = await Promise.all(ports.map(startNode));
+
+  const everything = async <T>(read: (stores: Stores) => Promise<T>): Promise<T> => {
+    const stores = await openStores(readConfig(env));
+    try {
+      return await read(stores);
+    } finally {
+      await stores.close();
+    }
+  };
+
+  return {
+    nodes,
+    readStore,
+    kafka,
+    kurrent,
+    proxy,
+    /** Ends a node at once, and starts it again. */
+    async crash(i: number): Promise<void> {
+      await end(nodes[i]!.child, 'SIGKILL');
+      nodes[i] = await startNode(ports[i]!);
+    },
+    /** Every event in the log, in its order. */
+    log: (): Promise<Recorded[]> => everything(({ eventStore }) => take(eventStore)),
+    /** Resolves once every node says that it is well; fails unless that is soon. */
+    async allAnswer(): Promise<void> {
+      const until = Date.now() + SOON;
+      for (const { rootUrl } of nodes) while (!(await isWell(rootUrl, until))) await sleep(50);
+    },
+    /** The tables are what a replay of the log into empty ones makes. */
+    tablesEqualRebuild: (): Promise<void> => everything(expectTablesOfTheLog),
+    /** The topics, read from the beginning and without repeats, are the log, in order per key. */
+    async topicsEqual(log: readonly Recorded[]): Promise<void> {
+      const expected = log.flatMap((event) => messagesOf(event as Recorded<never>));
+      for (const topic of ['events', 'messages'] as const) {
+        const of = expected.filter((message) => message.topic === topic);
+        const published = await allOf(kafka.address, topic, of.length);
+        expect(byKey(published)).toEqual(byKey(of));
+      }
+    },
+    async remove(): Promise<void> {
+      await Promise.all(nodes.map(({ child }) => end(child, 'SIGKILL')));
+      await proxy.close();
+      kurrent.close();
+      await Promise.all([readStore.remove(), kafka.remove()]);
+    },
+  };
+}
+
+async function isWell(rootUrl: string, until: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(2000);
+  const status = await fetch(`${rootUrl}/api/auth/v1/__heartbeat__`, { signal }).then(
+    (reply) => reply.status,
+    () => 0,
+  );
+  if (status !== 200 && Date.now() > until) throw new Error(`${rootUrl} is not well: ${status}`);
+  return status === 200;
+}
+
+async function expectTablesOfTheLog(stores: Stores): Promise<void> {
+  const { eventStore, readStore } = stores;
+  const head = await eventStore.head();
+  const tables = allProjections.map(tableOf);
+  const rows = () => Promise.all(tables.map((table) => readStore.list(table, { limit: 1_000_000 })));
+  for (const until = Date.now() + 2 * SOON; ; await sleep(100)) {
+    const checkpoints = await Promise.all(tables.map((table) => readStore.checkpoint(table)));
+    if (checkpoints.every((checkpoint) => checkpoint !== undefined && checkpoint >= head)) break;
+    if (Date.now() > until) expect(checkpoints).toEqual(tables.map(() => head));
+  }
+  const written = await rows();
+  await rebuild(allProjections, stores, () => undefined);
+  expect(written).toEqual(await rows());
+}
+
+/** The first of each id in a topic, once there are as many as expected; as many as there are after a while. */
+async function allOf(broker: string, topic: Message['topic'], count: number): Promise<Message[]> {
+  for (const until = Date.now() + 3 * SOON; ; await sleep(500)) {
+    const seen = new Set<string>();
+    const messages = await readTopic(broker, `authledger.${topic}`);
+    const firsts = messages.filter(({ headers }) => {
+      const id = headers['event-id']!;
+      return !seen.has(id) && seen.add(id);
+    });
+    if (firsts.length >= count || Date.now() > until)
+      return firsts.map(({ key, value, headers }) => ({ topic, key, value, headers }));
+  }
+}
