@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Backend, BACKENDS, measureBackend } from './backends.ts';
 import { authenticateCall, type Signer, signedCall, temporary } from './calls.ts';
 import { fill, grantsOf, realRoles, type Size } from './fill.ts';
 import type { FloorClient } from './floor.ts';
@@ -10,10 +11,17 @@ import { endAll, folder, main, run, type Running, start } from './servers.ts';
 
 /**
  * Measures a server in a process of its own, with the load in this one, against the floors in the same run. Figures are
- * medians of interleaved rounds. `--quick` leaves out what needs a log of millions, and makes shorter rounds.
+ * medians of interleaved rounds. `--quick` leaves out what needs a log of millions, and makes shorter rounds; `--only=ROW` is
+ * one row of the table; `--backend=NAME` measures other stores beside the embedded ones.
  */
 const quick = process.argv.includes('--quick');
-const only = process.argv.find((each) => each.startsWith('--only='))?.slice('--only='.length);
+const only = optionOf('only');
+const backend = optionOf('backend');
+function optionOf(name: string): string | undefined {
+  const start = `--${name}=`;
+  return process.argv.find((each) => each.startsWith(start))?.slice(start.length);
+}
+
 const ROUNDS = quick ? 5 : 9;
 const ROUND_MS = quick ? 1000 : 3000;
 const CONNECTIONS = 32;
@@ -273,7 +281,7 @@ async function besideLongWork({ server, signers, env }: Service): Promise<void> 
   await Promise.allSettled(working);
 }
 
-try {
+async function measureEmbedded(): Promise<void> {
   const small = await startFilled('small', { roles: 486, clients: 1000, events: 1486 });
   const large = await startFilled('large', { roles: 10_000, clients: 100_000, events: 110_000 });
   const middling: [string, Service][] = [
@@ -298,7 +306,17 @@ try {
     if (isWanted('12')) await besideLongWork(huge);
   }
   report.print();
+}
+
+try {
+  if (backend === undefined) await measureEmbedded();
+  else if (isBackend(backend)) await measureBackend(backend);
+  else throw new Error(`--backend must be one of ${BACKENDS.join(', ')}, not ${backend}`);
 } finally {
   endAll();
   rmSync(directory, { recursive: true, force: true });
+}
+
+function isBackend(name: string): name is Backend {
+  return (BACKENDS as readonly string[]).includes(name);
 }

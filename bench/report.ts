@@ -127,7 +127,8 @@ export function median(numbers: number[]): number {
   return quantile(numbers, 0.5);
 }
 
-function quantile(numbers: number[], part: number): number {
+/** The number that so large a part of some numbers is below. */
+export function quantile(numbers: number[], part: number): number {
   const sorted = Float64Array.from(numbers).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }

@@ -11,7 +11,7 @@ import { allProjections } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
 import { rebuild } from '../src/rebuild.ts';
 import { take } from './contracts/eventStore.ts';
-import { byKey } from './contracts/messageBus.ts';
+import { byKey, firsts } from './contracts/messageBus.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { startCuttableProxy } from './kurrentDouble/cuttableProxy.ts';
 import { startKurrentDouble } from './kurrentDouble/kurrentDouble.ts';
@@ -121,13 +121,8 @@ async function expectTablesOfTheLog(stores: Stores): Promise<void> {
 /** The first of each id in a topic, once there are as many as expected; as many as there are after a while. */
 async function allOf(broker: string, topic: Message['topic'], count: number): Promise<Message[]> {
   for (const until = Date.now() + 3 * SOON; ; await sleep(500)) {
-    const seen = new Set<string>();
     const messages = await readTopic(broker, `authledger.${topic}`);
-    const firsts = messages.filter(({ headers }) => {
-      const id = headers['event-id']!;
-      return !seen.has(id) && seen.add(id);
-    });
-    if (firsts.length >= count || Date.now() > until)
-      return firsts.map(({ key, value, headers }) => ({ topic, key, value, headers }));
+    const once = firsts(messages.map(({ key, value, headers }) => ({ topic, key, value, headers })));
+    if (once.length >= count || Date.now() > until) return once;
   }
 }

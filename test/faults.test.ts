@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { clientStream } from '../src/streams.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { whereServersRun } from './whereServersRun.ts';
 import { checkAll, type Known, write } from './writers.ts';
@@ -43,7 +44,7 @@ whereServersRun(['ferretdb', 'kafka'], 'several nodes', () => {
     const changes = log.map(({ stream, type, metadata }) => `${metadata.requestId} ${stream} ${type}`);
     expect(new Set(changes).size).toBe(changes.length);
     const created = new Set(log.filter(({ type }) => type === 'ClientCreated').map(({ stream }) => stream));
-    const lost = clients.filter(({ clientId, certain }) => certain && !created.has(`client-${clientId}`));
+    const lost = clients.filter(({ clientId, certain }) => certain && !created.has(clientStream(clientId)));
     expect(lost).toEqual([]);
     await cluster.topicsEqual(log);
     await cluster.tablesEqualRebuild();

@@ -47,9 +47,10 @@ export async function write(target: Target, known: Map<string, Known>, name: str
       const reply = await signedFetch(urlOf(target.rootUrl(), client.clientId, verb), ROOT, request).catch(
         (): Reply => ({ status: 0, body: {} }),
       );
-      const { status } = reply;
+      const { status, body } = reply;
+      const isUnknown = status === 0 || /may have been made or not/.test(body['message'] ?? '');
       if (status === 503) Object.assign(client, { possible: undefined, inDoubt: false });
-      if (status === 0 || status === 503) {
+      if (isUnknown || status === 503) {
         await sleep(20);
         break;
       }
@@ -57,7 +58,7 @@ export async function write(target: Target, known: Map<string, Known>, name: str
         status: expect.any(Number),
         body: {},
       });
-      const accessToken = (reply.body as { accessToken?: string }).accessToken ?? next?.accessToken;
+      const accessToken = (body as { accessToken?: string }).accessToken ?? next?.accessToken;
       Object.assign(client, {
         certain: next && { ...next, accessToken },
         possible: undefined,

@@ -20,11 +20,9 @@ function message(n: number, given: Partial<Message> = {}): Message {
 
 /** Messages by key, in their order. */
 export function byKey(messages: readonly Message[]): Record<string, Message[]> {
-  return Object.fromEntries(
-    [...new Set(messages.map(({ key }) => key))]
-      .sort()
-      .map((key) => [key, messages.filter((each) => each.key === key)]),
-  );
+  const groups: Record<string, Message[]> = {};
+  for (const message of messages) (groups[message.key] ??= []).push(message);
+  return groups;
 }
 
 /** Messages where they come first, as a consumer has them who leaves out the ids that it has seen. */
