@@ -67,8 +67,7 @@ async function rebuildAlone(
     const events = batch.events.filter(({ stream }) => isAuthStream(stream));
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
-      const before = await model.rowsBefore(events);
-      for (const event of events) model.apply(event, before);
+      for (const event of events) model.apply(event);
       if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
     }
     onProgress((read += batch.events.length), batch.position);
