@@ -71,19 +71,31 @@ function together(stores: Omit<Stores, 'close'>): Stores {
   };
 }
 
-/** The whole service but for HTTP: everything that a command of the command line, or a request, works with. */
-export async function startService(config: Config, log: Logger) {
-  const stores = await openStores(config);
+/**
+ * The whole service but for HTTP: everything that a command of the command line, or a request, works with. On the stores
+ * of the configuration, or on some that were opened already; it closes them too.
+ */
+export async function startService(config: Config, log: Logger, opened?: Stores) {
+  const stores = opened ?? (await openStores(config));
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const projector = await startProjector({ eventStore, readStore, log, holder }).catch(
-    async (error: unknown) => {
-      await stores.close();
-      throw error;
-    },
-  );
-  const freshness = await keepFresh({ eventStore, projector, log }, undefined);
-  const makeSecret = await secretMaker(secretStore);
+  const started: (() => Promise<void>)[] = [stores.close];
+  async function stop(): Promise<void> {
+    for (const each of started.splice(0).reverse()) await each();
+  }
+  async function start() {
+    const projector = await startProjector({ eventStore, readStore, log, holder });
+    started.push(projector.stop);
+    // A log in a file of this machine can be looked at before every answer.
+    const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
+    const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
+    started.push(freshness.stop);
+    return { projector, freshness, makeSecret: await secretMaker(secretStore) };
+  }
+  const { projector, freshness, makeSecret } = await start().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
   const authenticate = makeAuthenticate({
@@ -112,10 +124,8 @@ export async function startService(config: Config, log: Logger) {
     endpoints: declareEndpoints(services),
     freshness,
     async close(): Promise<void> {
-      await freshness.stop();
       await lastUsed.close();
-      await projector.stop();
-      await stores.close();
+      await stop();
     },
   };
 }
