@@ -115,7 +115,9 @@ export function makeHandleCommand(parts: {
     let stored = false;
     return {
       isNamedIn: (events) =>
-        events.some(({ data }) => (data as { credential?: Credential }).credential?.id === place.credentialId),
+        events.some(
+          ({ data }) => (data as { credential?: Credential }).credential?.id === place.credentialId,
+        ),
       async store() {
         if (stored) return;
         await secretStore.put(place, token);

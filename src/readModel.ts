@@ -41,7 +41,10 @@ const PAGE = 500;
 const AT_ONCE = 1000;
 
 /** What this node made of a row and the shared table may lack: the row, or the events it has to add to a row it has not read. */
-type Newer<R> = { row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] };
+type Newer<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
+  /** It was asked for: it stays in memory once the shared table has it. */
+  isWanted?: boolean;
+};
 
 /**
  * A projection as this node sees it: the shared rows of the read store, with this node's newer ones laid over them.
@@ -126,9 +129,11 @@ export class ReadModel<R extends object> {
     const key = keyOf(event);
     const nothing = rowPerEvent || this.#isNew ? { key, value: undefined, position: '' } : undefined;
     const newer = this.#overlay.get(key);
-    const row = newer ? newer.row : (this.#known.get(key) ?? nothing);
+    const known = newer ? undefined : this.#known.get(key);
+    const row = newer ? newer.row : (known ?? nothing);
+    const isWanted = newer ? newer.isWanted : known !== undefined;
     this.#known.delete(key);
-    if (row) this.#overlay.set(key, { row: this.#folded(row, [event]) });
+    if (row) this.#overlay.set(key, { row: this.#folded(row, [event]), isWanted });
     else {
       if (newer) newer.events!.push(event);
       else this.#overlay.set(key, { events: [event] });
@@ -151,7 +156,7 @@ export class ReadModel<R extends object> {
     if (keys.length > AT_ONCE) keys.sort(compareBytes);
     for (let from = 0; ; from += AT_ONCE) {
       const rows = await Promise.all(
-        keys.slice(from, from + AT_ONCE).map((key) => this.#kept(key) ?? this.#row(key)),
+        keys.slice(from, from + AT_ONCE).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
       );
       const isLast = from + AT_ONCE >= keys.length;
       await this.#store.commit(this.table, rows, isLast ? position : undefined);
@@ -163,11 +168,12 @@ export class ReadModel<R extends object> {
 
   /** Forgets rows that the shared table holds, as its checkpoint is at the position. */
   settle(position: Position): void {
-    for (const [key, { row, events }] of this.#overlay) {
+    for (const [key, { row, events, isWanted }] of this.#overlay) {
       const at = row ? row.position : events.at(-1)!.position;
       if (at > position || this.#underWay.has(key)) continue;
       this.#overlay.delete(key);
       this.#waitingEvents -= events?.length ?? 0;
+      if (row && isWanted) this.#known.set(key, row);
     }
   }
 
@@ -176,10 +182,12 @@ export class ReadModel<R extends object> {
     return this.#store.checkpoint(this.table);
   }
 
-  /** A row that is in memory. */
+  /** A row that is wanted, and in memory. */
   #kept(key: string): Row<R> | undefined {
     const newer = this.#overlay.get(key);
-    return newer ? newer.row : this.#known.get(key);
+    if (!newer) return this.#known.get(key);
+    newer.isWanted = true;
+    return newer.row;
   }
 
   /** A row, also of what never was there: it is older than everything. It is ahead of this node where the store's is. */
@@ -196,7 +204,7 @@ export class ReadModel<R extends object> {
     if (!this.#follower.holds(row.position)) return row;
     if (!newer) this.#known.set(key, row);
     else {
-      this.#overlay.set(key, { row });
+      this.#overlay.set(key, { row, isWanted: newer.isWanted });
       this.#waitingEvents -= newer.events?.length ?? 0;
     }
     return row;

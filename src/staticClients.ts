@@ -50,7 +50,12 @@ async function configure(parts: Parts, clientId: string, client: StaticClient | 
   await handleCommand({
     command: configureStaticClient,
     subject: clientSubject(clientId, parts),
-    input: { clientId, settings, credential: secret.credential, lost: isLost ? place.credentialId : undefined },
+    input: {
+      clientId,
+      settings,
+      credential: secret.credential,
+      lost: isLost ? place.credentialId : undefined,
+    },
     secret: client && secret,
     context: insideContext('static-clients'),
   });
