@@ -130,7 +130,7 @@ export async function startProjector(options: {
   async function writeTables(): Promise<void> {
     const upTo = position;
     for (const model of tables) {
-      if (lease.held()) await model.write(upTo);
+      if (lease.held()) await model.write(upTo, lease.held);
       else model.settle((await model.checkpoint()) ?? '');
     }
   }

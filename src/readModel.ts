@@ -148,9 +148,10 @@ export class ReadModel<R extends object> {
 
   /**
    * Writes the overlay to the shared table, whose checkpoint moves to the position at the end. In their order, and some at
-   * a time: whoever else writes to the store, or waits for this process, gets a turn in between.
+   * a time: whoever else writes to the store, or waits for this process, gets a turn in between. It stops where the table
+   * is no longer this node's to write.
    */
-  async write(position: Position): Promise<void> {
+  async write(position: Position, isOurs = (): boolean => true): Promise<void> {
     const keys = [...this.#overlay.keys()];
     this.#isNew = false;
     if (keys.length > AT_ONCE) keys.sort(compareBytes);
@@ -158,6 +159,7 @@ export class ReadModel<R extends object> {
       const rows = await Promise.all(
         keys.slice(from, from + AT_ONCE).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
       );
+      if (!isOurs()) return;
       const isLast = from + AT_ONCE >= keys.length;
       await this.#store.commit(this.table, rows, isLast ? position : undefined);
       if (isLast) break;

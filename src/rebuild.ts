@@ -78,7 +78,9 @@ async function rebuildAlone(
 
 /** Whether all have taken over. One that did writes no more: it is not asked again. */
 async function takeOver(drafts: { from: string; to: string }[], readStore: ReadStore): Promise<boolean> {
-  for (const draft of [...drafts])
-    if (await readStore.replaceTable(draft.from, draft.to)) drafts.splice(drafts.indexOf(draft), 1);
+  const taken = await Promise.all(
+    drafts.map(async (draft) => ((await readStore.replaceTable(draft.from, draft.to)) ? draft : undefined)),
+  );
+  for (const draft of taken) if (draft) drafts.splice(drafts.indexOf(draft), 1);
   return drafts.length === 0;
 }
