@@ -18,7 +18,7 @@ import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
-import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
+import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
@@ -43,7 +43,7 @@ export type Service = Awaited<ReturnType<typeof startService>>;
 export async function openStores({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
-  const keyFile = secretKeys ? undefined : file('secret-keys.json');
+  const keyFile = secretKeys ? undefined : file(KEY_FILE);
   const keys =
     keyFile === undefined
       ? keyring(() => secretKeys!)

@@ -110,13 +110,19 @@ export async function dropCollection(collection: Pick<Collection, 'drop'>): Prom
   });
 }
 
-type Fault = Error & { code?: unknown };
+type Fault = Error & { code?: unknown; errorResponse?: unknown };
 
 function translated(error: Fault): Error {
-  const isAway =
+  return isAway(error) ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`) : error;
+}
+
+function isAway(error: Fault): boolean {
+  return (
     AWAY.some((kind) => error instanceof kind) ||
     error.name === 'MongoWaitQueueTimeoutError' ||
     NOT_NOW.has(error.code) ||
-    SYSTEM_ERROR.test(String(error.code));
-  return isAway ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`) : error;
+    SYSTEM_ERROR.test(String(error.code)) ||
+    // A bulk write's error holds the one that broke it off.
+    (error.errorResponse instanceof Error && isAway(error.errorResponse))
+  );
 }

@@ -1,11 +1,20 @@
 import { ConfigError } from '../configError.ts';
+import { CopyDiffers } from '../copyLog.ts';
 import { ApiError } from '../domain/errors.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { UnknownEvent } from '../project.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
 import { WorkerFailed } from './workers.ts';
 
-const THEIRS = [ConfigError, ApiError, StoreUnavailable, UnknownEvent, UnsealError, WorkerFailed];
+const THEIRS = [
+  CopyDiffers,
+  ConfigError,
+  ApiError,
+  StoreUnavailable,
+  UnknownEvent,
+  UnsealError,
+  WorkerFailed,
+];
 
 /** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
 export function describeFailure(error: unknown): string {
