@@ -123,6 +123,9 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     },
   };
+  const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
+  if (kafka !== undefined && !config.kafka)
+    wrong(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
   refuseWhatDoesNotFit(config);
   return config;
 }
@@ -173,7 +176,7 @@ export function readConfigOfStores(
   env: Record<string, string | undefined> = process.env,
 ): Config {
   const variable = /^env:(.*)$/.exec(address)?.[1];
-  if (variable === undefined && /\/\/[^/]*@/.test(address))
+  if (variable === undefined && withoutPassword(address) !== address)
     wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
   const url = variable === undefined ? address : (env[variable] ?? wrong(`${variable} is not set`));
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
@@ -206,9 +209,11 @@ export function redactedConfig(config: Config): Record<string, unknown> {
   };
 }
 
-/** The address of a server, as it may be shown. */
+/** The address of a server, as it may be shown: options of some drivers hold passwords too. */
 function withoutPassword(url: string | undefined): string | undefined {
-  return url?.replace(/\/\/[^/]*@/, '//(user and password not shown)@');
+  return url
+    ?.replace(/\/\/.*@/, '//(user and password not shown)@')
+    .replace(/([?&][^=&]*(?:password|token|secret|properties)[^=&]*=)[^&]*/gi, '$1(not shown)');
 }
 
 /** Whether only this machine can reach a service that listens there. */

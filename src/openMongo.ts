@@ -73,7 +73,7 @@ function clientFor(url: string): MongoClient {
     });
   } catch (error) {
     const { message } = error as Error;
-    const [, user] = /\/\/([^/]*)@/.exec(url) ?? [];
+    const [, user] = /\/\/(.*)@/.exec(url) ?? [];
     const isTelling = (user ?? '').split(/[:@]/).some((part) => part !== '' && message.includes(part));
     return wrong(
       `READ_STORE_URL is not an address that the MongoDB driver takes${isTelling ? '' : `: ${message}`}`,

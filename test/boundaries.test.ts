@@ -33,6 +33,7 @@ describe('boundaries', () => {
 
   test('each driver is imported in one file only', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
+    expect(importersOf(/^mongodb$/)).toEqual(['src/openMongo.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
@@ -40,7 +41,7 @@ describe('boundaries', () => {
   });
 
   test('only compose.ts knows concrete adapters', () => {
-    expect(importersOf(/\/(memory|sqlite)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
+    expect(importersOf(/\/(memory|sqlite|mongo)[A-Z]\w*Store\.ts$/)).toEqual(['src/compose.ts']);
   });
 
   test('only config.ts reads the environment', () => {
