@@ -9,14 +9,17 @@ export type StaticClientInput = {
   /** What configuration says of it; undefined where it is no longer configured. */
   settings?: { description: string; scopes: string[] };
   credential: Credential;
-  /** Whether the configured token is the one that the client has now. */
-  sameToken: boolean;
+  /** The credential whose token the secret store has lost: a client that refers to it needs a new one. */
+  lost?: string;
 };
 
-/** Makes a static client what configuration says it is, so that its history shows it. */
+/**
+ * Makes a static client what configuration says it is, so that its history shows it. Of several nodes that do so at once,
+ * one changes something: the fingerprint tells the others that the token is the configured one already.
+ */
 export const configureStaticClient: Command<StaticClientInput, ClientRow | undefined, ClientEvent> = {
   authParams: ({ clientId }) => ({ clientId }),
-  decide({ clientId, settings, credential, sameToken }, client) {
+  decide({ clientId, settings, credential, lost }, client) {
     if (!settings) return client ? [{ type: 'ClientDeleted', data: { clientId } }] : [];
     const data = { clientId, ...settings, expires: STATIC_EXPIRES, deleteOnExpiration: false };
     if (!client) return [{ type: 'ClientCreated', data: { ...data, credential } }];
@@ -24,7 +27,8 @@ export const configureStaticClient: Command<StaticClientInput, ClientRow | undef
     if (client.description !== data.description || !sameList(client.scopes, data.scopes)) {
       events.push({ type: 'ClientUpdated', data });
     }
-    if (!sameToken) events.push({ type: 'AccessTokenReset', data: { clientId, credential } });
+    const { id, fingerprint } = client.credential;
+    if (fingerprint !== credential.fingerprint || id === lost) events.push({ type: 'AccessTokenReset', data: { clientId, credential } });
     return events;
   },
 };

@@ -27,7 +27,7 @@ import { publisherState } from './publisherState.ts';
 import { mongoReadStore } from './readStore/mongoReadStore.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
-import { addKeyToFile, keysInFile, whenChanged } from './secretStore/keyFile.ts';
+import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { mongoSecretStore } from './secretStore/mongoSecretStore.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
@@ -59,7 +59,7 @@ export function openStores(config: StoreConfig): Promise<Stores> {
 async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
-  const keyFile = secretKeys ? undefined : file('secret-keys.json');
+  const keyFile = secretKeys ? undefined : file(KEY_FILE);
   const keys =
     keyFile === undefined
       ? keyring(() => secretKeys!)
@@ -111,23 +111,31 @@ export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
 }
 
-/** The whole service but for HTTP: everything that a command of the command line, or a request, works with. */
-export async function startService(config: Config, log: Logger) {
-  const stores = await openStores(config);
+/**
+ * The whole service but for HTTP: everything that a command of the command line, or a request, works with. On the stores
+ * of the configuration, or on some that were opened already; it closes them too.
+ */
+export async function startService(config: Config, log: Logger, opened?: Stores) {
+  const stores = opened ?? (await openStores(config));
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const projector = await startProjector({ eventStore, readStore, log, holder }).catch(
-    async (error: unknown) => {
-      await stores.close();
-      throw error;
-    },
-  );
-  const isShared = config.eventStoreUrl !== undefined;
-  const freshness = await keepFresh(
-    { eventStore, projector, log },
-    isShared ? config.maxStaleness : undefined,
-  );
-  const makeSecret = await secretMaker(secretStore);
+  const started: (() => Promise<void>)[] = [stores.close];
+  async function stop(): Promise<void> {
+    for (const each of started.splice(0).reverse()) await each();
+  }
+  async function start() {
+    const projector = await startProjector({ eventStore, readStore, log, holder });
+    started.push(projector.stop);
+    // A log in a file of this machine can be looked at before every answer.
+    const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
+    const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
+    started.push(freshness.stop);
+    return { projector, freshness, makeSecret: await secretMaker(secretStore) };
+  }
+  const { projector, freshness, makeSecret } = await start().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
   const authenticate = makeAuthenticate({
@@ -162,10 +170,8 @@ export async function startService(config: Config, log: Logger) {
     endpoints: declareEndpoints(services),
     freshness,
     async close(): Promise<void> {
-      await freshness.stop();
       await lastUsed.close();
-      await projector.stop();
-      await stores.close();
+      await stop();
     },
   };
 }

@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import { ConfigError, wrong } from './configError.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
+import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
 import {
   oneOf,
@@ -121,6 +123,9 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     },
   };
+  const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
+  if (kafka !== undefined && !config.kafka)
+    wrong(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
   refuseWhatDoesNotFit(config);
   return config;
 }
@@ -171,13 +176,22 @@ export function readConfigOfStores(
   env: Record<string, string | undefined> = process.env,
 ): Config {
   const variable = /^env:(.*)$/.exec(address)?.[1];
-  if (variable === undefined && /\/\/[^/]*@/.test(address))
+  if (variable === undefined && withoutPassword(address) !== address)
     wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
   const url = variable === undefined ? address : (env[variable] ?? wrong(`${variable} is not set`));
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
-  return directory === undefined
-    ? readConfig({ ...env, EVENT_STORE_URL: url })
-    : readConfig({ ...env, DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined });
+  if (directory === undefined) return readConfig({ ...env, EVENT_STORE_URL: url });
+  const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };
+  const config = readConfig({ ...env, ...own });
+  return { ...config, secretKeys: keysOf(config) };
+}
+
+/** Tokens in a directory are sealed under its generated keys, or under those of the settings, which may be meant for another store. */
+function keysOf({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
+  const file = join(dataDir, KEY_FILE);
+  if (!secretKeys || !existsSync(file)) return secretKeys;
+  const own = keysInFile(file);
+  return [...own, ...secretKeys.filter(({ id }) => own.every((key) => key.id !== id))];
 }
 
 /** The settings as anybody may see them. */
@@ -195,9 +209,11 @@ export function redactedConfig(config: Config): Record<string, unknown> {
   };
 }
 
-/** The address of a server, as it may be shown. */
+/** The address of a server, as it may be shown: options of some drivers hold passwords too. */
 function withoutPassword(url: string | undefined): string | undefined {
-  return url?.replace(/\/\/[^/]*@/, '//(user and password not shown)@');
+  return url
+    ?.replace(/\/\/.*@/, '//(user and password not shown)@')
+    .replace(/([?&][^=&]*(?:password|token|secret|properties)[^=&]*=)[^&]*/gi, '$1(not shown)');
 }
 
 /** Whether only this machine can reach a service that listens there. */

@@ -4,23 +4,27 @@ import type { Position } from './event.ts';
 import { LAST_USED_TABLE } from './lastUsed.ts';
 import { PUBLISHER_TABLE } from './publish.ts';
 import type { ReadStore } from './readStore/readStore.ts';
+import { isServiceSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
 
 const PAGE = 500;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: SecretStore };
 
+/** What is done up to a position of the source: events were found the same in both logs, or copied. */
+export type Progress = (done: 'compared' | 'copied', position: Position) => void;
+
 /**
  * Takes everything that a service needs over to other stores: the log, the tokens (sealed under the target's keyring), when
  * clients were last used, and how far the publisher has come. The read models are built there from the log. What is there
- * already stays, so a copy that was cut off can be started again. `onProgress` is told the source's position of what is done.
- * Throws CopyDiffers when the target's log has other events, and what the secret store throws for a place that is taken.
+ * already stays, so a copy that was cut off can be started again. The tokens come last: whatever the log names is among
+ * them, then. Throws CopyDiffers when the target's log has other events, and what the secret store throws for a place that
+ * is taken.
  */
 export async function copyStores(
   { from, to }: { from: Stores; to: Stores },
-  onProgress: (position: Position) => void,
+  onProgress: Progress,
 ): Promise<{ events: number; secrets: number }> {
-  const secrets = await copySecrets(from.secretStore, to.secretStore);
   const published = await from.readStore.checkpoint(PUBLISHER_TABLE);
   let publishedThere: Position | undefined;
   let events = 0;
@@ -30,14 +34,14 @@ export async function copyStores(
       onPair(source, target) {
         if (published !== undefined && source.position <= published) publishedThere = target.position;
         events += 1;
-        onProgress(source.position);
+        onProgress('compared', source.position);
       },
-      onAppended: (last) => onProgress(last.position),
+      onAppended: (last) => onProgress('copied', last.position),
     },
   );
   if (publishedThere !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedThere);
   await copyLastUsed(from.readStore, to.readStore);
-  return { events, secrets };
+  return { events, secrets: await copySecrets(from.secretStore, to.secretStore) };
 }
 
 async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> {
@@ -48,6 +52,8 @@ async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> 
       const token = await from.get(place);
       // One that was destroyed since the page was read is wanted no more.
       if (token === undefined) continue;
+      // A service that was started on the target made one of its own, which no event of this log refers to.
+      if (isServiceSecret(place) && (await to.get(place)) !== token) await to.destroy(place);
       await to.put(place, token);
       copied += 1;
     }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
+import type { Credential } from '../schemas/events/clientEvents.ts';
 import type { Command } from './command.ts';
 import { ApiError } from './domain/errors.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
@@ -15,7 +16,7 @@ import {
 import type { Freshness } from './freshness.ts';
 import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
-import type { SecretStore } from './secretStore/secretStore.ts';
+import type { Place, SecretStore } from './secretStore/secretStore.ts';
 import type { Subject } from './subjects.ts';
 import { turns } from './turns.ts';
 
@@ -33,7 +34,7 @@ export type CommandRun<Input, State, R, E extends Event> = {
   subject: Subject<State, R>;
   input: Input;
   context: CommandContext;
-  /** The token that the command gives out, put into the secret store just before the events that name it. */
+  /** A token that the command may give out, put into the secret store just before the events that name it. */
   secret?: NewSecret;
 };
 
@@ -63,11 +64,10 @@ export function makeHandleCommand(parts: {
   ): Promise<Outcome<R>> {
     run.command.check?.(run.input);
     return inTurn(run.subject.stream, async () => {
-      const secret = run.secret && keptSecret(secretStore, run.secret);
+      const secret = run.secret && keptSecret(run.secret);
       try {
         const outcome = await tryUntilAppended(run, secret);
-        if (outcome.events.length === 0) await secret?.discard();
-        await projector.reach(outcome.position);
+        if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
         return outcome;
       } catch (error) {
         if (error instanceof ApiError) await secret?.discard();
@@ -78,7 +78,7 @@ export function makeHandleCommand(parts: {
 
   async function tryUntilAppended<Input, State, R, E extends Event>(
     { command, subject, input, context }: CommandRun<Input, State, R, E>,
-    secret: ReturnType<typeof keptSecret> | undefined,
+    secret: KeptSecret | undefined,
   ): Promise<Outcome<R>> {
     const ids: string[] = [];
     for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
@@ -89,12 +89,13 @@ export function makeHandleCommand(parts: {
       const before = subject.row(state);
       if (decided.length === 0) return { events: [], row: before, position: projector.position };
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
-      await secret?.store();
+      if (secret?.isNamedIn(events)) await secret.store();
       try {
         const write = { stream: subject.stream, expectedRevision: revision, events };
         const { position } = await eventStore.append([write], context.metadata);
         const row = subject.fold(before, asRecorded(write, { revision, position, context }));
-        await release(subject, before, row);
+        const place = subject.released?.(before, row);
+        await Promise.all([place && destroy(place), projector.reach(position)]);
         return { events, row, position };
       } catch (error) {
         if (!(error instanceof WrongExpectedRevision)) throw error;
@@ -104,30 +105,38 @@ export function makeHandleCommand(parts: {
     throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
   }
 
-  /** The former token ends with the change; what fails here is left to the job that looks for such entries. */
-  async function release<State, R>(subject: Subject<State, R>, before?: R, after?: R): Promise<void> {
-    const place = subject.released?.(before, after);
-    if (!place) return;
+  /** What fails here is left to the job that looks for entries that nothing refers to. */
+  async function destroy(place: Place): Promise<void> {
     await secretStore
       .destroy(place)
-      .catch((error: unknown) => log.warn({ err: error, ...place }, 'a former token was not destroyed yet'));
+      .catch((error: unknown) => log.warn({ err: error, ...place }, 'a token was not destroyed yet'));
+  }
+
+  /** A new secret that is stored at most once, and thrown away when nothing came to name it. */
+  function keptSecret({ place, token }: NewSecret): KeptSecret {
+    let stored = false;
+    return {
+      isNamedIn: (events) =>
+        events.some(
+          ({ data }) => (data as { credential?: Credential }).credential?.id === place.credentialId,
+        ),
+      async store() {
+        if (stored) return;
+        await secretStore.put(place, token);
+        stored = true;
+      },
+      async discard() {
+        if (stored) await destroy(place);
+      },
+    };
   }
 }
 
-/** A new secret that is stored at most once, and thrown away when nothing came to name it. */
-function keptSecret(secretStore: SecretStore, { place, token }: NewSecret) {
-  let stored = false;
-  return {
-    async store(): Promise<void> {
-      if (stored) return;
-      await secretStore.put(place, token);
-      stored = true;
-    },
-    async discard(): Promise<void> {
-      if (stored) await secretStore.destroy(place);
-    },
-  };
-}
+type KeptSecret = {
+  isNamedIn(events: Event[]): boolean;
+  store(): Promise<void>;
+  discard(): Promise<void>;
+};
 
 function asRecorded(
   { stream, events }: { stream: string; events: NewEvent[] },

@@ -3,12 +3,14 @@ import type { ReadStore } from './readStore/readStore.ts';
 
 /** A client's use is noted at most this often (ms). */
 const PRECISION = 6 * 60 * 60_000;
-/** Uses are written this long (ms) after the first of them, many at once. */
+/** Uses are written this long (ms) after the first of them, many at once; where that fails, after as long again. */
 const WRITE_DELAY = 1000;
 /** Clients whose last note is kept in mind; it only spares reading it again. */
 const MOST_KNOWN = 100_000;
 /** Where they lie in the read store. */
 export const LAST_USED_TABLE = 'last-used';
+
+type Created = { clientId: string; created: string };
 
 /**
  * When clients were last used, to 6 hours. This is telemetry, not history: it lies beside the projections, and is lost
@@ -25,22 +27,33 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     );
   }
 
+  /** When a client was last used in its present life; when it was created, if never. */
+  async function of({ clientId, created }: Created): Promise<string> {
+    const at = await read(clientId);
+    return at !== undefined && at > created ? at : created;
+  }
+
+  function logNotWritten(error: unknown): void {
+    log.warn({ err: error }, 'when clients were last used was not written');
+  }
+
   function plan(clientId: string, at: string): void {
     unwritten.set(clientId, at);
+    planWrite();
+  }
+
+  function planWrite(): void {
     timer ??= setTimeout(() => {
       timer = undefined;
-      write().catch((error: unknown) =>
-        log.warn({ err: error }, 'when clients were last used was not written'),
-      );
+      write().catch((error: unknown) => (logNotWritten(error), planWrite()));
     }, WRITE_DELAY).unref();
   }
 
   async function note(clientId: string, now: Date): Promise<void> {
-    const noted = Date.parse((await read(clientId)) ?? new Date(0).toJSON());
-    const isRecent = now.getTime() - noted < PRECISION;
-    if (known.size >= MOST_KNOWN) known.clear();
-    known.set(clientId, isRecent ? noted : now.getTime());
-    if (!isRecent) plan(clientId, now.toJSON());
+    // What cannot be read now is written: a later date wins there.
+    const noted = Date.parse((await read(clientId).catch(() => undefined)) ?? new Date(0).toJSON());
+    if (now.getTime() - noted < PRECISION) known.set(clientId, noted);
+    else plan(clientId, now.toJSON());
   }
 
   async function write(): Promise<void> {
@@ -58,16 +71,18 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
   }
 
   return {
-    /** When a client was last used in its present life; when it was created, if never. */
-    async of({ clientId, created }: { clientId: string; created: string }): Promise<string> {
-      const at = await read(clientId);
-      return at !== undefined && at > created ? at : created;
-    },
+    of,
 
-    /** Notes that a client was used just now. Answers nothing where that is known already. */
-    touch(clientId: string, now: Date): Promise<void> | undefined {
+    /** The same for who has just changed the client, and is not told of an error: when it was created, if nothing can be read. */
+    ofChanged: (client: Created): Promise<string> => of(client).catch(() => client.created),
+
+    /** Notes that a client was used just now. Nobody waits for that. */
+    touch(clientId: string, now: Date): void {
       const noted = known.get(clientId);
-      return noted !== undefined && now.getTime() - noted < PRECISION ? undefined : note(clientId, now);
+      if (noted !== undefined && now.getTime() - noted < PRECISION) return;
+      if (known.size >= MOST_KNOWN) known.clear();
+      known.set(clientId, now.getTime());
+      void note(clientId, now);
     },
 
     /** Takes over when a client was used in another deployment. */
@@ -75,10 +90,10 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
       plan(clientId, at);
     },
 
-    /** Writes what is not written yet. */
+    /** Writes what is not written yet, if it can be. */
     async close(): Promise<void> {
       clearTimeout(timer);
-      await write();
+      await write().catch(logNotWritten);
     },
   };
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { configCommand } from './cli/config.ts';
+import { copyCommand } from './cli/copy.ts';
 import { demoCommand } from './cli/demo.ts';
 import { exportCommand } from './cli/export.ts';
 import { importCommand } from './cli/import.ts';
@@ -24,6 +25,7 @@ const program = new Command('authledger')
   .addCommand(demoCommand())
   .addCommand(importCommand())
   .addCommand(exportCommand())
+  .addCommand(copyCommand())
   .addCommand(projectionsCommand())
   .addCommand(keysCommand())
   .addCommand(publishCommand())

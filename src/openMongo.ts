@@ -1,44 +1,90 @@
-import { type Collection, type Document, MongoClient } from 'mongodb';
+import {
+  type Collection,
+  type Document,
+  MongoClient,
+  MongoClientClosedError,
+  MongoNetworkError,
+  MongoNotConnectedError,
+  MongoOperationTimeoutError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+} from 'mongodb';
+import { wrong } from './configError.ts';
 import { StoreUnavailable } from './eventStore/eventStore.ts';
 
 /** How long (ms) a call waits for a server that is away, or that does not answer, before it fails. */
 const PATIENCE = 4000;
-/** Codes of a server that is no longer, or not yet, the primary one, or is ending. */
-const NOT_NOW = new Set([89, 91, 189, 262, 7, 6, 9001, 10107, 11600, 11602, 13435, 13436]);
+const AWAY = [
+  MongoNetworkError,
+  MongoServerSelectionError,
+  MongoNotConnectedError,
+  MongoTopologyClosedError,
+  MongoClientClosedError,
+  MongoOperationTimeoutError,
+];
+/**
+ * Codes of a server that cannot answer now: it is no longer, or not yet, the primary one (189, 10107, 11602, 13435, 13436), is
+ * ending (91, 11600), cannot reach others in time (6, 7, 50, 64, 89, 134, 262, 9001), or gave up what was asked before (43,
+ * 175, 237, 11601).
+ */
+const NOT_NOW = new Set<unknown>([
+  6, 7, 43, 50, 64, 89, 91, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
+]);
+/** Some of a socket's own errors come through the driver as they are, and those of name servers. */
+const SYSTEM_ERROR = /^E(?!RR_)[A-Z_]+$|^ERR_(STREAM|SOCKET|SSL|TLS)_/;
 const TAKEN = 11000;
+const NO_COLLECTION = 26;
 
-/** A database on a server that speaks MongoDB's protocol. What cannot be reached shows as StoreUnavailable. */
+/** A database on a server that speaks MongoDB's protocol. */
 export type Mongo = {
+  /** `name` gets the prefix that the database was opened with. */
   collection<D extends Document & { _id: string }>(name: string): Collection<D>;
-  /** Names of collections that begin so. */
   close(): Promise<void>;
 };
 
 /**
- * Opens the database that the URL names, `authledger` where it names none. Writes are acknowledged by a majority, and
- * reads see only what is. Throws StoreUnavailable when the server cannot be reached; the URL, which may hold a password, is
- * in no error. Names of collections get the prefix.
+ * Opens the database that the URL names, `authledger` where it names none. A write is acknowledged by a majority, so that no
+ * change of primary takes it back; a read asks the primary for all it has. Names of collections get the prefix. Throws
+ * ConfigError for a URL that the driver refuses, StoreUnavailable when the server cannot be reached; the URL's password is
+ * in no error.
  */
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
-  const client = new MongoClient(url, {
-    appName: 'authledger',
-    serverSelectionTimeoutMS: PATIENCE,
-    connectTimeoutMS: PATIENCE,
-    socketTimeoutMS: PATIENCE,
-    waitQueueTimeoutMS: PATIENCE,
-    writeConcern: { w: 'majority', journal: true },
-    readConcernLevel: 'majority',
-    readPreference: 'primary',
-    promoteBuffers: true,
-    ignoreUndefined: true,
-  });
+  const client = clientFor(url);
   await reaching(() => client.connect());
-  const named = new URL(url.replace(/^mongodb/, 'http').replace(/,[^/?]*/, '')).pathname.slice(1);
-  const db = client.db(named || 'authledger');
+  const db = client.db(databaseIn(url));
   return {
     collection: (name) => db.collection(prefix + name),
     close: () => client.close(),
   };
+}
+
+function clientFor(url: string): MongoClient {
+  try {
+    return new MongoClient(url, {
+      appName: 'authledger',
+      serverSelectionTimeoutMS: PATIENCE,
+      connectTimeoutMS: PATIENCE,
+      socketTimeoutMS: PATIENCE,
+      waitQueueTimeoutMS: PATIENCE,
+      writeConcern: { w: 'majority', journal: true },
+      readPreference: 'primary',
+      promoteBuffers: true,
+      ignoreUndefined: true,
+    });
+  } catch (error) {
+    const { message } = error as Error;
+    const [, user] = /\/\/(.*)@/.exec(url) ?? [];
+    const isTelling = (user ?? '').split(/[:@]/).some((part) => part !== '' && message.includes(part));
+    return wrong(
+      `READ_STORE_URL is not an address that the MongoDB driver takes${isTelling ? '' : `: ${message}`}`,
+    );
+  }
+}
+
+/** The driver itself takes `test` where none is named. */
+function databaseIn(url: string): string {
+  const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1];
+  return name === undefined ? 'authledger' : decodeURIComponent(name);
 }
 
 /** Asks the server. Throws StoreUnavailable when it cannot be reached, or cannot answer now; else what the driver throws. */
@@ -46,7 +92,7 @@ export async function reaching<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    throw translated(error as Error & { code?: unknown });
+    throw translated(error as Fault);
   }
 }
 
@@ -57,12 +103,26 @@ export function isTaken(error: unknown): boolean {
   return errors.every((each) => each.code === TAKEN);
 }
 
-function translated(error: Error & { code?: unknown }): Error {
-  const isAway =
-    /^Mongo(Network|NetworkTimeout|ServerSelection|Timeout|OperationTimeout|NotConnected|TopologyClosed|PoolCleared|PoolClosed|WaitQueueTimeout|ServerClosed)\w*Error$|^PoolClear|^WaitQueue/.test(
-      error.name,
-    );
-  return isAway || NOT_NOW.has(error.code as number)
-    ? new StoreUnavailable(`MongoDB cannot be used right now (${error.name})`)
-    : error;
+/** Removes a collection; no error where there is none. */
+export async function dropCollection(collection: Pick<Collection, 'drop'>): Promise<void> {
+  await reaching(() => collection.drop()).catch((error: Fault) => {
+    if (error.code !== NO_COLLECTION) throw error;
+  });
+}
+
+type Fault = Error & { code?: unknown; errorResponse?: unknown };
+
+function translated(error: Fault): Error {
+  return isAway(error) ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`) : error;
+}
+
+function isAway(error: Fault): boolean {
+  return (
+    AWAY.some((kind) => error instanceof kind) ||
+    error.name === 'MongoWaitQueueTimeoutError' ||
+    NOT_NOW.has(error.code) ||
+    SYSTEM_ERROR.test(String(error.code)) ||
+    // A bulk write's error holds the one that broke it off.
+    (error.errorResponse instanceof Error && isAway(error.errorResponse))
+  );
 }

@@ -4,7 +4,6 @@ import { actorHistory } from '../projections/actorHistory.ts';
 import { clients } from '../projections/clients.ts';
 import { roleHistory } from '../projections/roleHistory.ts';
 import { roles, type RoleRow } from '../projections/roles.ts';
-import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
 import { ApiError } from './domain/errors.ts';
 import { RoleGraph } from './domain/roleGraph.ts';
@@ -12,12 +11,10 @@ import type { Event, Position, Recorded } from './event.ts';
 import type { Batch, EventStore, Revision } from './eventStore/eventStore.ts';
 import { ROLES_STREAM, isAuthStream } from './streams.ts';
 import { holdLease } from './readStore/lease.ts';
-import type { Projection } from './projection.ts';
+import { applied, type Projection } from './projection.ts';
 import type { ReadStore } from './readStore/readStore.ts';
-import { readModel } from './readModel.ts';
+import { type Follower, readModel } from './readModel.ts';
 import { waitingRoom } from './waitingRoom.ts';
-
-type AuthEvent = ClientEvent | RoleEvent;
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
 const MOST_UNWRITTEN = 20_000;
@@ -27,6 +24,7 @@ const MOST_UNWRITTEN_BEHIND = 200_000;
 const WRITE_DELAY = 20;
 /** How often (ms) a node that does not write asks how far the tables have come. */
 const SETTLE_EVERY = 500;
+const BEHIND = 'this node has not caught up with the log yet: try again';
 
 /** The read models of this node, the role-expansion index among them, and how far they have come. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
@@ -52,12 +50,12 @@ export const allProjections = [clients, roles, roleHistory, actorHistory] as unk
 >[];
 
 /** All read models over a read store, empty until they are loaded. */
-export function openReadModels(store: ReadStore) {
+function openReadModels(store: ReadStore, follower: Follower) {
   return {
-    clients: readModel(clients, store),
-    roles: readModel(roles, store),
-    roleHistory: readModel(roleHistory, store),
-    actorHistory: readModel(actorHistory, store),
+    clients: readModel(clients, store, follower),
+    roles: readModel(roles, store, follower),
+    roleHistory: readModel(roleHistory, store, follower),
+    actorHistory: readModel(actorHistory, store, follower),
     /** All roles with their expansions, and the revision of the stream `roles` that they are at. */
     roleGraph: new RoleGraph<RoleRow>(),
     rolesRevision: 'none' as Revision,
@@ -76,10 +74,13 @@ export async function startProjector(options: {
   holder: string;
 }): Promise<Projector> {
   const { eventStore, readStore, log, holder } = options;
-  const models = openReadModels(readStore);
-  const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const stopping = new AbortController();
   const waiting = waitingRoom();
+  let position = eventStore.start;
+  let failure: Error | undefined;
+  let writing: Promise<void> | undefined;
+  const models = openReadModels(readStore, { holds: (wanted) => wanted <= position, untilHeld });
+  const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const lease = holdLease({
     readStore,
     name: 'projections',
@@ -87,9 +88,6 @@ export async function startProjector(options: {
     signal: stopping.signal,
     onError: logRetry,
   });
-  let position = await load();
-  let failure: Error | undefined;
-  let writing: Promise<void> | undefined;
 
   function logRetry(error: unknown): void {
     log.warn({ err: error }, 'the read store did not answer: trying again');
@@ -111,23 +109,20 @@ export async function startProjector(options: {
   }
 
   /** Nothing waits in between: who asks sees all of a batch, or nothing of it. */
-  async function applyAll(batch: Batch): Promise<void> {
-    const events = batch.events.filter(({ stream }) => isAuthStream(stream)) as Recorded<AuthEvent>[];
-    const unknown = events.find(({ type }) => !(type in actorHistory.on));
-    const known = unknown ? events.slice(0, events.indexOf(unknown)) : events;
-    const before = await Promise.all(tables.map((model) => model.rowsBefore(known)));
-    for (const event of known) {
-      const rows = tables.map((model, i) => model.apply(event, before[i] as never));
-      if (event.stream === ROLES_STREAM)
-        followRole(event as Recorded<RoleEvent>, rows[1] as RoleRow | undefined);
+  function applyAll(batch: Batch): void {
+    for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
+      if (!(event.type in actorHistory.on)) throw new UnknownEvent(whyUnknown(event));
+      for (const model of tables) model.apply(event);
+      if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
     }
-    if (unknown) throw new UnknownEvent(whyUnknown(unknown));
     position = batch.position;
   }
 
-  function followRole(event: Recorded<RoleEvent>, row: RoleRow | undefined): void {
+  function followRole(event: Recorded<RoleEvent>): void {
+    const { roleId } = event.data;
+    const row = applied(roles, models.roleGraph.get(roleId), event);
     if (row) models.roleGraph.set(row);
-    else models.roleGraph.delete(event.data.roleId);
+    else models.roleGraph.delete(roleId);
     models.rolesRevision = event.revision;
   }
 
@@ -135,7 +130,7 @@ export async function startProjector(options: {
   async function writeTables(): Promise<void> {
     const upTo = position;
     for (const model of tables) {
-      if (lease.held()) await model.write(upTo);
+      if (lease.held()) await model.write(upTo, lease.held);
       else model.settle((await model.checkpoint()) ?? '');
     }
   }
@@ -156,7 +151,7 @@ export async function startProjector(options: {
 
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: position, signal })) {
-      await applyAll(batch);
+      applyAll(batch);
       waiting.admit(position);
       const most = batch.live ? MOST_UNWRITTEN : MOST_UNWRITTEN_BEHIND;
       while (unwritten() > most && !signal.aborted) {
@@ -183,14 +178,21 @@ export async function startProjector(options: {
       }
     }
   }
+
+  let running: Promise<void> | undefined;
+  async function start(): Promise<void> {
+    position = await load();
+    running = run();
+    const head = await eventStore.head();
+    if (failure || !(await reach(head, Infinity))) throw failure!;
+  }
+
   const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
     position >= wanted || waiting.wait(wanted, within);
 
-  const running = run();
-  const head = await eventStore.head();
-  if (failure || !(await reach(head, Infinity))) {
-    await lease.release();
-    throw failure!;
+  async function untilHeld(wanted: Position): Promise<void> {
+    if (!failure && (await reach(wanted))) return;
+    throw new ApiError('ServiceUnavailable', failure?.message ?? BEHIND);
   }
 
   let checking: Promise<void> | undefined;
@@ -198,11 +200,24 @@ export async function startProjector(options: {
   async function checkSoon(): Promise<void> {
     await turnOfTheLoop();
     checking = undefined;
-    const head = await eventStore.head();
-    if (!failure && (head <= position || (await reach(head)))) return;
-    const reason = failure?.message ?? 'this node has not caught up with the log yet: try again';
-    throw new ApiError('ServiceUnavailable', reason);
+    await untilHeld(await eventStore.head());
   }
+
+  /** What cannot be written now is made from the log by whoever writes next. */
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await running;
+    clearTimeout(planned);
+    await writing?.catch(logRetry);
+    if (!failure && lease.held()) await writeTables().catch(logRetry);
+    await lease.release().catch(logRetry);
+    waiting.close();
+  }
+
+  await start().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
 
   return {
     ...models,
@@ -215,15 +230,7 @@ export async function startProjector(options: {
     },
     catchUp: () => (checking ??= checkSoon()),
     writes: () => lease.held(),
-    async stop() {
-      stopping.abort();
-      await running;
-      clearTimeout(planned);
-      await writing;
-      if (!failure && lease.held()) await writeTables();
-      await lease.release();
-      waiting.close();
-    },
+    stop,
   };
 }
 

@@ -8,73 +8,106 @@ import { RecentlyUsed } from './domain/recentlyUsed.ts';
 /** Rows of one table that are kept in memory after they were read. */
 const MOST_KNOWN = 10_000;
 
+/** How far this node has come in the log. */
+export type Follower = {
+  /** Whether it holds a position. */
+  holds(position: Position): boolean;
+  /** Resolves when it holds the position, else throws ServiceUnavailable after a while. */
+  untilHeld(position: Position): Promise<void>;
+};
+
 /** This node's view of a projection's table. */
 export function readModel<R extends object, E extends Event>(
   projection: Projection<R, E>,
   store: ReadStore,
+  follower: Follower,
 ): ReadModel<R> {
-  return new ReadModel<R>(projection as unknown as Projection<object, Event>, { store, isNew: false });
+  return new ReadModel<R>(projection as unknown as Projection<object, Event>, {
+    store,
+    follower,
+    isNew: false,
+  });
 }
 
 /** The same of a table that is not there yet, and that nobody else writes: until it is, nothing is looked up in it. */
 export function newReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
-  return new ReadModel<object>(projection, { store, isNew: true });
+  const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
+  return new ReadModel<object>(projection, { store, follower: alone, isNew: true });
 }
 
 /** Rows that are read at a time where all are wanted. */
 const PAGE = 500;
 /** Rows that are written at a time: some milliseconds' work. */
 const AT_ONCE = 1000;
-const NO_ROWS: ReadonlyMap<string, Row<object>> = new Map();
+
+/** What this node made of a row and the shared table may lack: the row, or the events it has to add to a row it has not read. */
+type Newer<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
+  /** It was asked for: it stays in memory once the shared table has it. */
+  isWanted?: boolean;
+};
 
 /**
  * A projection as this node sees it: the shared rows of the read store, with this node's newer ones laid over them.
  *
- * Every node applies the log's events itself, so what it answers never waits for the node that writes the rows. A row
- * stays in the overlay (a tombstone too) until the table's checkpoint has passed it. Whoever holds the lease writes
- * the overlay's rows to the store.
+ * Every node applies the log's events itself, so what it answers never waits for the node that writes the rows, nor does
+ * following the log for the read store: what an event does to a row that is not in memory is worked out when the row is
+ * wanted. A row stays in the overlay (a tombstone too) until the table's checkpoint has passed it. Whoever holds the
+ * lease writes the overlay's rows to the store. The store may also be ahead of this node: no answer rests on a row that
+ * is, as one that is newer than all others could grant what nobody was ever granted.
  */
 export class ReadModel<R extends object> {
   readonly table: string;
   #projection: Projection<object, Event>;
   #store: ReadStore;
-  #overlay = new Map<string, Row<R>>();
+  #follower: Follower;
+  #overlay = new Map<string, Newer<R>>();
   /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
   #known = new RecentlyUsed<Row<R>>(MOST_KNOWN);
-  #applied = 0;
+  /** Rows that the store is being asked for. What is newer of them stays in the overlay meanwhile. */
+  #underWay = new Map<string, Promise<Row<R>>>();
+  #waitingEvents = 0;
   #isNew: boolean;
 
-  constructor(projection: Projection<object, Event>, { store, isNew }: { store: ReadStore; isNew: boolean }) {
+  constructor(
+    projection: Projection<object, Event>,
+    { store, follower, isNew }: { store: ReadStore; follower: Follower; isNew: boolean },
+  ) {
     this.#projection = projection;
     this.table = tableOf(projection);
     this.#store = store;
+    this.#follower = follower;
     this.#isNew = isNew;
   }
 
-  /** The current row of a key; undefined where there is none. */
+  /** The current row of a key; undefined where there is none. Throws ServiceUnavailable while the store is ahead of this node. */
   async get(key: string): Promise<R | undefined> {
-    return (await this.#row(key)).value;
+    for (;;) {
+      const row = this.#kept(key) ?? (await this.#row(key));
+      if (this.#follower.holds(row.position)) return row.value;
+      await this.#follower.untilHeld(row.position);
+    }
   }
 
   /** The current row of a key where this node has it in memory. */
   inMemory(key: string): R | undefined {
-    return (this.#overlay.get(key) ?? this.#known.get(key))?.value;
+    return this.#kept(key)?.value;
   }
 
   /** A page of rows in byte order of their keys. It may be short, even empty, before the end: go on after `last`. */
   async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
-    const newer = new Map(this.#overlayWithin(page));
+    const newer = this.#newerWithin(page);
     const stored = await this.#store.list<R>(this.table, page);
     const last = stored.length < page.limit ? undefined : stored.at(-1)!.key;
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
-    for (const [key, row] of newer) {
-      const known = merged.get(key);
-      if (known ? row.position > known.position : last === undefined || compareBytes(key, last) < 0)
-        merged.set(key, row);
-    }
+    const rows = await Promise.all(
+      newer
+        .filter(([key]) => merged.has(key) || last === undefined || compareBytes(key, last) < 0)
+        .map(([key, change]) => this.#changed(merged.get(key), change) ?? this.#row(key)),
+    );
+    for (const row of rows) merged.set(row.key, row);
     const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
-    const rows = present.sort((a, b) => compareBytes(a.key, b.key)).slice(0, page.limit);
-    return { rows, last: present.length > page.limit ? rows.at(-1)!.key : last };
+    const sorted = present.sort((a, b) => compareBytes(a.key, b.key)).slice(0, page.limit);
+    return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
   }
 
   /** All rows with a prefix, page by page: the rows of one page are as of one moment. Others get a turn after each. */
@@ -89,59 +122,61 @@ export class ReadModel<R extends object> {
     } while (after !== undefined);
   }
 
-  /** The rows that these events change and that are not in memory. */
-  async rowsBefore(events: readonly Recorded[]): Promise<ReadonlyMap<string, Row<R>>> {
-    if (this.#projection.rowPerEvent || this.#isNew) return NO_ROWS as ReadonlyMap<string, Row<R>>;
-    const keys = new Set(this.#concerning(events).map((event) => this.#projection.key(event)));
-    const missing = [...keys].filter((key) => !this.#overlay.has(key) && !this.#known.get(key));
-    const rows = await Promise.all(missing.map((key) => this.#read(key)));
-    return new Map(rows.map((row) => [row.key, row]));
-  }
-
-  /**
-   * Folds one event in, unless its row is newer already. Answers the row it concerns; undefined when it is removed.
-   * `before` holds what `rowsBefore` gave for it, asked for since the last event was folded in.
-   */
-  apply(event: Recorded, before: ReadonlyMap<string, Row<R>>): R | undefined {
-    const projection = this.#projection;
-    if (!projection.on[event.type]) return undefined;
-    const key = projection.key(event);
-    const row = projection.rowPerEvent
-      ? undefined
-      : (this.#overlay.get(key) ?? this.#known.get(key) ?? before.get(key));
-    if (row && row.position >= event.position) return row.value;
-    const value = applied(projection, row?.value, event) as R | undefined;
-    this.#overlay.set(key, { key, value, position: event.position });
+  /** Folds one event in, unless its row is newer already. */
+  apply(event: Recorded): void {
+    const { on, rowPerEvent, key: keyOf } = this.#projection;
+    if (!on[event.type]) return;
+    const key = keyOf(event);
+    const nothing = rowPerEvent || this.#isNew ? { key, value: undefined, position: '' } : undefined;
+    const newer = this.#overlay.get(key);
+    const known = newer ? undefined : this.#known.get(key);
+    const row = newer ? newer.row : (known ?? nothing);
+    const isWanted = newer ? newer.isWanted : known !== undefined;
     this.#known.delete(key);
-    this.#applied += 1;
-    return value;
+    if (row) this.#overlay.set(key, { row: this.#folded(row, [event]), isWanted });
+    else {
+      if (newer) newer.events!.push(event);
+      else this.#overlay.set(key, { events: [event] });
+      this.#waitingEvents += 1;
+    }
   }
 
-  /** Rows that are newer than the shared table may be. */
+  /** About how many rows and events this node keeps in memory as the shared table may lack them. */
   get unwritten(): number {
-    return this.#overlay.size;
+    return this.#overlay.size + this.#waitingEvents;
   }
 
   /**
    * Writes the overlay to the shared table, whose checkpoint moves to the position at the end. In their order, and some at
-   * a time: whoever else writes to the store, or waits for this process, gets a turn in between.
+   * a time: whoever else writes to the store, or waits for this process, gets a turn in between. It stops where the table
+   * is no longer this node's to write.
    */
-  async write(position: Position): Promise<void> {
-    const rows = [...this.#overlay.values()];
+  async write(position: Position, isOurs = (): boolean => true): Promise<void> {
+    const keys = [...this.#overlay.keys()];
     this.#isNew = false;
-    if (rows.length > AT_ONCE) rows.sort((a, b) => compareBytes(a.key, b.key));
-    for (let at = AT_ONCE; at < rows.length; at += AT_ONCE) {
-      await this.#store.commit(this.table, rows.slice(at - AT_ONCE, at));
+    if (keys.length > AT_ONCE) keys.sort(compareBytes);
+    for (let from = 0; ; from += AT_ONCE) {
+      const rows = await Promise.all(
+        keys.slice(from, from + AT_ONCE).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
+      );
+      if (!isOurs()) return;
+      const isLast = from + AT_ONCE >= keys.length;
+      await this.#store.commit(this.table, rows, isLast ? position : undefined);
+      if (isLast) break;
       await turnOfTheLoop();
     }
-    const written = rows.length - (rows.length % AT_ONCE || AT_ONCE);
-    await this.#store.commit(this.table, rows.slice(Math.max(0, written)), position);
     this.settle(position);
   }
 
   /** Forgets rows that the shared table holds, as its checkpoint is at the position. */
   settle(position: Position): void {
-    for (const [key, row] of this.#overlay) if (row.position <= position) this.#overlay.delete(key);
+    for (const [key, { row, events, isWanted }] of this.#overlay) {
+      const at = row ? row.position : events.at(-1)!.position;
+      if (at > position || this.#underWay.has(key)) continue;
+      this.#overlay.delete(key);
+      this.#waitingEvents -= events?.length ?? 0;
+      if (row && isWanted) this.#known.set(key, row);
+    }
   }
 
   /** How far the shared table has come. */
@@ -149,28 +184,58 @@ export class ReadModel<R extends object> {
     return this.#store.checkpoint(this.table);
   }
 
-  /** A row, also of what never was there: it is older than everything. */
-  async #row(key: string): Promise<Row<R>> {
-    const kept = this.#overlay.get(key) ?? this.#known.get(key);
-    if (kept) return kept;
-    const applied = this.#applied;
-    const row = await this.#read(key);
-    // What was changed while the store was asked may be in the answer or not: it is not kept then.
-    if (applied === this.#applied) this.#known.set(key, row);
-    return row;
+  /** A row that is wanted, and in memory. */
+  #kept(key: string): Row<R> | undefined {
+    const newer = this.#overlay.get(key);
+    if (!newer) return this.#known.get(key);
+    newer.isWanted = true;
+    return newer.row;
+  }
+
+  /** A row, also of what never was there: it is older than everything. It is ahead of this node where the store's is. */
+  #row(key: string): Promise<Row<R>> {
+    const underWay = this.#underWay.get(key) ?? this.#read(key).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, underWay);
+    return underWay;
   }
 
   async #read(key: string): Promise<Row<R>> {
-    const row = this.#isNew ? undefined : await this.#store.get<R>(this.table, key);
-    return row ?? { key, value: undefined, position: '' };
+    const stored = await this.#store.get<R>(this.table, key);
+    const newer = this.#overlay.get(key);
+    const row = this.#changed(stored ?? { key, value: undefined, position: '' }, newer)!;
+    if (!this.#follower.holds(row.position)) return row;
+    if (!newer) this.#known.set(key, row);
+    else {
+      this.#overlay.set(key, { row, isWanted: newer.isWanted });
+      this.#waitingEvents -= newer.events?.length ?? 0;
+    }
+    return row;
   }
 
-  #concerning(events: readonly Recorded[]): readonly Recorded[] {
-    return events.filter((event) => this.#projection.on[event.type]);
+  /** A row of the store with what is newer here; undefined where it must be looked up first. */
+  #changed(stored: Row<R> | undefined, newer: Newer<R> | undefined): Row<R> | undefined {
+    if (!newer?.events)
+      return !newer || (stored && stored.position > newer.row.position) ? stored : newer.row;
+    return stored && this.#folded(stored, newer.events);
+  }
+
+  /** A row after those of the events that are newer than it. */
+  #folded(before: Row<R>, events: readonly Recorded[]): Row<R> {
+    return events.reduce(
+      (row, event) =>
+        event.position > row.position
+          ? {
+              key: row.key,
+              value: applied(this.#projection, row.value, event) as R | undefined,
+              position: event.position,
+            }
+          : row,
+      before,
+    );
   }
 
   /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */
-  #overlayWithin({ prefix = '', after }: Page): [string, Row<R>][] {
+  #newerWithin({ prefix = '', after }: Page): [string, Newer<R>][] {
     return [...this.#overlay].filter(
       ([key]) => key.startsWith(prefix) && (after === undefined || compareBytes(key, after) > 0),
     );

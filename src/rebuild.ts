@@ -67,8 +67,7 @@ async function rebuildAlone(
     const events = batch.events.filter(({ stream }) => isAuthStream(stream));
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
-      const before = await model.rowsBefore(events);
-      for (const event of events) model.apply(event, before);
+      for (const event of events) model.apply(event);
       if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
     }
     onProgress((read += batch.events.length), batch.position);
@@ -79,7 +78,9 @@ async function rebuildAlone(
 
 /** Whether all have taken over. One that did writes no more: it is not asked again. */
 async function takeOver(drafts: { from: string; to: string }[], readStore: ReadStore): Promise<boolean> {
-  for (const draft of [...drafts])
-    if (await readStore.replaceTable(draft.from, draft.to)) drafts.splice(drafts.indexOf(draft), 1);
+  const taken = await Promise.all(
+    drafts.map(async (draft) => ((await readStore.replaceTable(draft.from, draft.to)) ? draft : undefined)),
+  );
+  for (const draft of taken) if (draft) drafts.splice(drafts.indexOf(draft), 1);
   return drafts.length === 0;
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { makeListener } from './api/listener.ts';
 import { trustFunction } from './api/forwarded.ts';
 import { makeServe } from './api/serve.ts';
-import { type Service, startService } from './compose.ts';
+import { type Service, startService, type Stores } from './compose.ts';
 import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
@@ -30,7 +30,7 @@ export type Serving = {
 
 /**
  * Starts the whole service; where it is `prepared`, what a start does once is done already.
- * `checkReplies` checks every reply against its schema, for tests.
+ * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
  */
 export async function serve(
   config: Config,
@@ -38,9 +38,10 @@ export async function serve(
     log,
     prepared = false,
     checkReplies = false,
-  }: { log: Logger; prepared?: boolean; checkReplies?: boolean },
+    stores,
+  }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
 ): Promise<Serving> {
-  const service = await startService(config, log);
+  const service = await startService(config, log, stores);
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
     const server = await listen(config);

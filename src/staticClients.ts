@@ -8,7 +8,6 @@ import type { Projector } from './project.ts';
 import { rootClient, ROOT_CLIENT_ID } from './rootCredentials.ts';
 import type { MakeSecret } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
-import { sameText } from './sameText.ts';
 import { clientSubject } from './subjects.ts';
 
 type Parts = {
@@ -44,15 +43,20 @@ async function missingRoot({ projector }: Parts, dataDir: string): Promise<Stati
 async function configure(parts: Parts, clientId: string, client: StaticClient | undefined): Promise<void> {
   const { projector, secretStore, makeSecret, handleCommand } = parts;
   const stored = await projector.clients.get(clientId);
-  const token = stored && (await secretStore.get({ clientId, credentialId: stored.credential.id }));
-  const sameToken = client !== undefined && token !== undefined && sameText(token, client.accessToken);
+  const place = stored && { clientId, credentialId: stored.credential.id };
+  const isLost = place && (await secretStore.get(place)) === undefined;
   const secret = makeSecret(clientId, client?.accessToken);
   const settings = client && { description: client.description, scopes: client.scopes };
   await handleCommand({
     command: configureStaticClient,
     subject: clientSubject(clientId, parts),
-    input: { clientId, settings, credential: secret.credential, sameToken },
-    secret: client && !sameToken ? secret : undefined,
+    input: {
+      clientId,
+      settings,
+      credential: secret.credential,
+      lost: isLost ? place.credentialId : undefined,
+    },
+    secret: client && secret,
     context: insideContext('static-clients'),
   });
 }

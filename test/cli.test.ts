@@ -41,6 +41,7 @@ describe('the command line', () => {
     ['serve'],
     ['import'],
     ['export'],
+    ['copy'],
     ['projections'],
     ['projections', 'rebuild'],
     ['keys', 'rotate'],

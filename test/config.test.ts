@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { readConfig, redactedConfig } from '../src/config.ts';
+import { readConfig, readConfigOfStores, redactedConfig } from '../src/config.ts';
 import { ConfigError } from '../src/configError.ts';
 
 const key = (id: string, bytes = 32): object => ({
@@ -89,6 +89,16 @@ describe('the settings', () => {
     ['WORKERS', '65', /1 to 64/],
     ['WORKERS', '2.5', /1 to 64/],
     ['WORKERS', '', /1 to 64/],
+    ['EVENT_STORE_URL', 'http://secret-host', /KurrentDB/],
+    ['EVENT_STORE_URL', 'kurrentdb://', /KurrentDB/],
+    ['READ_STORE_URL', 'postgres://user:secret-word@host', /MongoDB/],
+    ['MAX_STALENESS', '1s', /2000ms to 60s/],
+    ['MAX_STALENESS', '5', /2000ms to 60s/],
+    ['STREAM_PREFIX', 'a b', /1 to 64/],
+    ['COLLECTION_PREFIX', '$', /1 to 64/],
+    ['KAFKA_BROKERS', 'host', /host:port/],
+    ['KAFKA_SSL', 'yes', /true, false/],
+    ['KAFKA_SASL_MECHANISM', 'gssapi', /plain/],
     ['SECRET_KEYS', 'secret', /JSON/],
     ['SECRET_KEYS', '[]', /at least one/],
     ['SECRET_KEYS', JSON.stringify([key('a'), key('b', 31)]), /\[1\]\.key must be base64 of 32 bytes/],
@@ -115,6 +125,93 @@ describe('the settings', () => {
     expect(read).toThrow(name);
     expect(read).toThrow(message);
     expect(read).not.toThrow(/secret-/);
+  });
+
+  const shared = {
+    EVENT_STORE_URL: 'kurrentdb://admin:secret-word@db.example.com:2113?tls=true',
+    READ_STORE_URL:
+      'mongodb://user:secret-word/@a:27017,b:27017/auth?replicaSet=rs0&tlsCertificateKeyFilePassword=secret-file',
+    SECRET_KEYS: JSON.stringify([key('a')]),
+    STATIC_CLIENTS: JSON.stringify([client]),
+  };
+  const kafka = { KAFKA_BROKERS: 'a:9092, b:9093' };
+
+  test.each([
+    ['SQLite alone', {}],
+    ['SQLite and Kafka', kafka],
+    ['KurrentDB and MongoDB', shared],
+    ['KurrentDB, MongoDB and Kafka', { ...shared, ...kafka }],
+    ['several workers on each of several machines', { ...shared, WORKERS: '2' }],
+  ])('allow %s', (_, env) => {
+    const config = readConfig(env);
+    expect(config.eventStoreUrl).toBe((env as Partial<typeof shared>).EVENT_STORE_URL);
+    expect(config.readStoreUrl).toBe((env as Partial<typeof shared>).READ_STORE_URL);
+    expect(config.kafka?.brokers).toEqual('KAFKA_BROKERS' in env ? ['a:9092', 'b:9093'] : undefined);
+  });
+
+  test.each([
+    [
+      'KurrentDB without MongoDB',
+      { ...shared, READ_STORE_URL: undefined },
+      /EVENT_STORE_URL needs READ_STORE_URL.*secrets/,
+    ],
+    [
+      'MongoDB without KurrentDB',
+      { ...shared, EVENT_STORE_URL: undefined },
+      /READ_STORE_URL needs EVENT_STORE_URL.*SQLite/,
+    ],
+    ['shared stores without shared keys', { ...shared, SECRET_KEYS: undefined }, /needs SECRET_KEYS/],
+    ['shared stores without a way in', { ...shared, STATIC_CLIENTS: undefined }, /needs STATIC_CLIENTS/],
+    ['Kafka’s settings without brokers', { KAFKA_SSL: 'true' }, /KAFKA_SSL needs KAFKA_BROKERS/],
+    [
+      'a password for Kafka without a user',
+      { ...kafka, KAFKA_SASL_PASSWORD: 'secret-word' },
+      /must be set together/,
+    ],
+  ])('refuse %s, and say why', (_, env, message) => {
+    const read = (): unknown => readConfig(env);
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(message);
+    expect(read).not.toThrow(/secret-/);
+  });
+
+  test('of servers are shown without passwords', () => {
+    const sasl = {
+      KAFKA_SASL_MECHANISM: 'plain',
+      KAFKA_SASL_USERNAME: 'kafka',
+      KAFKA_SASL_PASSWORD: 'secret-word',
+    };
+    const config = readConfig({ ...shared, ...kafka, ...sasl });
+    expect(config.kafka!.sasl!.password).toBe('secret-word');
+    const shown = redactedConfig(config);
+    expect(JSON.stringify(shown)).not.toMatch(/secret-/);
+    expect(shown).toMatchObject({
+      eventStoreUrl: 'kurrentdb://(user and password not shown)@db.example.com:2113?tls=true',
+      readStoreUrl: expect.stringMatching(/@a:27017,b:27017\/auth\?replicaSet=rs0&/),
+      kafka: { sasl: { username: 'kafka' } },
+    });
+  });
+
+  test('of the stores at an address are those of a directory, of a server, or what a variable holds', () => {
+    expect(readConfigOfStores('sqlite:/x/y', shared)).toMatchObject({
+      dataDir: '/x/y',
+      eventStoreUrl: undefined,
+    });
+    expect(readConfigOfStores('sqlite:///x', shared)).toMatchObject({
+      dataDir: '/x',
+      readStoreUrl: undefined,
+    });
+    const there = readConfigOfStores('esdb://other:2113', shared);
+    expect(there).toMatchObject({ eventStoreUrl: 'esdb://other:2113', readStoreUrl: shared.READ_STORE_URL });
+    expect(readConfigOfStores('env:EVENT_STORE_URL', shared).eventStoreUrl).toBe(shared.EVENT_STORE_URL);
+    for (const address of [
+      shared.EVENT_STORE_URL,
+      'esdb://h?userKeyPassword=secret-word',
+      'x:y',
+      'env:UNSET',
+    ])
+      expect(() => readConfigOfStores(address, shared)).toThrow(ConfigError);
+    expect(() => readConfigOfStores(shared.EVENT_STORE_URL, shared)).not.toThrow(/secret-/);
   });
 
   test('that are wrong are named all at once', () => {

@@ -62,7 +62,7 @@ export type Clients = {
   /** Changes with what scopes expand to. */
   version(): number;
   /** Told of every client whose token made a valid signature. */
-  used?(clientId: string, now: Date): Promise<void> | undefined;
+  used?(clientId: string, now: Date): void;
 };
 
 /**
@@ -100,8 +100,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   async function judge(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
     const standing = remembered(signature, now) ?? (await makeStanding(signature, now));
     const hash = await verifySignature(request, signature, { key: standing.key, now });
-    const noted = clients.used?.(standing.signerId, now);
-    if (noted) await noted;
+    clients.used?.(standing.signerId, now);
     return {
       status: 'auth-success',
       clientId: signature.id,

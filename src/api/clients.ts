@@ -24,10 +24,11 @@ type Shown = Pick<Services, 'projector' | 'lastUsed'>;
 async function shownClient(
   { projector, lastUsed }: Shown,
   { revision: _, credential: __, ...client }: ClientRow,
+  lastUsedAt = lastUsed.of,
 ): Promise<object> {
   return {
     ...client,
-    lastDateUsed: await lastUsed.of(client),
+    lastDateUsed: await lastUsedAt(client),
     expandedScopes: projector.roleGraph.expand(client.scopes),
   };
 }
@@ -50,6 +51,8 @@ export function clientEndpoints(services: Services): Endpoint[] {
   const both = { dialects: ['older', 'current'], category: 'Clients', stability: 'stable' } as const;
 
   const shown = (client: ClientRow): Promise<object> => shownClient(services, client);
+  const shownChanged = (client: ClientRow): Promise<object> =>
+    shownClient(services, client, services.lastUsed.ofChanged);
 
   async function change<I>(
     request: EndpointRequest,
@@ -68,7 +71,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       context: contextOf(request),
     });
     return {
-      body: row ? { ...(await shown(row)), ...(secret && { accessToken: secret.token }) } : {},
+      body: row ? { ...(await shownChanged(row)), ...(secret && { accessToken: secret.token }) } : {},
       position,
     };
   }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import type { Position } from '../event.ts';
+import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import type { Caller, Dialect, Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
@@ -193,6 +194,10 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof StoreUnavailable) {
+      log.warn({ err: thrown, requestId, method: name }, 'a store did not answer');
+      return new ApiError('ServiceUnavailable', 'a database does not answer right now: try again');
+    }
     log.error({ err: thrown, requestId, method: name, incidentId: requestId }, 'internal error');
     return new ApiError(
       'InternalServerError',

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { openStores } from '../compose.ts';
 import { readConfigOfStores } from '../config.ts';
-import { copyStores } from '../copyStores.ts';
+import { wrong } from '../configError.ts';
+import { copyStores, type Progress } from '../copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { progressBar } from './progress.ts';
 
@@ -12,7 +14,8 @@ const URLS =
 export function copyCommand(): Command {
   return new Command('copy')
     .description(
-      'copy a log with its secrets from one store to another, and compare every event; started again, it goes on where it was',
+      'copy a log with its secrets from one store to another, and compare every event; started again, it goes on where it ' +
+        'was. No service is to run on either meanwhile',
     )
     .requiredOption('--from <url>', `where the log is: ${URLS}`)
     .requiredOption('--to <url>', 'where it is to be: the same forms')
@@ -21,22 +24,49 @@ export function copyCommand(): Command {
 
 async function copy(fromUrl: string, toUrl: string): Promise<void> {
   const [fromConfig, toConfig] = [readConfigOfStores(fromUrl), readConfigOfStores(toUrl)];
+  const isShared = [fromConfig, toConfig].every(({ eventStoreUrl }) => eventStoreUrl !== undefined);
+  if (isShared)
+    wrong('one of --from and --to must be sqlite:DIRECTORY: READ_STORE_URL can be that of one only');
+  if (fromConfig.eventStoreUrl === undefined && !existsSync(fromConfig.dataDir))
+    wrong(`--from: there is no directory ${fromConfig.dataDir}`);
   const from = await openStores(fromConfig);
   try {
+    const head = await from.eventStore.head();
+    if (head === from.eventStore.start) wrong('--from: there is no event in this log: is the address right?');
     const to = await openStores(toConfig);
+    const bar = bars(amountUpTo(head));
     try {
-      const bar = progressBar('copying', amountUpTo(await from.eventStore.head()));
-      let furthest = 0;
-      const { events, secrets } = await copyStores({ from, to }, (position) =>
-        bar.update((furthest = Math.max(furthest, amountUpTo(position)))),
-      ).finally(() => bar.stop());
+      const { events, secrets } = await copyStores({ from, to }, bar.update);
+      bar.stop();
       console.log(
         `${events} events are the same in both logs, in the same order; ${secrets} secrets are there too`,
       );
     } finally {
+      bar.stop();
       await to.close();
     }
   } finally {
     await from.close();
   }
+}
+
+/** A progress bar for each thing that is done over the whole log. */
+function bars(total: number): { update: Progress; stop(): void } {
+  let bar: { what: string; shown: ReturnType<typeof progressBar> } | undefined;
+  function stop(): void {
+    bar?.shown.stop();
+    bar = undefined;
+  }
+  return {
+    update(what, position) {
+      if (bar?.what !== what) {
+        stop();
+        bar = { what, shown: progressBar(what, total) };
+      }
+      // A log that is written to meanwhile grows.
+      const done = amountUpTo(position);
+      bar!.shown.update(done, Math.max(done, total));
+    },
+    stop,
+  };
 }

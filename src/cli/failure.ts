@@ -1,4 +1,5 @@
 import { ConfigError } from '../configError.ts';
+import { CopyDiffers } from '../copyLog.ts';
 import { ApiError } from '../domain/errors.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
@@ -13,6 +14,7 @@ const THEIRS = [
   StoreUnavailable,
   BusUnavailable,
   ReplayRefused,
+  CopyDiffers,
   UnknownEvent,
   UnsealError,
   WorkerFailed,

@@ -48,7 +48,8 @@ export function holdLease(options: {
   async function step(): Promise<void> {
     if (mine) return claim(mine);
     const record = await readStore.readLease(name);
-    if (!record) return claim(undefined);
+    // Its own, when the reply to a renewal was lost.
+    if (!record || record.holder === holder) return claim(record);
     const isSame = seen?.record.holder === record.holder && seen.record.counter === record.counter;
     if (!isSame) seen = { record, since: performance.now() };
     else if (performance.now() - seen!.since >= leaseTime) await claim(record);

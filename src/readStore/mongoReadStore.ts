@@ -1,162 +1,200 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
-import { isTaken, type Mongo, reaching } from '../openMongo.ts';
+import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { dropCollection, isTaken, type Mongo, reaching } from '../openMongo.ts';
 import { mongoLeases } from './mongoLeases.ts';
+import { mongoRegister, type Seen } from './mongoRegister.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
-/** A table: the collection that holds its rows now, and the one that held them before. */
-type Table = { _id: string; collection: string; former?: string; checkpoint?: Position };
+/**
+ * Where a table is: the collection of its rows, the one that is about to take its place, and the one that it has left.
+ * Whoever commits writes to the first two.
+ */
+type Place = { collection: string; next?: string; former?: string };
 /** A row. The value is JSON text: its properties may have any names. A tombstone has none. */
 type Document = { _id: string; position: Position; value?: string };
+/** How far a collection has come. */
+type Checkpoint = { _id: string; position: Position };
 
 /** Sorts after everything that UTF-8 can say. */
 const LAST = '\u{10FFFF}';
 /** How long (ms) a reader takes a table to be where it found it. */
-const KNOWN_FOR = 1000;
-/** A collection that a table has left is dropped this long (ms) afterwards: nobody reads it any more by then. */
-const GRACE = 3 * KNOWN_FOR;
+const KNOWN_FOR = 500;
+/** Rows are written within this time (ms) after they were looked at, or not at all: somebody else may be writing then. */
+const LONGEST = 4000;
+/** A collection that a table has left is dropped this long (ms) afterwards. A read that lasted longer looks where the table is. */
+const GRACE = 2000;
 
 /**
- * Read models in MongoDB, or a server that speaks its protocol: no transactions, change streams or collations are needed.
- * A table is a document that names the collection of its rows, so that another collection takes over in one step.
+ * Read models in MongoDB, or a server that speaks its protocol: no transactions, change streams or collations are needed,
+ * and no index but that of _id, which all is found by. A table is a register that names the collection of its rows, so that
+ * another collection takes over in one step.
  */
 export function mongoReadStore(mongo: Mongo): ReadStore {
-  const tables = mongo.collection<Table>('tables');
+  const places = mongoRegister<Place>(mongo, 'tables');
+  const checkpoints = mongo.collection<Checkpoint>('checkpoints');
   const rowsIn = (collection: string) => mongo.collection<Document>(`rows.${collection}`);
-  const known = new Map<string, { collection: string | undefined; at: number }>();
+  const known = new Map<string, { collection: string; at: number }>();
 
-  async function look(name: string): Promise<Table | undefined> {
+  async function look(name: string): Promise<Seen<Place>> {
     const at = performance.now();
-    const table = (await reaching(() => tables.findOne({ _id: name }))) ?? undefined;
-    known.set(name, { collection: table?.collection, at });
-    return table;
+    const seen = await places.read(name);
+    if (seen.value) known.set(name, { collection: seen.value.collection, at });
+    else known.delete(name);
+    return seen;
   }
 
-  async function collectionOf(name: string): Promise<string | undefined> {
-    const last = known.get(name);
-    if (last?.collection !== undefined && performance.now() - last.at < KNOWN_FOR) return last.collection;
-    return (await look(name))?.collection;
-  }
-
-  async function made(name: string): Promise<Table> {
-    const found = await look(name);
-    if (found) return found;
-    await reaching(() => tables.insertOne({ _id: name, collection: `${name}.${randomUUID()}` })).catch(
-      refuseUnlessTaken,
-    );
-    return (await look(name))!;
-  }
-
-  async function putRows(collection: string, rows: Row<object>[]): Promise<void> {
-    const all = rowsIn(collection);
-    for (let rest = rows; rest.length > 0;) {
-      const ids = rest.map(({ key }) => key);
-      const there = await reaching(() =>
-        all.find({ _id: { $in: ids } }, { projection: { value: 0 } }).toArray(),
-      );
-      const positions = new Map(there.map(({ _id, position }) => [_id, position]));
-      const older = rest.filter(({ key, position }) => (positions.get(key) ?? position) < position);
-      if (older.length > 0) await reaching(() => all.bulkWrite(older.map(update), { ordered: false }));
-      const missing = rest.filter(({ key }) => !positions.has(key));
-      if (missing.length === 0) return;
-      // Compatible servers may stop at the first key that is taken: whoever took it, the rest is looked at again.
-      const taken = await reaching(() => all.insertMany(missing.map(document), { ordered: false })).then(
-        () => false,
-        (error: unknown) => (refuseUnlessTaken(error), true),
-      );
-      rest = taken ? missing : [];
+  /** Asks the collection that a table is in; undefined for a table that nobody has made. */
+  async function reading<T>(
+    name: string,
+    ask: (rows: ReturnType<typeof rowsIn>) => Promise<T>,
+  ): Promise<T | undefined> {
+    for (;;) {
+      const last = known.get(name);
+      if (!last || performance.now() - last.at >= KNOWN_FOR) await look(name);
+      const place = known.get(name);
+      if (!place) return undefined;
+      const answer = await reaching(() => ask(rowsIn(place.collection)));
+      const { collection, at } = place;
+      // Else what was asked may have been dropped meanwhile.
+      if (performance.now() - at < GRACE || (await look(name)).value?.collection === collection)
+        return answer;
     }
   }
 
-  async function dropRows(collection: string, except: string): Promise<void> {
-    if (await reaching(() => tables.findOne({ collection, _id: { $ne: except } }))) return;
-    await reaching(() => rowsIn(collection).drop());
+  async function made(name: string): Promise<{ n: number; value: Place }> {
+    for (;;) {
+      const { n, value } = await look(name);
+      if (value) return { n, value };
+      await places.replace(name, { n }, { collection: `${name}.${randomUUID()}` });
+    }
   }
 
-  async function dropTable(name: string): Promise<void> {
-    const table = await look(name);
-    if (!table) return;
-    await reaching(() => tables.deleteOne({ _id: name, collection: table.collection }));
-    known.delete(name);
-    for (const collection of [table.collection, table.former])
-      if (collection !== undefined) await dropRows(collection, name);
+  async function checkpointOf({ collection }: Place): Promise<Position | undefined> {
+    // Who is told of a checkpoint forgets what it covers: it must be one that no change of primary takes back.
+    const asked = { readConcern: 'majority' } as const;
+    return (await reaching(() => checkpoints.findOne({ _id: collection }, asked)))?.position;
+  }
+
+  async function advance(_id: string, position: Position): Promise<void> {
+    const move = () => reaching(() => checkpoints.updateOne({ _id }, { $max: { position } }));
+    if ((await move()).matchedCount > 0) return;
+    await reaching(() => checkpoints.insertOne({ _id, position })).catch(refuseUnlessTaken);
+    await move();
+  }
+
+  /** Writes those rows that are not there, or older. */
+  async function putRows(collection: string, rows: Row<object>[]): Promise<void> {
+    const all = rowsIn(collection);
+    const began = performance.now();
+    for (let rest = rows; rest.length > 0;) {
+      const ids = rest.map(({ key }) => key);
+      const there = await reaching(() =>
+        all.find({ _id: { $in: ids } }, { projection: { value: 0 }, batchSize: ids.length }).toArray(),
+      );
+      const positions = new Map(there.map(({ _id, position }) => [_id, position]));
+      const older = rest.filter(({ key, position }) => (positions.get(key) ?? position) < position);
+      const missing = rest.filter(({ key }) => !positions.has(key));
+      refuseWhenHeldUp(began);
+      if (older.length > 0) await reaching(() => all.bulkWrite(older.map(update), { ordered: false }));
+      if (missing.length === 0) return;
+      // Compatible servers may stop at the first key that is taken: whoever took it, the rest is looked at again.
+      const isTaken = await reaching(() => all.insertMany(missing.map(document), { ordered: false })).then(
+        () => false,
+        (error: unknown) => (refuseUnlessTaken(error), true),
+      );
+      rest = isTaken ? missing : [];
+    }
+  }
+
+  /** Removes collections of rows that no table is in: what was cut off may have left one in two tables. */
+  async function dropRows({ collection, next, former }: Place): Promise<void> {
+    const all = [...(await places.all()).values()];
+    const inUse = new Set(all.flatMap((place) => [place.collection, place.next]));
+    for (const left of [collection, next, former]) {
+      if (left === undefined || inUse.has(left)) continue;
+      await dropCollection(rowsIn(left));
+      await reaching(() => checkpoints.deleteOne({ _id: left }));
+    }
   }
 
   return {
-    async get<Value>(name: string, key: string) {
-      const collection = await collectionOf(name);
-      if (collection === undefined) return undefined;
-      const row = await reaching(() => rowsIn(collection).findOne({ _id: key }));
+    get: async <Value>(name: string, key: string) => {
+      const row = await reading(name, (rows) => rows.findOne({ _id: key }));
       return row ? (parsed(row) as Row<Value>) : undefined;
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
-      const collection = await collectionOf(name);
-      if (collection === undefined) return [];
       const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
-      const rows = await reaching(() =>
-        rowsIn(collection)
-          .find({ _id: { ...from, $lt: prefix + LAST }, value: { $exists: true } })
-          .sort({ _id: 1 })
-          .limit(limit)
-          .toArray(),
+      const within = { _id: { ...from, $lt: prefix + LAST }, value: { $exists: true } };
+      const rows = await reading(name, (all) =>
+        all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit).toArray(),
       );
-      return rows.map(parsed) as StoredRow<Value>[];
+      return (rows ?? []).map(parsed) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
-      for (;;) {
-        const { collection } = await made(name);
+      for (let place = await made(name); ;) {
+        const { collection, next } = place.value;
         await putRows(collection, rows);
-        const isStill = { _id: name, collection };
-        const { matchedCount } = await reaching(() =>
-          tables.updateOne(
-            isStill,
-            position === undefined ? { $set: { collection } } : { $max: { checkpoint: position } },
-          ),
-        );
-        // Else another collection has taken over meanwhile, and lacks these rows.
-        if (matchedCount > 0) return;
+        if (next !== undefined) await putRows(next, rows);
+        // How far `next` has come, only who builds it knows.
+        if (position !== undefined) await advance(collection, position);
+        const { n } = place;
+        place = await made(name);
+        // Else the table is elsewhere, or about to be, and these rows may be missing there.
+        if (place.n === n) return;
       }
     },
-    checkpoint: async (name) => (await look(name))?.checkpoint,
+    async checkpoint(name) {
+      const { value } = await look(name);
+      return value && checkpointOf(value);
+    },
     async tables() {
-      const all = await reaching(() =>
-        tables
-          .find({ checkpoint: { $exists: true } })
-          .sort({ _id: 1 })
-          .toArray(),
-      );
-      return all.map(({ _id }) => _id);
+      const all = [...(await places.all())];
+      const far = await Promise.all(all.map(([, place]) => checkpointOf(place)));
+      return all.map(([name]) => name).filter((_, i) => far[i] !== undefined);
     },
     async replaceTable(from, to) {
-      const [next, current] = [await look(from), await look(to)];
-      if (next?.checkpoint === undefined) return false;
-      if (current?.checkpoint !== undefined && next.checkpoint < current.checkpoint) return false;
-      if (current?.former !== undefined) await dropRows(current.former, to);
-      const { collection, checkpoint } = next;
-      if (current) {
-        const former = current.collection;
-        const asItWas = current.checkpoint === undefined ? { $exists: false } : current.checkpoint;
-        const { matchedCount } = await reaching(() =>
-          tables.updateOne(
-            { _id: to, collection: former, checkpoint: asItWas as Position },
-            { $set: { collection, checkpoint, former } },
-          ),
-        );
-        if (matchedCount === 0) return false;
-      } else await reaching(() => tables.insertOne({ _id: to, collection, checkpoint }));
-      await reaching(() => tables.deleteOne({ _id: from, collection }));
+      const draft = await look(from);
+      const come = draft.value && (await checkpointOf(draft.value));
+      if (come === undefined) return false;
+      const { collection: next } = draft.value!;
+      const current = await look(to);
+      if (current.value) {
+        const { collection, former } = current.value;
+        // From here on, everything is written to both: what the draft lacks now, it lacks for good.
+        if (!(await places.replace(to, current, { collection, next, former }))) return false;
+        const isBehind = come < ((await checkpointOf({ collection })) ?? '');
+        const both = { n: current.n + 1 };
+        const then = isBehind ? { collection, former } : { collection: next, former: collection };
+        if (!(await places.replace(to, both, then)) || isBehind) return false;
+      } else if (!(await places.replace(to, current, { collection: next }))) return false;
+      await places.replace(from, draft, undefined);
       for (const name of [from, to]) known.delete(name);
-      if (current) {
+      if (current.value) {
         await sleep(GRACE);
-        await dropRows(current.collection, to);
+        await dropRows(current.value);
       }
       return true;
     },
-    dropTable,
+    async dropTable(name) {
+      const seen = await look(name);
+      if (!seen.value || !(await places.replace(name, seen, undefined))) return;
+      known.delete(name);
+      await dropRows(seen.value);
+    },
     ...mongoLeases(mongo),
     close: () => mongo.close(),
   };
+}
+
+/**
+ * Somebody else may be writing by now. MongoDB itself keeps an older row from replacing a newer one, but some compatible
+ * servers look and write in two steps, between which the newer one may come.
+ */
+function refuseWhenHeldUp(began: number): void {
+  if (performance.now() - began > LONGEST)
+    throw new StoreUnavailable('this process was held up while it wrote');
 }
 
 function refuseUnlessTaken(error: unknown): void {

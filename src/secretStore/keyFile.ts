@@ -5,6 +5,9 @@ import { readSecretKeys } from '../jsonSettings.ts';
 import { createPrivateFile, replacePrivateFile } from '../privateFile.ts';
 import type { SecretKey } from './keyring.ts';
 
+/** The generated key file's name, in the data directory. */
+export const KEY_FILE = 'secret-keys.json';
+
 /**
  * The keys of a generated key file, the current one first; makes the file, with one key, where there is none.
  * Throws ConfigError naming the file when it does not hold keys.

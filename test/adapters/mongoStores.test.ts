@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ConfigError } from '../../src/configError.ts';
 import { StoreUnavailable } from '../../src/eventStore/eventStore.ts';
 import { type Mongo, openMongo } from '../../src/openMongo.ts';
 import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
@@ -80,7 +81,92 @@ function storesAt(url: () => string): void {
       expect(await store.tables()).toEqual([table]);
       await Promise.all([store.close(), other.close()]);
     });
+
+    test('that is replaced while rows are written has them in its new place', async () => {
+      const prefix = newPrefix();
+      const [store, other] = [mongoReadStore(await open(prefix)), mongoReadStore(await open(prefix))];
+      await store.commit(table, rows(1, { is: 'old' }), position(1));
+      await store.commit('draft', rows(1, { is: 'new' }), position(20));
+      const replacing = store.replaceTable('draft', table);
+      for (let n = 6; n < 30; n += 1)
+        await other.commit(table, [{ key: `late ${n}`, value: {}, position: position(n) }], position(n));
+      const isReplaced = await replacing;
+      expect((await store.get<{ is: string }>(table, 'key 0'))?.value).toEqual({
+        is: isReplaced ? 'new' : 'old',
+      });
+      for (let n = isReplaced ? 21 : 6; n < 30; n += 1)
+        expect(await store.get(table, `late ${n}`)).toMatchObject({ position: position(n) });
+      expect(await store.checkpoint(table)).toBe(position(29));
+      await Promise.all([store.close(), other.close()]);
+    });
+
+    test('whose replacement was cut off at any moment has its old rows or its new ones, and can be replaced again', async () => {
+      const cutAfter = async (calls: number): Promise<boolean> => {
+        const prefix = newPrefix();
+        const mongo = await open(prefix);
+        const [store, cut] = [mongoReadStore(mongo), mongoReadStore(cutOff(mongo, calls))];
+        await store.commit(table, rows(9, { is: 'old' }), position(1));
+        await store.commit('draft', rows(9, { is: 'new' }), position(1));
+        const isCut = await cut.replaceTable('draft', table).then(
+          () => false,
+          () => true,
+        );
+        await store.commit(
+          table,
+          [{ key: 'late', value: { is: 'late' }, position: position(2) }],
+          position(2),
+        );
+        const kinds = async (): Promise<string[]> =>
+          (await mongoReadStore(mongo).list<{ is: string }>(table, { limit: 20 })).map(
+            ({ value }) => value.is,
+          );
+        const found = await kinds();
+        expect(found).toHaveLength(10);
+        expect(new Set(found).size).toBe(2);
+        await store.dropTable('draft');
+        expect(await kinds()).toEqual(found);
+        await store.commit('draft', rows(9, { is: 'newer' }), position(3));
+        expect(await store.replaceTable('draft', table)).toBe(true);
+        expect(new Set(await kinds())).toEqual(new Set(['newer']));
+        const all = await mongo.collection('tables').find().toArray();
+        expect(all.filter(({ _id }) => !_id.startsWith('draft'))).toHaveLength(1);
+        await mongo.close();
+        return isCut;
+      };
+      const calls = Array.from({ length: 24 }, (_, i) => i);
+      const outcomes = await Promise.all(calls.map(cutAfter));
+      // The last ones were not cut off any more: there were no more calls to cut.
+      expect(outcomes.indexOf(false)).toBeGreaterThan(8);
+      expect(outcomes.at(-1)).toBe(false);
+    }, 60_000);
   });
+}
+
+/** A database that is out of reach after so many calls. */
+function cutOff(mongo: Mongo, calls: number): Mongo {
+  let left = calls;
+  const counted = new Set([
+    'find',
+    'findOne',
+    'insertOne',
+    'insertMany',
+    'updateOne',
+    'deleteOne',
+    'deleteMany',
+    'drop',
+  ]);
+  return {
+    ...mongo,
+    collection: (name) =>
+      new Proxy(mongo.collection(name), {
+        get(target, method, receiver) {
+          const value: unknown = Reflect.get(target, method, receiver);
+          if (typeof value !== 'function') return value;
+          if (counted.has(String(method)) && (left -= 1) < 0) throw new StoreUnavailable('cut off');
+          return value.bind(target) as unknown;
+        },
+      }) as never,
+  };
 }
 
 whereServersRun(['ferretdb'], 'on FerretDB', () => {
@@ -117,32 +203,106 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
     expect(await secretStore.get({ clientId: 'c', credentialId: 'i' })).toBe('a token');
     await Promise.all([readStore.close(), secretStore.close()]);
   }, 60_000);
+
+  test('whichever way a server breaks off what is under way, or keeps it waiting, that is StoreUnavailable', async () => {
+    const mongo = await openMongo(url(), 'breaks.');
+    const readStore = mongoReadStore(mongo);
+    const secretStore = mongoSecretStore({ mongo, keyring: keyring(() => [newKey('k')]) });
+    await readStore.commit(table, rows(20, {}), position(1));
+    const ways: ((n: number) => Promise<unknown>)[] = [
+      () => readStore.get(table, 'key 1'),
+      () => readStore.list(table, { limit: 20 }),
+      (n) => readStore.commit(table, [{ key: `${n}`, value: {}, position: position(2) }], position(2)),
+      (n) => secretStore.put({ clientId: 'c', credentialId: `${n}` }, 'a token'),
+      () => secretStore.get({ clientId: 'c', credentialId: '1' }),
+    ];
+    let isOver = false;
+    const errors: unknown[] = [];
+    const asking = ways.map(async (ask) => {
+      for (let n = 0; !isOver; n += 1) {
+        await ask(n).catch((error: unknown) => errors.push(error));
+        await sleep(5);
+      }
+    });
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      await sleep(200);
+      await server.stop(signal);
+      await sleep(200);
+      await server.start();
+    }
+    await sleep(500);
+    process.kill(server.pid(), 'SIGSTOP');
+    await sleep(5000);
+    process.kill(server.pid(), 'SIGCONT');
+    isOver = true;
+    await Promise.all(asking);
+    expect(errors.length).toBeGreaterThan(0);
+    expect(errors.filter((error) => !(error instanceof StoreUnavailable))).toEqual([]);
+    // What it was asked while it was frozen it may break off now.
+    for (const ask of ways)
+      while (
+        !(await ask(-1).then(
+          () => true,
+          () => false,
+        ))
+      )
+        await sleep(100);
+    await mongo.close();
+  }, 60_000);
+
+  test('the database is the one that the URL names, or authledger', async () => {
+    const isThereAt = async (path: string): Promise<boolean> => {
+      const store = mongoReadStore(await openMongo(`mongodb://${server.address}${path}`, 'named.'));
+      const isThere = (await store.tables()).length > 0;
+      await store.close();
+      return isThere;
+    };
+    const named = await openMongo(`mongodb://${server.address}/?appName=x/y`, 'named.');
+    await mongoReadStore(named).commit(table, [], position(1));
+    await named.close();
+    for (const path of ['', '/', '/authledger', '/auth%6Cedger?maxPoolSize=5'])
+      expect({ path, isThere: await isThereAt(path) }).toEqual({ path, isThere: true });
+    expect(await isThereAt('/another')).toBe(false);
+  });
+});
+
+describe('a URL that the driver refuses', () => {
+  test.each([
+    ['mongodb://user:pass@word-1@host/', /READ_STORE_URL/],
+    ['mongodb://user:pass%word-1@host/', /READ_STORE_URL/],
+    ['mongodb://user:password-1@host/?noSuchOption=1', /nosuchoption/],
+    ['mongodb://host:0/', /READ_STORE_URL/],
+    ['mongodb://user:password-1@host/?tls=perhaps', /tls/],
+    ['mongodb+srv://user:password-1@host.example.com:27017/', /port/],
+  ])('is named, and what it is, but no password: %s', async (url, message) => {
+    const error = await openMongo(url, '').catch((thrown: Error) => thrown);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).not.toMatch(/word-1/);
+  });
 });
 
 const real = process.env['TEST_MONGODB_URL'];
-// FerretDB's updates do not compare and change in one step, as MongoDB's do.
 if (real !== undefined)
   describe('on MongoDB', () => {
     storesAt(() => real);
 
-    test('that is replaced while rows are written has them in its new place', async () => {
+    // FerretDB finds and writes a document in two steps.
+    test('the latest of rows that two write at the same moment stays', async () => {
       const prefix = `test-${randomUUID().slice(0, 8)}.`;
       const [store, other] = [
         mongoReadStore(await openMongo(real, prefix)),
         mongoReadStore(await openMongo(real, prefix)),
       ];
-      await store.commit(table, rows(1, { is: 'old' }), position(1));
-      await store.commit('draft', rows(1, { is: 'new' }), position(5));
-      const replacing = store.replaceTable('draft', table);
-      for (let n = 6; n < 30; n += 1)
-        await other.commit(table, [{ key: `late ${n}`, value: {}, position: position(n) }], position(n));
-      const isReplaced = await replacing;
-      const keys = (await store.list(table, { limit: 100 })).map(({ key }) => key);
-      expect(keys).toHaveLength(25);
-      expect((await store.get<{ is: string }>(table, 'key 0'))?.value).toEqual({
-        is: isReplaced ? 'new' : 'old',
-      });
-      expect(await store.checkpoint(table)).toBe(position(29));
+      for (let n = 1; n < 1000; n += 1) {
+        const row = (at: number) => [{ key: 'contested', value: { at }, position: position(at) }];
+        const [late, latest] = [3 * n - 1, 3 * n];
+        await Promise.all([
+          store.commit(table, row(latest), position(latest)),
+          other.commit(table, row(late), position(late)),
+        ]);
+        expect(await store.get(table, 'contested')).toMatchObject({ value: { at: latest } });
+      }
       await Promise.all([store.close(), other.close()]);
     });
   });

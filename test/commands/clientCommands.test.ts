@@ -145,7 +145,7 @@ describe('configureStaticClient', () => {
   const { given } = decisionsOf(configureStaticClient);
   const staticId = 'static/root';
   const configured = { description: 'builds', scopes: ['a', 'b'] };
-  const input = { clientId: staticId, settings: configured, credential, sameToken: false };
+  const input = { clientId: staticId, settings: configured, credential };
   const data = {
     clientId: staticId,
     ...configured,
@@ -154,10 +154,19 @@ describe('configureStaticClient', () => {
   };
   const stored: ClientEvent = { type: 'ClientCreated', data: { ...data, credential } };
   test('creates one that is configured', () => given().when(input).then(stored));
-  test('does nothing where it is so already', () =>
+  test('does nothing where it is so already, whoever did it, under whatever id', () =>
     given(stored)
-      .when({ ...input, sameToken: true })
+      .when({ ...input, credential: { ...credential, id: 'another' } })
       .then());
+  test('gives a client whose token was lost the same one again, once', () => {
+    const next = { ...credential, id: 'credential-2' };
+    given(stored)
+      .when({ ...input, credential: next, lost: credential.id })
+      .then({ type: 'AccessTokenReset', data: { clientId: staticId, credential: next } });
+    given(stored)
+      .when({ ...input, credential: next, lost: 'an earlier one' })
+      .then();
+  });
   test('changes settings and token', () => {
     const next = {
       ...input,

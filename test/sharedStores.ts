@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import type { Stores } from '../src/compose.ts';
+import { readConfig } from '../src/config.ts';
+import { type EventStore, StoreUnavailable } from '../src/eventStore/eventStore.ts';
+import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
+import { validateEvent } from '../src/eventStore/validateEvent.ts';
+import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
+import { keyring } from '../src/secretStore/keyring.ts';
+import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
+import { serve, type Serving } from '../src/serve.ts';
+import { newKey } from './contracts/secretStore.ts';
+import { STATIC_CLIENTS } from './startService.ts';
+
+/** What can go wrong between one node and the stores. */
+export type Link = {
+  /** How long (ms) an event takes to this node. */
+  lag: number;
+  /** The log is out of reach. */
+  isLogCut: boolean;
+  /** The read models and secrets are out of reach. */
+  isReadCut: boolean;
+};
+
+export type TestNode = Serving & { link: Link; logged(): string };
+
+/** Stores in memory that several nodes share, as they would servers. */
+export function sharedStores() {
+  const eventStore = memoryEventStore({ validate: validateEvent });
+  const readStore = memoryReadStore();
+  const keys = keyring(() => [newKey('of all nodes')]);
+  const secretStore = memorySecretStore({ keyring: keys });
+
+  function storesOver(link: Link): Stores {
+    return {
+      eventStore: linked(laggingBehind(eventStore, link), () => link.isLogCut),
+      readStore: linked(readStore, () => link.isReadCut),
+      secretStore: linked(secretStore, () => link.isReadCut),
+      keys,
+      addKey: undefined,
+      close: async () => undefined,
+    };
+  }
+
+  /** A whole node over the stores, checking each of its replies against its schema. */
+  async function startNode(
+    env: Record<string, string> = {},
+    link: Link = { lag: 0, isLogCut: false, isReadCut: false },
+  ): Promise<TestNode> {
+    const lines: string[] = [];
+    const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+    const config = readConfig({
+      PORT: '0',
+      EVENT_STORE_URL: 'kurrentdb://in.memory',
+      READ_STORE_URL: 'mongodb://in.memory',
+      SECRET_KEYS: JSON.stringify([{ id: 'k', key: Buffer.alloc(32).toString('base64') }]),
+      MAX_STALENESS: '2s',
+      STATIC_CLIENTS,
+      ...env,
+    });
+    const serving = await serve(config, { log, checkReplies: true, stores: storesOver(link) });
+    return { ...serving, link, logged: () => lines.join('') };
+  }
+
+  return { eventStore, readStore, secretStore, startNode };
+}
+
+function laggingBehind(eventStore: EventStore, link: Link): EventStore {
+  return {
+    ...eventStore,
+    async *subscribe(options) {
+      for await (const batch of eventStore.subscribe(options)) {
+        if (link.lag > 0) await sleep(link.lag);
+        if (link.isLogCut) throw new StoreUnavailable('the connection was cut');
+        yield batch;
+      }
+    },
+  };
+}
+
+/** The same store, whose calls fail while the link is cut. */
+function linked<S extends object>(store: S, isCut: () => boolean): S {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== 'function' || name === 'subscribe' || name === 'close') return value;
+      return async (...args: unknown[]): Promise<unknown> => {
+        if (isCut()) throw new StoreUnavailable('out of reach');
+        return (value as (...args: unknown[]) => unknown)(...args);
+      };
+    },
+  });
+}
