@@ -163,7 +163,7 @@ describe('whom a signature stands for', () => {
       { numRuns: RUNS },
     );
     expect(accepted).toBeGreaterThan(RUNS / 2);
-  });
+  }, 30_000 + RUNS * 20);
 
   test('is remembered once a signature was verified, and not before', async () => {
     const world = makeWorld();
