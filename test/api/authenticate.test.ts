@@ -123,47 +123,51 @@ describe('whom a signature stands for', () => {
       authorizedScopes === undefined ? one : { ...one, ext: { ...one.ext, authorizedScopes } },
     );
 
-  test('is never said otherwise for having been asked before, whatever changed since', async () => {
-    let accepted = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        fc.uniqueArray(given, { minLength: 1, maxLength: 4 }),
-        fc.array(step, { maxLength: 15 }),
-        async (asked, steps) => {
-          const world = makeWorld();
-          const all = { expires: start + 5 * MINUTE, token: 'token-1' };
-          for (const id of ['a', 'b'])
-            world.set(id, { ...all, scopes: ['x', 'assume:*', 'auth:create-client:lent'] });
-          world.graph.load([{ roleId: 'r', scopes: ['y'] }]);
-          const remembers = makeAuthenticate(world.clients);
-          let now = start;
-          for (const each of [undefined, ...steps]) {
-            if (each?.kind === 'client') world.set(each.clientId, each.change);
-            if (each?.kind === 'gone') world.stored.delete(each.clientId);
-            if (each?.kind === 'role' && each.scopes)
-              world.graph.set({ roleId: each.roleId, scopes: each.scopes });
-            if (each?.kind === 'role' && !each.scopes) world.graph.delete(each.roleId);
-            if (each?.kind === 'time') now += each.by * MINUTE;
-            for (const one of asked) {
-              const request = signed({ ...one, now });
-              const { resolve: _, ...verdict } = {
-                resolve: undefined,
-                ...(await remembers(request, new Date(now))),
-              };
-              const { resolve: __, ...fresh } = {
-                resolve: undefined,
-                ...(await makeAuthenticate(world.clients)(request, new Date(now))),
-              };
-              expect(verdict).toEqual(fresh);
-              if (verdict.status === 'auth-success') accepted += 1;
+  test(
+    'is never said otherwise for having been asked before, whatever changed since',
+    async () => {
+      let accepted = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(given, { minLength: 1, maxLength: 4 }),
+          fc.array(step, { maxLength: 15 }),
+          async (asked, steps) => {
+            const world = makeWorld();
+            const all = { expires: start + 5 * MINUTE, token: 'token-1' };
+            for (const id of ['a', 'b'])
+              world.set(id, { ...all, scopes: ['x', 'assume:*', 'auth:create-client:lent'] });
+            world.graph.load([{ roleId: 'r', scopes: ['y'] }]);
+            const remembers = makeAuthenticate(world.clients);
+            let now = start;
+            for (const each of [undefined, ...steps]) {
+              if (each?.kind === 'client') world.set(each.clientId, each.change);
+              if (each?.kind === 'gone') world.stored.delete(each.clientId);
+              if (each?.kind === 'role' && each.scopes)
+                world.graph.set({ roleId: each.roleId, scopes: each.scopes });
+              if (each?.kind === 'role' && !each.scopes) world.graph.delete(each.roleId);
+              if (each?.kind === 'time') now += each.by * MINUTE;
+              for (const one of asked) {
+                const request = signed({ ...one, now });
+                const { resolve: _, ...verdict } = {
+                  resolve: undefined,
+                  ...(await remembers(request, new Date(now))),
+                };
+                const { resolve: __, ...fresh } = {
+                  resolve: undefined,
+                  ...(await makeAuthenticate(world.clients)(request, new Date(now))),
+                };
+                expect(verdict).toEqual(fresh);
+                if (verdict.status === 'auth-success') accepted += 1;
+              }
             }
-          }
-        },
-      ),
-      { numRuns: RUNS },
-    );
-    expect(accepted).toBeGreaterThan(RUNS / 2);
-  }, 30_000 + RUNS * 20);
+          },
+        ),
+        { numRuns: RUNS },
+      );
+      expect(accepted).toBeGreaterThan(RUNS / 2);
+    },
+    30_000 + RUNS * 20,
+  );
 
   test('is remembered once a signature was verified, and not before', async () => {
     const world = makeWorld();
