@@ -78,7 +78,7 @@ type Standing = Pick<Signature, 'id' | 'ext'> & {
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
-  held?: { version: number; scopes: readonly string[] };
+  held: { version: number; scopes: readonly string[] } | undefined;
 };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
@@ -137,14 +137,15 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     if (certificate) verifyCertificate(certificate, { clientId: id, token });
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
     const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
-    return { id, ext, signerId, signer, key, restriction, expires };
+    return { id, ext, signerId, signer, key, restriction, expires, held: undefined };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
   function scopesNow(standing: Standing): readonly string[] {
     const version = clients.version();
-    const { id: clientId, signer, restriction, held } = standing;
+    const { held } = standing;
     if (held?.version === version) return held.scopes;
+    const { id: clientId, signer, restriction } = standing;
     const scopes = scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand);
     if (held?.scopes === scopes) held.version = version;
     else if (signer.revision !== undefined)
