@@ -2,7 +2,7 @@ import type { RoleCreated } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
-import { refuseAmbiguousScopes, refuseCycle, type RolesState } from '../src/domain/role.ts';
+import { refuseAmbiguousScopes, refuseCycle, refuseSpread, type RolesState } from '../src/domain/role.ts';
 import { compareScopes } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
@@ -27,7 +27,9 @@ export const createRole: Command<RoleCreated['data'], RolesState, RoleCreated> =
       );
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    refuseCycle(data.imported ? roles.endlessThrough(asRow(data)) : roles.cycleThrough(asRow(data)));
+    const row = asRow(data);
+    refuseCycle(data.imported ? roles.endlessThrough(row) : roles.cycleThrough(row));
+    refuseSpread(roles.spreadThrough(row));
     return [{ type: 'RoleCreated', data }];
   },
 };

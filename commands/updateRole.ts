@@ -1,7 +1,13 @@
 import type { RoleUpdated } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
-import { existingRole, refuseAmbiguousScopes, refuseCycle, type RolesState } from '../src/domain/role.ts';
+import {
+  existingRole,
+  refuseAmbiguousScopes,
+  refuseCycle,
+  refuseSpread,
+  type RolesState,
+} from '../src/domain/role.ts';
 import { missingFrom } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
@@ -15,7 +21,9 @@ export const updateRole: Command<RoleUpdated['data'], RolesState, RoleUpdated> =
     const stored = existingRole(roles, data.roleId);
     if (stored.description === data.description && sameList(stored.scopes, data.scopes)) return [];
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    refuseCycle(roles.cycleThrough({ ...stored, ...data }));
+    const row = { ...stored, ...data };
+    refuseCycle(roles.cycleThrough(row));
+    refuseSpread(roles.spreadThrough(row));
     return [{ type: 'RoleUpdated', data }];
   },
 };

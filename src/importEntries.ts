@@ -3,7 +3,7 @@ import { createRole } from '../commands/createRole.ts';
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN } from '../schemas/constants.ts';
 import { validateInput } from './api/validate.ts';
 import { isStatic } from './domain/client.ts';
-import { refuseAmbiguousScopes, refuseCycle } from './domain/role.ts';
+import { refuseAmbiguousScopes, refuseCycle, refuseSpread } from './domain/role.ts';
 import type { RoleGraph } from './domain/roleGraph.ts';
 import type { RoleRow } from '../projections/roles.ts';
 
@@ -62,8 +62,8 @@ export function readEntries(files: { name: string; text: string }[], now: Date):
 }
 
 /**
- * Finds roles that cannot be: ambiguous parameters, and cycles that would expand without end (cycles that end are taken
- * over as they are). `graph` holds the roles as they are now; it is changed to hold the entries too.
+ * Finds roles that cannot be: ambiguous parameters, too many parameters for one, and cycles that would expand without end
+ * (cycles that end are taken over as they are). `graph` holds the roles as they are now; it is changed to hold the entries too.
  */
 export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[]): string[] {
   const problems: string[] = [];
@@ -71,6 +71,7 @@ export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[
     try {
       refuseAmbiguousScopes(role.roleId, role.scopes);
       refuseCycle(graph.endlessThrough(role));
+      refuseSpread(graph.spreadThrough(role));
       graph.set(role);
     } catch (error) {
       problems.push(`${role.source}: ${(error as Error).message}`);

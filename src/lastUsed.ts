@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ReadStore } from './readStore/readStore.ts';
 
@@ -5,6 +6,8 @@ import type { ReadStore } from './readStore/readStore.ts';
 const PRECISION = 6 * 60 * 60_000;
 /** Uses are written this long (ms) after the first of them, many at once; where that fails, after as long again. */
 const WRITE_DELAY = 1000;
+/** Uses that are written at a time: some milliseconds' work. */
+const AT_ONCE = 500;
 /** Clients whose last note is kept in mind; it only spares reading it again. */
 const MOST_KNOWN = 100_000;
 /** Where they lie in the read store. */
@@ -56,18 +59,15 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     else plan(clientId, now.toJSON());
   }
 
+  /** Some at a time: whoever else waits for this process gets a turn in between. */
   async function write(): Promise<void> {
-    const rows = [...unwritten].map(([key, at]) => ({ key, value: { at }, position: at }));
-    if (rows.length === 0) return;
-    await readStore.commit(
-      LAST_USED_TABLE,
-      rows,
-      rows
-        .map(({ position }) => position)
-        .sort()
-        .at(-1)!,
-    );
-    for (const { key, position } of rows) if (unwritten.get(key) === position) unwritten.delete(key);
+    while (unwritten.size > 0) {
+      const rows = firstOf(unwritten, AT_ONCE).map(([key, at]) => ({ key, value: { at }, position: at }));
+      const newest = rows.reduce((most, { position }) => (position > most ? position : most), '');
+      await readStore.commit(LAST_USED_TABLE, rows, newest);
+      for (const { key, position } of rows) if (unwritten.get(key) === position) unwritten.delete(key);
+      await turnOfTheLoop();
+    }
   }
 
   return {
@@ -96,6 +96,15 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
       await write().catch(logNotWritten);
     },
   };
+}
+
+function firstOf<Key, Value>(map: ReadonlyMap<Key, Value>, count: number): [Key, Value][] {
+  const first: [Key, Value][] = [];
+  for (const entry of map) {
+    if (first.length === count) break;
+    first.push(entry);
+  }
+  return first;
 }
 
 export type LastUsed = ReturnType<typeof openLastUsed>;

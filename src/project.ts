@@ -158,7 +158,9 @@ export async function startProjector(options: {
         await write();
         if (unwritten() > most) await sleep(100);
       }
-      if (batch.events.length > 0) planWrite();
+      if (batch.live && unwritten() > 0) planWrite();
+      // A store in a file answers at once: the next batch would be read before anybody else had a turn.
+      if (!batch.live) await turnOfTheLoop();
     }
   }
 

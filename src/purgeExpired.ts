@@ -2,30 +2,48 @@ import { expireClient } from '../commands/expireClient.ts';
 import { isExpired } from './domain/client.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import type { HandleCommand } from './handleCommand.ts';
+import { makeGiveWay } from './giveWay.ts';
 import { insideContext } from './insideContext.ts';
 import type { Projector } from './project.ts';
 import { clientSubject } from './subjects.ts';
+
+type Parts = { projector: Projector; eventStore: EventStore; handleCommand: HandleCommand };
+
+/** Clients that are removed at the same time: their changes then share commits. */
+const AT_ONCE = 32;
 
 /**
  * Removes the clients that asked to be deleted on expiration and whose time is over, whether or not the service was
  * running when they expired. Answers how many there were.
  */
-export async function purgeExpired(
-  parts: { projector: Projector; eventStore: EventStore; handleCommand: HandleCommand },
-  now = new Date(),
-): Promise<number> {
+export async function purgeExpired(parts: Parts, now = new Date()): Promise<number> {
+  const giveWay = makeGiveWay('background');
   let purged = 0;
+  let expired: string[] = [];
+
+  async function removeThese(): Promise<void> {
+    const removed = await Promise.all(expired.map((clientId) => remove(clientId, { parts, now })));
+    purged += removed.reduce((sum, count) => sum + count, 0);
+    expired = [];
+    await giveWay();
+  }
+
   for await (const { key: clientId, value: client } of parts.projector.clients.all()) {
     if (!client.deleteOnExpiration || !isExpired(client, now)) continue;
-    const subject = clientSubject(clientId, parts);
-    const context = insideContext('purge', now);
-    const { events } = await parts.handleCommand({
-      command: expireClient,
-      subject,
-      input: { clientId },
-      context,
-    });
-    purged += events.length;
+    expired.push(clientId);
+    if (expired.length === AT_ONCE) await removeThese();
   }
+  await removeThese();
   return purged;
+}
+
+/** Answers how many events that made: none for a client that somebody else changed just now. */
+async function remove(clientId: string, { parts, now }: { parts: Parts; now: Date }): Promise<number> {
+  const { events } = await parts.handleCommand({
+    command: expireClient,
+    subject: clientSubject(clientId, parts),
+    input: { clientId },
+    context: insideContext('purge', now),
+  });
+  return events.length;
 }

@@ -17,8 +17,11 @@ import { readSignature, refusal, type Signature, verifySignature } from './hawkS
 
 /** How long an unsigned request's standing is good for (ms). */
 const NO_AUTH_VALID = 15 * 60_000;
-/** Standings that are kept: of each client, and of each of its certificates, one. */
-const MOST_STANDINGS = 20_000;
+/** About how many bytes the standings that are kept may take: of each client, and of each of its certificates, one. */
+const MOST_STANDINGS = 100_000_000;
+/** What of these a standing takes by itself, and for each scope in its list and in the JSON text of that. */
+const STANDING_BYTES = 1000;
+const SCOPE_BYTES = 80;
 
 /**
  * A client that may sign: found, enabled, not expired. The token is fetched when it is needed. `revision` changes with
@@ -75,12 +78,15 @@ type Standing = Pick<Signature, 'id' | 'ext'> & {
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
-  held?: { version: number; scopes: readonly string[] };
+  held: { version: number; scopes: readonly string[] } | undefined;
 };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
 export function makeAuthenticate(clients: Clients): Authenticate {
-  const standings = new RecentlyUsed<Standing>(MOST_STANDINGS);
+  const standings = new RecentlyUsed<Standing>(
+    MOST_STANDINGS,
+    (key, { held }) => STANDING_BYTES + 2 * key.length + SCOPE_BYTES * (held?.scopes.length ?? 0),
+  );
 
   return async function authenticate(request, now) {
     try {
@@ -113,7 +119,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   }
 
   function remembered({ id, ext }: Signature, now: Date): Standing | undefined {
-    const standing = standings.get(ext === undefined ? id : `${id}\n${ext}`);
+    const standing = standings.get(keyOf({ id, ext }));
     if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
     const { signer, signerId, restriction } = standing;
     const { certificate } = restriction;
@@ -130,19 +136,25 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     if (certificate) verifyCertificate(certificate, { clientId: id, token });
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
     const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
-    const standing = { id, ext, signerId, signer, key, restriction, expires };
-    if (signer.revision !== undefined) standings.set(ext === undefined ? id : `${id}\n${ext}`, standing);
-    return standing;
+    return { id, ext, signerId, signer, key, restriction, expires, held: undefined };
   }
 
+  /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
   function scopesNow(standing: Standing): readonly string[] {
     const version = clients.version();
-    if (standing.held?.version === version) return standing.held.scopes;
+    const { held } = standing;
+    if (held?.version === version) return held.scopes;
     const { id: clientId, signer, restriction } = standing;
     const scopes = scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand);
-    standing.held = { version, scopes };
+    if (held?.scopes === scopes) held.version = version;
+    else if (signer.revision !== undefined)
+      standings.set(keyOf(standing), { ...standing, held: { version, scopes } });
     return scopes;
   }
+}
+
+function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
+  return ext === undefined ? id : `${id}\n${ext}`;
 }
 
 /** Throws ApiError AuthenticationFailed unless the payload is the one that was signed. */

@@ -5,7 +5,7 @@ declare module 'hawk' {
   export type Request = { method: string; url: string; host: string; port: number; authorization?: string };
   export type Credentials = { key: string; algorithm: 'sha256' };
   type CredentialsFunction = (id: string) => Promise<{ key: string | KeyObject; algorithm: 'sha256' }>;
-  export type Artifacts = { id: string; ts?: string; ext?: string; hash?: string };
+  export type Artifacts = { id: string; ts: string; nonce: string; mac: string; ext?: string; hash?: string };
 
   const hawk: {
     server: {
@@ -41,9 +41,21 @@ declare module 'hawk' {
       ): { header: string };
     };
     crypto: {
+      calculateMac(
+        type: 'header',
+        credentials: Credentials,
+        options: Partial<Artifacts> & {
+          method: string;
+          resource: string;
+          host: string;
+          port: number;
+          app?: string;
+          dlg?: string;
+        },
+      ): string;
       calculatePayloadHash(payload: Buffer | string, algorithm: 'sha256', contentType: string): string;
     };
-    utils: { parseAuthorizationHeader(header: string): Artifacts };
+    utils: { parseAuthorizationHeader(header: string): Partial<Artifacts> };
   };
   export default hawk;
 }

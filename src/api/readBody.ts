@@ -3,6 +3,8 @@ import { ApiError } from '../domain/errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const EMPTY = Buffer.alloc(0);
+/** Lists in lists that a body may have. None needs more than a few; what follows them by recursion stands this many. */
+const MOST_LEVELS = 1000;
 
 /**
  * The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes: what is not read by then
@@ -46,7 +48,16 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     malformed('the body must be a JSON object');
+  // Most bodies are too short to be so deep.
+  if (body.length > MOST_LEVELS && isDeeperThan(MOST_LEVELS, value))
+    malformed(`the body must not be nested deeper than ${MOST_LEVELS} levels`);
   return value as Record<string, unknown>;
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return (Array.isArray(value) ? value : Object.values(value)).some((each) => isDeeperThan(levels - 1, each));
 }
 
 function malformed(message: string): never {

@@ -61,7 +61,10 @@ export function makeServe(parts: ServeParts): Serve {
     const [path, search = ''] = split(request.url ?? '/');
     const match = matchRoute(request.method ?? 'GET', path);
     if (!match) return false;
-    void answer(match, search, { request, response });
+    answer(match, search, { request, response }).catch((error: unknown) => {
+      log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
+      response.destroy();
+    });
     return true;
   };
 

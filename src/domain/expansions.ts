@@ -2,6 +2,7 @@ import { circlesFrom } from './circlesFrom.ts';
 import { KeptMerge } from './keptMerge.ts';
 import type { RoleIndex } from './roleIndex.ts';
 import { parameterFrom, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
+import { MOST_FROM_ONE } from './roleSpread.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
@@ -12,24 +13,28 @@ type Scopes = readonly string[];
  */
 type Grant = string;
 
-/** Lists of roles with a parameter that are kept; the oldest go first. */
-const MOST_WITH_PARAMETER = 10_000;
-/** A role may grant another with two parameters, that one a third with four, and so on: then it is better to give up. */
-const MOST_AT_ONCE = 100_000;
+/** What of all roles with parameters is kept, in scopes and lists; the oldest go first. */
+const MOST_WITH_PARAMETER = 2_000_000;
+/** What one takes by itself. */
+const EACH_WITH_PARAMETER = 20;
 /** Lists of one scope that are more than these are merged once for all who hold it. */
 const MANY = 64;
 /** Scopes that grant so many roles are few; each keeps about as much as all that it grants. */
 const MOST_MERGES = 16;
 
 /**
- * What each role expands to. A list is made when it is first wanted, from the lists of the roles that its role grants, and
- * is kept until one of these changes. Roles may reach each other in a circle (imported ones do); then they reach the same,
- * so that all roles of a circle share one list.
+ * What each role expands to, as the lists whose merge it is. They are found when they are first wanted, from those of the
+ * roles that the role grants, and are kept until one of these changes. Of a role without a parameter that is one list. One
+ * with a parameter has the lists of what it grants and one of its own scopes: very many parameters may be asked for, and
+ * what does not depend on them is in memory once. Roles may reach each other in a circle (imported ones do); then they
+ * reach the same, so that all roles of a circle have the same lists.
  */
 export class Expansions {
-  #index: Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'size' | 'takesParameter'>;
-  #plain = new Map<Grant, Scopes>();
-  #withParameter = new Map<Grant, Scopes>();
+  #index: Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'scopeCount' | 'takesParameter'>;
+  #plain = new Map<Grant, Scopes[]>();
+  #withParameter = new Map<Grant, Scopes[]>();
+  /** What `#withParameter` holds, in scopes and lists. */
+  #held = 0;
   /** By the scope that grants many roles, what these give together. */
   #merges = new Map<string, KeptMerge>();
   /** The keys of `#withParameter`, by role. */
@@ -42,7 +47,7 @@ export class Expansions {
   /** What the roles that a scope grants expand to: the same lists as before as long as nothing in them changed. */
   listsOf(scope: string): Scopes[] {
     this.#dropOldest();
-    const lists = this.#grantsOf(scope).map((grant) => this.#ready(grant) ?? this.#makeLists(grant));
+    const lists = this.#grantsOf(scope).flatMap((grant) => this.#ready(grant) ?? this.#makeLists(grant));
     return this.#fewLists(scope, lists);
   }
 
@@ -59,7 +64,7 @@ export class Expansions {
   /** Drops what was made from a role's own scopes. */
   forget(roleId: string): void {
     this.#plain.delete(roleId);
-    for (const grant of this.#grantsOfRole.get(roleId) ?? []) this.#withParameter.delete(grant);
+    for (const grant of this.#grantsOfRole.get(roleId) ?? []) this.#drop(grant);
     this.#grantsOfRole.delete(roleId);
   }
 
@@ -77,15 +82,16 @@ export class Expansions {
     return parameter === undefined ? scopes : scopes.map((scope) => withParameter(scope, parameter));
   }
 
-  #ready(grant: Grant): Scopes | undefined {
+  #ready(grant: Grant): Scopes[] | undefined {
     return this.#plain.get(grant) ?? this.#withParameter.get(grant);
   }
 
-  /** Makes the list of a grant, and of all that it reaches and that have none yet. */
-  #makeLists(wanted: Grant): Scopes {
+  /** Makes the lists of a grant, and of all that it reaches and that have none yet. */
+  #makeLists(wanted: Grant): Scopes[] {
     const reached = new Map<Grant, { scopes: Scopes; grants: Map<string, Grant[]> }>();
     const unmadeFrom = (grant: Grant): Grant[] => {
-      if (reached.size > this.#index.size + MOST_AT_ONCE) {
+      // No roles do that which were checked when they were made.
+      if (reached.size > MOST_FROM_ONE * (this.#index.scopeCount + 1)) {
         throw new Error(
           `role ${partsOf(wanted).roleId} grants other roles with too many parameters to expand it`,
         );
@@ -98,37 +104,52 @@ export class Expansions {
     for (const circle of circlesFrom(wanted, unmadeFrom)) {
       const roles = circle.map((grant) => reached.get(grant)!);
       const own = normalize(roles.flatMap(({ scopes }) => scopes));
-      // Only those of the circle itself are not ready.
       const granted = roles.flatMap(({ grants }) =>
         [...grants].flatMap(([scope, of]) =>
+          // Only those of the circle itself are not ready.
           this.#fewLists(
             scope,
-            of.flatMap((each) => [this.#ready(each) ?? []].filter(({ length }) => length > 0)),
+            of.flatMap((each) => this.#ready(each) ?? []),
           ),
         ),
       );
-      const list = mergeNormal([own, ...new Set(granted)]);
-      for (const grant of circle) this.#keep(grant, list);
+      const lists = [...new Set([own, ...granted])].filter(({ length }) => length > 0);
+      this.#keep(circle, lists);
     }
     return this.#ready(wanted)!;
   }
 
-  #keep(grant: Grant, list: Scopes): void {
-    const { roleId, parameter } = partsOf(grant);
-    if (parameter === undefined) this.#plain.set(roleId, list);
-    else {
-      this.#withParameter.set(grant, list);
-      this.#grantsOfRole.set(roleId, (this.#grantsOfRole.get(roleId) ?? new Set()).add(grant));
+  #keep(circle: readonly Grant[], lists: Scopes[]): void {
+    const grants = circle.map((grant) => ({ grant, ...partsOf(grant) }));
+    const isMerged = lists.length > MANY || grants.some(({ parameter }) => parameter === undefined);
+    const kept = isMerged ? [mergeNormal(lists)] : lists;
+    for (const { grant, roleId, parameter } of grants) {
+      if (parameter === undefined) this.#plain.set(roleId, kept);
+      else {
+        this.#withParameter.set(grant, kept);
+        this.#held += sizeOf(kept);
+        this.#grantsOfRole.set(roleId, (this.#grantsOfRole.get(roleId) ?? new Set()).add(grant));
+      }
     }
   }
 
   #dropOldest(): void {
     for (const grant of this.#withParameter.keys()) {
-      if (this.#withParameter.size <= MOST_WITH_PARAMETER) return;
-      this.#withParameter.delete(grant);
+      if (this.#held <= MOST_WITH_PARAMETER) return;
+      this.#drop(grant);
       this.#grantsOfRole.get(partsOf(grant).roleId)!.delete(grant);
     }
   }
+
+  #drop(grant: Grant): void {
+    this.#held -= sizeOf(this.#withParameter.get(grant)!);
+    this.#withParameter.delete(grant);
+  }
+}
+
+/** What the lists of a role with a parameter take: the first is its own, and the others are shared. */
+function sizeOf(lists: Scopes[]): number {
+  return EACH_WITH_PARAMETER + (lists[0]?.length ?? 0) + lists.length;
 }
 
 function partsOf(grant: Grant): { roleId: string; parameter?: string } {

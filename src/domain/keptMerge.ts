@@ -37,29 +37,51 @@ export class KeptMerge {
     const gone = new Set<string>();
     const come: string[] = [];
     for (const scope of touched) {
-      const isThere = contains(this.#all, scope);
+      const isThere = this.#all[firstFrom(this.#all, scope)] === scope;
       if (this.#counts.get(scope) === 0) {
         this.#counts.delete(scope);
         if (isThere) gone.add(scope);
       } else if (!isThere) come.push(scope);
     }
-    if (gone.size === 0 && come.length === 0) return;
-    this.#all = merged(gone.size > 0 ? this.#all.filter((each) => !gone.has(each)) : this.#all, come);
-    this.#normal = this.#all.filter(uncovered());
+    if ((gone.size + come.length) * FEW_AMONG < this.#all.length) {
+      for (const scope of gone) this.#change(scope, false);
+      for (const scope of come) this.#change(scope, true);
+    } else {
+      const kept = gone.size > 0 ? this.#all.filter((each) => !gone.has(each)) : this.#all;
+      this.#all = kept.concat(come).sort(compareScopes);
+      this.#normal = withoutCovered(this.#all);
+    }
+  }
+
+  /** One scope came or went: what it covers stands directly behind it, and nothing else is concerned. */
+  #change(scope: string, isThere: boolean): void {
+    const at = firstFrom(this.#all, scope);
+    if (isThere) this.#all.splice(at, 0, scope);
+    else this.#all.splice(at, 1);
+    const from = firstFrom(this.#normal, scope);
+    const before = this.#normal[from - 1];
+    if (before !== undefined && covers(before, scope)) return;
+    const covered = this.#all.slice(at, endOfCovered(this.#all, scope, at));
+    const to = endOfCovered(this.#normal, scope, from);
+    this.#normal = this.#normal.slice(0, from).concat(withoutCovered(covered), this.#normal.slice(to));
   }
 }
 
-/** Says of scopes that are given in order whether none before covers it. */
-function uncovered(): (scope: string) => boolean {
+/** One by one is quicker for at most one change among so many scopes. */
+const FEW_AMONG = 256;
+
+/** Of scopes in order, those that none of them covers. */
+function withoutCovered(sorted: Scopes): string[] {
   let last: string | undefined;
-  return (scope) => {
+  return sorted.filter((scope) => {
     if (last !== undefined && covers(last, scope)) return false;
     last = scope;
     return true;
-  };
+  });
 }
 
-function contains(sorted: Scopes, scope: string): boolean {
+/** Where the first stands that is not before a scope. */
+function firstFrom(sorted: Scopes, scope: string): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -67,16 +89,11 @@ function contains(sorted: Scopes, scope: string): boolean {
     if (compareScopes(sorted[middle]!, scope) < 0) low = middle + 1;
     else high = middle;
   }
-  return sorted[low] === scope;
+  return low;
 }
 
-function merged(sorted: Scopes, others: string[]): string[] {
-  others.sort(compareScopes);
-  const all: string[] = [];
-  let next = 0;
-  for (const scope of sorted) {
-    while (next < others.length && compareScopes(others[next]!, scope) < 0) all.push(others[next++]!);
-    all.push(scope);
-  }
-  return all.concat(others.slice(next));
+function endOfCovered(sorted: Scopes, scope: string, from: number): number {
+  let to = from;
+  while (to < sorted.length && covers(scope, sorted[to]!)) to += 1;
+  return to;
 }

@@ -1,7 +1,7 @@
 /**
  * What was used lately, found by its key. It lies in two halves: what is found in the older one moves to the newer; when
  * that is full, it becomes the older one, and what was in that is forgotten. So finding what is used often changes nothing.
- * The two together hold at most `most`: a count, or what `sizeOf` adds up to.
+ * The two together hold at most `most`: a count, or what `sizeOf` adds up to, which must not change while a value is kept.
  */
 export class RecentlyUsed<Value> {
   #newer = new Map<string, Value>();
@@ -24,6 +24,7 @@ export class RecentlyUsed<Value> {
   }
 
   set(key: string, value: Value): void {
+    this.#leaveNewer(key);
     const size = this.#sizeOf(key, value);
     if (this.#held + size > this.#mostInHalf) {
       this.#older = this.#newer;
@@ -35,7 +36,7 @@ export class RecentlyUsed<Value> {
   }
 
   delete(key: string): void {
-    this.#newer.delete(key);
+    this.#leaveNewer(key);
     this.#older.delete(key);
   }
 
@@ -43,5 +44,12 @@ export class RecentlyUsed<Value> {
     this.#newer.clear();
     this.#older.clear();
     this.#held = 0;
+  }
+
+  #leaveNewer(key: string): void {
+    const value = this.#newer.get(key);
+    if (value === undefined) return;
+    this.#newer.delete(key);
+    this.#held -= this.#sizeOf(key, value);
   }
 }

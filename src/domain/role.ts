@@ -1,9 +1,13 @@
 import { ApiError } from './errors.ts';
 import type { RoleGraph } from './roleGraph.ts';
+import { MOST_FROM_ONE } from './roleSpread.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 
 /** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
-export type RolesState = Pick<RoleGraph<RoleRow>, 'get' | 'expand' | 'cycleThrough' | 'endlessThrough'>;
+export type RolesState = Pick<
+  RoleGraph<RoleRow>,
+  'get' | 'expand' | 'cycleThrough' | 'endlessThrough' | 'spreadThrough'
+>;
 
 const PARAMETER = '<..>';
 
@@ -30,6 +34,16 @@ export function refuseCycle(cycle: string[] | undefined): void {
   throw new ApiError('InputError', `roles must not depend on each other in a cycle, found: ${path}`, {
     cycle,
   });
+}
+
+/** Throws InputError naming the role when a role would grant others with too many parameters to expand it. */
+export function refuseSpread(roleId: string | undefined): void {
+  if (roleId === undefined) return;
+  throw new ApiError(
+    'InputError',
+    `role '${roleId}' would grant other roles with more than ${MOST_FROM_ONE} parameters for each of its own`,
+    { roleId },
+  );
 }
 
 /** The stored role; throws ResourceNotFound where there is none. */

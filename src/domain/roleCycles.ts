@@ -1,14 +1,8 @@
 import type { RoleIndex } from './roleIndex.ts';
-import {
-  grantingScope,
-  PARAMETER,
-  type Reach,
-  reaches,
-  reachWithin,
-  type RoleDefinition,
-} from './roleReach.ts';
+import { grantingScope, PARAMETER, reachWithin, type RoleDefinition } from './roleReach.ts';
+import { withRole } from './withRole.ts';
 
-type Roles = { get(roleId: string): RoleDefinition; granted(reach: Reach): string[] };
+type Roles = ReturnType<typeof withRole>;
 type Stored = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted'>;
 
 /**
@@ -50,17 +44,6 @@ export function endlessThrough(role: RoleDefinition, stored: Stored): string[] |
   }
   const endless = growing.find(({ to }) => back.has(to));
   return endless && [...wayTo(endless.from, there), ...wayTo(endless.to, back).reverse()];
-}
-
-function withRole(role: RoleDefinition, stored: Stored): Roles {
-  return {
-    get: (roleId) => (roleId === role.roleId ? role : stored.get(roleId)!),
-    granted(reach) {
-      const ids = stored.granted(reach);
-      const isMissing = !stored.get(role.roleId) && reaches(reach, role.roleId);
-      return isMissing ? [...ids, role.roleId] : ids;
-    },
-  };
 }
 
 function grantedWithin(roleId: string, scope: string, roles: Roles): string[] {

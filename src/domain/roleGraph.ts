@@ -3,6 +3,7 @@ import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
+import { spreadThrough } from './roleSpread.ts';
 import { mergeNormal, normalize } from './scopes.ts';
 
 type Scopes = readonly string[];
@@ -108,6 +109,11 @@ export class RoleGraph<R extends RoleDefinition> {
   /** The same, of cycles only along which a parameter would grow for ever. */
   endlessThrough(role: R): string[] | undefined {
     return endlessThrough(role, this.#index);
+  }
+
+  /** The id of a role that, with this role put in place, would grant others with too many parameters to expand it. */
+  spreadThrough(role: R): string | undefined {
+    return spreadThrough(role, this.#index);
   }
 
   /** Drops what was made from the role, and from all that reach it, as far back as that goes. */

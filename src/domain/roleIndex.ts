@@ -10,9 +10,15 @@ export class RoleIndex<R extends RoleDefinition> {
   #takingParameter = new Set<string>();
   #exact = new Holders();
   #prefix = new Holders();
+  #scopeCount = 0;
 
   get size(): number {
     return this.#roles.size;
+  }
+
+  /** Scopes of all roles together. */
+  get scopeCount(): number {
+    return this.#scopeCount;
   }
 
   get(roleId: string): R | undefined {
@@ -38,6 +44,7 @@ export class RoleIndex<R extends RoleDefinition> {
     this.#ids.add(roleId);
     if (roleId.endsWith('*')) this.#starts.add(roleId.slice(0, -1));
     if (takesParameter(role)) this.#takingParameter.add(roleId);
+    this.#scopeCount += role.scopes.length;
     this.#hold(role, 'add');
   }
 
@@ -45,6 +52,7 @@ export class RoleIndex<R extends RoleDefinition> {
     const role = this.#roles.get(roleId);
     if (!role) return;
     this.#hold(role, 'delete');
+    this.#scopeCount -= role.scopes.length;
     this.#takingParameter.delete(roleId);
     if (roleId.endsWith('*')) this.#starts.delete(roleId.slice(0, -1));
     this.#ids.delete(roleId);

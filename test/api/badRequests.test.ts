@@ -63,6 +63,8 @@ describe('a body', () => {
     ['null', 'null'],
     ['nothing', ''],
     ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+    ['lists in lists in lists, thousands deep', `{"scopes":${'['.repeat(9000)}${']'.repeat(9000)}}`],
+    ['objects likewise', `${'{"scopes":'.repeat(1600)}1${'}'.repeat(1600)}`],
   ])('that is %s is malformed', async (_, body) => {
     expectRefusal(await send('PUT', '/clients/x', body), 400, 'MalformedPayload');
   });

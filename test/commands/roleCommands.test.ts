@@ -50,6 +50,36 @@ describe('createRole', () => {
   });
 });
 
+/** Each hands its parameter on to the next in two ways. */
+const doubling = (i: number): [string, string, string] => [
+  `r${i}/*`,
+  `assume:r${i + 1}/<..>a`,
+  `assume:r${i + 1}/<..>b`,
+];
+const tooMany = Array.from({ length: 9 }, (_, i) => created(...doubling(i)));
+
+describe('roles that would make more and more of a parameter are refused', () => {
+  test('by createRole, also from another deployment', () => {
+    const { given } = roleDecisionsOf(createRole);
+    const next = role(...doubling(9));
+    given(...tooMany.slice(1))
+      .when(next)
+      .then({ type: 'RoleCreated', data: next });
+    given(...tooMany)
+      .when(next)
+      .isRefused('InputError', { roleId: 'r0/*' });
+    given(...tooMany)
+      .when({ ...next, imported })
+      .isRefused('InputError', { roleId: 'r0/*' });
+  });
+  test('by updateRole', () => {
+    const { given } = roleDecisionsOf(updateRole);
+    given(...tooMany, created('r9/*', 'x'))
+      .when(role(...doubling(9)))
+      .isRefused('InputError', { roleId: 'r0/*' });
+  });
+});
+
 describe('updateRole', () => {
   const { given } = roleDecisionsOf(updateRole);
   test('keeps the order of the scopes', () =>

@@ -25,6 +25,25 @@ test('lists that come and go leave what merging the present ones gives', () => {
   );
 });
 
+test('a few that change among very many leave what merging all gives', () => {
+  const many = ['', 'a', 'ab', 'aba', 'b'].flatMap((start) =>
+    Array.from({ length: 400 }, (_, i) => `${start}x${i}`),
+  );
+  const base = normalize(many);
+  const list = fc.array(scope, { maxLength: 4 }).map(normalize);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(list, list), { maxLength: 12 }), (rounds) => {
+      const kept = new KeptMerge();
+      kept.of(new Set([base]));
+      for (const lists of [...rounds, []]) {
+        const present = [base, ...lists];
+        expect(kept.of(new Set(present)).join(' ')).toBe(mergeNormal(present).join(' '));
+      }
+    }),
+    { numRuns: Math.min(RUNS, 1000) },
+  );
+});
+
 test('an unchanged merge is the same array', () => {
   const kept = new KeptMerge();
   const first = kept.of(new Set([['a', 'b'], ['c']]));

@@ -34,3 +34,10 @@ test('never holds more than it may, by the size of what it holds', () => {
   expect(kept.length).toBeLessThanOrEqual(4);
   expect(recent.get('9')).toBe('xxxx');
 });
+
+test('what is set again and again takes its room once', () => {
+  const recent = new RecentlyUsed<string>(20, (key, value) => key.length + value.length);
+  recent.set('other', 'x');
+  for (let i = 0; i < 100; i += 1) recent.set('a', 'x'.repeat(i % 4));
+  expect(recent.get('other')).toBe('x');
+});

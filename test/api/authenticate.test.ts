@@ -1,0 +1,192 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import hawk from 'hawk';
+import { type Clients, makeAuthenticate } from '../../src/api/authenticate.ts';
+import type { SignedRequest } from '../../src/api/endpoint.ts';
+import { AuthenticationFailure } from '../../src/domain/errors.ts';
+import { RoleGraph } from '../../src/domain/roleGraph.ts';
+
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
+const MINUTE = 60_000;
+
+type Client = { scopes: string[]; expires: number; token: string; disabled: boolean; revision: number };
+type Given = { clientId: string; token: string; now: number; ext?: object };
+
+/** Clients and roles that can be changed, as the service would show them to a judge. */
+function makeWorld() {
+  const stored = new Map<string, Client>();
+  const graph = new RoleGraph<{ roleId: string; scopes: string[] }>();
+  let revision = 0;
+  let found = 0;
+  const clients: Clients = {
+    async findSigner(clientId, now) {
+      found += 1;
+      const client = stored.get(clientId);
+      if (!client) throw new AuthenticationFailure('not found');
+      if (client.disabled) throw new AuthenticationFailure('disabled');
+      if (new Date(client.expires) < now) throw new AuthenticationFailure('expired');
+      const { scopes, expires, token } = client;
+      return { scopes, expires: new Date(expires), revision: client.revision, token: async () => token };
+    },
+    revisionOf: (clientId) => stored.get(clientId)?.revision,
+    expand: (scopes) => graph.expand(scopes),
+    version: () => graph.version,
+  };
+  return {
+    stored,
+    graph,
+    clients,
+    found: () => found,
+    set(clientId: string, change: Partial<Client>) {
+      const blank = { scopes: [], expires: 0, token: 'none', disabled: false };
+      stored.set(clientId, { ...blank, ...stored.get(clientId), ...change, revision: (revision += 1) });
+    },
+  };
+}
+
+function signed({ clientId, token, now, ext }: Given): SignedRequest {
+  const { header } = hawk.client.header('http://example.com/', 'GET', {
+    credentials: { id: clientId, key: token, algorithm: 'sha256' },
+    timestamp: Math.floor(now / 1000),
+    ...(ext && { ext: Buffer.from(JSON.stringify(ext)).toString('base64') }),
+  });
+  return { method: 'get', resource: '/', host: 'example.com', port: 80, authorization: header };
+}
+
+type Lent = { issuer: string; token: string; scopes: string[]; from: number; to: number; name?: string };
+
+/** What whoever has a lent certificate signs with. */
+function lend({ issuer, token, scopes, from: start, to: expiry, name }: Lent): Omit<Given, 'now'> {
+  const seed = 's'.repeat(44);
+  const named = name === undefined ? [] : [`clientId:${name}`, `issuer:${issuer}`];
+  const lines = [
+    'version:1',
+    ...named,
+    `seed:${seed}`,
+    `start:${start}`,
+    `expiry:${expiry}`,
+    'scopes:',
+    ...scopes,
+  ];
+  const hmac = (text: string) => createHmac('sha256', token).update(text);
+  const signature = hmac(lines.join('\n')).digest('base64');
+  const certificate = {
+    version: 1,
+    scopes,
+    start,
+    expiry,
+    seed,
+    signature,
+    ...(name !== undefined && { issuer }),
+  };
+  return { clientId: name ?? issuer, token: hmac(seed).digest('base64url'), ext: { certificate } };
+}
+
+describe('whom a signature stands for', () => {
+  const start = Date.now();
+  const clientId = fc.constantFrom('a', 'b');
+  const token = fc.constantFrom('token-1', 'token-1', 'token-1', 'token-2');
+  const scopes = fc.uniqueArray(
+    fc.constantFrom('x', 'y', 'assume:r', 'assume:s', 'auth:create-client:lent', 'assume:*'),
+    { minLength: 1, maxLength: 4 },
+  );
+  const minutes = fc.integer({ min: -8, max: 20 }).map((count) => start + count * MINUTE);
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('client' as const),
+      clientId,
+      change: fc.record({ scopes, expires: minutes, token, disabled: fc.boolean() }, { requiredKeys: [] }),
+    }),
+    fc.record({ kind: fc.constant('gone' as const), clientId }),
+    fc.record({
+      kind: fc.constant('role' as const),
+      roleId: fc.constantFrom('r', 's', 'anonymous'),
+      scopes: fc.option(scopes),
+    }),
+    fc.record({ kind: fc.constant('time' as const), by: fc.integer({ min: 0, max: 6 }) }),
+  );
+  const permanent = fc.record({ clientId, token }).map((given): Omit<Given, 'now'> => given);
+  const lent = fc
+    .record({
+      issuer: clientId,
+      token,
+      scopes,
+      from: minutes,
+      to: minutes,
+      name: fc.constantFrom(undefined, 'lent'),
+    })
+    .map(lend);
+  const given = fc
+    .tuple(fc.oneof(permanent, lent), fc.option(scopes, { nil: undefined }))
+    .map(([one, authorizedScopes]) =>
+      authorizedScopes === undefined ? one : { ...one, ext: { ...one.ext, authorizedScopes } },
+    );
+
+  test(
+    'is never said otherwise for having been asked before, whatever changed since',
+    async () => {
+      let accepted = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(given, { minLength: 1, maxLength: 4 }),
+          fc.array(step, { maxLength: 15 }),
+          async (asked, steps) => {
+            const world = makeWorld();
+            const all = { expires: start + 5 * MINUTE, token: 'token-1' };
+            for (const id of ['a', 'b'])
+              world.set(id, { ...all, scopes: ['x', 'assume:*', 'auth:create-client:lent'] });
+            world.graph.load([{ roleId: 'r', scopes: ['y'] }]);
+            const remembers = makeAuthenticate(world.clients);
+            let now = start;
+            for (const each of [undefined, ...steps]) {
+              if (each?.kind === 'client') world.set(each.clientId, each.change);
+              if (each?.kind === 'gone') world.stored.delete(each.clientId);
+              if (each?.kind === 'role' && each.scopes)
+                world.graph.set({ roleId: each.roleId, scopes: each.scopes });
+              if (each?.kind === 'role' && !each.scopes) world.graph.delete(each.roleId);
+              if (each?.kind === 'time') now += each.by * MINUTE;
+              for (const one of asked) {
+                const request = signed({ ...one, now });
+                const { resolve: _, ...verdict } = {
+                  resolve: undefined,
+                  ...(await remembers(request, new Date(now))),
+                };
+                const { resolve: __, ...fresh } = {
+                  resolve: undefined,
+                  ...(await makeAuthenticate(world.clients)(request, new Date(now))),
+                };
+                expect(verdict).toEqual(fresh);
+                if (verdict.status === 'auth-success') accepted += 1;
+              }
+            }
+          },
+        ),
+        { numRuns: RUNS },
+      );
+      expect(accepted).toBeGreaterThan(RUNS / 2);
+    },
+    30_000 + RUNS * 20,
+  );
+
+  test('is remembered once a signature was verified, and not before', async () => {
+    const world = makeWorld();
+    world.set('a', { scopes: ['x'], expires: start + MINUTE, token: 'right' });
+    const authenticate = makeAuthenticate(world.clients);
+    const ask = async (key: string, name: string) => {
+      const request = signed({
+        clientId: 'a',
+        token: key,
+        now: start,
+        ext: { authorizedScopes: ['x'], name },
+      });
+      return (await authenticate(request, new Date(start))).status;
+    };
+    for (let i = 0; i < 3; i += 1) expect(await ask('wrong', 'one')).toBe('auth-failed');
+    expect(world.found()).toBe(3);
+    for (let i = 0; i < 3; i += 1) expect(await ask('right', 'one')).toBe('auth-success');
+    expect(world.found()).toBe(4);
+    for (let i = 0; i < 3; i += 1) expect(await ask('right', `other ${i}`)).toBe('auth-success');
+    expect(world.found()).toBe(7);
+  });
+});
