@@ -159,8 +159,6 @@ export async function startProjector(options: {
         if (unwritten() > most) await sleep(100);
       }
       if (batch.live && unwritten() > 0) planWrite();
-      // A store in a file answers at once: the next batch would be read before anybody else had a turn.
-      if (!batch.live) await turnOfTheLoop();
     }
   }
 
