@@ -28,7 +28,8 @@ export const configureStaticClient: Command<StaticClientInput, ClientRow | undef
       events.push({ type: 'ClientUpdated', data });
     }
     const { id, fingerprint } = client.credential;
-    if (fingerprint !== credential.fingerprint || id === lost) events.push({ type: 'AccessTokenReset', data: { clientId, credential } });
+    if (fingerprint !== credential.fingerprint || id === lost)
+      events.push({ type: 'AccessTokenReset', data: { clientId, credential } });
     return events;
   },
 };

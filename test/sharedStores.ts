@@ -20,6 +20,8 @@ export type Link = {
   isLogCut: boolean;
   /** The read models and secrets are out of reach. */
   isReadCut: boolean;
+  /** They are from the next append on. */
+  isReadCutByAppend?: boolean;
 };
 
 export type TestNode = Serving & { link: Link; logged(): string };
@@ -68,6 +70,11 @@ export function sharedStores() {
 function laggingBehind(eventStore: EventStore, link: Link): EventStore {
   return {
     ...eventStore,
+    async append(writes, metadata) {
+      const appended = await eventStore.append(writes, metadata);
+      link.isReadCut ||= link.isReadCutByAppend === true;
+      return appended;
+    },
     async *subscribe(options) {
       for await (const batch of eventStore.subscribe(options)) {
         if (link.lag > 0) await sleep(link.lag);
