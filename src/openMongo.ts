@@ -35,6 +35,8 @@ const SYSTEM_ERROR = /^E(?!RR_)[A-Z_]+$|^ERR_(STREAM|SOCKET|SSL|TLS)_/;
 const TAKEN = 11000;
 const NO_COLLECTION = 26;
 
+export type { Collection };
+
 /** A database on a server that speaks MongoDB's protocol. */
 export type Mongo = {
   /** `name` gets the prefix that the database was opened with. */

@@ -214,6 +214,17 @@ describe('while the read and secret store is away', () => {
     expect(one.logged() + two.logged()).not.toMatch(/internal error/);
   }, 40_000);
 
+  test('a change that is in the log already is answered as one that was made', async () => {
+    const [node] = (await start(1)) as [TestNode];
+    const { clientId } = await create(node, 'reset');
+    node.link.isReadCutByAppend = true;
+    const reply = await signedFetch(clientAt(node, clientId, '/reset'), ROOT, { method: 'POST' });
+    expect(reply).toMatchObject({ status: 200, body: { clientId } });
+    Object.assign(node.link, { isReadCut: false, isReadCutByAppend: false });
+    const client = { clientId, accessToken: reply.body['accessToken']! };
+    expect((await currentScopes(node, client)).status).toBe(200);
+  });
+
   test('a node ends in peace', async () => {
     const [node] = (await start(1)) as [TestNode];
     await until(() => node.service.projector.writes());

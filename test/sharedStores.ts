@@ -6,7 +6,7 @@ import { type EventStore, StoreUnavailable } from '../src/eventStore/eventStore.
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
-import { keyring } from '../src/secretStore/keyring.ts';
+import { type Keyring, keyring } from '../src/secretStore/keyring.ts';
 import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
 import { serve, type Serving } from '../src/serve.ts';
 import { newKey } from './contracts/secretStore.ts';
@@ -20,25 +20,34 @@ export type Link = {
   isLogCut: boolean;
   /** The read models and secrets are out of reach. */
   isReadCut: boolean;
+  /** They are from the next append on. */
+  isReadCutByAppend?: boolean;
 };
 
 export type TestNode = Serving & { link: Link; logged(): string };
 
-/** Stores in memory that several nodes share, as they would servers. */
-export function sharedStores() {
+/** A node's own connections to the read and secret stores that all share. */
+export type OpenStores = (keys: Keyring) => Promise<Pick<Stores, 'readStore' | 'secretStore'>>;
+
+/** Stores that several nodes share, as they would servers: the log in memory, and the others too unless `open` opens them. */
+export function sharedStores(open?: OpenStores) {
   const eventStore = memoryEventStore({ validate: validateEvent });
   const readStore = memoryReadStore();
-  const keys = keyring(() => [newKey('of all nodes')]);
+  const key = newKey('of all nodes');
+  const keys = keyring(() => [key]);
   const secretStore = memorySecretStore({ keyring: keys });
 
-  function storesOver(link: Link): Stores {
+  async function storesOver(link: Link): Promise<Stores> {
+    const opened = open ? await open(keys) : { readStore, secretStore };
     return {
       eventStore: linked(laggingBehind(eventStore, link), () => link.isLogCut),
-      readStore: linked(readStore, () => link.isReadCut),
-      secretStore: linked(secretStore, () => link.isReadCut),
+      readStore: linked(opened.readStore, () => link.isReadCut),
+      secretStore: linked(opened.secretStore, () => link.isReadCut),
       keys,
       addKey: undefined,
-      close: async () => undefined,
+      async close() {
+        await Promise.all([opened.readStore.close(), opened.secretStore.close()]);
+      },
     };
   }
 
@@ -58,7 +67,7 @@ export function sharedStores() {
       STATIC_CLIENTS,
       ...env,
     });
-    const serving = await serve(config, { log, checkReplies: true, stores: storesOver(link) });
+    const serving = await serve(config, { log, checkReplies: true, stores: await storesOver(link) });
     return { ...serving, link, logged: () => lines.join('') };
   }
 
@@ -68,6 +77,11 @@ export function sharedStores() {
 function laggingBehind(eventStore: EventStore, link: Link): EventStore {
   return {
     ...eventStore,
+    async append(writes, metadata) {
+      const appended = await eventStore.append(writes, metadata);
+      link.isReadCut ||= link.isReadCutByAppend === true;
+      return appended;
+    },
     async *subscribe(options) {
       for await (const batch of eventStore.subscribe(options)) {
         if (link.lag > 0) await sleep(link.lag);

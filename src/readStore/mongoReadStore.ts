@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
-import { dropCollection, isTaken, type Mongo, reaching } from '../openMongo.ts';
+import { type Collection, dropCollection, isTaken, type Mongo, reaching } from '../openMongo.ts';
 import { mongoLeases } from './mongoLeases.ts';
 import { mongoRegister, type Seen } from './mongoRegister.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
@@ -12,8 +12,12 @@ import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
  * Whoever commits writes to the first two.
  */
 type Place = { collection: string; next?: string; former?: string };
-/** A row. The value is JSON text: its properties may have any names. A tombstone has none. */
-type Document = { _id: string; position: Position; value?: string };
+/**
+ * A row. Of two of them, servers take the one of the later position for the greater, as that comes first. The value is JSON
+ * text: its properties may have any names. A tombstone has none.
+ */
+type Document = { _id: string; row: { position: Position; value?: string } };
+type Rows = Collection<Document>;
 /** How far a collection has come. */
 type Checkpoint = { _id: string; position: Position };
 
@@ -21,7 +25,9 @@ type Checkpoint = { _id: string; position: Position };
 const LAST = '\u{10FFFF}';
 /** How long (ms) a reader takes a table to be where it found it. */
 const KNOWN_FOR = 500;
-/** Rows are written within this time (ms) after they were looked at, or not at all: somebody else may be writing then. */
+/** Rows that are replaced in one request: some compatible servers take long for each. */
+const AT_ONCE = 25;
+/** A commit ends within this time (ms), or not at all. */
 const LONGEST = 4000;
 /** A collection that a table has left is dropped this long (ms) afterwards. A read that lasted longer looks where the table is. */
 const GRACE = 2000;
@@ -34,7 +40,7 @@ const GRACE = 2000;
 export function mongoReadStore(mongo: Mongo): ReadStore {
   const places = mongoRegister<Place>(mongo, 'tables');
   const checkpoints = mongo.collection<Checkpoint>('checkpoints');
-  const rowsIn = (collection: string) => mongo.collection<Document>(`rows.${collection}`);
+  const rowsIn = (collection: string): Rows => mongo.collection<Document>(`rows.${collection}`);
   const known = new Map<string, { collection: string; at: number }>();
 
   async function look(name: string): Promise<Seen<Place>> {
@@ -46,10 +52,7 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
   }
 
   /** Asks the collection that a table is in; undefined for a table that nobody has made. */
-  async function reading<T>(
-    name: string,
-    ask: (rows: ReturnType<typeof rowsIn>) => Promise<T>,
-  ): Promise<T | undefined> {
+  async function reading<T>(name: string, ask: (rows: Rows) => Promise<T>): Promise<T | undefined> {
     for (;;) {
       const last = known.get(name);
       if (!last || performance.now() - last.at >= KNOWN_FOR) await look(name);
@@ -84,27 +87,19 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     await move();
   }
 
-  /** Writes those rows that are not there, or older. */
+  /** Writes those rows that are not there, or older: the greater of two versions is the one of the later position. */
   async function putRows(collection: string, rows: Row<object>[]): Promise<void> {
     const all = rowsIn(collection);
     const began = performance.now();
-    for (let rest = rows; rest.length > 0;) {
-      const ids = rest.map(({ key }) => key);
-      const there = await reaching(() =>
-        all.find({ _id: { $in: ids } }, { projection: { value: 0 }, batchSize: ids.length }).toArray(),
-      );
-      const positions = new Map(there.map(({ _id, position }) => [_id, position]));
-      const older = rest.filter(({ key, position }) => (positions.get(key) ?? position) < position);
-      const missing = rest.filter(({ key }) => !positions.has(key));
-      refuseWhenHeldUp(began);
-      if (older.length > 0) await reaching(() => all.bulkWrite(older.map(update), { ordered: false }));
-      if (missing.length === 0) return;
-      // Compatible servers may stop at the first key that is taken: whoever took it, the rest is looked at again.
-      const isTaken = await reaching(() => all.insertMany(missing.map(document), { ordered: false })).then(
-        () => false,
-        (error: unknown) => (refuseUnlessTaken(error), true),
-      );
-      rest = isTaken ? missing : [];
+    const taken = await reaching(() => insertNew(all, rows.map(document)));
+    for (let from = 0; from < taken.length; from += AT_ONCE) {
+      // Somebody else may be writing by now, and some compatible servers look and write in two steps.
+      if (performance.now() - began > LONGEST)
+        throw new StoreUnavailable('this process was held up while it wrote');
+      const updates = taken
+        .slice(from, from + AT_ONCE)
+        .map(({ _id, row }) => ({ updateOne: { filter: { _id }, update: { $max: { row } } } }));
+      await reaching(() => all.bulkWrite(updates, { ordered: false }));
     }
   }
 
@@ -126,7 +121,7 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
-      const within = { _id: { ...from, $lt: prefix + LAST }, value: { $exists: true } };
+      const within = { _id: { ...from, $lt: prefix + LAST }, 'row.value': { $exists: true } };
       const rows = await reading(name, (all) =>
         all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit).toArray(),
       );
@@ -188,32 +183,32 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
   };
 }
 
-/**
- * Somebody else may be writing by now. MongoDB itself keeps an older row from replacing a newer one, but some compatible
- * servers look and write in two steps, between which the newer one may come.
- */
-function refuseWhenHeldUp(began: number): void {
-  if (performance.now() - began > LONGEST)
-    throw new StoreUnavailable('this process was held up while it wrote');
-}
-
 function refuseUnlessTaken(error: unknown): void {
   if (!isTaken(error)) throw error;
 }
 
+/** Inserts what is not there, and answers what is. */
+async function insertNew(all: Rows, documents: Document[]): Promise<Document[]> {
+  if (documents.length === 0) return [];
+  try {
+    await all.insertMany(documents, { ordered: false });
+    return [];
+  } catch (error) {
+    refuseUnlessTaken(error);
+    const { insertedCount, writeErrors } = error as {
+      insertedCount: number;
+      writeErrors: { index: number }[];
+    };
+    if (insertedCount + writeErrors.length < documents.length)
+      throw new Error('the server did not go on after a key that was taken', { cause: error });
+    return writeErrors.map(({ index }) => documents[index]!);
+  }
+}
+
 function document({ key, value, position }: Row<object>): Document {
-  return { _id: key, position, ...(value !== undefined && { value: JSON.stringify(value) }) };
+  return { _id: key, row: { position, ...(value !== undefined && { value: JSON.stringify(value) }) } };
 }
 
-/** Of a row that is there, if it is older. */
-function update({ key, value, position }: Row<object>) {
-  const change =
-    value === undefined
-      ? { $set: { position }, $unset: { value: '' as const } }
-      : { $set: { position, value: JSON.stringify(value) } };
-  return { updateOne: { filter: { _id: key, position: { $lt: position } }, update: change } };
-}
-
-function parsed({ _id: key, position, value }: Document): Row<unknown> {
+function parsed({ _id: key, row: { position, value } }: Document): Row<unknown> {
   return { key, position, value: value === undefined ? undefined : (JSON.parse(value) as unknown) };
 }

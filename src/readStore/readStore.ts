@@ -3,7 +3,8 @@ import type { Position } from '../event.ts';
 /**
  * Tables of rows by key, written by projections. Every adapter passes test/contracts/readStore.ts.
  *
- * Every row carries the position of the event that made it, and a write replaces a row only with a later position.
+ * Every row carries the position of the event that made it, and a write replaces a row only with a later position. (Rows
+ * of one key and position are the same row: who writes another one in its place may or may not succeed.)
  * A removed row stays as a tombstone (value undefined) that lists hide, until its table is rebuilt. The checkpoint
  * is written after the rows and only ever moves forward. So a repeat, or a late commit of a former lease holder,
  * changes nothing. A table comes to be with its first commit.

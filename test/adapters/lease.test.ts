@@ -37,6 +37,29 @@ describe('a lease', () => {
     await until(() => other.held());
   });
 
+  test('is kept by one whose renewal was made but not answered', async () => {
+    const store = memoryReadStore();
+    let isLost = false;
+    let looks = 0;
+    const lossy = {
+      readLease: (name: string) => ((looks += 1), store.readLease(name)),
+      async swapLease(...swap: Parameters<ReadStore['swapLease']>): Promise<boolean> {
+        const swapped = await store.swapLease(...swap);
+        if (!isLost) return swapped;
+        isLost = false;
+        throw new Error('the reply was lost');
+      },
+    };
+    const one = hold(lossy, 'one');
+    await until(() => one.held());
+    isLost = true;
+    looks = 0;
+    await until(() => looks > 0);
+    await until(() => one.held());
+    // It need not watch its own lease run out.
+    expect(looks).toBe(1);
+  });
+
   test('is taken over from one that does not renew it, who then knows', async () => {
     const store = memoryReadStore();
     let isCut = false;
