@@ -18,8 +18,8 @@ import { waitingRoom } from './waitingRoom.ts';
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
 const MOST_UNWRITTEN = 20_000;
-/** The same of a node that is far behind: whoever writes many rows at once writes them beside each other. */
-const MOST_UNWRITTEN_BEHIND = 200_000;
+/** The same of a node that starts, and answers nothing yet: whoever writes many rows at once writes them beside each other. */
+const MOST_UNWRITTEN_AT_START = 200_000;
 /** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
 const WRITE_DELAY = 20;
 /** How often (ms) a node that does not write asks how far the tables have come. */
@@ -77,6 +77,7 @@ export async function startProjector(options: {
   const stopping = new AbortController();
   const waiting = waitingRoom();
   let position = eventStore.start;
+  let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
   const models = openReadModels(readStore, { holds: (wanted) => wanted <= position, untilHeld });
@@ -153,7 +154,7 @@ export async function startProjector(options: {
     for await (const batch of eventStore.subscribe({ after: position, signal })) {
       applyAll(batch);
       waiting.admit(position);
-      const most = batch.live ? MOST_UNWRITTEN : MOST_UNWRITTEN_BEHIND;
+      const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
       while (unwritten() > most && !signal.aborted) {
         await write();
         if (unwritten() > most) await sleep(100);
@@ -185,6 +186,7 @@ export async function startProjector(options: {
     running = run();
     const head = await eventStore.head();
     if (failure || !(await reach(head, Infinity))) throw failure!;
+    isStarted = true;
   }
 
   const reach = async (wanted: Position, within = 5000): Promise<boolean> =>

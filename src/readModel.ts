@@ -1,12 +1,15 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from './event.ts';
 import { makeGiveWay } from './giveWay.ts';
 import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 import { RecentlyUsed } from './domain/recentlyUsed.ts';
 
-/** Rows of one table that are kept in memory after they were read. */
-const MOST_KNOWN = 10_000;
+/** Rows of one table that are kept in memory after they were read: so many characters of JSON. */
+const MOST_KNOWN = 16 * 1024 * 1024;
+/** What a row takes besides. */
+const AROUND = 200;
 
 /** How far this node has come in the log. */
 export type Follower = {
@@ -37,8 +40,9 @@ export function newReadModel(projection: Projection<object, Event>, store: ReadS
 
 /** Rows that are read at a time where all are wanted. */
 const PAGE = 500;
-/** Rows that are written at a time: some milliseconds' work. */
-const AT_ONCE = 1000;
+/** Rows that are written at a time: some milliseconds' work; and where nobody is kept waiting. */
+const AT_ONCE = 250;
+const AT_ONCE_IN_NEW = 1000;
 
 /** What this node made of a row and the shared table may lack: the row, or the events it has to add to a row it has not read. */
 type Newer<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
@@ -62,11 +66,12 @@ export class ReadModel<R extends object> {
   #follower: Follower;
   #overlay = new Map<string, Newer<R>>();
   /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
-  #known = new RecentlyUsed<Row<R>>(MOST_KNOWN);
+  #known = new RecentlyUsed<Row<R>>(MOST_KNOWN, sizeOf);
   /** Rows that the store is being asked for. What is newer of them stays in the overlay meanwhile. */
   #underWay = new Map<string, Promise<Row<R>>>();
   #waitingEvents = 0;
   #isNew: boolean;
+  #atOnce: number;
 
   constructor(
     projection: Projection<object, Event>,
@@ -77,6 +82,7 @@ export class ReadModel<R extends object> {
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
+    this.#atOnce = isNew ? AT_ONCE_IN_NEW : AT_ONCE;
   }
 
   /** The current row of a key; undefined where there is none. Throws ServiceUnavailable while the store is ahead of this node. */
@@ -101,12 +107,12 @@ export class ReadModel<R extends object> {
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
     const rows = await Promise.all(
       newer
-        .filter(([key]) => merged.has(key) || last === undefined || compareBytes(key, last) < 0)
+        .filter(([key]) => merged.has(key) || last === undefined || compareIds(key, last) < 0)
         .map(([key, change]) => this.#changed(merged.get(key), change) ?? this.#row(key)),
     );
     for (const row of rows) merged.set(row.key, row);
     const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
-    const sorted = present.sort((a, b) => compareBytes(a.key, b.key)).slice(0, page.limit);
+    const sorted = present.sort((a, b) => compareIds(a.key, b.key)).slice(0, page.limit);
     return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
   }
 
@@ -124,17 +130,17 @@ export class ReadModel<R extends object> {
 
   /** Folds one event in, unless its row is newer already. */
   apply(event: Recorded): void {
-    const { on, rowPerEvent, key: keyOf } = this.#projection;
+    const { on, key: keyOf } = this.#projection;
     if (!on[event.type]) return;
     const key = keyOf(event);
-    const nothing = rowPerEvent || this.#isNew ? { key, value: undefined, position: '' } : undefined;
     const newer = this.#overlay.get(key);
     const known = newer ? undefined : this.#known.get(key);
-    const row = newer ? newer.row : (known ?? nothing);
-    const isWanted = newer ? newer.isWanted : known !== undefined;
-    this.#known.delete(key);
-    if (row) this.#overlay.set(key, { row: this.#folded(row, [event]), isWanted });
-    else {
+    if (known) this.#known.delete(key);
+    const row = newer ? newer.row : (known ?? this.#nothing(key));
+    if (row) {
+      const isWanted = newer ? newer.isWanted : known !== undefined;
+      this.#overlay.set(key, { row: this.#after(row, event), isWanted });
+    } else {
       if (newer) newer.events!.push(event);
       else this.#overlay.set(key, { events: [event] });
       this.#waitingEvents += 1;
@@ -154,13 +160,13 @@ export class ReadModel<R extends object> {
   async write(position: Position, isOurs = (): boolean => true): Promise<void> {
     const keys = [...this.#overlay.keys()];
     this.#isNew = false;
-    if (keys.length > AT_ONCE) keys.sort(compareBytes);
-    for (let from = 0; ; from += AT_ONCE) {
+    if (keys.length > this.#atOnce) keys.sort(compareIds);
+    for (let from = 0; ; from += this.#atOnce) {
       const rows = await Promise.all(
-        keys.slice(from, from + AT_ONCE).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
+        keys.slice(from, from + this.#atOnce).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
       );
       if (!isOurs()) return;
-      const isLast = from + AT_ONCE >= keys.length;
+      const isLast = from + this.#atOnce >= keys.length;
       await this.#store.commit(this.table, rows, isLast ? position : undefined);
       if (isLast) break;
       await turnOfTheLoop();
@@ -219,30 +225,30 @@ export class ReadModel<R extends object> {
     return stored && this.#folded(stored, newer.events);
   }
 
-  /** A row after those of the events that are newer than it. */
+  /** The row of a key that no table can have one of. */
+  #nothing(key: string): Row<R> | undefined {
+    return this.#isNew || this.#projection.rowPerEvent ? { key, value: undefined, position: '' } : undefined;
+  }
+
   #folded(before: Row<R>, events: readonly Recorded[]): Row<R> {
-    return events.reduce(
-      (row, event) =>
-        event.position > row.position
-          ? {
-              key: row.key,
-              value: applied(this.#projection, row.value, event) as R | undefined,
-              position: event.position,
-            }
-          : row,
-      before,
-    );
+    return events.reduce((row, event) => this.#after(row, event), before);
+  }
+
+  /** A row after an event, where it is not newer already. */
+  #after(row: Row<R>, event: Recorded): Row<R> {
+    if (event.position <= row.position) return row;
+    const value = applied(this.#projection, row.value, event) as R | undefined;
+    return { key: row.key, value, position: event.position };
   }
 
   /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */
   #newerWithin({ prefix = '', after }: Page): [string, Newer<R>][] {
     return [...this.#overlay].filter(
-      ([key]) => key.startsWith(prefix) && (after === undefined || compareBytes(key, after) > 0),
+      ([key]) => key.startsWith(prefix) && (after === undefined || compareIds(key, after) > 0),
     );
   }
 }
 
-/** Order of the UTF-8 bytes of two keys. Ids are ASCII, where it is the order of the text itself. */
-function compareBytes(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function sizeOf(key: string, { value }: Row<object>): number {
+  return AROUND + key.length + (value === undefined ? 0 : JSON.stringify(value).length);
 }

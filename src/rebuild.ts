@@ -72,15 +72,25 @@ async function rebuildAlone(
     }
     onProgress((read += batch.events.length), batch.position);
     // The old table goes on while this one is built: it takes over once it has come at least as far.
-    if (batch.live && (await takeOver(drafts, readStore))) done.abort();
+    if (batch.live && (await takeOver(drafts, { eventStore, readStore }, batch.position))) done.abort();
   }
 }
 
-/** Whether all have taken over. One that did writes no more: it is not asked again. */
-async function takeOver(drafts: { from: string; to: string }[], readStore: ReadStore): Promise<boolean> {
-  const taken = await Promise.all(
-    drafts.map(async (draft) => ((await readStore.replaceTable(draft.from, draft.to)) ? draft : undefined)),
-  );
-  for (const draft of taken) if (draft) drafts.splice(drafts.indexOf(draft), 1);
-  return drafts.length === 0;
+/** Whether all have taken over; else there is more to read, after the position. One that did writes no more: it is not asked again. */
+async function takeOver(
+  drafts: { from: string; to: string }[],
+  { eventStore, readStore }: Stores,
+  position: Position,
+): Promise<boolean> {
+  for (;;) {
+    const taken = await Promise.all(
+      drafts.map(async (draft) => ((await readStore.replaceTable(draft.from, draft.to)) ? draft : undefined)),
+    );
+    for (const draft of taken) if (draft) drafts.splice(drafts.indexOf(draft), 1);
+    if (drafts.length === 0) return true;
+    const checkpoints = await Promise.all(drafts.map(({ to }) => readStore.checkpoint(to)));
+    // The head is asked for afterwards: where it is not beyond the position, what the old tables are ahead by holds no event.
+    if ((await eventStore.head()) > position) return false;
+    await Promise.all(drafts.map(({ from }, i) => readStore.commit(from, [], checkpoints[i])));
+  }
 }

@@ -95,6 +95,20 @@ describe('the read models', () => {
     expect(await tablesOf(readStore)).toEqual(written);
   });
 
+  test('are built anew where the old tables have come further than the last event, as others share the log', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    await appendAll(eventStore, corpus);
+    await (await start(eventStore, readStore)).stop();
+    const written = await tablesOf(readStore);
+    const beyond = (await eventStore.head()).replace(/.$/, '9');
+    for (const projection of allProjections) await readStore.commit(tableOf(projection), [], beyond);
+    await rebuild(allProjections, { eventStore, readStore }, () => undefined);
+    expect(await tablesOf(readStore)).toEqual(written);
+    for (const projection of allProjections)
+      expect(await readStore.checkpoint(tableOf(projection))).toBe(beyond);
+  });
+
   test('go on where the tables are, and need no history for the roles', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();

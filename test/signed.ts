@@ -12,6 +12,9 @@ export function authorizationFor(
 
 export type Reply = { status: number; body: Record<string, never> & { code?: string } };
 
+/** A service answers within this time (ms), whatever happens to it. */
+const PATIENCE = 30_000;
+
 /** Sends a request that a client signs. */
 export async function signedFetch(
   url: string,
@@ -25,6 +28,7 @@ export async function signedFetch(
       'content-type': 'application/json',
     },
     body: body && JSON.stringify(body),
+    signal: AbortSignal.timeout(PATIENCE),
   });
   const text = await response.text();
   return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Reply['body'] };

@@ -45,7 +45,10 @@ export async function write(target: Target, known: Map<string, Known>, name: str
     for (const [verb, request, next] of changesOf(client, i)) {
       Object.assign(client, { possible: next, inDoubt: true });
       const reply = await signedFetch(urlOf(target.rootUrl(), client.clientId, verb), ROOT, request).catch(
-        (): Reply => ({ status: 0, body: {} }),
+        (error: Error): Reply => {
+          if (error.name === 'TimeoutError') throw error;
+          return { status: 0, body: {} };
+        },
       );
       const { status, body } = reply;
       const isUnknown = status === 0 || /may have been made or not/.test(body['message'] ?? '');
