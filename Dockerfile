@@ -8,7 +8,6 @@ COPY src src
 COPY commands commands
 COPY projections projections
 COPY schemas schemas
-COPY bench bench
 RUN npm run build && npm prune --omit=dev
 
 FROM node:20.20-bookworm-slim

@@ -6,9 +6,8 @@ import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 import { RecentlyUsed } from './domain/recentlyUsed.ts';
 
-/** Rows of one table that are kept in memory after they were read: so many characters of JSON. */
+/** Characters of JSON that are kept of one table's rows after they were read; and what a row takes besides. */
 const MOST_KNOWN = 16 * 1024 * 1024;
-/** What a row takes besides. */
 const AROUND = 200;
 
 /** How far this node has come in the log. */
@@ -25,11 +24,8 @@ export function readModel<R extends object, E extends Event>(
   store: ReadStore,
   follower: Follower,
 ): ReadModel<R> {
-  return new ReadModel<R>(projection as unknown as Projection<object, Event>, {
-    store,
-    follower,
-    isNew: false,
-  });
+  const parts = { store, follower, isNew: false };
+  return new ReadModel<R>(projection as unknown as Projection<object, Event>, parts);
 }
 
 /** The same of a table that is not there yet, and that nobody else writes: until it is, nothing is looked up in it. */
@@ -130,13 +126,13 @@ export class ReadModel<R extends object> {
 
   /** Folds one event in, unless its row is newer already. */
   apply(event: Recorded): void {
-    const { on, key: keyOf } = this.#projection;
+    const { on, rowPerEvent, key: keyOf } = this.#projection;
     if (!on[event.type]) return;
     const key = keyOf(event);
     const newer = this.#overlay.get(key);
     const known = newer ? undefined : this.#known.get(key);
     if (known) this.#known.delete(key);
-    const row = newer ? newer.row : (known ?? this.#nothing(key));
+    const row = newer ? newer.row : (known ?? (rowPerEvent || this.#isNew ? absent(key) : undefined));
     if (row) {
       const isWanted = newer ? newer.isWanted : known !== undefined;
       this.#overlay.set(key, { row: this.#after(row, event), isWanted });
@@ -198,7 +194,7 @@ export class ReadModel<R extends object> {
     return newer.row;
   }
 
-  /** A row, also of what never was there: it is older than everything. It is ahead of this node where the store's is. */
+  /** A row, also of what never was there. It is ahead of this node where the store's is. */
   #row(key: string): Promise<Row<R>> {
     const underWay = this.#underWay.get(key) ?? this.#read(key).finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, underWay);
@@ -208,7 +204,7 @@ export class ReadModel<R extends object> {
   async #read(key: string): Promise<Row<R>> {
     const stored = await this.#store.get<R>(this.table, key);
     const newer = this.#overlay.get(key);
-    const row = this.#changed(stored ?? { key, value: undefined, position: '' }, newer)!;
+    const row = this.#changed(stored ?? absent(key), newer)!;
     if (!this.#follower.holds(row.position)) return row;
     if (!newer) this.#known.set(key, row);
     else {
@@ -223,11 +219,6 @@ export class ReadModel<R extends object> {
     if (!newer?.events)
       return !newer || (stored && stored.position > newer.row.position) ? stored : newer.row;
     return stored && this.#folded(stored, newer.events);
-  }
-
-  /** The row of a key that no table can have one of. */
-  #nothing(key: string): Row<R> | undefined {
-    return this.#isNew || this.#projection.rowPerEvent ? { key, value: undefined, position: '' } : undefined;
   }
 
   #folded(before: Row<R>, events: readonly Recorded[]): Row<R> {
@@ -247,6 +238,11 @@ export class ReadModel<R extends object> {
       ([key]) => key.startsWith(prefix) && (after === undefined || compareIds(key, after) > 0),
     );
   }
+}
+
+/** What never was there is older than everything. */
+function absent(key: string): Row<never> {
+  return { key, value: undefined, position: '' };
 }
 
 function sizeOf(key: string, { value }: Row<object>): number {

@@ -290,7 +290,7 @@ describe('on a directory that a service runs on', () => {
     expect(stdout).toMatch(/clients, roles, role-history, actor-history: built from \d+ events/);
     expect(answered).toBeGreaterThan(0);
     expect((await run('projections', 'status')).stdout).toMatch(
-      /actor-history-v2 +│ [0-9a-f]{12}\.\d{20} │ 0/,
+      /actor-history-v\d+ +│ [0-9a-f]{12}\.\d{20} │ 0/,
     );
     expect((await run('projections', 'rebuild', 'nonsense')).code).not.toBe(0);
   });

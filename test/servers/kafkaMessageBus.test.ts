@@ -7,9 +7,9 @@ import { kafkaMessageBus } from '../../src/messageBus/kafkaMessageBus.ts';
 import { BusUnavailable, type MessageBus } from '../../src/messageBus/messageBus.ts';
 import { openKafka } from '../../src/openKafka.ts';
 import { messageBusContract } from '../contracts/messageBus.ts';
-import { kafkaAt, readTopic } from '../kafkaTopic.ts';
-import { freePort, type RealServer, startKafka } from '../realServers.ts';
-import { whereServersRun } from '../whereServersRun.ts';
+import { kafkaAt, readTopic } from './kafkaTopic.ts';
+import { freePort, type RealServer, startKafka } from './realServers.ts';
+import { whereServersRun } from './whereServersRun.ts';
 
 const silent = pino({ level: 'silent' });
 const newPrefix = (): string => `test-${randomUUID().slice(0, 8)}.`;

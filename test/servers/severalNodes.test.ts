@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startCuttableProxy } from './kurrentDouble/cuttableProxy.ts';
-import { type KurrentDouble, startKurrentDouble } from './kurrentDouble/kurrentDouble.ts';
+import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
+import { type KurrentDouble, startKurrentDouble } from '../kurrentDouble/kurrentDouble.ts';
 import { type RealServer, startFerretdb } from './realServers.ts';
-import { signedFetch } from './signed.ts';
-import { minutesFromNow, ROOT, startService, type TestService } from './startService.ts';
+import { signedFetch } from '../signed.ts';
+import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
 const body = { expires: minutesFromNow(60), description: 'a client', scopes: ['a:scope'] };

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openMongo } from '../src/openMongo.ts';
-import { allProjections } from '../src/project.ts';
-import { tableOf } from '../src/projection.ts';
-import { mongoReadStore } from '../src/readStore/mongoReadStore.ts';
-import { rebuild } from '../src/rebuild.ts';
-import { mongoSecretStore } from '../src/secretStore/mongoSecretStore.ts';
+import { openMongo } from '../../src/openMongo.ts';
+import { allProjections } from '../../src/project.ts';
+import { tableOf } from '../../src/projection.ts';
+import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
+import { rebuild } from '../../src/rebuild.ts';
+import { mongoSecretStore } from '../../src/secretStore/mongoSecretStore.ts';
 import { type RealServer, startFerretdb } from './realServers.ts';
-import { sharedStores, type TestNode } from './sharedStores.ts';
-import { signedFetch } from './signed.ts';
-import { type Credentials, minutesFromNow, ROOT } from './startService.ts';
+import { sharedStores, type TestNode } from '../sharedStores.ts';
+import { signedFetch } from '../signed.ts';
+import { type Credentials, minutesFromNow, ROOT } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
 const OUTAGE = 15_000;

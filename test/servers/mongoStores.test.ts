@@ -9,8 +9,8 @@ import { keyring } from '../../src/secretStore/keyring.ts';
 import { mongoSecretStore } from '../../src/secretStore/mongoSecretStore.ts';
 import { readStoreContract } from '../contracts/readStore.ts';
 import { newKey, secretStoreContract } from '../contracts/secretStore.ts';
-import { type RealServer, startFerretdb } from '../realServers.ts';
-import { whereServersRun } from '../whereServersRun.ts';
+import { type RealServer, startFerretdb } from './realServers.ts';
+import { whereServersRun } from './whereServersRun.ts';
 
 const table = 'a-table';
 const position = (n: number): string => `log.${String(n).padStart(4, '0')}`;

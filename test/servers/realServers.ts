@@ -20,9 +20,10 @@ export type RealServer = {
 };
 
 const cache = process.env['AUTHLEDGER_SERVERS'] ?? join(homedir(), '.cache/authledger-servers');
+/** Here, and where the bench has it built. */
 const scripts = join(
   import.meta.dirname,
-  /[\\/]dist[\\/]test$/.test(import.meta.dirname) ? '../../scripts' : '../scripts',
+  import.meta.dirname.endsWith(join('dist', 'test', 'servers')) ? '../../../scripts' : '../../scripts',
 );
 const children = new Set<ChildProcess>();
 process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
