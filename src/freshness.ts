@@ -27,18 +27,19 @@ type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
 export async function keepFresh(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
   const { eventStore, projector } = parts;
   const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
+  // What all requests wait for is one promise.
+  const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
+  async function reach(position: string): Promise<void> {
+    checkPosition(position, eventStore.start);
+    await upToDate();
+    if (await projector.reach(position)) return;
+    throw new ApiError(
+      'ServiceUnavailable',
+      `this node did not reach the position ${position} in time: try again`,
+    );
+  }
   return {
-    async fresh(atLeast) {
-      if (atLeast !== undefined) checkPosition(atLeast, eventStore.start);
-      if (proof) proof.check();
-      else await projector.catchUp();
-      if (atLeast !== undefined && !(await projector.reach(atLeast))) {
-        throw new ApiError(
-          'ServiceUnavailable',
-          `this node did not reach the position ${atLeast} in time: try again`,
-        );
-      }
-    },
+    fresh: (atLeast) => (atLeast === undefined ? upToDate() : reach(atLeast)),
     stillFresh: () => proof?.check(),
     stop: async () => proof?.stop(),
   };

@@ -53,7 +53,8 @@ export type Verdict =
   | { status: 'auth-failed'; message: string }
   | { status: 'no-auth'; scopes: readonly string[]; expires: Date; resolve(): Promise<readonly string[]> };
 
-export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict>;
+/** At once where all that is needed is in memory, as it mostly is: a promise costs a request more than a look-up. */
+export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
 /** What judging needs to know of clients and roles. */
 export type Clients = {
@@ -88,12 +89,14 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     (key, { held }) => STANDING_BYTES + 2 * key.length + SCOPE_BYTES * (held?.scopes.length ?? 0),
   );
 
-  return async function authenticate(request, now) {
+  return function authenticate(request, now) {
     try {
       const signature = readSignature(request);
-      return signature ? await judge(request, signature, now) : unsigned(now);
+      if (!signature) return unsigned(now);
+      const verdict = judge(request, signature, now);
+      return verdict instanceof Promise ? verdict.catch(failed) : verdict;
     } catch (error) {
-      return { status: 'auth-failed', message: refusal(error) };
+      return failed(error);
     }
   };
 
@@ -103,9 +106,29 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     return { status: 'no-auth', scopes: clients.expand([ANONYMOUS]), expires, resolve };
   }
 
-  async function judge(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
-    const standing = remembered(signature, now) ?? (await makeStanding(signature, now));
+  function judge(
+    request: SignedRequest,
+    signature: Signature,
+    now: Date,
+  ): Promise<AuthSuccess> | AuthSuccess {
+    const standing = remembered(signature, now);
+    if (!standing) return judgeAnew(request, signature, now);
+    const hash = verifySignature(request, signature, { key: standing.key, now });
+    return hash instanceof Promise
+      ? hash.then((verified) => success(standing, { signature, hash: verified, now }))
+      : success(standing, { signature, hash, now });
+  }
+
+  async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
+    const standing = await makeStanding(signature, now);
     const hash = await verifySignature(request, signature, { key: standing.key, now });
+    return success(standing, { signature, hash, now });
+  }
+
+  function success(
+    standing: Standing,
+    { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
+  ): AuthSuccess {
     clients.used?.(standing.signerId, now);
     return {
       status: 'auth-success',
@@ -151,6 +174,10 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       standings.set(keyOf(standing), { ...standing, held: { version, scopes } });
     return scopes;
   }
+}
+
+function failed(error: unknown): Verdict {
+  return { status: 'auth-failed', message: refusal(error) };
 }
 
 function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {

@@ -8,6 +8,7 @@ import {
   type Verdict,
 } from './authenticate.ts';
 import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
+import { dateText } from './dateText.ts';
 import { scopesText } from './scopesText.ts';
 import type { Services } from './services.ts';
 
@@ -35,8 +36,9 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       input: 'authenticate-hawk-request',
       output: 'authenticate-hawk-response',
       description: `${description}, an unsigned one with \`no-auth\` and the scopes that everybody has.`,
-      async handle({ body, now }) {
-        return shown(await authenticate(body as SignedRequest, now));
+      handle({ body, now }) {
+        const verdict = authenticate(body as SignedRequest, now);
+        return verdict instanceof Promise ? verdict.then(shown) : shown(verdict);
       },
     },
     {
@@ -89,7 +91,7 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
 function shown(verdict: Verdict): EndpointReply {
   if (verdict.status === 'auth-failed') return { body: verdict };
   const { scopes, expires: date } = verdict;
-  const expires = date.toJSON();
+  const expires = dateText(date);
   if (verdict.status === 'no-auth')
     return { body: { status: verdict.status, scheme: 'none', scopes, expires } };
   const { clientId, hash } = verdict;

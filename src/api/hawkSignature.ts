@@ -33,17 +33,17 @@ export function readSignature({ method, resource, authorization }: SignedRequest
 }
 
 /**
- * Resolves with the payload hash that was signed; throws hawk's own error unless the request is signed with the key.
+ * Answers the payload hash that was signed; throws hawk's own error unless the request is signed with the key.
  *
  * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
  * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
  * refusals, are hawk's.
  */
-export async function verifySignature(
+export function verifySignature(
   request: SignedRequest,
   signature: Signature,
   { key, now }: { key: KeyObject; now: Date },
-): Promise<string | undefined> {
+): Promise<string | undefined> | string | undefined {
   const { plain } = signature;
   if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
   return askHawk(request, signature, key);

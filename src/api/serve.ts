@@ -16,7 +16,7 @@ import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
-import { withoutRedaction } from '../logger.ts';
+import { requestLog } from '../logger.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -55,7 +55,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
-  const requestLog = withoutRedaction(log);
+  const logRequest = requestLog(log);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
@@ -96,7 +96,7 @@ export function makeServe(parts: ServeParts): Serve {
     }
     const { requestId, name: method, clientId, started } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    requestLog.info({ requestId, method, clientId, status, durationMs }, 'request');
+    logRequest({ requestId, method, clientId, status, durationMs });
   }
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
@@ -139,8 +139,9 @@ export function makeServe(parts: ServeParts): Serve {
         if (missing) throw insufficient(caller, missing, expression);
       },
     };
-    if (endpoint.authorization !== 'command') await request.authorize(request.params);
-    const reply = await endpoint.handle(request);
+    if (scopes !== undefined && endpoint.authorization !== 'command') await request.authorize(request.params);
+    const handled = endpoint.handle(request);
+    const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
     if (parts.checkReplies && endpoint.output) checkReply(endpoint.output, reply);

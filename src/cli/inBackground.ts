@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
 
@@ -20,12 +20,25 @@ export function inBackground<Args extends unknown[]>(
   return action;
 }
 
+/**
+ * Linux's way to run what only gets the time that nobody else wants. A low priority alone is not enough: the scheduler takes a
+ * processor for busy on which such a process runs, and puts others together on the next one.
+ */
+const WHEN_IDLE = ['chrt', '-i', '0'];
+
 /** Runs this process's command again in a process of lowest priority, which takes its place in all that can be seen. */
 async function runAgain(): Promise<void> {
   setPriority(constants.priority.PRIORITY_LOW);
-  const child = spawn(process.execPath, [...process.execArgv, ROOM, ...process.argv.slice(1)], {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-  });
+  const [chrt, ...flags] = WHEN_IDLE;
+  const isThere = spawnSync(chrt!, [...flags, 'true']).status === 0;
+  const [command, ...args] = [
+    ...(isThere ? WHEN_IDLE : []),
+    process.execPath,
+    ...process.execArgv,
+    ROOM,
+    ...process.argv.slice(1),
+  ];
+  const child = spawn(command!, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   process.exitCode = code ?? 128 + constants.signals[signal!];

@@ -61,7 +61,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
   const group = groupCommit<Position>((work) => inTransaction(db, work));
   const sleeping = wakeUp();
   let newest = 0;
-  const head = (): number => statements.head.get()!.position;
+  const head = (): number => statements.head.get()!;
 
   function appendNow(writes: Encoded[]): Position {
     const remaining = writes.map((write) => {
@@ -170,7 +170,7 @@ function openLog(db: Sqlite): string {
 
 function prepare(db: Sqlite) {
   return {
-    head: db.prepare<[], { position: number }>('SELECT coalesce(max(position), 0) AS position FROM events'),
+    head: db.prepare<[], number>('SELECT coalesce(max(position), 0) FROM events').pluck(),
     insert: db.prepare<[number, string, string, number, string, string, string]>(
       'INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
