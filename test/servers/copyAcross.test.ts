@@ -59,7 +59,7 @@ whereServersRun(['ferretdb', 'kafka'], 'authledger copy, to other stores and bac
         await auth['deleteRole']!(ROLE);
         await auth['createRole']!(ROLE, { description: name, scopes: [] });
         for (let i = 0; i < clients; i += 1)
-          await auth['updateRole']!(ROLE, { description: `${name} ${i}`, scopes: [`é:${i}`] });
+          await auth['updateRole']!(ROLE, { description: `é ${name} ${i}`, scopes: [`s:${i}`] });
       }
       async function comeBack(): Promise<void> {
         await auth['deleteClient']!(BACK);
