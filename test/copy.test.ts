@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CopyDiffers } from '../src/copyLog.ts';
 import { copyStores } from '../src/copyStores.ts';
-import type { Metadata, Recorded } from '../src/event.ts';
+import type { Metadata } from '../src/event.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { PUBLISHER_TABLE } from '../src/publish.ts';
@@ -12,6 +12,7 @@ import { keyring } from '../src/secretStore/keyring.ts';
 import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
 import { event, take } from './contracts/eventStore.ts';
 import { newKey } from './contracts/secretStore.ts';
+import { withoutPositions } from './inStores.ts';
 
 function newStores() {
   return {
@@ -31,9 +32,6 @@ async function append({ eventStore }: Stores, ...streams: string[]): Promise<voi
     await eventStore.append([write], by(`actor ${i}`));
   }
 }
-
-const withoutPositions = (events: Recorded[]): object[] =>
-  events.map((each) => ({ ...each, position: undefined }));
 
 const copy = (from: Stores, to: Stores) => copyStores({ from, to }, () => undefined);
 

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openStores, type Stores } from '../src/compose.ts';
-import type { Recorded } from '../src/event.ts';
-import { take } from './contracts/eventStore.ts';
+import { exported } from './exported.ts';
+import { inStores, logIn, withoutPositions } from './inStores.ts';
 import { end, type Finished, runCommand, startCommand, startServer } from './runCommand.ts';
 import { signedFetch } from './signed.ts';
 import { minutesFromNow, ROOT, STATIC_CLIENTS } from './startService.ts';
@@ -20,29 +19,8 @@ const KEYS = JSON.stringify([{ id: 'of-the-settings', key: Buffer.alloc(32, 7).t
 const copy = (to: string, others: Record<string, string> = {}): Promise<Finished> =>
   runCommand(['copy', '--from', `sqlite:${source}`, '--to', `sqlite:${to}`], { ...env, ...others });
 
-async function inStores<T>(dataDir: string, look: (stores: Stores) => Promise<T>): Promise<T> {
-  const stores = await openStores({ dataDir, secretKeys: undefined });
-  try {
-    return await look(stores);
-  } finally {
-    await stores.close();
-  }
-}
-
-const eventsIn = (dataDir: string): Promise<object[]> =>
-  inStores(dataDir, async ({ eventStore }) =>
-    (await take(eventStore)).map((event: Recorded) => ({ ...event, position: '' })),
-  );
 const countIn = (dataDir: string): Promise<number> =>
-  inStores(dataDir, async ({ eventStore }) => Number((await eventStore.head()).split('.')[1]));
-
-async function exported(dataDir: string, others: Record<string, string> = {}): Promise<string[]> {
-  const settings = { ...env, ...others, LOG_LEVEL: 'warn', DATA_DIR: dataDir };
-  const outputs = [];
-  for (const what of ['clients', 'roles']) outputs.push(await runCommand(['export', what], settings));
-  for (const { stderr } of outputs) expect(stderr).toBe('');
-  return outputs.map(({ stdout }) => stdout);
-}
+  inStores({ DATA_DIR: dataDir }, async ({ eventStore }) => Number((await eventStore.head()).split('.')[1]));
 
 let client: { clientId: string; accessToken: string };
 const MANY = 60_000;
@@ -69,7 +47,7 @@ beforeAll(async () => {
   await ask('/roles/a*', 'PUT', { description: '', scopes: ['assume:b<..>'] });
   await ask('/roles/b*', 'PUT', { description: '', scopes: ['c:<..>'] });
   await end(child);
-  await inStores(source, async ({ eventStore }) => {
+  await inStores({ DATA_DIR: source }, async ({ eventStore }) => {
     const metadata = { actor: 'me', at: '2026-01-01T00:00:00.000Z', requestId: 'r' };
     for (let n = 0; n < MANY; n += 1000) {
       const writes = Array.from({ length: 1000 }, (_, i) => ({
@@ -112,8 +90,12 @@ describe('authledger copy', () => {
     expect(stdout).toMatch(`${total} events are the same in both logs`);
     expect(stderr).toMatch(/copied .*100%/);
     expect(code).toBe(0);
-    expect(await eventsIn(target)).toEqual(await eventsIn(source));
-    expect(await exported(target)).toEqual(await exported(source));
+    const [there, here] = [
+      { ...env, DATA_DIR: target },
+      { ...env, DATA_DIR: source },
+    ];
+    expect(withoutPositions(await logIn(there))).toEqual(withoutPositions(await logIn(here)));
+    expect(await exported(there)).toEqual(await exported(here));
     expect((await copy(target)).stdout).toMatch(`${total} events are the same in both logs`);
   }, 120_000);
 

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from '@jest/globals';
-import { openStores, type Stores } from '../src/compose.ts';
+import type { Stores } from '../src/compose.ts';
 import { allProjections } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
 import { rebuild } from '../src/rebuild.ts';
+import { inStores } from './inStores.ts';
 import { end, startServer } from './runCommand.ts';
 import { STATIC_CLIENTS } from './startService.ts';
 import { checkAll, type Known, write } from './writers.ts';
@@ -43,12 +44,9 @@ test(`nothing acknowledged is lost, and nothing is half done, through ${CRASHES}
   acknowledged = [...all.values()].filter(({ certain }) => certain).length;
   expect(acknowledged).toBeGreaterThan(CRASHES);
 
-  const stores = await openStores({ dataDir, secretKeys: undefined });
-  try {
+  await inStores({ DATA_DIR: dataDir }, async (stores) => {
     const before = await rowsOf(stores);
     await rebuild(allProjections, stores, () => undefined);
     expect(before).toEqual(await rowsOf(stores));
-  } finally {
-    await stores.close();
-  }
+  });
 }, 180_000);

@@ -19,8 +19,8 @@ function message(n: number, given: Partial<Message> = {}): Message {
 }
 
 /** Messages by key, in their order. */
-export function byKey(messages: readonly Message[]): Record<string, Message[]> {
-  const groups: Record<string, Message[]> = {};
+export function byKey<M extends Pick<Message, 'key'>>(messages: readonly M[]): Record<string, M[]> {
+  const groups: Record<string, M[]> = {};
   for (const message of messages) (groups[message.key] ??= []).push(message);
   return groups;
 }

@@ -1,23 +1,19 @@
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
-import { openStores, type Stores } from '../../src/compose.ts';
-import { readConfig } from '../../src/config.ts';
+import type { Stores } from '../../src/compose.ts';
 import type { Recorded } from '../../src/event.ts';
 import type { Message } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
 import { allProjections } from '../../src/project.ts';
 import { tableOf } from '../../src/projection.ts';
 import { rebuild } from '../../src/rebuild.ts';
-import { take } from '../contracts/eventStore.ts';
 import { byKey, firsts } from '../contracts/messageBus.ts';
 import { readTopic } from './kafkaTopic.ts';
-import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
-import { startKurrentDouble } from '../kurrentDouble/kurrentDouble.ts';
-import { freePort, startFerretdb, startKafka } from './realServers.ts';
+import { inStores, logIn } from '../inStores.ts';
+import { freePort } from './realServers.ts';
 import { end, startServer } from '../runCommand.ts';
-import { STATIC_CLIENTS } from '../startService.ts';
+import { startSharedServers } from './sharedServers.ts';
 
 /** What a node has to answer again by itself within (ms). */
 const SOON = 10_000;
@@ -28,32 +24,12 @@ export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
 /** Some nodes, each a process, over a real Kafka, a server that speaks MongoDB's protocol, and KurrentDB's double. */
 export async function startCluster(count: number) {
-  const [readStore, kafka, kurrent] = await Promise.all([
-    startFerretdb(),
-    startKafka(),
-    startKurrentDouble(),
-  ]);
-  const proxy = await startCuttableProxy(kurrent.port);
-  const env = {
-    EVENT_STORE_URL: `kurrentdb://127.0.0.1:${proxy.port}?tls=false`,
-    READ_STORE_URL: `mongodb://${readStore.address}/authledger`,
-    KAFKA_BROKERS: kafka.address,
-    SECRET_KEYS: JSON.stringify([{ id: 'one', key: randomBytes(32).toString('base64') }]),
-    STATIC_CLIENTS,
-    READ_ACCESS: 'guarded',
-  };
+  const servers = await startSharedServers();
+  const { readStore, kafka, kurrent, proxy } = servers;
+  const env = { ...servers.env, KAFKA_BROKERS: kafka.address, READ_ACCESS: 'guarded' };
   const ports = await Promise.all(Array.from({ length: count }, freePort));
   const startNode = (port: number): Promise<Node> => startServer({ ...env, PORT: String(port) });
   const nodes = await Promise.all(ports.map(startNode));
-
-  const everything = async <T>(read: (stores: Stores) => Promise<T>): Promise<T> => {
-    const stores = await openStores(readConfig(env));
-    try {
-      return await read(stores);
-    } finally {
-      await stores.close();
-    }
-  };
 
   return {
     nodes,
@@ -67,14 +43,14 @@ export async function startCluster(count: number) {
       nodes[i] = await startNode(ports[i]!);
     },
     /** Every event in the log, in its order. */
-    log: (): Promise<Recorded[]> => everything(({ eventStore }) => take(eventStore)),
+    log: (): Promise<Recorded[]> => logIn(env),
     /** Resolves once every node says that it is well; fails unless that is soon. */
     async allAnswer(): Promise<void> {
       const until = Date.now() + SOON;
       for (const { rootUrl } of nodes) while (!(await isWell(rootUrl, until))) await sleep(50);
     },
     /** The tables are what a replay of the log into empty ones makes. */
-    tablesEqualRebuild: (): Promise<void> => everything(expectTablesOfTheLog),
+    tablesEqualRebuild: (): Promise<void> => inStores(env, expectTablesOfTheLog),
     /** The topics, read from the beginning and without repeats, are the log, in order per key. */
     async topicsEqual(log: readonly Recorded[]): Promise<void> {
       const expected = log.flatMap((event) => messagesOf(event as Recorded<never>));
@@ -86,9 +62,7 @@ export async function startCluster(count: number) {
     },
     async remove(): Promise<void> {
       await Promise.all(nodes.map(({ child }) => end(child, 'SIGKILL')));
-      await proxy.close();
-      kurrent.close();
-      await Promise.all([readStore.remove(), kafka.remove()]);
+      await servers.remove();
     },
   };
 }

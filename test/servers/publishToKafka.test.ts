@@ -3,15 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openStores } from '../../src/compose.ts';
 import type { Recorded } from '../../src/event.ts';
 import type { Message, Topic } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
-import type { PublisherState } from '../../src/publisherState.ts';
 import { type AsyncapiDocument, describedBy } from '../asyncapiDocument.ts';
-import { take } from '../contracts/eventStore.ts';
 import { byKey, firsts } from '../contracts/messageBus.ts';
+import { logIn } from '../inStores.ts';
 import { readTopic } from './kafkaTopic.ts';
+import { publisherAt, untilPublished } from './publisherAt.ts';
 import { freePort, type RealServer, startKafka } from './realServers.ts';
 import { end, runCommand, startServer } from '../runCommand.ts';
 import { signedFetch } from '../signed.ts';
@@ -23,20 +22,6 @@ afterAll(() => directories.forEach((each) => rmSync(each, { recursive: true, for
 function newDirectory(): string {
   directories.push(mkdtempSync(join(tmpdir(), 'authledger-kafka-')));
   return directories.at(-1)!;
-}
-
-async function heartbeat(rootUrl: string): Promise<PublisherState> {
-  const reply = await fetch(`${rootUrl}/api/auth/v1/__heartbeat__`);
-  expect(reply.status).toBe(200);
-  return ((await reply.json()) as { publisher: PublisherState }).publisher;
-}
-async function untilPublished(rootUrl: string): Promise<void> {
-  for (let tries = 0; ; tries += 1) {
-    const { position, head } = await heartbeat(rootUrl);
-    if (position === head) return;
-    expect(tries).toBeLessThan(300);
-    await sleep(100);
-  }
 }
 
 /** Changes of clients and roles, one after another, until it is told to stop or the service is gone; answers how many. */
@@ -70,15 +55,6 @@ function stopAfter(count: number): () => boolean {
   return () => asked++ >= count;
 }
 
-async function logOf(dataDir: string): Promise<Recorded[]> {
-  const stores = await openStores({ dataDir, secretKeys: undefined });
-  try {
-    return await take(stores.eventStore);
-  } finally {
-    await stores.close();
-  }
-}
-
 whereServersRun(['kafka'], 'the service with Kafka', () => {
   let server: RealServer;
   beforeAll(async () => {
@@ -98,7 +74,7 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
   };
   /** What is in the topics, from the beginning and without repeats, is the log, in order per key. */
   async function expectLogIn(prefix: string, dataDir: string): Promise<{ all: Message[]; log: Recorded[] }> {
-    const [all, log] = [await received(prefix), await logOf(dataDir)];
+    const [all, log] = [await received(prefix), await logIn({ DATA_DIR: dataDir })];
     const expected = log.flatMap((event) => messagesOf(event as Recorded<never>));
     for (const topic of ['events', 'messages']) {
       const of = (messages: Message[]) => byKey(messages.filter((each) => each.topic === topic));
@@ -117,7 +93,7 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     await sleep(1500);
     await server.stop('SIGKILL');
     await sleep(5000);
-    const state = await heartbeat(service.rootUrl);
+    const state = await publisherAt(service.rootUrl);
     expect(state).toMatchObject({ failure: { kind: 'unreachable' } });
     expect(state.lagSeconds).toBeGreaterThan(1);
     expect(state.position < state.head).toBe(true);
@@ -127,8 +103,8 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     const counts = await changing;
     expect(Math.min(...counts)).toBeGreaterThan(10);
     await untilPublished(service.rootUrl);
-    expect(await heartbeat(service.rootUrl)).toMatchObject({ lagSeconds: 0 });
-    expect((await heartbeat(service.rootUrl)).failure).toBeUndefined();
+    expect(await publisherAt(service.rootUrl)).toMatchObject({ lagSeconds: 0 });
+    expect((await publisherAt(service.rootUrl)).failure).toBeUndefined();
 
     const { all, log } = await expectLogIn(prefix, service.dataDir);
     expect(log.length).toBeGreaterThanOrEqual(counts.reduce((sum, count) => sum + count));
@@ -185,7 +161,7 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
   test('a start does not wait for a broker, and a stop does neither', async () => {
     const service = await startService({ KAFKA_BROKERS: `127.0.0.1:${await freePort()}` });
     await service.current().createRole!('a', { description: '', scopes: [] });
-    const { position, head } = await heartbeat(service.rootUrl);
+    const { position, head } = await publisherAt(service.rootUrl);
     expect(position < head).toBe(true);
     await service.remove();
   });
@@ -197,10 +173,10 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     let changes = 0;
     for (let kill = 0; kill < 3; kill += 1) {
       const { child, rootUrl } = await startServer({ ...env, KAFKA_BROKERS: server.address });
-      const published = (await heartbeat(rootUrl)).position;
+      const published = (await publisherAt(rootUrl)).position;
       const changing = Promise.all([0, 1, 2].map((n) => change(rootUrl, `k${kill}.${n}`, () => false)));
       // Its own lease, and that of the one that was killed, which runs out first.
-      while ((await heartbeat(rootUrl)).position === published) await sleep(50);
+      while ((await publisherAt(rootUrl)).position === published) await sleep(50);
       await sleep(200 * Math.random());
       await end(child, 'SIGKILL');
       changes += (await changing).reduce((sum, count) => sum + count);
