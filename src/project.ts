@@ -28,7 +28,7 @@ const BEHIND = 'this node has not caught up with the log yet: try again';
 
 /** The read models of this node, the role-expansion index among them, and how far they have come. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
-  /** Everything up to this position is in the read models. */
+  /** The position of the last event in the read models: one that every other node comes to as well. */
   readonly position: Position;
   /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
@@ -77,6 +77,8 @@ export async function startProjector(options: {
   const stopping = new AbortController();
   const waiting = waitingRoom();
   let position = eventStore.start;
+  /** That of the last event: `position` goes beyond it where others share the log. */
+  let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
@@ -117,6 +119,7 @@ export async function startProjector(options: {
       if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
     }
     position = batch.position;
+    lastEvent = batch.events.at(-1)?.position ?? lastEvent;
   }
 
   function followRole(event: Recorded<RoleEvent>): void {
@@ -186,6 +189,7 @@ export async function startProjector(options: {
     running = run();
     const head = await eventStore.head();
     if (failure || !(await reach(head, Infinity))) throw failure!;
+    if (lastEvent < head) lastEvent = head;
     isStarted = true;
   }
 
@@ -228,7 +232,7 @@ export async function startProjector(options: {
       return models.rolesRevision;
     },
     get position() {
-      return position;
+      return lastEvent;
     },
     catchUp: () => (checking ??= checkSoon()),
     writes: () => lease.held(),

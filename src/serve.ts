@@ -52,7 +52,6 @@ export async function serve(
       makeListener(
         makeServe({
           ...service,
-          position: () => service.projector.position,
           log,
           readAccess: config.readAccess,
           trustProxy: trustFunction(config.trustProxy),

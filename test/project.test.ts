@@ -109,6 +109,27 @@ describe('the read models', () => {
       expect(await readStore.checkpoint(tableOf(projection))).toBe(beyond);
   });
 
+  test('are told to be at an event, which all nodes come to, also where others have written behind it', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    await appendAll(eventStore, corpus);
+    const last = await eventStore.head();
+    const beyond = last.replace(/.$/, '9');
+    const among: EventStore = {
+      ...eventStore,
+      async *subscribe(options) {
+        for await (const batch of eventStore.subscribe(options))
+          yield batch.live ? { ...batch, position: beyond } : batch;
+      },
+    };
+    const readStore = memoryReadStore();
+    for (let starts = 0; starts < 2; starts += 1) {
+      const projector = await start(among, readStore);
+      expect(await projector.reach(beyond)).toBe(true);
+      expect(projector.position).toBe(last);
+      await projector.stop();
+    }
+  });
+
   test('go on where the tables are, and need no history for the roles', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();
