@@ -9,6 +9,7 @@ import { ApiError } from './domain/errors.ts';
 import { RoleGraph } from './domain/roleGraph.ts';
 import type { Event, Position, Recorded } from './event.ts';
 import type { Batch, EventStore, Revision } from './eventStore/eventStore.ts';
+import { UnknownPosition } from './eventStore/position.ts';
 import { ROLES_STREAM, isAuthStream } from './streams.ts';
 import { holdLease } from './readStore/lease.ts';
 import { applied, type Projection } from './projection.ts';
@@ -65,7 +66,7 @@ function openReadModels(store: ReadStore, follower: Follower) {
 /**
  * Follows the log for as long as it is not stopped: applies every event to this node's read models and, while it holds
  * the lease `projections`, writes their rows to the read store. Resolves once everything in the log has been applied.
- * Throws UnknownEvent when the log holds an event that this release cannot read.
+ * Throws UnknownEvent for one that this release cannot read, UnknownPosition for tables that are not of this log.
  */
 export async function startProjector(options: {
   eventStore: EventStore;
@@ -77,7 +78,8 @@ export async function startProjector(options: {
   const stopping = new AbortController();
   const waiting = waitingRoom();
   let position = eventStore.start;
-  /** That of the last event: `position` goes beyond it where others share the log. */
+  let followFrom = position;
+  /** The position of the last event, beyond which `position` goes where others share the log. */
   let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
@@ -118,7 +120,7 @@ export async function startProjector(options: {
       for (const model of tables) model.apply(event);
       if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
     }
-    position = batch.position;
+    followFrom = position = batch.position;
     lastEvent = batch.events.at(-1)?.position ?? lastEvent;
   }
 
@@ -154,7 +156,7 @@ export async function startProjector(options: {
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
-    for await (const batch of eventStore.subscribe({ after: position, signal })) {
+    for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
       waiting.admit(position);
       const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
@@ -171,7 +173,7 @@ export async function startProjector(options: {
       try {
         await follow(stopping.signal);
       } catch (error) {
-        if (error instanceof UnknownEvent) {
+        if (error instanceof UnknownEvent || error instanceof UnknownPosition) {
           failure = error;
           waiting.close();
           log.fatal({ err: error }, 'the read models stopped');
@@ -185,7 +187,7 @@ export async function startProjector(options: {
 
   let running: Promise<void> | undefined;
   async function start(): Promise<void> {
-    position = await load();
+    followFrom = await load();
     running = run();
     const head = await eventStore.head();
     if (failure || !(await reach(head, Infinity))) throw failure!;
