@@ -77,8 +77,9 @@ export async function startProjector(options: {
   const { eventStore, readStore, log, holder } = options;
   const stopping = new AbortController();
   const waiting = waitingRoom();
-  let position = eventStore.start;
-  let followFrom = position;
+  // Nothing is held before the first batch: only then it is known that the tables are of this log.
+  let position = '';
+  let followFrom = eventStore.start;
   /** The position of the last event, beyond which `position` goes where others share the log. */
   let lastEvent = eventStore.start;
   let isStarted = false;
@@ -217,7 +218,7 @@ export async function startProjector(options: {
     await running;
     clearTimeout(planned);
     await writing?.catch(logRetry);
-    if (!failure && lease.held()) await writeTables().catch(logRetry);
+    if (!failure && isStarted && lease.held()) await writeTables().catch(logRetry);
     await lease.release().catch(logRetry);
     waiting.close();
   }

@@ -136,16 +136,20 @@ describe('the read models', () => {
     ['of another log', (position: string) => position.replace(/^./, (digit) => (digit === 'f' ? '0' : 'f'))],
     ['of another log that sorts before', (position: string) => position.replace(/^.{6}/, '000000')],
     ['of a later state of this one', (position: string) => position.replace(/.$/, '9')],
-  ])('are not served from tables %s', async (_, moved) => {
+  ])('are not served from tables %s, be it empty or not', async (_, moved) => {
+    for (const events of [corpus.slice(0, 5), []]) await expectRefused(events, moved);
+  });
+
+  async function expectRefused(events: Event[], moved: (position: string) => string): Promise<void> {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();
-    await appendAll(eventStore, corpus.slice(0, 5));
+    await appendAll(eventStore, events);
     const place = moved(await eventStore.head());
     for (const projection of allProjections) await readStore.commit(tableOf(projection), [], place);
     await expect(start(eventStore, readStore)).rejects.toThrow(UnknownPosition);
     for (const projection of allProjections)
       expect(await readStore.checkpoint(tableOf(projection))).toBe(place);
-  });
+  }
 
   test('go on where the tables are, and need no history for the roles', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
