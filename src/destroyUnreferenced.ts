@@ -10,11 +10,11 @@ const PAGE = 200;
 
 /**
  * Destroys secrets that no client refers to: what a crash left between a secret and its event, or between an event and
- * the end of the former secret. Answers how many there were.
+ * the end of the former secret; no more of them once the signal aborts. Answers how many it destroyed.
  */
 export async function destroyUnreferenced(
   { projector, secretStore }: { projector: Projector; secretStore: SecretStore },
-  now = new Date(),
+  { now = new Date(), signal }: { now?: Date; signal?: AbortSignal } = {},
 ): Promise<number> {
   const giveWay = makeGiveWay('background');
   let destroyed = 0;
@@ -33,6 +33,6 @@ export async function destroyUnreferenced(
     await Promise.all(unreferenced.map((place) => secretStore.destroy(place)));
     destroyed += unreferenced.length;
     await giveWay();
-  } while (after !== undefined);
+  } while (after !== undefined && !signal?.aborted);
   return destroyed;
 }

@@ -53,7 +53,7 @@ export function makeHandleCommand(parts: {
   eventStore: EventStore;
   secretStore: SecretStore;
   projector: Projector;
-  freshness: Pick<Freshness, 'fresh'>;
+  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
   log: Logger;
 }) {
   const { eventStore, secretStore, projector, freshness, log } = parts;
@@ -71,6 +71,11 @@ export function makeHandleCommand(parts: {
         return outcome;
       } catch (error) {
         if (error instanceof ApiError) await secret?.discard();
+        if (error instanceof StoreUnavailable || error instanceof OutcomeUnknown)
+          log.warn(
+            { err: error, requestId: run.context.metadata.requestId },
+            'a change could not be written',
+          );
         throw translated(error);
       }
     });
@@ -90,6 +95,8 @@ export function makeHandleCommand(parts: {
       if (decided.length === 0) return { events: [], row: before, position: projector.position };
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
       if (secret?.isNamedIn(events)) await secret.store();
+      // Not on the word of somebody who may have lost all rights while this process was frozen.
+      freshness.stillFresh();
       try {
         const write = { stream: subject.stream, expectedRevision: revision, events };
         const { position } = await eventStore.append([write], context.metadata);

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
-/** Something that is done now and then: `run` answers how much there was to do, `every` is in milliseconds. */
-export type Job = { name: string; every: number; run(): Promise<number> };
+/**
+ * Something that is done now and then: `run` answers how much it did, and leaves the rest to another time when the signal
+ * aborts; `every` is in milliseconds.
+ */
+export type Job = { name: string; every: number; run(signal: AbortSignal): Promise<number> };
 
 /** How often (ms) a node asks whether the jobs have become its own. */
 const ASK_EVERY = 500;
 
 /**
  * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
- * Answers a function that starts no further run and resolves when those under way are done.
+ * Answers a function that starts no further run and resolves when those under way have ended.
  */
 export function startJobs(
   jobs: Job[],
@@ -25,7 +28,7 @@ export function startJobs(
   async function repeat({ name, every, run }: Job): Promise<void> {
     while (!signal.aborted) {
       if (isOurs()) {
-        await run().then(
+        await run(signal).then(
           (count) => count > 0 && log.info({ job: name, count }, 'job done'),
           (error: unknown) => log.error({ job: name, err: error }, 'job failed: it is tried again later'),
         );

@@ -12,6 +12,11 @@ import {
 import { wrong } from './configError.ts';
 import { StoreUnavailable } from './eventStore/eventStore.ts';
 
+/**
+ * Calls that are under way at once, where the URL says nothing else; others wait for their turn here. A server that writes one
+ * after the other may keep some of very many waiting beyond all patience.
+ */
+const MOST_AT_ONCE = 16;
 /** How long (ms) a call waits for a server that is away, or that does not answer, before it fails. */
 const PATIENCE = 4000;
 const AWAY = [
@@ -64,6 +69,7 @@ function clientFor(url: string): MongoClient {
   try {
     return new MongoClient(url, {
       appName: 'authledger',
+      ...(!/[?&]maxPoolSize=/i.test(url) && { maxPoolSize: MOST_AT_ONCE }),
       serverSelectionTimeoutMS: PATIENCE,
       connectTimeoutMS: PATIENCE,
       socketTimeoutMS: PATIENCE,

@@ -9,6 +9,7 @@ import { ApiError } from './domain/errors.ts';
 import { RoleGraph } from './domain/roleGraph.ts';
 import type { Event, Position, Recorded } from './event.ts';
 import type { Batch, EventStore, Revision } from './eventStore/eventStore.ts';
+import { UnknownPosition } from './eventStore/position.ts';
 import { ROLES_STREAM, isAuthStream } from './streams.ts';
 import { holdLease } from './readStore/lease.ts';
 import { applied, type Projection } from './projection.ts';
@@ -28,7 +29,7 @@ const BEHIND = 'this node has not caught up with the log yet: try again';
 
 /** The read models of this node, the role-expansion index among them, and how far they have come. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
-  /** Everything up to this position is in the read models. */
+  /** The position of the last event in the read models: one that every other node comes to as well. */
   readonly position: Position;
   /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
@@ -65,7 +66,7 @@ function openReadModels(store: ReadStore, follower: Follower) {
 /**
  * Follows the log for as long as it is not stopped: applies every event to this node's read models and, while it holds
  * the lease `projections`, writes their rows to the read store. Resolves once everything in the log has been applied.
- * Throws UnknownEvent when the log holds an event that this release cannot read.
+ * Throws UnknownEvent for one that this release cannot read, UnknownPosition for tables that are not of this log.
  */
 export async function startProjector(options: {
   eventStore: EventStore;
@@ -76,7 +77,11 @@ export async function startProjector(options: {
   const { eventStore, readStore, log, holder } = options;
   const stopping = new AbortController();
   const waiting = waitingRoom();
-  let position = eventStore.start;
+  // Nothing is held before the first batch: only then it is known that the tables are of this log.
+  let position = '';
+  let followFrom = eventStore.start;
+  /** The position of the last event, beyond which `position` goes where others share the log. */
+  let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
@@ -116,7 +121,8 @@ export async function startProjector(options: {
       for (const model of tables) model.apply(event);
       if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
     }
-    position = batch.position;
+    followFrom = position = batch.position;
+    lastEvent = batch.events.at(-1)?.position ?? lastEvent;
   }
 
   function followRole(event: Recorded<RoleEvent>): void {
@@ -151,7 +157,7 @@ export async function startProjector(options: {
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
-    for await (const batch of eventStore.subscribe({ after: position, signal })) {
+    for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
       waiting.admit(position);
       const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
@@ -168,7 +174,7 @@ export async function startProjector(options: {
       try {
         await follow(stopping.signal);
       } catch (error) {
-        if (error instanceof UnknownEvent) {
+        if (error instanceof UnknownEvent || error instanceof UnknownPosition) {
           failure = error;
           waiting.close();
           log.fatal({ err: error }, 'the read models stopped');
@@ -182,10 +188,11 @@ export async function startProjector(options: {
 
   let running: Promise<void> | undefined;
   async function start(): Promise<void> {
-    position = await load();
+    followFrom = await load();
     running = run();
     const head = await eventStore.head();
     if (failure || !(await reach(head, Infinity))) throw failure!;
+    if (lastEvent < head) lastEvent = head;
     isStarted = true;
   }
 
@@ -211,7 +218,7 @@ export async function startProjector(options: {
     await running;
     clearTimeout(planned);
     await writing?.catch(logRetry);
-    if (!failure && lease.held()) await writeTables().catch(logRetry);
+    if (!failure && isStarted && lease.held()) await writeTables().catch(logRetry);
     await lease.release().catch(logRetry);
     waiting.close();
   }
@@ -228,7 +235,7 @@ export async function startProjector(options: {
       return models.rolesRevision;
     },
     get position() {
-      return position;
+      return lastEvent;
     },
     catchUp: () => (checking ??= checkSoon()),
     writes: () => lease.held(),

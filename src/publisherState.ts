@@ -1,8 +1,11 @@
 import type { Position, Recorded } from './event.ts';
-import type { EventStore } from './eventStore/eventStore.ts';
+import { type EventStore, StoreUnavailable } from './eventStore/eventStore.ts';
 import { FAILURE_KEY, PUBLISHER_TABLE, type PublisherFailure } from './publish.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { isAuthStream } from './streams.ts';
+
+/** How long (ms) the log is asked for what is not published yet. */
+const PATIENCE = 3000;
 
 /** How far the publisher has come, whichever node it runs on. */
 export type PublisherState = {
@@ -16,7 +19,7 @@ export type PublisherState = {
   failure?: PublisherFailure;
 };
 
-/** Asks the log and the publisher's checkpoint. */
+/** Asks the log and the publisher's checkpoint. Throws StoreUnavailable when they do not answer in time. */
 export async function publisherState({
   eventStore,
   readStore,
@@ -39,11 +42,12 @@ export async function publisherState({
   };
 }
 
+/** A subscription goes on until a log that is away is back; whoever asks here is told before. */
 async function firstAfter(eventStore: EventStore, after: Position): Promise<Recorded | undefined> {
-  const done = new AbortController();
-  for await (const { events, live } of eventStore.subscribe({ after, signal: done.signal })) {
+  const signal = AbortSignal.timeout(PATIENCE);
+  for await (const { events, live } of eventStore.subscribe({ after, signal })) {
     const first = events.find(({ stream }) => isAuthStream(stream));
     if (first || live) return first;
   }
-  return undefined;
+  throw new StoreUnavailable('the log did not answer in time');
 }

@@ -14,9 +14,12 @@ const AT_ONCE = 32;
 
 /**
  * Removes the clients that asked to be deleted on expiration and whose time is over, whether or not the service was
- * running when they expired. Answers how many there were.
+ * running when they expired; no more of them once the signal aborts. Answers how many it removed.
  */
-export async function purgeExpired(parts: Parts, now = new Date()): Promise<number> {
+export async function purgeExpired(
+  parts: Parts,
+  { now = new Date(), signal }: { now?: Date; signal?: AbortSignal } = {},
+): Promise<number> {
   const giveWay = makeGiveWay('background');
   let purged = 0;
   let expired: string[] = [];
@@ -29,6 +32,7 @@ export async function purgeExpired(parts: Parts, now = new Date()): Promise<numb
   }
 
   for await (const { key: clientId, value: client } of parts.projector.clients.all()) {
+    if (signal?.aborted) return purged;
     if (!client.deleteOnExpiration || !isExpired(client, now)) continue;
     expired.push(clientId);
     if (expired.length === AT_ONCE) await removeThese();

@@ -52,7 +52,6 @@ export async function serve(
       makeListener(
         makeServe({
           ...service,
-          position: () => service.projector.position,
           log,
           readAccess: config.readAccess,
           trustProxy: trustFunction(config.trustProxy),
@@ -64,8 +63,12 @@ export async function serve(
     );
     const stopJobs = startJobs(
       [
-        { name: 'purge-expired', every: 15 * MINUTE, run: () => purgeExpired(service) },
-        { name: 'destroy-unreferenced-secrets', every: 60 * MINUTE, run: () => destroyUnreferenced(service) },
+        { name: 'purge-expired', every: 15 * MINUTE, run: (signal) => purgeExpired(service, { signal }) },
+        {
+          name: 'destroy-unreferenced-secrets',
+          every: 60 * MINUTE,
+          run: (signal) => destroyUnreferenced(service, { signal }),
+        },
       ],
       { isOurs: service.projector.writes, log },
     );

@@ -331,6 +331,28 @@ describe('on a directory that a service runs on', () => {
     expect((await signedFetch(`${rootUrl}/api/auth/v1/scopes/current`, ROOT)).status).toBe(200);
   });
 
+  test('an import that fails halfway keeps what it has done, says so, and goes on when it is run again', async () => {
+    const clients = Array.from({ length: 200 }, (_, i) => ({
+      clientId: `many/${i}`,
+      description: '',
+      expires: minutesFromNow(10),
+      scopes: ['a'],
+    }));
+    const scopes = Array.from({ length: 20_000 }, (_, i) => `${i}:${'x'.repeat(60)}`);
+    const tooLarge = { ...clients[0]!, clientId: 'too/large', scopes };
+    const failed = await run('import', file('failing.json', [...clients, tooLarge]));
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(
+      /authledger: what was imported until now stays \(\d+ entries\): run it again/,
+    );
+    expect(failed.stderr).toMatch(/authledger: an event of type ClientCreated would be/);
+    expect(failed.stderr).not.toMatch(/\n +at /);
+    await serve();
+    const again = await run('import', file('mended.json', clients));
+    expect(again.stdout).toMatch(/clients: \d+ created, 0 updated, \d+ unchanged/);
+    expect(await get('/v1/clients/?prefix=many')).toHaveLength(200);
+  });
+
   test('expired clients are purged by the service at its start, and by the command', async () => {
     const old = (clientId: string) => ({
       clientId,

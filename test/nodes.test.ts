@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
+import { disableClient } from '../commands/disableClient.ts';
+import { insideContext } from '../src/insideContext.ts';
 import { allProjections } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
 import { rebuild } from '../src/rebuild.ts';
+import { clientSubject } from '../src/subjects.ts';
 import { take } from './contracts/eventStore.ts';
 import { sharedStores, type TestNode } from './sharedStores.ts';
 import { authorizationFor, type Reply, signedFetch } from './signed.ts';
@@ -162,6 +165,28 @@ describe('a node that cannot reach the log', () => {
     await until(async () => (await currentScopes(two, client)).status !== 503);
     expect((await currentScopes(two, client)).status).toBe(401);
     expect((await fetch(at(two, '/__heartbeat__'))).status).toBe(200);
+  });
+
+  test('changes nothing on the word of somebody whom it could not look at for too long', async () => {
+    const [node] = (await start(1)) as [TestNode];
+    const { clientId } = await create(node, 'slow');
+    const head = await shared.eventStore.head();
+    const changing = node.service.handleCommand({
+      command: disableClient,
+      subject: clientSubject(clientId, node.service),
+      input: { clientId },
+      context: {
+        ...insideContext('cli'),
+        // As where the process is frozen between this and the append.
+        async authorize() {
+          node.link.isLogCut = true;
+          await sleep(2100);
+          node.link.isLogCut = false;
+        },
+      },
+    });
+    await expect(changing).rejects.toMatchObject({ code: 'ServiceUnavailable' });
+    expect(await shared.eventStore.head()).toBe(head);
   });
 
   test('changes nothing, and says so', async () => {

@@ -8,6 +8,7 @@ import { makeClientHistory } from '../src/clientHistory.ts';
 import type { Event, NewEvent } from '../src/event.ts';
 import type { EventStore } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
+import { UnknownPosition } from '../src/eventStore/position.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { allProjections, type Projector, startProjector, UnknownEvent } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
@@ -108,6 +109,47 @@ describe('the read models', () => {
     for (const projection of allProjections)
       expect(await readStore.checkpoint(tableOf(projection))).toBe(beyond);
   });
+
+  test('are told to be at an event, which all nodes come to, also where others have written behind it', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    await appendAll(eventStore, corpus);
+    const last = await eventStore.head();
+    const beyond = last.replace(/.$/, '9');
+    const among: EventStore = {
+      ...eventStore,
+      async *subscribe(options) {
+        const after = options.after === beyond ? last : options.after;
+        for await (const batch of eventStore.subscribe({ ...options, after }))
+          yield batch.live ? { ...batch, position: beyond } : batch;
+      },
+    };
+    const readStore = memoryReadStore();
+    for (let starts = 0; starts < 2; starts += 1) {
+      const projector = await start(among, readStore);
+      expect(await projector.reach(beyond)).toBe(true);
+      expect(projector.position).toBe(last);
+      await projector.stop();
+    }
+  });
+
+  test.each([
+    ['of another log', (position: string) => position.replace(/^./, (digit) => (digit === 'f' ? '0' : 'f'))],
+    ['of another log that sorts before', (position: string) => position.replace(/^.{6}/, '000000')],
+    ['of a later state of this one', (position: string) => position.replace(/.$/, '9')],
+  ])('are not served from tables %s, be it empty or not', async (_, moved) => {
+    for (const events of [corpus.slice(0, 5), []]) await expectRefused(events, moved);
+  });
+
+  async function expectRefused(events: Event[], moved: (position: string) => string): Promise<void> {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    await appendAll(eventStore, events);
+    const place = moved(await eventStore.head());
+    for (const projection of allProjections) await readStore.commit(tableOf(projection), [], place);
+    await expect(start(eventStore, readStore)).rejects.toThrow(UnknownPosition);
+    for (const projection of allProjections)
+      expect(await readStore.checkpoint(tableOf(projection))).toBe(place);
+  }
 
   test('go on where the tables are, and need no history for the roles', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import type { Event, NewEvent, Position, Recorded } from '../src/event.ts';
-import type { EventStore } from '../src/eventStore/eventStore.ts';
+import { type EventStore, StoreUnavailable } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { memoryMessageBus } from '../src/messageBus/memoryMessageBus.ts';
@@ -162,6 +162,18 @@ describe('the publisher', () => {
       lagSeconds: 0,
     });
     await until(() => logged.some(({ msg }) => /works again/.test(msg)));
+  });
+
+  test('is not waited for, by whoever asks how far it has come, while the log is away', async () => {
+    const { eventStore, readStore } = newStores();
+    await append(eventStore, roles(1));
+    const away: EventStore = {
+      ...eventStore,
+      async *subscribe({ signal }) {
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      },
+    };
+    await expect(publisherState({ eventStore: away, readStore })).rejects.toThrow(StoreUnavailable);
   });
 
   test('sends again what was published without an acknowledgement', async () => {

@@ -4,7 +4,6 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
-import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import type { Caller, Dialect, Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
@@ -23,8 +22,6 @@ export type ServeParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
-  /** The position that this node's read models hold. */
-  position(): Position;
   log: Logger;
   readAccess: 'guarded' | 'open' | undefined;
   trustProxy: TrustProxy;

@@ -1,7 +1,8 @@
 import { ConfigError } from '../configError.ts';
 import { CopyDiffers } from '../copyLog.ts';
 import { ApiError } from '../domain/errors.ts';
-import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { OutcomeUnknown, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { UnknownEvent } from '../project.ts';
 import { ReplayRefused } from '../replay.ts';
@@ -12,10 +13,12 @@ const THEIRS = [
   ConfigError,
   ApiError,
   StoreUnavailable,
+  OutcomeUnknown,
   BusUnavailable,
   ReplayRefused,
   CopyDiffers,
   UnknownEvent,
+  UnknownPosition,
   UnsealError,
   WorkerFailed,
 ];

@@ -68,7 +68,16 @@ async function importAll(
       for (let entry = waiting.shift(); entry; entry = waiting.shift())
         await take('client', await planClient(service, entry));
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    // After a failure no more are begun, and those under way end before the stores are closed.
+    const workers = Array.from({ length: AT_ONCE }, () => worker().finally(() => (waiting.length = 0)));
+    await Promise.allSettled(workers);
+    await Promise.all(workers);
+  } catch (error) {
+    bar.stop();
+    console.error(
+      `authledger: what was imported until now stays (${finished} entries): run it again, and it goes on`,
+    );
+    throw error;
   } finally {
     bar.stop();
   }

@@ -9,8 +9,9 @@ export function keysCommand(): Command {
   const rotate = new Command('rotate')
     .description(
       'seal all secrets under a new key. The generated key file gets one added; with SECRET_KEYS, put the new key first\n' +
-        'and restart the service before you run this. Nothing is lost when it is interrupted: run it again, and it goes\n' +
-        'on. Old keys are named when nothing uses them any more, and never removed.',
+        'and restart the service before you run this. Several nodes must all know it before one of them seals with it: put it\n' +
+        'last and restart each of them, then first and restart each again. Nothing is lost when it is interrupted: run it again,\n' +
+        'and it goes on. Old keys are named when nothing uses them any more, and never removed.',
     )
     .action(async () => {
       const stores = await openStores(readConfig());

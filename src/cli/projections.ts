@@ -54,7 +54,9 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   });
   for (const projection of allProjections) {
     const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
-    table.push([projection.name, tableOf(projection), checkpoint, amountUpTo(head) - amountUpTo(checkpoint)]);
+    // A table's position goes beyond the last event where others share the log.
+    const behind = Math.max(0, amountUpTo(head) - amountUpTo(checkpoint));
+    table.push([projection.name, tableOf(projection), checkpoint, behind]);
   }
   console.log(table.toString());
   console.log(`the log is at ${head}`);

@@ -37,7 +37,8 @@ export type EventStore = {
    * All events after a position (from the beginning without one) in log order, each once, never skipping one, forever
    * until the signal aborts, which ends the iteration without an error. The next batch is not read until this one was
    * handled. `live` says that the batch reached the end of the log; an empty live batch is yielded once the end is
-   * reached with nothing (more) to read. `position` is that of the last event seen.
+   * reached with nothing (more) to read. `position` is that of the last event seen. Throws UnknownPosition when `after` is
+   * another log's.
    */
   subscribe(options: { after?: Position; signal: AbortSignal }): AsyncIterable<Batch>;
 

@@ -21,6 +21,8 @@ type Item = AllStreamResolvedEvent | { checkpoint: Place };
  * after the last batch that was handed out, so that who reads misses nothing, sees nothing twice, and need not know.
  */
 export async function* kurrentSubscription(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
+  // It also throws for another log's position, which could be compared as text.
+  placeIn(after, parts.logId);
   let position = after;
   let wasLive = false;
   for (let tries = 1; !signal.aborted; tries += 1) {
@@ -73,9 +75,8 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
         position = later(position, positionAt(logId, item.checkpoint));
       } else {
         const event = reads.recorded(item);
-        if (event.position <= position) continue;
-        events.push(event);
-        position = event.position;
+        if (event.position > position) events.push(event);
+        position = later(position, event.position);
       }
       if (position >= goal) {
         // What has come already is handed out together.

@@ -2,7 +2,7 @@ import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
-import { countIn, positionOf } from './position.ts';
+import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { wakeUp } from './wakeUp.ts';
 
 const BATCH = 500;
@@ -70,6 +70,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     },
     async *subscribe({ after = start, signal }) {
       let count = Number(countIn(after, logId));
+      if (count > log.length) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
         const events = log.slice(count, count + BATCH);

@@ -2,6 +2,17 @@ import type { Position } from '../event.ts';
 
 const DIGITS = 20;
 
+/** A position that is not in a log: read models that are at one can say nothing of it. */
+export class UnknownPosition extends Error {
+  constructor(position: Position, logId: string) {
+    super(
+      `the log ${logId} has no position ${position}: the read models are another log's, or this log was restored from an older ` +
+        'backup. Another log needs another DATA_DIR or COLLECTION_PREFIX; after a restore, remove the read models ' +
+        '(read.sqlite, or the collection named tables): they are built again',
+    );
+  }
+}
+
 /** The position of the nth event of a log (1 is the first); 0 is before them all. */
 export function positionOf(logId: string, count: number | bigint): Position {
   return `${logId}.${digits(count)}`;
@@ -16,7 +27,7 @@ export function amountUpTo(position: Position): number {
   return Number(after.slice(0, DIGITS));
 }
 
-/** The count in a position of this log. Throws RangeError for another log's: they cannot be compared. */
+/** The count in a position of this log. Throws UnknownPosition for another log's: they cannot be compared. */
 export function countIn(position: Position, logId: string): bigint {
   return BigInt(digitsIn(position, logId));
 }
@@ -29,7 +40,7 @@ export function positionAt(logId: string, { commit, prepare }: Place): Position 
   return `${logId}.${digits(commit)}${digits(prepare)}`;
 }
 
-/** The place in a position of this log. Throws RangeError for another log's: they cannot be compared. */
+/** The place in a position of this log. Throws UnknownPosition for another log's: they cannot be compared. */
 export function placeIn(position: Position, logId: string): Place {
   const both = digitsIn(position, logId);
   return { commit: BigInt(both.slice(0, DIGITS)), prepare: BigInt(both.slice(DIGITS)) };
@@ -40,8 +51,7 @@ function digits(number: number | bigint): string {
 }
 
 function digitsIn(position: Position, logId: string): string {
-  if (!position.startsWith(`${logId}.`))
-    throw new RangeError(`${position} is not a position of the log ${logId}`);
+  if (!position.startsWith(`${logId}.`)) throw new UnknownPosition(position, logId);
   return position.slice(logId.length + 1);
 }
 

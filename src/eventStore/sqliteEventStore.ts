@@ -5,7 +5,7 @@ import { inTransaction, type Sqlite } from '../openSqlite.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
-import { countIn, positionOf } from './position.ts';
+import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { wakeUp } from './wakeUp.ts';
 
 /** Events that a subscriber is given at a time. */
@@ -112,6 +112,8 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     },
     async *subscribe({ after = positionOf(logId, 0), signal }) {
       let count = Number(countIn(after, logId));
+      // New events would get positions that have passed already.
+      if (count > head()) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
         const rows = statements.batch.all(count, BATCH);

@@ -1,6 +1,9 @@
 import type { Kafka, KafkaConnection } from '../openKafka.ts';
 import { type Message, type MessageBus, topicName } from './messageBus.ts';
 
+/** Whoever comes later can read everything from its beginning, whatever the broker does with other topics. */
+const KEPT_FOR_EVER = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
+
 /**
  * Kafka's topics `<prefix>events` and `<prefix>messages`, which are made where they are missing. All of a key goes to one
  * partition, where it is read in order.
@@ -12,8 +15,7 @@ export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: strin
     if (connection) return connection;
     connection = kafka.connection();
     await connection.open([
-      // Whoever comes later can read everything from its beginning.
-      { topic: topicName(prefix, 'events'), settings: { 'retention.ms': '-1' } },
+      { topic: topicName(prefix, 'events'), settings: KEPT_FOR_EVER },
       { topic: topicName(prefix, 'messages') },
     ]);
     return connection;

@@ -46,7 +46,7 @@ describe('the secret of a client', () => {
     await service.service.secretStore.put(orphan, 'left behind by a crash');
     expect(await destroyUnreferenced(service.service)).toBe(0);
     const later = new Date(Date.now() + 61 * 60_000);
-    expect(await destroyUnreferenced(service.service, later)).toBe(1);
+    expect(await destroyUnreferenced(service.service, { now: later })).toBe(1);
     expect(await service.service.secretStore.get(orphan)).toBeUndefined();
     expect((await current(credentials)).status).toBe(200);
     // The key of the fingerprints is nobody's client, and stays.

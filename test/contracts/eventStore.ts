@@ -9,6 +9,7 @@ import {
   InvalidEvent,
   WrongExpectedRevision,
 } from '../../src/eventStore/eventStore.ts';
+import { UnknownPosition } from '../../src/eventStore/position.ts';
 
 export type Opened = {
   store: EventStore;
@@ -199,6 +200,13 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         const { position } = await append('s', 'any', event('at'));
         await append('s', 'any', event('after'));
         expect(await take(store, { after: position })).toMatchObject([{ data: { roleId: 'after' } }]);
+      });
+
+      test('refuses another log’s position', async () => {
+        await append('s', 'none', event());
+        const digits = store.start.replace(/^.*\./, '');
+        for (const logId of ['000000000000', 'ffffffffffff'])
+          await expect(take(store, { after: `${logId}.${digits}` })).rejects.toThrow(UnknownPosition);
       });
 
       test('goes on with what is appended meanwhile, and misses nothing', async () => {

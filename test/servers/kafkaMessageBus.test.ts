@@ -29,7 +29,7 @@ function busAt(address: string, prefix: string, { sasl, log = silent }: Given = 
 whereServersRun(['kafka'], 'on Kafka', () => {
   let server: RealServer;
   beforeAll(async () => {
-    server = await startKafka();
+    server = await startKafka({ 'log.retention.bytes': '100000', 'log.cleanup.policy': 'compact' });
   }, 60_000);
   afterAll(() => server?.remove());
 
@@ -45,7 +45,7 @@ whereServersRun(['kafka'], 'on Kafka', () => {
     };
   });
 
-  test('makes its topics, and the events stay in theirs for ever', async () => {
+  test('makes its topics, and the events stay in theirs for ever, whatever the broker does with others', async () => {
     const prefix = newPrefix();
     const bus = busAt(server.address, prefix);
     await bus.publish([]);
@@ -56,9 +56,13 @@ whereServersRun(['kafka'], 'on Kafka', () => {
     );
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: 2, name: `${prefix}events`, configNames: ['retention.ms'] }],
+      resources: [{ type: 2, name: `${prefix}events` }],
     });
-    expect(resources[0]!.configEntries[0]!.configValue).toBe('-1');
+    const of = (name: string) =>
+      resources[0]!.configEntries.find(({ configName }) => configName === name)?.configValue;
+    expect(of('retention.ms')).toBe('-1');
+    expect(of('retention.bytes')).toBe('-1');
+    expect(of('cleanup.policy')).toBe('delete');
     await admin.disconnect();
     await bus.close();
   });

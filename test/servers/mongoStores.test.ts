@@ -39,6 +39,22 @@ function storesAt(url: () => string): void {
     return { store, remove: () => store.close() };
   });
 
+  test('very many secrets at once are all kept, while tables are written', async () => {
+    const prefix = newPrefix();
+    const secrets = mongoSecretStore({ mongo: await open(prefix), keyring: keyring(() => [newKey('k')]) });
+    const tables = [mongoReadStore(await open(prefix)), mongoReadStore(await open(prefix))];
+    let isOver = false;
+    const writing = tables.map(async (store, i) => {
+      for (let n = 1; !isOver; n += 1) await store.commit(`${table}-${i}`, rows(50, { n }), position(n));
+    });
+    const places = Array.from({ length: 600 }, () => ({ clientId: 'c', credentialId: randomUUID() }));
+    await Promise.all(places.map((place) => secrets.put(place, 'token')));
+    isOver = true;
+    await Promise.all(writing);
+    expect(await secrets.list({ limit: 1000 })).toHaveLength(600);
+    await Promise.all([secrets, ...tables].map((store) => store.close()));
+  }, 60_000);
+
   describe('a table in MongoDB', () => {
     test('takes values and keys of any names', async () => {
       const store = mongoReadStore(await open(newPrefix()));
