@@ -294,7 +294,7 @@ async function measureEmbedded(): Promise<void> {
   if (quick) {
     if (isWanted('4 5')) await changes(middling);
     if (isWanted('12')) await besideLongWork(large);
-  } else {
+  } else if (isWanted('4 5 9 10 11 12')) {
     const size = { roles: 10_000, clients: 1_000_000, events: 3_000_000 };
     const env = settingsOf('huge');
     const signers = await fill(env['DATA_DIR']!, size);
