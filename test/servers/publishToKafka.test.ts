@@ -199,7 +199,7 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     expect(more.length - all.length).toBe(20);
     const foreign = await runCommand(['publish', '--from', 'x.1'], { ...env, KAFKA_BROKERS: server.address });
     expect(foreign).toMatchObject({ code: 1, stderr: expect.stringMatching(/x\.1 is no position/) });
-    const nowhere = await runCommand(['publish', '--from', 'start'], env);
+    const nowhere = await runCommand(['publish', '--from', 'start'], { DATA_DIR: dataDir, STATIC_CLIENTS });
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/KAFKA_BROKERS is not set/) });
   }, 120_000);
 });
