@@ -18,6 +18,9 @@ import { contextOf, type Services } from './services.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
 
+/** Clients of a list whose last use is asked for at the same time: that store may be on another machine. */
+const SHOWN_AT_ONCE = 16;
+
 type Shown = Pick<Services, 'projector' | 'lastUsed'>;
 
 /** A client as replies show it. */
@@ -42,7 +45,12 @@ async function* shownClients(
   services: Shown,
   rows: AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>,
 ): AsyncGenerator<object> {
-  for await (const { value } of rows) yield shownClient(services, value);
+  const clients: ClientRow[] = [];
+  const shown = () => Promise.all(clients.splice(0).map((client) => shownClient(services, client)));
+  for await (const { value } of rows) {
+    if (clients.push(value) === SHOWN_AT_ONCE) yield* await shown();
+  }
+  yield* await shown();
 }
 
 /** The endpoints about clients. */

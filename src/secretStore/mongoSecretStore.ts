@@ -9,8 +9,10 @@ type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; cre
 export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Keyring }): SecretStore {
   const secrets = mongo.collection<Entry>('secrets');
 
+  /** Filters name _id alone, which never gets another entry: some compatible servers look through all where there is more. */
   async function entryAt({ clientId, credentialId: _id }: Place): Promise<Entry | undefined> {
-    return (await reaching(() => secrets.findOne({ _id, clientId }))) ?? undefined;
+    const entry = await reaching(() => secrets.findOne({ _id }));
+    return entry?.clientId === clientId ? (entry as Entry) : undefined;
   }
 
   return {
@@ -29,8 +31,8 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       const entry = await entryAt(place);
       return entry && keyring.open(place, entry);
     },
-    async destroy({ clientId, credentialId: _id }) {
-      await reaching(() => secrets.deleteOne({ _id, clientId }));
+    async destroy(place) {
+      if (await entryAt(place)) await reaching(() => secrets.deleteOne({ _id: place.credentialId }));
     },
     async list({ after = '', limit }) {
       const entries = await reaching(() =>
@@ -50,10 +52,10 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
     async reseal(place) {
       const entry = await entryAt(place);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
+      // The same token, whoever seals it last; an entry that was destroyed meanwhile stays so.
       const next = keyring.seal(place, keyring.open(place, entry));
-      // Only what is still sealed as it was read: an entry that was destroyed or sealed anew meanwhile stays so.
-      const asRead = { _id: place.credentialId, keyId: entry.keyId, sealed: entry.sealed };
-      return (await reaching(() => secrets.updateOne(asRead, { $set: next }))).matchedCount > 0;
+      const sealing = () => secrets.updateOne({ _id: place.credentialId }, { $set: next });
+      return (await reaching(sealing)).matchedCount > 0;
     },
     close: () => mongo.close(),
   };
