@@ -9,7 +9,6 @@ import { makeFindSigner } from './api/findSigner.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import type { Config, KafkaSettings } from './config.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
-import { kurrentEventStore } from './eventStore/kurrentEventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
@@ -18,18 +17,14 @@ import { openLastUsed } from './lastUsed.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import { openKafka } from './openKafka.ts';
-import { openKurrent } from './openKurrent.ts';
-import { openMongo } from './openMongo.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
 import { publisherState } from './publisherState.ts';
-import { mongoReadStore } from './readStore/mongoReadStore.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
-import { mongoSecretStore } from './secretStore/mongoSecretStore.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
 import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
@@ -79,6 +74,12 @@ async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Store
 
 /** The log is on KurrentDB, the read models and the secrets on MongoDB, all of them shared by several nodes. */
 async function openShared(config: StoreConfig): Promise<Stores> {
+  // The embedded stores do not wait for these drivers, which take longer to load than all the rest.
+  const { openKurrent } = await import('./openKurrent.ts');
+  const { openMongo } = await import('./openMongo.ts');
+  const { kurrentEventStore } = await import('./eventStore/kurrentEventStore.ts');
+  const { mongoReadStore } = await import('./readStore/mongoReadStore.ts');
+  const { mongoSecretStore } = await import('./secretStore/mongoSecretStore.ts');
   const { eventStoreUrl, readStoreUrl, streamPrefix, collectionPrefix, secretKeys } = config;
   const keys = keyring(() => secretKeys!);
   const opened: { close(): Promise<void> }[] = [];

@@ -13,8 +13,8 @@ const sources = new Map(files.map((file) => [file, readFileSync(join(root, file)
 function importsOf(file: string): string[] {
   const found = sources
     .get(file)!
-    .matchAll(/^(?:import|export)\s[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gms);
-  return [...found].map((match) => match[1] ?? match[2]!);
+    .matchAll(/^(?:import|export)\s[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gms);
+  return [...found].map((match) => match[1] ?? match[2] ?? match[3]!);
 }
 
 const importersOf = (what: RegExp): string[] =>
