@@ -149,6 +149,9 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
     frozen.child.kill('SIGSTOP');
     await change(other.rootUrl, 'meanwhile', stopAfter(24));
     await untilPublished(other.rootUrl);
+    // Lines of the log come a little later.
+    for (let tries = 0; tries < 50 && !other.output().includes('this node publishes'); tries += 1)
+      await sleep(100);
     expect(other.output()).toContain('this node publishes');
     frozen.child.kill('SIGCONT');
     await Promise.all([frozen, other].map(({ rootUrl }, n) => change(rootUrl, `after${n}`, stopAfter(40))));
