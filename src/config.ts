@@ -64,6 +64,8 @@ export type KafkaSettings = Readonly<{
   topicPrefix: string;
 }>;
 
+/** What names of streams, collections and topics begin with where nothing else is set. */
+export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
@@ -86,15 +88,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       WORKERS: setting(readWorkers)({ default: 1 }),
       EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
       READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
-      STREAM_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
-      COLLECTION_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
+      STREAM_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
+      COLLECTION_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       MAX_STALENESS: setting(readStaleness)({ default: 5000 }),
       KAFKA_BROKERS: setting(readBrokers)({ default: undefined }),
       KAFKA_SSL: setting(readBoolean)({ default: false }),
       KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({ default: undefined }),
       KAFKA_SASL_USERNAME: setting(String)({ default: undefined }),
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
-      KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: 'authledger.' }),
+      KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
     },
     { reporter: ({ errors }) => refuse(errors) },
   );

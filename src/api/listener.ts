@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import cors from 'cors';
 import express, { type Express } from 'express';
-import type { Config } from '../config.ts';
+import { type Config, DEFAULT_PREFIX } from '../config.ts';
 import { SERVICE_VERSION } from '../version.ts';
 import { asyncapiDocument } from './asyncapi.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -12,9 +12,6 @@ import { openapiDocument } from './openapi.ts';
 import { referenceDocument, schemaDocuments } from './reference.ts';
 import { CACHE_CONTROL } from './send.ts';
 import type { Serve } from './serve.ts';
-
-/** What the names of topics begin with where nothing is published yet. */
-const DEFAULT_PREFIX = 'authledger.';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
 function corsFor(origin: Config['allowedCorsOrigin']) {

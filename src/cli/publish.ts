@@ -3,9 +3,9 @@ import { openMessageBus, openStores } from '../compose.ts';
 import { readConfig } from '../config.ts';
 import { wrong } from '../configError.ts';
 import { amountUpTo } from '../eventStore/position.ts';
-import { makeLogger } from '../logger.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { replay } from '../replay.ts';
+import { commandLog } from './commandLog.ts';
 import { inBackground } from './inBackground.ts';
 import { progressBar } from './progress.ts';
 
@@ -26,12 +26,8 @@ export function publishCommand(): Command {
 async function publish(from: string): Promise<void> {
   const config = readConfig();
   if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
-  const log = makeLogger({
-    level: config.logLevel === 'info' ? 'warn' : config.logLevel,
-    destination: process.stderr,
-  });
   const stores = await openStores(config);
-  const bus = openMessageBus(config.kafka!, log);
+  const bus = openMessageBus(config.kafka!, commandLog(config));
   try {
     const { eventStore } = stores;
     const after = from === 'start' ? undefined : from;
