@@ -17,8 +17,12 @@ import { StoreUnavailable } from './eventStore/eventStore.ts';
  * after the other may keep some of very many waiting beyond all patience.
  */
 const MOST_AT_ONCE = 16;
-/** How long (ms) a call waits for a server that is away, or that does not answer, before it fails. */
+/** How long (ms) a step of a call waits for a server that is away, or that does not answer, before it fails. */
 const PATIENCE = 4000;
+/** How long (ms) a call lasts, with all its steps and with what the driver tries again. */
+const LONGEST = 2 * PATIENCE;
+/** A call that has not ended after this time (ms) never will: the driver does not notice when a socket is closed just before it writes. */
+const LOST = 30_000;
 const AWAY = [
   MongoNetworkError,
   MongoServerSelectionError,
@@ -44,8 +48,15 @@ export type { Collection };
 
 /** A database on a server that speaks MongoDB's protocol. */
 export type Mongo = {
-  /** `name` gets the prefix that the database was opened with. */
+  /** `name` gets the prefix that the database was opened with. For one call: the next may need another connection. */
   collection<D extends Document & { _id: string }>(name: string): Collection<D>;
+  /**
+   * Asks the server. Throws StoreUnavailable when it cannot be reached, cannot answer now or takes longer than 8 s; else what
+   * the driver throws.
+   */
+  reaching<T>(ask: () => Promise<T>): Promise<T>;
+  /** Removes a collection; no error where there is none. */
+  drop(name: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -56,13 +67,55 @@ export type Mongo = {
  * in no error.
  */
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
-  const client = clientFor(url);
+  const database = databaseIn(url);
+  let client = clientFor(url);
+
+  /** A lost call keeps its connection for good, and the pool has only so many: the next calls are made with another pool. */
+  function replaceClient(lost: MongoClient): void {
+    if (client === lost) client = clientFor(url);
+    lost.close().catch(() => undefined);
+  }
+
+  async function reaching<T>(ask: () => Promise<T>): Promise<T> {
+    const asked = client;
+    try {
+      return await inTime(ask(), () => replaceClient(asked));
+    } catch (error) {
+      throw translated(error as Fault);
+    }
+  }
+
+  const collection = <D extends Document & { _id: string }>(name: string): Collection<D> =>
+    client.db(database).collection<D>(prefix + name);
+
   await reaching(() => client.connect());
-  const db = client.db(databaseIn(url));
   return {
-    collection: (name) => db.collection(prefix + name),
+    collection,
+    reaching,
+    async drop(name) {
+      try {
+        await reaching(() => collection(name).drop());
+      } catch (error) {
+        if ((error as Fault).code !== NO_COLLECTION) throw error;
+      }
+    },
     close: () => client.close(),
   };
+}
+
+/** What is answered, unless that takes too long; `onLost` is told when it will never come. */
+function inTime<T>(asked: Promise<T>, onLost: () => void): Promise<T> {
+  const lost = setTimeout(onLost, LOST).unref();
+  let late: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    const error = new StoreUnavailable(`MongoDB did not answer within ${LONGEST / 1000} s`);
+    late = setTimeout(() => reject(error), LONGEST).unref();
+  });
+  const answered = asked.finally(() => {
+    clearTimeout(lost);
+    clearTimeout(late);
+  });
+  return Promise.race([answered, tooLate]);
 }
 
 function clientFor(url: string): MongoClient {
@@ -95,27 +148,11 @@ function databaseIn(url: string): string {
   return name === undefined ? 'authledger' : decodeURIComponent(name);
 }
 
-/** Asks the server. Throws StoreUnavailable when it cannot be reached, or cannot answer now; else what the driver throws. */
-export async function reaching<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    throw translated(error as Fault);
-  }
-}
-
 /** Whether a write was refused, in all that it could not do, as another document has the same key. */
 export function isTaken(error: unknown): boolean {
   const { code, writeErrors } = error as { code?: unknown; writeErrors?: { code?: unknown }[] };
   const errors = Array.isArray(writeErrors) && writeErrors.length > 0 ? writeErrors : [{ code }];
   return errors.every((each) => each.code === TAKEN);
-}
-
-/** Removes a collection; no error where there is none. */
-export async function dropCollection(collection: Pick<Collection, 'drop'>): Promise<void> {
-  await reaching(() => collection.drop()).catch((error: Fault) => {
-    if (error.code !== NO_COLLECTION) throw error;
-  });
 }
 
 type Fault = Error & { code?: unknown; errorResponse?: unknown };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
-import { type Collection, dropCollection, isTaken, type Mongo, reaching } from '../openMongo.ts';
+import { type Collection, isTaken, type Mongo } from '../openMongo.ts';
 import { mongoLeases } from './mongoLeases.ts';
 import { mongoRegister, type Seen } from './mongoRegister.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
@@ -38,8 +38,9 @@ const GRACE = 2000;
  * another collection takes over in one step.
  */
 export function mongoReadStore(mongo: Mongo): ReadStore {
+  const { reaching } = mongo;
   const places = mongoRegister<Place>(mongo, 'tables');
-  const checkpoints = mongo.collection<Checkpoint>('checkpoints');
+  const checkpoints = () => mongo.collection<Checkpoint>('checkpoints');
   const rowsIn = (collection: string): Rows => mongo.collection<Document>(`rows.${collection}`);
   const known = new Map<string, { collection: string; at: number }>();
 
@@ -77,13 +78,13 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
   async function checkpointOf({ collection }: Place): Promise<Position | undefined> {
     // Who is told of a checkpoint forgets what it covers: it must be one that no change of primary takes back.
     const asked = { readConcern: 'majority' } as const;
-    return (await reaching(() => checkpoints.findOne({ _id: collection }, asked)))?.position;
+    return (await reaching(() => checkpoints().findOne({ _id: collection }, asked)))?.position;
   }
 
   async function advance(_id: string, position: Position): Promise<void> {
-    const move = () => reaching(() => checkpoints.updateOne({ _id }, { $max: { position } }));
+    const move = () => reaching(() => checkpoints().updateOne({ _id }, { $max: { position } }));
     if ((await move()).matchedCount > 0) return;
-    await reaching(() => checkpoints.insertOne({ _id, position })).catch(refuseUnlessTaken);
+    await reaching(() => checkpoints().insertOne({ _id, position })).catch(refuseUnlessTaken);
     await move();
   }
 
@@ -109,8 +110,8 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     const inUse = new Set(all.flatMap((place) => [place.collection, place.next]));
     for (const left of [collection, next, former]) {
       if (left === undefined || inUse.has(left)) continue;
-      await dropCollection(rowsIn(left));
-      await reaching(() => checkpoints.deleteOne({ _id: left }));
+      await mongo.drop(`rows.${left}`);
+      await reaching(() => checkpoints().deleteOne({ _id: left }));
     }
   }
 

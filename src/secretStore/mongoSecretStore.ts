@@ -1,4 +1,4 @@
-import { isTaken, type Mongo, reaching } from '../openMongo.ts';
+import { isTaken, type Mongo } from '../openMongo.ts';
 import type { Keyring } from './keyring.ts';
 import type { Place, SecretStore } from './secretStore.ts';
 import { refuseTaken } from './taken.ts';
@@ -7,11 +7,12 @@ type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; cre
 
 /** Sealed tokens in MongoDB, or a server that speaks its protocol. */
 export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Keyring }): SecretStore {
-  const secrets = mongo.collection<Entry>('secrets');
+  const { reaching } = mongo;
+  const secrets = () => mongo.collection<Entry>('secrets');
 
   /** Filters name _id alone, which never gets another entry: some compatible servers look through all where there is more. */
   async function entryAt({ clientId, credentialId: _id }: Place): Promise<Entry | undefined> {
-    const entry = await reaching(() => secrets.findOne({ _id }));
+    const entry = await reaching(() => secrets().findOne({ _id }));
     return entry?.clientId === clientId ? (entry as Entry) : undefined;
   }
 
@@ -20,7 +21,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       const { clientId, credentialId: _id } = place;
       const entry = { _id, clientId, ...keyring.seal(place, token), createdAt: new Date().toJSON() };
       try {
-        await reaching(() => secrets.insertOne(entry));
+        await reaching(() => secrets().insertOne(entry));
       } catch (error) {
         if (!isTaken(error)) throw error;
         const known = await entryAt(place);
@@ -32,11 +33,11 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       return entry && keyring.open(place, entry);
     },
     async destroy(place) {
-      if (await entryAt(place)) await reaching(() => secrets.deleteOne({ _id: place.credentialId }));
+      if (await entryAt(place)) await reaching(() => secrets().deleteOne({ _id: place.credentialId }));
     },
     async list({ after = '', limit }) {
       const entries = await reaching(() =>
-        secrets
+        secrets()
           .find({ _id: { $gt: after } }, { projection: { sealed: 0 } })
           .sort({ _id: 1 })
           .limit(limit)
@@ -54,7 +55,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
       // The same token, whoever seals it last; an entry that was destroyed meanwhile stays so.
       const next = keyring.seal(place, keyring.open(place, entry));
-      const sealing = () => secrets.updateOne({ _id: place.credentialId }, { $set: next });
+      const sealing = () => secrets().updateOne({ _id: place.credentialId }, { $set: next });
       return (await reaching(sealing)).matchedCount > 0;
     },
     close: () => mongo.close(),

@@ -79,6 +79,17 @@ whereServersRun(['ferretdb', 'kafka'], 'several nodes', () => {
     await nothingIsLostOrDoubled();
   }, 180_000);
 
+  test('with a read store that answers nothing for 15 s', async () => {
+    await underLoad('silent-read-store', async () => {
+      process.kill(cluster.readStore.pid(), 'SIGSTOP');
+      await sleep(15_000);
+      // FerretDB now and then never answers again after it was frozen while it was asked.
+      await cluster.readStore.stop('SIGKILL');
+      await cluster.readStore.start();
+    });
+    await nothingIsLostOrDoubled();
+  }, 180_000);
+
   test('frozen in turn for longer than leases last, and resumed', async () => {
     for (const i of cluster.nodes.keys())
       await underLoad(`frozen-${i}`, async () => {

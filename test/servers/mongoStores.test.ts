@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ConfigError } from '../../src/configError.ts';
 import { StoreUnavailable } from '../../src/eventStore/eventStore.ts';
 import { type Mongo, openMongo } from '../../src/openMongo.ts';
@@ -169,8 +169,10 @@ function cutOff(mongo: Mongo, calls: number): Mongo {
     'updateOne',
     'deleteOne',
     'deleteMany',
-    'drop',
   ]);
+  const count = (): void => {
+    if ((left -= 1) < 0) throw new StoreUnavailable('cut off');
+  };
   return {
     ...mongo,
     collection: (name) =>
@@ -178,10 +180,14 @@ function cutOff(mongo: Mongo, calls: number): Mongo {
         get(target, method, receiver) {
           const value: unknown = Reflect.get(target, method, receiver);
           if (typeof value !== 'function') return value;
-          if (counted.has(String(method)) && (left -= 1) < 0) throw new StoreUnavailable('cut off');
+          if (counted.has(String(method))) count();
           return value.bind(target) as unknown;
         },
       }) as never,
+    async drop(name) {
+      count();
+      await mongo.drop(name);
+    },
   };
 }
 
@@ -267,6 +273,24 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
         await sleep(100);
     await mongo.close();
   }, 60_000);
+
+  test('a call that the driver has lost ends all the same, and the next ones are made on a new connection', async () => {
+    const mongo = await openMongo(url(), 'lost.');
+    const readStore = mongoReadStore(mongo);
+    await readStore.commit('t', [{ key: 'k', value: {}, position: position(1) }], position(1));
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate'] });
+    try {
+      const lost = mongo.reaching(() => new Promise<never>(() => undefined)).catch((error: unknown) => error);
+      jest.advanceTimersByTime(8000);
+      expect(await lost).toBeInstanceOf(StoreUnavailable);
+      jest.advanceTimersByTime(30_000);
+    } finally {
+      jest.useRealTimers();
+    }
+    await sleep(100);
+    expect((await readStore.get('t', 'k'))?.value).toEqual({});
+    await mongo.close();
+  });
 
   test('the database is the one that the URL names, or authledger', async () => {
     const isThereAt = async (path: string): Promise<boolean> => {
