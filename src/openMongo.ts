@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Collection,
   type Document,
@@ -19,10 +20,12 @@ import { StoreUnavailable } from './eventStore/eventStore.ts';
 const MOST_AT_ONCE = 16;
 /** How long (ms) a step of a call waits for a server that is away, or that does not answer, before it fails. */
 const PATIENCE = 4000;
-/** How long (ms) a call lasts, with all its steps and with what the driver tries again. */
+/**
+ * How long (ms) a call lasts, with all its steps and with what the driver tries again. Some would last for ever: the driver
+ * does not notice when a socket is closed just before it writes.
+ */
 const LONGEST = 2 * PATIENCE;
-/** A call that has not ended after this time (ms) never will: the driver does not notice when a socket is closed just before it writes. */
-const LOST = 30_000;
+const BETWEEN_TRIES = 500;
 const AWAY = [
   MongoNetworkError,
   MongoServerSelectionError,
@@ -69,18 +72,25 @@ export type Mongo = {
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   const database = databaseIn(url);
   let client = clientFor(url);
+  const closing = new AbortController();
+  let replacing: Promise<void> | undefined;
 
-  /** A lost call keeps its connection for good, and the pool has only so many: the next calls are made with another pool. */
-  function replaceClient(lost: MongoClient): void {
-    if (client === lost) client = clientFor(url);
-    lost.close().catch(() => undefined);
+  /** A lost call keeps its connection for good, and a pool has only so many: the next calls are made with another pool. */
+  async function replace(): Promise<void> {
+    const lost = client;
+    const next = await untilConnected(url, closing.signal);
+    if (!next) return;
+    client = next;
+    // All its calls are over by then.
+    await sleep(LONGEST, undefined, { ref: false, signal: closing.signal }).catch(() => undefined);
+    await lost.close();
   }
 
   async function reaching<T>(ask: () => Promise<T>): Promise<T> {
-    const asked = client;
     try {
-      return await inTime(ask(), () => replaceClient(asked));
+      return await inTime(ask());
     } catch (error) {
+      if (error instanceof TookTooLong) replacing ??= replace().finally(() => (replacing = undefined));
       throw translated(error as Fault);
     }
   }
@@ -99,23 +109,34 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
         if ((error as Fault).code !== NO_COLLECTION) throw error;
       }
     },
-    close: () => client.close(),
+    async close() {
+      closing.abort();
+      await replacing;
+      await client.close();
+    },
   };
 }
 
-/** What is answered, unless that takes too long; `onLost` is told when it will never come. */
-function inTime<T>(asked: Promise<T>, onLost: () => void): Promise<T> {
-  const lost = setTimeout(onLost, LOST).unref();
+/** Another client, once the server can be reached; undefined when that is not wanted any more. */
+async function untilConnected(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
+  while (!signal.aborted) {
+    const client = clientFor(url);
+    if (await client.connect().catch(() => undefined)) return client;
+    await sleep(BETWEEN_TRIES, undefined, { ref: false, signal }).catch(() => undefined);
+  }
+  return undefined;
+}
+
+class TookTooLong extends StoreUnavailable {}
+
+/** Throws TookTooLong where no answer came for long. */
+function inTime<T>(asked: Promise<T>): Promise<T> {
   let late: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    const error = new StoreUnavailable(`MongoDB did not answer within ${LONGEST / 1000} s`);
+  const tooLong = new Promise<never>((_, reject) => {
+    const error = new TookTooLong(`MongoDB did not answer within ${LONGEST / 1000} s`);
     late = setTimeout(() => reject(error), LONGEST).unref();
   });
-  const answered = asked.finally(() => {
-    clearTimeout(lost);
-    clearTimeout(late);
-  });
-  return Promise.race([answered, tooLate]);
+  return Promise.race([asked, tooLong]).finally(() => clearTimeout(late));
 }
 
 function clientFor(url: string): MongoClient {
