@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pino from 'pino';
+import { eventSchemas } from '../schemas/events/eventSchemas.ts';
 import { actorHistory } from '../projections/actorHistory.ts';
 import { makeClientHistory } from '../src/clientHistory.ts';
 import type { Event, NewEvent } from '../src/event.ts';
@@ -24,8 +25,9 @@ const corpus = JSON.parse(
 
 async function appendAll(eventStore: EventStore, events: Event[]): Promise<void> {
   for (const event of events) {
-    const { clientId } = event.data as { clientId?: string };
-    const stream = clientId === undefined ? 'roles' : `client-${clientId}`;
+    const { clientId, service } = event.data as { clientId?: string; service?: string };
+    const ofAuth = clientId === undefined ? 'roles' : `client-${clientId}`;
+    const stream = service === undefined ? ofAuth : `credentials-${service}`;
     await eventStore.append(
       [{ stream, expectedRevision: 'any', events: [{ ...event, id: randomUUID() } as NewEvent] }],
       metadata,
@@ -56,6 +58,8 @@ describe('the read models', () => {
     const { entries } = await makeClientHistory(eventStore)('two', { fromRevision: 0, limit: 10 });
     expect(entries.map(({ actionType }) => actionType)).toEqual(['created', 'client disabled', 'expired']);
     const types = new Set(corpus.map(({ type }) => type));
+    expect([...types].sort()).toEqual(Object.keys(eventSchemas).sort());
+    types.delete('CredentialsIssued');
     expect([...types].sort()).toEqual(Object.keys(actorHistory.on).sort());
     await projector.stop();
   });

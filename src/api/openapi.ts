@@ -1,7 +1,7 @@
-import { apiSchemas } from '../../schemas/v1/apiSchemas.ts';
 import { STATUS_OF } from '../domain/errors.ts';
+import { bodySchemas } from './bodySchemas.ts';
 import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
-import { PATH_PATTERNS, QUERY_PATTERNS } from './parameters.ts';
+import { pathPattern, queryPattern } from './parameters.ts';
 
 /** The whole API, both dialects of it, as an OpenAPI 3.1 document. */
 export function openapiDocument(
@@ -30,7 +30,7 @@ export function openapiDocument(
     paths,
     components: {
       schemas: {
-        ...Object.fromEntries(Object.entries(apiSchemas).map(([name, schema]) => [name, component(schema)])),
+        ...Object.fromEntries(Object.entries(bodySchemas).map(([name, schema]) => [name, component(schema)])),
         error: ERROR,
       },
       securitySchemes: {
@@ -77,17 +77,18 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
   };
 }
 
-function parameters({ route, query = [] }: Endpoint): object[] {
+function parameters(endpoint: Endpoint): object[] {
+  const { route, query = [] } = endpoint;
   const inPath = [...route.matchAll(/<([^>]+)>/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string', pattern: PATH_PATTERNS[name!]!.source },
+    schema: { type: 'string', pattern: pathPattern(endpoint, name!).source },
   }));
   const inQuery = query.map((name) => ({
     name,
     in: 'query',
-    schema: { type: 'string', pattern: QUERY_PATTERNS[name]!.source },
+    schema: { type: 'string', pattern: queryPattern(endpoint, name).source },
   }));
   return [...inPath, ...inQuery];
 }

@@ -98,8 +98,8 @@ export function makeServe(parts: ServeParts): Serve {
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
     const { endpoint, dialect } = match;
-    seen.params = readParameters(match.encoded);
-    const query = readQuery(endpoint.query ?? [], search);
+    seen.params = readParameters(match);
+    const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
     const read = readBody(http.request, parts.maxBodyBytes);
     const payload = read instanceof Promise ? await read : read;
@@ -136,7 +136,8 @@ export function makeServe(parts: ServeParts): Serve {
         if (missing) throw insufficient(caller, missing, expression);
       },
     };
-    if (scopes !== undefined && endpoint.authorization !== 'command') await request.authorize(request.params);
+    if (scopes !== undefined && endpoint.authorization !== 'command')
+      await request.authorize({ ...request.params, ...endpoint.scopeParams?.(request) });
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
