@@ -44,6 +44,8 @@ export type Endpoint = {
   /** Names of the schemas of body and reply in schemas/v1 or of a guarded service, such as 'create-client-request'. */
   input?: string;
   output?: string;
+  /** The schema of the reply in another form, where a query parameter asks for that. */
+  otherOutput?: string;
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
 

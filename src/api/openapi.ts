@@ -52,7 +52,8 @@ export function openapiDocument(
 }
 
 function operation(endpoint: Endpoint, dialect: Dialect): object {
-  const { name, title, description, category, stability, input, output, scopes, authentication } = endpoint;
+  const { name, title, description, category, stability, input, scopes, authentication } = endpoint;
+  const { output, otherOutput } = endpoint;
   const isChange = endpoint.authorization === 'command';
   const ok = { description: title, ...(isChange && { headers: AUTH_POSITION }) };
   return {
@@ -71,7 +72,7 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
     responses: {
       ...(output === undefined && isChange
         ? { 204: ok }
-        : { 200: { ...ok, content: output === undefined ? ANY : json(output) } }),
+        : { 200: { ...ok, content: output === undefined ? ANY : json(output, otherOutput) } }),
       default: { description: 'An error', content: json('error') },
     },
   };
@@ -102,8 +103,11 @@ function component({ $schema: _, $id: __, ...schema }: Record<string, unknown>):
   return JSON.parse(text) as object;
 }
 
-function json(schema: string): object {
-  return { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } };
+function json(schema: string, other?: string): object {
+  const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
+  return {
+    'application/json': { schema: other === undefined ? ref(schema) : { anyOf: [ref(schema), ref(other)] } },
+  };
 }
 
 const ANY = { 'application/json': { schema: { type: 'object' } } };

@@ -142,7 +142,7 @@ export function makeServe(parts: ServeParts): Serve {
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
-    if (parts.checkReplies && endpoint.output) checkReply(endpoint.output, reply);
+    if (parts.checkReplies) checkReply(endpoint, reply);
     return reply;
   }
 
@@ -216,9 +216,10 @@ type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
 
-function checkReply(schema: string, { body, ascii }: EndpointReply): void {
-  if (ascii !== undefined) validateOutput(schema, JSON.parse(ascii));
-  else if (body !== undefined) validateOutput(schema, body);
+function checkReply({ output, otherOutput }: Endpoint, { body, ascii }: EndpointReply): void {
+  if (output === undefined) return;
+  if (ascii !== undefined) validateOutput(output, JSON.parse(ascii));
+  else if (body !== undefined) validateOutput(output, body, otherOutput);
 }
 
 function insufficient({ clientId }: Caller, missing: string[], expression: unknown): ApiError {
