@@ -21,7 +21,7 @@ export function readServiceSettings(env: Record<string, string | undefined>): Se
     if (variable in settings) continue;
     try {
       const text = textOf(variable, env);
-      if (text !== undefined) settings[variable] = checked(variable, { text, settingSchema });
+      if (text !== undefined) settings[variable] = readServiceSetting(variable, { text, settingSchema });
     } catch (error) {
       problems.push((error as Error).message);
     }
@@ -54,7 +54,8 @@ function textOf(variable: string, env: Record<string, string | undefined>): stri
   }
 }
 
-function checked(
+/** Reads one setting. Throws ConfigError that names the places where it is wrong. */
+export function readServiceSetting(
   variable: string,
   { text, settingSchema }: { text: string; settingSchema: object },
 ): unknown {
