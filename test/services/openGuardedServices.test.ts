@@ -227,6 +227,7 @@ describe('credentials', () => {
     node.link.isLogCut = true;
     const { status, body } = await ask(node);
     expect({ status, token: body['token'] }).toEqual({ status: 503, token: undefined });
+    expect(body['message']).toContain('cannot be written to');
     node.link.isLogCut = false;
     await node.stop();
   });
