@@ -7,10 +7,10 @@ import type { PublishedEvent } from './messageBus/cloudEvent.ts';
 import { BusUnavailable, type Message, type MessageBus } from './messageBus/messageBus.ts';
 import { messagesOf } from './messageBus/messagesOf.ts';
 import { watchOutage } from './outage.ts';
-import { UnknownEvent, whyUnknown } from './project.ts';
 import { holdLease } from './readStore/lease.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { isPublishedStream } from './streams.ts';
+import { UnknownEvent } from './unknownEvent.ts';
 import { waitingRoom } from './waitingRoom.ts';
 
 /** Where the publisher keeps how far it has come, in the read store. */
@@ -183,7 +183,7 @@ export function* groupsOf(
       group = { messages: [], position: '' };
       bytes = 0;
     }
-    if (isUnknown) throw new UnknownEvent(whyUnknown(event));
+    if (isUnknown) throw new UnknownEvent(event);
     group.messages.push(...messages);
     group.position = event.position;
     bytes += size;

@@ -11,11 +11,12 @@ import type { EventStore } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { UnknownPosition } from '../src/eventStore/position.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
-import { allProjections, type Projector, startProjector, UnknownEvent } from '../src/project.ts';
+import { allProjections, type Projector, startProjector } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
 import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../src/readStore/readStore.ts';
 import { rebuild } from '../src/rebuild.ts';
+import { UnknownEvent } from '../src/unknownEvent.ts';
 import { metadata } from './contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
@@ -175,6 +176,22 @@ describe('the read models', () => {
     expect(again.rolesRevision).toBe(3);
     expect(again.roleGraph.expand(['assume:team:y'])).toEqual(['a:y', 'assume:team:y', 'c']);
     await again.stop();
+  });
+
+  test('say now and then how far they are where only credentials are given, so that a start reads few of these again', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    const projector = await start(eventStore, readStore);
+    const issued = {
+      type: 'CredentialsIssued',
+      data: { service: 's', target: 't', expires: '2030-01-01T00:00:00Z' },
+    };
+    const events = Array.from({ length: 10_001 }, () => ({ ...issued, id: randomUUID() }));
+    await eventStore.append([{ stream: 'credentials-s', expectedRevision: 'any', events }], metadata);
+    await projector.catchUp();
+    const head = await eventStore.head();
+    while ((await readStore.checkpoint(tableOf(allProjections[0]!))) !== head) await sleep(10);
+    await projector.stop();
   });
 
   test('stop, and answer nothing any more, at an event that this release cannot read', async () => {
