@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
-import { wrong } from './configError.ts';
+import { ConfigError, wrong } from './configError.ts';
 import { guardedServices } from './services/guardedServices.ts';
 
 /** The settings of the guarded services that are configured, by the name of their variable. */
@@ -23,7 +23,8 @@ export function readServiceSettings(env: Record<string, string | undefined>): Se
       const text = textOf(variable, env);
       if (text !== undefined) settings[variable] = readServiceSetting(variable, { text, settingSchema });
     } catch (error) {
-      problems.push((error as Error).message);
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(error.message);
     }
   }
   if (problems.length > 0) wrong(problems.join('\n'));
@@ -103,7 +104,7 @@ function placeOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): s
 }
 
 function decoded(part: string): string {
-  return decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
+  return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {

@@ -34,6 +34,7 @@ beforeAll(async () => {
   };
   await ask('/roles/team%3Aa', 'PUT', { description: '', scopes: ['a'] });
   await ask('/roles/team%3Ab', 'PUT', { description: '', scopes: ['b'] });
+  await ask('/roles/c%20by%20%22me%22', 'PUT', { description: '', scopes: [] });
   await ask('/clients/one', 'PUT', { description: '', expires: minutesFromNow(60), scopes: [] });
   await ask('/websocktunnel/aud/client', 'GET');
   await ask('/clients/one/disable', 'POST');
@@ -52,6 +53,7 @@ describe('authledger history', () => {
     const told = lines.join('\n');
     expect(told).toMatch(/ClientDisabled client\/one by static\/root/);
     expect(told).toMatch(/RoleCreated role\/team:b by static\/root/);
+    expect(told).toMatch(/RoleCreated "role\/c by \\"me\\"" by static\/root/);
     expect(told).toMatch(
       /CredentialsIssued credentials\/websocktunnel aud\/client until 20.*Z by static\/root/,
     );

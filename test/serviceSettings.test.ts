@@ -69,7 +69,7 @@ describe('the setting of a guarded service', () => {
       type: 'array',
       items: { type: 'object', properties: { keys: { type: 'object', additionalProperties: key } } },
     };
-    const text = JSON.stringify([{ keys: { [secret]: 'a', other: secret } }]);
+    const text = JSON.stringify([{ keys: { [secret]: 'a', '50%/~': secret } }]);
     expect(() => readServiceSetting('X', { text, settingSchema })).toThrow(
       new ConfigError('X[0].keys{entry 2} must match pattern "^[a-z]+$"'),
     );

@@ -67,10 +67,15 @@ function told(event: Recorded): string {
 }
 
 function about({ data }: Recorded<PublishedEvent>): string[] {
-  const subject = subjectOf(data);
+  const subject = asWord(subjectOf(data));
   if (!('service' in data)) return [subject];
   const { target, level, expires } = data;
-  return [subject, target, ...(level === undefined ? [] : [level]), `until ${expires}`];
+  return [subject, asWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
+}
+
+/** An id or target cannot pass for the words around it. */
+function asWord(text: string): string {
+  return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
 }
 
 /** No text from outside moves the cursor of a terminal. */
