@@ -190,7 +190,9 @@ describe('the read models', () => {
     await eventStore.append([{ stream: 'credentials-s', expectedRevision: 'any', events }], metadata);
     await projector.catchUp();
     const head = await eventStore.head();
-    while ((await readStore.checkpoint(tableOf(allProjections[0]!))) !== head) await sleep(10);
+    const checkpoint = () => readStore.checkpoint(tableOf(allProjections[0]!));
+    for (let tries = 0; tries < 200 && (await checkpoint()) !== head; tries += 1) await sleep(10);
+    expect(await checkpoint()).toBe(head);
     await projector.stop();
   });
 

@@ -49,6 +49,14 @@ export type Endpoint = {
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
 
+/** What fills in an endpoint's scope expression for a request. */
+export function scopeParamsOf(
+  { scopeParams }: Pick<Endpoint, 'scopeParams'>,
+  request: Pick<EndpointRequest, 'params' | 'body'>,
+): Record<string, unknown> {
+  return { ...request.params, ...scopeParams?.(request) };
+}
+
 /** A validated request. */
 export type EndpointRequest = {
   requestId: string;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Endpoint, EndpointReply, EndpointRequest } from '../api/endpoint.ts';
+import { type Endpoint, type EndpointReply, type EndpointRequest, scopeParamsOf } from '../api/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { Job } from '../jobs.ts';
 import { askThirdParty } from './askThirdParty.ts';
@@ -65,6 +65,8 @@ function openGuardedService(
     }
     const { give } = endpoint;
     const given = await askThirdParty(async (signal) => give(await client(), { ...request, signal }), asking);
+    // Whoever lost the right meanwhile is given nothing.
+    await request.authorize(scopeParamsOf(endpoint, request));
     await recordCredentials?.(service, given, request);
     return { body: given.body };
   }

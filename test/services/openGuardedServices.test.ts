@@ -201,6 +201,16 @@ describe('a guarded service', () => {
     expect(JSON.stringify(body) + lines.join('')).not.toContain('canary');
   });
 
+  test('gives and records nothing where the caller was disabled while a third party was asked', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = await issued(service, 'tiny');
+    answer = () => service.current()['disableClient']!('tiny/reader');
+    const { status, body } = await get('/tiny/read-only/a/b%20c', reader);
+    expect({ status, given: body['given'] }).toEqual({ status: 401, given: undefined });
+    expect(await issued(service, 'tiny')).toEqual(before);
+    await service.current()['enableClient']!('tiny/reader');
+  });
+
   test('records nothing where that is switched off', async () => {
     const { get } = await serveTiny({ TINY: { secret } }, false);
     const before = await service.service.eventStore.head();
