@@ -28,6 +28,9 @@ import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
 import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
+import { guardedServices } from './services/guardedServices.ts';
+import { openGuardedServices } from './services/openGuardedServices.ts';
+import { makeRecordCredentials } from './services/recordCredentials.ts';
 
 export type Stores = {
   eventStore: EventStore;
@@ -146,6 +149,13 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,
   });
+  const guarded = openGuardedServices(guardedServices, {
+    settings: config.serviceSettings,
+    recordCredentials: config.recordCredentials
+      ? makeRecordCredentials({ eventStore, freshness, log })
+      : undefined,
+    log,
+  });
   const { kafka } = config;
   const publisher = kafka && {
     start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
@@ -168,7 +178,8 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
   };
   return {
     ...services,
-    endpoints: declareEndpoints(services),
+    endpoints: [...declareEndpoints(services), ...guarded.endpoints],
+    jobs: guarded.jobs,
     freshness,
     async close(): Promise<void> {
       await lastUsed.close();

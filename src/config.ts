@@ -5,6 +5,7 @@ import { ConfigError, wrong } from './configError.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
+import { readServiceSettings, redactedServiceSettings, type ServiceSettings } from './serviceSettings.ts';
 import {
   oneOf,
   readBodyLimit,
@@ -52,6 +53,10 @@ export type Config = Readonly<{
   maxStaleness: number;
   /** Where every change is published; undefined: nowhere. */
   kafka: KafkaSettings | undefined;
+  /** What the guarded services that are configured work with. */
+  serviceSettings: ServiceSettings;
+  /** Whether it is recorded which credentials of guarded services were given to whom. */
+  recordCredentials: boolean;
 }>;
 
 export type KafkaSettings = Readonly<{
@@ -97,6 +102,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_SASL_USERNAME: setting(String)({ default: undefined }),
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
+      RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
     },
     { reporter: ({ errors }) => refuse(errors) },
   );
@@ -124,6 +130,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       sasl: saslOf(settings),
       topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     },
+    serviceSettings: readServiceSettings(given),
+    recordCredentials: settings.RECORD_CREDENTIALS,
   };
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)
@@ -205,6 +213,7 @@ export function redactedConfig(config: Config): Record<string, unknown> {
     readStoreUrl: withoutPassword(config.readStoreUrl),
     kafka: kafka && { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: '(not shown)' } },
     allowedCorsOrigin: allowedCorsOrigin instanceof RegExp ? String(allowedCorsOrigin) : allowedCorsOrigin,
+    serviceSettings: redactedServiceSettings(config.serviceSettings),
     staticClients:
       staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
     secretKeys: secretKeys ? '(set, not shown)' : '(not set: in a generated file)',

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { Credential } from '../schemas/events/clientEvents.ts';
+import { refusalOf } from './appendRefusal.ts';
 import type { Command } from './command.ts';
 import { ApiError } from './domain/errors.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
 import {
   type EventStore,
-  EventTooLarge,
   OutcomeUnknown,
   type Revision,
   StoreUnavailable,
@@ -76,7 +76,7 @@ export function makeHandleCommand(parts: {
             { err: error, requestId: run.context.metadata.requestId },
             'a change could not be written',
           );
-        throw translated(error);
+        throw refusalOf(error);
       }
     });
   };
@@ -152,22 +152,4 @@ function asRecorded(
   const first = revision === 'none' ? 0 : revision + 1;
   const { metadata } = context;
   return events.map((event, i) => ({ ...event, stream, revision: first + i, position, metadata }));
-}
-
-/** What callers are told when the stores refuse. */
-function translated(error: unknown): unknown {
-  if (error instanceof StoreUnavailable) {
-    return new ApiError(
-      'ServiceUnavailable',
-      'the database cannot be written to right now: nothing was changed, try again',
-    );
-  }
-  // Not ServiceUnavailable, which says that nothing was changed.
-  if (error instanceof OutcomeUnknown) {
-    return new ApiError(
-      'InternalServerError',
-      'the database went away while it was written to: the change may have been made or not, so look before you try again',
-    );
-  }
-  return error instanceof EventTooLarge ? new ApiError('InputTooLarge', error.message) : error;
 }

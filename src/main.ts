@@ -4,6 +4,7 @@ import { configCommand } from './cli/config.ts';
 import { copyCommand } from './cli/copy.ts';
 import { demoCommand } from './cli/demo.ts';
 import { exportCommand } from './cli/export.ts';
+import { historyCommand } from './cli/history.ts';
 import { importCommand } from './cli/import.ts';
 import { keysCommand } from './cli/keys.ts';
 import { projectionsCommand } from './cli/projections.ts';
@@ -25,6 +26,7 @@ const program = new Command('authledger')
   .addCommand(demoCommand())
   .addCommand(importCommand())
   .addCommand(exportCommand())
+  .addCommand(historyCommand())
   .addCommand(copyCommand())
   .addCommand(projectionsCommand())
   .addCommand(keysCommand())

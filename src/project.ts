@@ -15,12 +15,15 @@ import { holdLease } from './readStore/lease.ts';
 import { applied, type Projection } from './projection.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { type Follower, readModel } from './readModel.ts';
+import { UnknownEvent } from './unknownEvent.ts';
 import { waitingRoom } from './waitingRoom.ts';
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
 const MOST_UNWRITTEN = 20_000;
 /** The same of a node that starts, and answers nothing yet: whoever writes many rows at once writes them beside each other. */
 const MOST_UNWRITTEN_AT_START = 200_000;
+/** Events that may pass before the tables say so, though they changed no row: after a crash they are read again. */
+const MOST_PASSED = 10_000;
 /** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
 const WRITE_DELAY = 20;
 /** How often (ms) a node that does not write asks how far the tables have come. */
@@ -40,9 +43,6 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** Stops following; what was applied is written if this node is the one that writes. */
   stop(): Promise<void>;
 };
-
-/** An event that this release cannot read, in a stream that decides on access: skipping it would grant or deny wrongly. */
-export class UnknownEvent extends Error {}
 
 /** Every projection that has a table. */
 export const allProjections = [clients, roles, roleHistory, actorHistory] as unknown as Projection<
@@ -85,6 +85,7 @@ export async function startProjector(options: {
   let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
+  let passed = 0;
   const models = openReadModels(readStore, { holds: (wanted) => wanted <= position, untilHeld });
   const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const lease = holdLease({
@@ -117,7 +118,7 @@ export async function startProjector(options: {
   /** Nothing waits in between: who asks sees all of a batch, or nothing of it. */
   function applyAll(batch: Batch): void {
     for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
-      if (!(event.type in actorHistory.on)) throw new UnknownEvent(whyUnknown(event));
+      if (!(event.type in actorHistory.on)) throw new UnknownEvent(event);
       for (const model of tables) model.apply(event);
       if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
     }
@@ -136,6 +137,7 @@ export async function startProjector(options: {
   const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
   async function writeTables(): Promise<void> {
     const upTo = position;
+    passed = 0;
     for (const model of tables) {
       if (lease.held()) await model.write(upTo, lease.held);
       else model.settle((await model.checkpoint()) ?? '');
@@ -165,7 +167,8 @@ export async function startProjector(options: {
         await write();
         if (unwritten() > most) await sleep(100);
       }
-      if (batch.live && unwritten() > 0) planWrite();
+      passed += batch.events.length;
+      if (batch.live && (unwritten() > 0 || passed > MOST_PASSED)) planWrite();
     }
   }
 
@@ -241,9 +244,4 @@ export async function startProjector(options: {
     writes: () => lease.held(),
     stop,
   };
-}
-
-/** What to tell of an event that this release cannot read. */
-export function whyUnknown({ position, stream, type }: Recorded): string {
-  return `event ${position} in stream ${stream} is of type ${type}, which this release cannot read: run a newer one`;
 }

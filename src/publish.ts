@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { eventSchemas } from '../schemas/events/eventSchemas.ts';
 import type { Position, Recorded } from './event.ts';
 import type { Batch, EventStore } from './eventStore/eventStore.ts';
-import { type AuthEvent, exchangeOf } from './messageBus/exchanges.ts';
+import type { PublishedEvent } from './messageBus/cloudEvent.ts';
 import { BusUnavailable, type Message, type MessageBus } from './messageBus/messageBus.ts';
 import { messagesOf } from './messageBus/messagesOf.ts';
 import { watchOutage } from './outage.ts';
-import { UnknownEvent, whyUnknown } from './project.ts';
 import { holdLease } from './readStore/lease.ts';
 import type { ReadStore } from './readStore/readStore.ts';
-import { isAuthStream } from './streams.ts';
+import { isPublishedStream } from './streams.ts';
+import { UnknownEvent } from './unknownEvent.ts';
 import { waitingRoom } from './waitingRoom.ts';
 
 /** Where the publisher keeps how far it has come, in the read store. */
@@ -166,23 +167,23 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
 
 /**
  * What events come to on the bus, in their order, in lists that a broker takes at once, each with the position that it
- * reaches. Throws UnknownEvent where it comes to an event of which this release could not say what has changed.
+ * reaches. Throws UnknownEvent where it comes to an event that this release does not know.
  */
 export function* groupsOf(
   events: readonly Recorded[],
 ): Generator<{ messages: Message[]; position: Position }, void, undefined> {
   let group = { messages: [] as Message[], position: '' };
   let bytes = 0;
-  for (const event of events.filter(({ stream }) => isAuthStream(stream))) {
-    const isUnknown = exchangeOf(event.type) === undefined;
-    const messages = isUnknown ? [] : messagesOf(event as Recorded<AuthEvent>);
+  for (const event of events.filter(({ stream }) => isPublishedStream(stream))) {
+    const isUnknown = !Object.hasOwn(eventSchemas, event.type);
+    const messages = isUnknown ? [] : messagesOf(event as Recorded<PublishedEvent>);
     const size = messages.reduce((sum, message) => sum + sizeOf(message), 0);
     if (group.messages.length > 0 && (isUnknown || bytes + size > MOST_BYTES)) {
       yield group;
       group = { messages: [], position: '' };
       bytes = 0;
     }
-    if (isUnknown) throw new UnknownEvent(whyUnknown(event));
+    if (isUnknown) throw new UnknownEvent(event);
     group.messages.push(...messages);
     group.position = event.position;
     bytes += size;

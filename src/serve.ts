@@ -69,6 +69,7 @@ export async function serve(
           every: 60 * MINUTE,
           run: (signal) => destroyUnreferenced(service, { signal }),
         },
+        ...service.jobs,
       ],
       { isOurs: service.projector.writes, log },
     );

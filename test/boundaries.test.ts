@@ -35,11 +35,22 @@ describe('boundaries', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
     expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
+    expect(importersOf(/^jose$/)).toEqual(['src/services/signJwt.ts']);
     expect(importersOf(/^mongodb$/)).toEqual(['src/openMongo.ts']);
     expect(importersOf(/^@kurrent\//)).toEqual(['src/openKurrent.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
     ).toEqual(['src/logger.ts']);
+  });
+
+  test('the SDK of a guarded service is loaded when it is first needed', () => {
+    const outside = files
+      .filter((file) => file.startsWith('src/services/'))
+      .flatMap((file) => [
+        ...sources.get(file)!.matchAll(/^import\s(?!type\b)[^;]*?from\s+'([^.'][^']*)'/gms),
+      ])
+      .map((match) => match[1]!);
+    expect(outside.filter((name) => !name.startsWith('node:') && name !== 'uuid')).toEqual([]);
   });
 
   test('only compose.ts knows concrete adapters', () => {

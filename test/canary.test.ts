@@ -14,8 +14,18 @@ test('a token is found nowhere but in the reply that gave it', async () => {
   const canary = 'Canary-static-token-0123456789';
   const root: Credentials = { clientId: 'static/root', accessToken: canary };
   const STATIC_CLIENTS = JSON.stringify([{ ...root, description: '', scopes: ['*'] }]);
-  const env = { DATA_DIR: dataDir, STATIC_CLIENTS, LOG_LEVEL: 'trace', READ_ACCESS: 'guarded' };
-  const secrets = [canary];
+  const ofServices = 'Canary-setting-of-services-0123456789';
+  const address = 'https://tunnel.example.com';
+  const env = {
+    DATA_DIR: dataDir,
+    STATIC_CLIENTS,
+    LOG_LEVEL: 'trace',
+    READ_ACCESS: 'guarded',
+    STATSUM: JSON.stringify({ secret: ofServices, baseUrl: address }),
+    WEBHOOKTUNNEL: JSON.stringify({ secret: ofServices, proxyUrl: address }),
+    WEBSOCKTUNNEL: JSON.stringify({ secret: ofServices }),
+  };
+  const secrets = [canary, ofServices];
   const seen: string[] = [];
 
   const { child, rootUrl, output } = await startServer(env);
@@ -28,6 +38,11 @@ test('a token is found nowhere but in the reply that gave it', async () => {
   secrets.push((reset.body as unknown as Credentials).accessToken);
   const itself = { clientId: 'canary', accessToken: secrets.at(-1)! };
   expect((await signedFetch(url('/scopes/current'), itself)).status).toBe(200);
+
+  for (const path of ['/v1/statsum/p/token', '/v1/webhooktunnel', '/api/auth/v1/websocktunnel/a/c']) {
+    const given = (await signedFetch(rootUrl + path, root)).body as unknown as { token: string };
+    secrets.push(given.token, given.token.split('.')[2]!);
+  }
 
   // The same, and requests that fail, with tokens in every place where somebody could put one.
   const headers = {
@@ -93,6 +108,8 @@ test('a token is found nowhere but in the reply that gave it', async () => {
     ['export', 'clients'],
     ['projections', 'rebuild'],
     ['projections', 'status'],
+    ['history'],
+    ['history', '--json'],
     ['keys', 'rotate'],
     ['config'],
   ]) {

@@ -41,6 +41,7 @@ describe('the command line', () => {
     ['serve'],
     ['import'],
     ['export'],
+    ['history'],
     ['copy'],
     ['projections'],
     ['projections', 'rebuild'],

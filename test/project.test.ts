@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pino from 'pino';
+import { eventSchemas } from '../schemas/events/eventSchemas.ts';
 import { actorHistory } from '../projections/actorHistory.ts';
 import { makeClientHistory } from '../src/clientHistory.ts';
 import type { Event, NewEvent } from '../src/event.ts';
@@ -10,11 +11,12 @@ import type { EventStore } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { UnknownPosition } from '../src/eventStore/position.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
-import { allProjections, type Projector, startProjector, UnknownEvent } from '../src/project.ts';
+import { allProjections, type Projector, startProjector } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
 import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../src/readStore/readStore.ts';
 import { rebuild } from '../src/rebuild.ts';
+import { UnknownEvent } from '../src/unknownEvent.ts';
 import { metadata } from './contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
@@ -24,8 +26,9 @@ const corpus = JSON.parse(
 
 async function appendAll(eventStore: EventStore, events: Event[]): Promise<void> {
   for (const event of events) {
-    const { clientId } = event.data as { clientId?: string };
-    const stream = clientId === undefined ? 'roles' : `client-${clientId}`;
+    const { clientId, service } = event.data as { clientId?: string; service?: string };
+    const ofAuth = clientId === undefined ? 'roles' : `client-${clientId}`;
+    const stream = service === undefined ? ofAuth : `credentials-${service}`;
     await eventStore.append(
       [{ stream, expectedRevision: 'any', events: [{ ...event, id: randomUUID() } as NewEvent] }],
       metadata,
@@ -56,6 +59,8 @@ describe('the read models', () => {
     const { entries } = await makeClientHistory(eventStore)('two', { fromRevision: 0, limit: 10 });
     expect(entries.map(({ actionType }) => actionType)).toEqual(['created', 'client disabled', 'expired']);
     const types = new Set(corpus.map(({ type }) => type));
+    expect([...types].sort()).toEqual(Object.keys(eventSchemas).sort());
+    types.delete('CredentialsIssued');
     expect([...types].sort()).toEqual(Object.keys(actorHistory.on).sort());
     await projector.stop();
   });
@@ -171,6 +176,24 @@ describe('the read models', () => {
     expect(again.rolesRevision).toBe(3);
     expect(again.roleGraph.expand(['assume:team:y'])).toEqual(['a:y', 'assume:team:y', 'c']);
     await again.stop();
+  });
+
+  test('say now and then how far they are where only credentials are given, so that a start reads few of these again', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    const projector = await start(eventStore, readStore);
+    const issued = {
+      type: 'CredentialsIssued',
+      data: { service: 's', target: 't', expires: '2030-01-01T00:00:00Z' },
+    };
+    const events = Array.from({ length: 10_001 }, () => ({ ...issued, id: randomUUID() }));
+    await eventStore.append([{ stream: 'credentials-s', expectedRevision: 'any', events }], metadata);
+    await projector.catchUp();
+    const head = await eventStore.head();
+    const checkpoint = () => readStore.checkpoint(tableOf(allProjections[0]!));
+    for (let tries = 0; tries < 200 && (await checkpoint()) !== head; tries += 1) await sleep(10);
+    expect(await checkpoint()).toBe(head);
+    await projector.stop();
   });
 
   test('stop, and answer nothing any more, at an event that this release cannot read', async () => {

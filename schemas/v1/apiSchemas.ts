@@ -9,12 +9,23 @@ export function schemaPath(name: string): string {
   return `/schemas/auth/v1/${name}.json`;
 }
 
-/** The schemas of all bodies, by name. Those named `older-…` are what the older dialect has instead. */
-export const apiSchemas: Record<string, Schema> = Object.fromEntries(
-  Object.entries({ ...clientSchemas, ...roleSchemas, ...authenticationSchemas, ...historySchemas }).map(
-    ([name, schema]) => [
+/** Schemas by name, each with what it calls itself. */
+export function published(schemas: Record<string, Schema>): Record<string, Schema> {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [
       name,
       { $schema: '/schemas/common/metaschema.json#', $id: `${schemaPath(name)}#`, ...schema },
-    ],
-  ),
-);
+    ]),
+  );
+}
+
+/**
+ * The schemas of bodies and messages, by name; those of guarded services stand with the services. Those named `older-…` are
+ * what the older dialect has instead.
+ */
+export const apiSchemas = published({
+  ...clientSchemas,
+  ...roleSchemas,
+  ...authenticationSchemas,
+  ...historySchemas,
+});

@@ -1,5 +1,7 @@
 import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
+import { credentialsEventSchemas, SERVICE_NAME_PATTERN } from '../../schemas/events/credentialsEvents.ts';
 import { eventSchemaName, eventSchemas } from '../../schemas/events/eventSchemas.ts';
+import { roleEventSchemas } from '../../schemas/events/roleEvents.ts';
 import { apiSchemas } from '../../schemas/v1/apiSchemas.ts';
 import { CLOUD_EVENT_TYPE_PREFIX } from '../messageBus/cloudEvent.ts';
 import { EXCHANGE_PREFIX, type Exchange, exchanges } from '../messageBus/exchanges.ts';
@@ -8,7 +10,7 @@ import { CHANGE_MESSAGE_CONTENT_TYPE, CLOUD_EVENT_CONTENT_TYPE } from '../messag
 
 const DELIVERY = [
   'Every change is published, in the order of the log, and none is left out, however long Kafka was away.',
-  'The key is what the change is about, `client/<clientId>` or `role/<roleId>`: all of a key is in one partition, in order, as',
+  'The key is what the change is about, `client/<clientId>`, `role/<roleId>` or `credentials/<service>`: all of a key is in one partition, in order, as',
   'long as nobody changes the number of partitions. Changes of different keys are in order where their `position` is.',
   'Delivery is at least once: after a crash, what was not acknowledged is published again, and an operator can publish again',
   'from any position. A repeat bears the same `event-id`; leave out an id that you have seen, or a `position` that is not after the last one',
@@ -54,7 +56,7 @@ export function asyncapiDocument({ version, topicPrefix }: { version: string; to
     defaultContentType: 'application/json',
     channels: {
       events: channel('events', {
-        title: 'Every change, whole',
+        title: 'Every change, and all credentials that were given, whole',
         description:
           'CloudEvents 1.0 in structured mode. The topic keeps all of them, from the first one on.',
         names: eventNames,
@@ -67,7 +69,7 @@ export function asyncapiDocument({ version, topicPrefix }: { version: string; to
       }),
     },
     operations: {
-      publishEvents: operation('events', 'Publishes every change.'),
+      publishEvents: operation('events', 'Publishes every event.'),
       publishMessages: operation('messages', 'Publishes who has changed.'),
     },
     components: {
@@ -88,7 +90,7 @@ function ref(kind: 'messages' | 'schemas', name: string): object {
 }
 
 function eventMessage(type: string): object {
-  const entity = isOfRole(type) ? 'role' : 'client';
+  const entity = entityOf(type);
   return {
     name: type,
     title: type,
@@ -108,7 +110,7 @@ function eventMessage(type: string): object {
         dataschema: { const: eventSchemaName(type) },
         position,
         revision: { type: 'integer', minimum: 0, description: "The event's number in its stream." },
-        actor: { ...text, description: 'Who made the change.' },
+        actor: { ...text, description: 'Who made the change, or was given the credentials.' },
         requestid: text,
         issuer: { ...text, description: 'Who signed the temporary credentials of the actor.' },
         reason: text,
@@ -146,15 +148,17 @@ function headers(own: Record<string, object>): object {
   return { type: 'object', properties, required: Object.keys(properties) };
 }
 
-function keyOf(entity: 'client' | 'role'): object {
-  const id = entity === 'role' ? ROLE_ID_PATTERN : CLIENT_ID_PATTERN;
-  return { type: 'string', pattern: id.replace('^', `^${entity}/`) };
+/** What the ids of each kind of thing look like that events are about. */
+const ID_PATTERNS = { client: CLIENT_ID_PATTERN, role: ROLE_ID_PATTERN, credentials: SERVICE_NAME_PATTERN };
+type Entity = keyof typeof ID_PATTERNS;
+
+function keyOf(entity: Entity): object {
+  return { type: 'string', pattern: ID_PATTERNS[entity].replace('^', `^${entity}/`) };
 }
 
-function isOfRole(type: string): boolean {
-  return exchanges.some(
-    ({ schema, types }) => schema === 'role-message' && types.some((each) => each === type),
-  );
+function entityOf(type: string): Entity {
+  if (Object.hasOwn(credentialsEventSchemas, type)) return 'credentials';
+  return Object.hasOwn(roleEventSchemas, type) ? 'role' : 'client';
 }
 
 /** A schema of the API without what only Taskcluster's tools understand. */

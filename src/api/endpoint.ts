@@ -16,14 +16,20 @@ export type Endpoint = {
   method: 'get' | 'put' | 'post' | 'delete';
   /** Path below the dialect's prefix; `<name>` stands for one percent-encoded segment. */
   route: string;
-  /** Names of the query parameters it knows; their patterns are in parameters.ts, like the path parameters'. */
+  /** The last path parameter takes the rest of the path, which may hold slashes or be empty. */
+  takesRest?: true;
+  /** Names of the query parameters it knows. */
   query?: readonly string[];
+  /** What its path and query parameters must match, by name; patterns that it shares with others are in parameters.ts. */
+  patterns?: Readonly<Record<string, RegExp>>;
   title: string;
   description: string;
   category: string;
   stability: 'stable' | 'experimental' | 'deprecated';
   /** What the caller's scopes must satisfy; nothing when left out. */
   scopes?: ScopeExpression;
+  /** What fills in the scope expression besides the path parameters, from a validated request. */
+  scopeParams?(request: { params: Record<string, string>; body: unknown }): Record<string, unknown>;
   /** It only reads: whether its scopes are asked for depends on the dialect and on READ_ACCESS. */
   reads?: true;
   /**
@@ -35,11 +41,21 @@ export type Endpoint = {
   authorization?: 'pipeline' | 'command';
   /** It answers without looking at anything that is stored, so it works while the stores do not. */
   stateless?: true;
-  /** Names of the schemas of body and reply in schemas/v1, such as 'create-client-request'. */
+  /** Names of the schemas of body and reply in schemas/v1 or of a guarded service, such as 'create-client-request'. */
   input?: string;
   output?: string;
+  /** The schema of the reply in another form, where a query parameter asks for that. */
+  otherOutput?: string;
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
+
+/** What fills in an endpoint's scope expression for a request. */
+export function scopeParamsOf(
+  { scopeParams }: Pick<Endpoint, 'scopeParams'>,
+  request: Pick<EndpointRequest, 'params' | 'body'>,
+): Record<string, unknown> {
+  return { ...request.params, ...scopeParams?.(request) };
+}
 
 /** A validated request. */
 export type EndpointRequest = {

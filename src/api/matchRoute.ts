@@ -1,7 +1,7 @@
 import { MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
 import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
-import { PATH_PATTERNS, QUERY_PATTERNS } from './parameters.ts';
+import { pathPattern, queryPattern } from './parameters.ts';
 
 /** An endpoint that a request is for, with its path parameters still percent-encoded. */
 export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<string, string> };
@@ -10,7 +10,10 @@ type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 
 const NO_PARAMETERS = {};
 
-/** Finds the endpoint for a method and a path. A path without parameters comes before one with. */
+/**
+ * Finds the endpoint for a method and a path. A path without parameters comes before one with. Throws a plain Error for a
+ * parameter that has no pattern.
+ */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
 ): (method: string, path: string) => Match | undefined {
@@ -32,13 +35,16 @@ export function makeMatchRoute(
     const exact = fixed.get(`${verb} ${path}`);
     if (exact) return exact;
     const segments = path.split('/');
-    const route = others.find((each) => each.endpoint.method === verb && fits(each.segments, segments));
-    return route && { ...route, encoded: parametersOf(route.segments, segments) };
+    const route = others.find((each) => each.endpoint.method === verb && fits(each, segments));
+    return route && { ...route, encoded: parametersOf(route, segments) };
   };
 }
 
 function asRoute(endpoint: Endpoint, dialect: Dialect): Route {
-  return { endpoint, dialect, segments: (URL_PREFIX[dialect] + endpoint.route).split('/') };
+  const segments = (URL_PREFIX[dialect] + endpoint.route).split('/');
+  for (const segment of segments.filter(isParameter)) pathPattern(endpoint, nameOf(segment));
+  for (const name of endpoint.query ?? []) queryPattern(endpoint, name);
+  return { endpoint, dialect, segments };
 }
 
 function isFixed({ segments }: Route): boolean {
@@ -49,27 +55,34 @@ function isParameter(segment: string): boolean {
   return segment.startsWith('<');
 }
 
-function fits(pattern: string[], segments: string[]): boolean {
+function nameOf(parameter: string): string {
+  return parameter.slice(1, -1);
+}
+
+function fits({ endpoint, segments: pattern }: Route, segments: string[]): boolean {
+  const rest = endpoint.takesRest ? pattern.length - 1 : Infinity;
   return (
-    pattern.length === segments.length &&
-    pattern.every((each, i) => (isParameter(each) ? segments[i] !== '' : each === segments[i]))
+    (rest === Infinity ? segments.length === pattern.length : segments.length > rest) &&
+    pattern.every((each, i) => i === rest || (isParameter(each) ? segments[i] !== '' : each === segments[i]))
   );
 }
 
-function parametersOf(pattern: string[], segments: string[]): Record<string, string> {
+function parametersOf({ endpoint, segments: pattern }: Route, segments: string[]): Record<string, string> {
+  const last = pattern.length - 1;
+  const found = endpoint.takesRest ? [...segments.slice(0, last), segments.slice(last).join('/')] : segments;
   return Object.fromEntries(
-    pattern.flatMap((each, i) => (isParameter(each) ? [[each.slice(1, -1), segments[i]!] as const] : [])),
+    pattern.flatMap((each, i) => (isParameter(each) ? [[nameOf(each), found[i]!] as const] : [])),
   );
 }
 
 /** The path parameters, decoded. Throws InvalidRequestArguments naming every one that does not match its pattern. */
-export function readParameters(encoded: Record<string, string>): Record<string, string> {
+export function readParameters({ endpoint, encoded }: Match): Record<string, string> {
   const params: Record<string, string> = {};
   if (encoded === NO_PARAMETERS) return params;
   const problems: string[] = [];
   for (const [name, text] of Object.entries(encoded)) {
     const value = decode(text);
-    const pattern = PATH_PATTERNS[name]!;
+    const pattern = pathPattern(endpoint, name);
     if (value === undefined) problems.push(`URL parameter ${name} is not valid percent-encoding`);
     else if (!pattern.test(value)) problems.push(`URL parameter ${name} must match ${pattern.source}`);
     else if (value.length > MAX_ID_LENGTH)
@@ -81,9 +94,10 @@ export function readParameters(encoded: Record<string, string>): Record<string, 
 }
 
 /** The query parameters, `bewit` aside. Throws InvalidRequestArguments naming every one that is unknown or does not match. */
-export function readQuery(known: readonly string[], search: string): Record<string, string> {
+export function readQuery(endpoint: Endpoint, search: string): Record<string, string> {
   const query: Record<string, string> = {};
   if (search === '') return query;
+  const known = endpoint.query ?? [];
   const problems: string[] = [];
   for (const [name, value] of new URLSearchParams(search)) {
     if (name === 'bewit') continue;
@@ -91,8 +105,8 @@ export function readQuery(known: readonly string[], search: string): Record<stri
     if (!known.includes(name))
       problems.push(`query parameter ${shown} is not known here; known: ${known.join(', ') || 'none'}`);
     else if (name in query) problems.push(`query parameter ${shown} is given twice`);
-    else if (!QUERY_PATTERNS[name]!.test(value))
-      problems.push(`query parameter ${shown} must match ${QUERY_PATTERNS[name]!.source}`);
+    else if (!queryPattern(endpoint, name).test(value))
+      problems.push(`query parameter ${shown} must match ${queryPattern(endpoint, name).source}`);
     else query[name] = value;
   }
   refuse(problems);

@@ -1,7 +1,7 @@
-import { apiSchemas } from '../../schemas/v1/apiSchemas.ts';
 import { STATUS_OF } from '../domain/errors.ts';
+import { bodySchemas } from './bodySchemas.ts';
 import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
-import { PATH_PATTERNS, QUERY_PATTERNS } from './parameters.ts';
+import { pathPattern, queryPattern } from './parameters.ts';
 
 /** The whole API, both dialects of it, as an OpenAPI 3.1 document. */
 export function openapiDocument(
@@ -30,7 +30,7 @@ export function openapiDocument(
     paths,
     components: {
       schemas: {
-        ...Object.fromEntries(Object.entries(apiSchemas).map(([name, schema]) => [name, component(schema)])),
+        ...Object.fromEntries(Object.entries(bodySchemas).map(([name, schema]) => [name, component(schema)])),
         error: ERROR,
       },
       securitySchemes: {
@@ -52,7 +52,8 @@ export function openapiDocument(
 }
 
 function operation(endpoint: Endpoint, dialect: Dialect): object {
-  const { name, title, description, category, stability, input, output, scopes, authentication } = endpoint;
+  const { name, title, description, category, stability, input, scopes, authentication } = endpoint;
+  const { output, otherOutput } = endpoint;
   const isChange = endpoint.authorization === 'command';
   const ok = { description: title, ...(isChange && { headers: AUTH_POSITION }) };
   return {
@@ -71,23 +72,24 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
     responses: {
       ...(output === undefined && isChange
         ? { 204: ok }
-        : { 200: { ...ok, content: output === undefined ? ANY : json(output) } }),
+        : { 200: { ...ok, content: output === undefined ? ANY : json(output, otherOutput) } }),
       default: { description: 'An error', content: json('error') },
     },
   };
 }
 
-function parameters({ route, query = [] }: Endpoint): object[] {
+function parameters(endpoint: Endpoint): object[] {
+  const { route, query = [] } = endpoint;
   const inPath = [...route.matchAll(/<([^>]+)>/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string', pattern: PATH_PATTERNS[name!]!.source },
+    schema: { type: 'string', pattern: pathPattern(endpoint, name!).source },
   }));
   const inQuery = query.map((name) => ({
     name,
     in: 'query',
-    schema: { type: 'string', pattern: QUERY_PATTERNS[name]!.source },
+    schema: { type: 'string', pattern: queryPattern(endpoint, name).source },
   }));
   return [...inPath, ...inQuery];
 }
@@ -101,8 +103,11 @@ function component({ $schema: _, $id: __, ...schema }: Record<string, unknown>):
   return JSON.parse(text) as object;
 }
 
-function json(schema: string): object {
-  return { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } };
+function json(schema: string, other?: string): object {
+  const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
+  return {
+    'application/json': { schema: other === undefined ? ref(schema) : { anyOf: [ref(schema), ref(other)] } },
+  };
 }
 
 const ANY = { 'application/json': { schema: { type: 'object' } } };

@@ -1,7 +1,9 @@
 import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
 
-/** What each path parameter must match, after percent-decoding. */
-export const PATH_PATTERNS: Record<string, RegExp> = {
+import type { Endpoint } from './endpoint.ts';
+
+/** What each path parameter must match, after percent-decoding, where the endpoint has no pattern of its own. */
+const PATH_PATTERNS: Record<string, RegExp> = {
   clientId: new RegExp(CLIENT_ID_PATTERN),
   roleId: new RegExp(ROLE_ID_PATTERN),
   entityType: /^(client|role|secret|hook|worker-pool)$/,
@@ -9,8 +11,26 @@ export const PATH_PATTERNS: Record<string, RegExp> = {
 };
 
 /** What each query parameter must match. Continuation tokens are ours, and checked where they are read. */
-export const QUERY_PATTERNS: Record<string, RegExp> = {
+const QUERY_PATTERNS: Record<string, RegExp> = {
   prefix: new RegExp(CLIENT_ID_PATTERN),
   limit: /^[0-9]+$/,
   continuationToken: /^[A-Za-z0-9_.-]+$/,
 };
+
+type Patterns = Pick<Endpoint, 'name' | 'patterns'>;
+
+/** What a path parameter of an endpoint must match. Throws a plain Error where no pattern is declared. */
+export function pathPattern(endpoint: Patterns, name: string): RegExp {
+  return patternIn(endpoint, PATH_PATTERNS, name);
+}
+
+/** What a query parameter of an endpoint must match. Throws a plain Error where no pattern is declared. */
+export function queryPattern(endpoint: Patterns, name: string): RegExp {
+  return patternIn(endpoint, QUERY_PATTERNS, name);
+}
+
+function patternIn(endpoint: Patterns, shared: Record<string, RegExp>, name: string): RegExp {
+  const pattern = endpoint.patterns?.[name] ?? shared[name];
+  if (!pattern) throw new Error(`${endpoint.name} declares no pattern for its parameter ${name}`);
+  return pattern;
+}

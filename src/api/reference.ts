@@ -1,5 +1,6 @@
 import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../schemas/events/eventSchemas.ts';
-import { apiSchemas, schemaPath } from '../../schemas/v1/apiSchemas.ts';
+import { schemaPath } from '../../schemas/v1/apiSchemas.ts';
+import { bodySchemas } from './bodySchemas.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** The reference document of the current dialect, in the form that Taskcluster's tools read. */
@@ -58,7 +59,7 @@ export function schemaDocuments(): Record<string, object> {
     },
   ]);
   return Object.fromEntries([
-    ...Object.entries(apiSchemas).map(([name, schema]) => [schemaPath(name), schema]),
+    ...Object.entries(bodySchemas).map(([name, schema]) => [schemaPath(name), schema]),
     ...ofEvents,
   ]) as Record<string, object>;
 }

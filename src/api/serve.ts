@@ -6,9 +6,18 @@ import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts'
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
-import type { Caller, Dialect, Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
+import {
+  type Caller,
+  type Dialect,
+  type Endpoint,
+  type EndpointReply,
+  type EndpointRequest,
+  scopeParamsOf,
+  type SignedRequest,
+} from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
+import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { parseBody, readBody } from './readBody.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
@@ -98,8 +107,8 @@ export function makeServe(parts: ServeParts): Serve {
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
     const { endpoint, dialect } = match;
-    seen.params = readParameters(match.encoded);
-    const query = readQuery(endpoint.query ?? [], search);
+    seen.params = readParameters(match);
+    const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
     const read = readBody(http.request, parts.maxBodyBytes);
     const payload = read instanceof Promise ? await read : read;
@@ -133,15 +142,16 @@ export function makeServe(parts: ServeParts): Serve {
         if (scopes === undefined) return;
         const expression = renderExpression(scopes, params);
         const missing = missingScopes(expression, await resolve());
-        if (missing) throw insufficient(caller, missing, expression);
+        if (missing) throw insufficientScopes(caller, missing, expression);
       },
     };
-    if (scopes !== undefined && endpoint.authorization !== 'command') await request.authorize(request.params);
+    if (scopes !== undefined && endpoint.authorization !== 'command')
+      await request.authorize(scopeParamsOf(endpoint, request));
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
-    if (parts.checkReplies && endpoint.output) checkReply(endpoint.output, reply);
+    if (parts.checkReplies) checkReply(endpoint, reply);
     return reply;
   }
 
@@ -215,19 +225,10 @@ type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
 
-function checkReply(schema: string, { body, ascii }: EndpointReply): void {
-  if (ascii !== undefined) validateOutput(schema, JSON.parse(ascii));
-  else if (body !== undefined) validateOutput(schema, body);
-}
-
-function insufficient({ clientId }: Caller, missing: string[], expression: unknown): ApiError {
-  const message = [
-    `client ${clientId} does not have sufficient scopes; it is missing:`,
-    ...missing.map((scope) => `  ${scope}`),
-    'The request needs:',
-    JSON.stringify(expression, undefined, 2),
-  ].join('\n');
-  return new ApiError('InsufficientScopes', message, { clientId, missing, required: expression });
+function checkReply({ output, otherOutput }: Endpoint, { body, ascii }: EndpointReply): void {
+  if (output === undefined) return;
+  if (ascii !== undefined) validateOutput(output, JSON.parse(ascii));
+  else if (body !== undefined) validateOutput(output, body, otherOutput);
 }
 
 /** A trace to be carried on into the log, where it is of the form that W3C Trace Context gives it. */

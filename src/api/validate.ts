@@ -1,7 +1,8 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
-import { apiSchemas, schemaPath } from '../../schemas/v1/apiSchemas.ts';
+import { schemaPath } from '../../schemas/v1/apiSchemas.ts';
 import { ApiError } from '../domain/errors.ts';
+import { bodySchemas } from './bodySchemas.ts';
 
 /** Problems that a refusal lists. */
 const MOST_PROBLEMS = 10;
@@ -15,7 +16,7 @@ const ajv = new Ajv({
 });
 addFormats.default(ajv);
 // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
-for (const { $schema: _, $id, ...schema } of Object.values(apiSchemas))
+for (const { $schema: _, $id, ...schema } of Object.values(bodySchemas))
   ajv.addSchema({ $id: $id as string, ...schema });
 
 const validators = new Map<string, ValidateFunction>();
@@ -25,14 +26,14 @@ function validatorOf(name: string): ValidateFunction {
   const known = validators.get(name);
   if (known) return known;
   const validate = ajv.getSchema(`${schemaPath(name)}#`);
-  if (!validate) throw new Error(`there is no schema ${name} in schemas/v1`);
+  if (!validate) throw new Error(`there is no schema ${name} in schemas/v1 or of a guarded service`);
   validators.set(name, validate);
   return validate;
 }
 
 /** The properties that a body may have. */
 export function inputProperties(name: string): string[] {
-  return Object.keys((apiSchemas[name]?.['properties'] as object | undefined) ?? {});
+  return Object.keys((bodySchemas[name]?.['properties'] as object | undefined) ?? {});
 }
 
 /**
@@ -54,15 +55,16 @@ export function validateInput(name: string, body: object): void {
   );
 }
 
-/** Checks a reply. Throws a plain Error, as it is our own fault when it is wrong. */
-export function validateOutput(name: string, body: unknown): void {
+/** Checks a reply, which may have another form. Throws a plain Error, as it is our own fault when it is wrong. */
+export function validateOutput(name: string, body: unknown, other?: string): void {
   const validate = validatorOf(name);
+  if (other !== undefined && validatorOf(other)(body)) return;
   if (!validate(body))
     throw new Error(`a reply does not match ${name}: ${validate.errors!.map(described).join('; ')}`);
 }
 
 /** Checks a row of a list that is never in one place as a whole. Throws a plain Error. */
-export const validateRow = validateOutput;
+export const validateRow: (name: string, row: unknown) => void = validateOutput;
 
 function described({ instancePath, keyword, message, params }: ErrorObject): string {
   const path = `body${instancePath.replaceAll('/', '.')}`;
@@ -77,7 +79,7 @@ function described({ instancePath, keyword, message, params }: ErrorObject): str
 
 /** The properties of a body that are dates. All bodies have theirs at the top. */
 const dates = new Map(
-  Object.entries(apiSchemas).map(([name, { properties = {} }]) => [
+  Object.entries(bodySchemas).map(([name, { properties = {} }]) => [
     name,
     Object.entries(properties as Record<string, { format?: string }>)
       .filter(([, { format }]) => format === 'date-time')

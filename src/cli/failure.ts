@@ -4,9 +4,9 @@ import { ApiError } from '../domain/errors.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
-import { UnknownEvent } from '../project.ts';
 import { ReplayRefused } from '../replay.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
+import { UnknownEvent } from '../unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
 const THEIRS = [

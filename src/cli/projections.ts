@@ -1,7 +1,6 @@
 import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
-import { openStores, type Stores } from '../compose.ts';
-import { readConfig } from '../config.ts';
+import type { Stores } from '../compose.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import type { Event } from '../event.ts';
 import { type Projection, tableOf } from '../projection.ts';
@@ -9,6 +8,7 @@ import { allProjections } from '../project.ts';
 import { rebuild } from '../rebuild.ts';
 import { inBackground } from './inBackground.ts';
 import { progressBar } from './progress.ts';
+import { withStores } from './withStores.ts';
 
 /** `authledger projections`. */
 export function projectionsCommand(): Command {
@@ -35,15 +35,6 @@ export function projectionsCommand(): Command {
     .description('the read models, which are built from the log')
     .addCommand(status)
     .addCommand(rebuildCommand);
-}
-
-async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
-  const stores = await openStores(readConfig());
-  try {
-    await run(stores);
-  } finally {
-    await stores.close();
-  }
 }
 
 async function showStatus({ eventStore, readStore }: Stores): Promise<void> {

@@ -1,4 +1,5 @@
 import { entityOf } from '../../projections/auditEntry.ts';
+import type { CredentialsEvent } from '../../schemas/events/credentialsEvents.ts';
 import { eventSchemaName } from '../../schemas/events/eventSchemas.ts';
 import type { Recorded } from '../event.ts';
 import type { AuthEvent } from './exchanges.ts';
@@ -24,6 +25,9 @@ export type CloudEvent = {
   data: unknown;
 };
 
+/** Every event there is. */
+export type PublishedEvent = AuthEvent | CredentialsEvent;
+
 /** What the types of our CloudEvents begin with. */
 export const CLOUD_EVENT_TYPE_PREFIX = 'authledger.';
 
@@ -31,7 +35,7 @@ export const CLOUD_EVENT_TYPE_PREFIX = 'authledger.';
  * The event as it is published: the same whichever node publishes it, and whenever. So `source` names the log, not a
  * node's address.
  */
-export function cloudEventOf(event: Recorded<AuthEvent>): CloudEvent {
+export function cloudEventOf(event: Recorded<PublishedEvent>): CloudEvent {
   const { id, type, data, position, revision, metadata } = event;
   const { actor, at, requestId, issuer, reason, sourceIp, traceparent } = metadata;
   return {
@@ -55,8 +59,9 @@ export function cloudEventOf(event: Recorded<AuthEvent>): CloudEvent {
   };
 }
 
-/** What an event is about: `client/<clientId>` or `role/<roleId>`. */
-export function subjectOf(data: AuthEvent['data']): string {
+/** What an event is about: `client/<clientId>`, `role/<roleId>` or `credentials/<service>`. */
+export function subjectOf(data: PublishedEvent['data']): string {
+  if ('service' in data) return `credentials/${data.service}`;
   const { entityType, entityId } = entityOf(data);
   return `${entityType}/${entityId}`;
 }

@@ -1,6 +1,7 @@
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 
+/** What changes who may do what. */
 export type AuthEvent = ClientEvent | RoleEvent;
 
 /** What the names of all exchanges begin with. */
@@ -21,7 +22,7 @@ export type Exchange = {
 const ofClient = { schema: 'client-message' } as const;
 const ofRole = { schema: 'role-message' } as const;
 
-/** All kinds of change message. Every event is told of by exactly one. */
+/** All kinds of change message. Every event of a client or role is told of by exactly one. */
 export const exchanges: readonly Exchange[] = [
   {
     ...ofClient,
@@ -77,7 +78,7 @@ const exchangeByType = new Map<string, string>(
   exchanges.flatMap(({ exchange, types }) => types.map((type) => [type, EXCHANGE_PREFIX + exchange])),
 );
 
-/** The exchange that tells of events of a type, with its prefix; undefined for a type that this release does not know. */
+/** The exchange that tells of events of a type, with its prefix; undefined where no change message tells of them. */
 export function exchangeOf(type: string): string | undefined {
   return exchangeByType.get(type);
 }

@@ -1,6 +1,6 @@
 import type { Recorded } from '../event.ts';
-import { cloudEventOf, subjectOf } from './cloudEvent.ts';
-import { type AuthEvent, exchangeOf } from './exchanges.ts';
+import { cloudEventOf, type PublishedEvent, subjectOf } from './cloudEvent.ts';
+import { exchangeOf } from './exchanges.ts';
 import type { Message } from './messageBus.ts';
 
 /** The content type of a CloudEvent that is JSON as a whole. */
@@ -9,21 +9,23 @@ export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=U
 export const CHANGE_MESSAGE_CONTENT_TYPE = 'application/json';
 
 /**
- * What is published of an event: the whole of it in the topic `events`, and its change message in the topic `messages`,
- * both under the key of the client or role that it is about.
+ * What is published of an event: the whole of it in the topic `events`, and for a client or role its change message in the
+ * topic `messages`, both under the key of what the event is about.
  */
-export function messagesOf(event: Recorded<AuthEvent>): Message[] {
+export function messagesOf(event: Recorded<PublishedEvent>): Message[] {
   const { id, type, data, position } = event;
   const key = subjectOf(data);
   const headers = { position, 'event-id': id };
+  const whole: Message = {
+    topic: 'events',
+    key,
+    value: JSON.stringify(cloudEventOf(event)),
+    headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE, ...headers },
+  };
+  if ('service' in data) return [whole];
   const changed = 'roleId' in data ? { roleId: data.roleId } : { clientId: data.clientId };
   return [
-    {
-      topic: 'events',
-      key,
-      value: JSON.stringify(cloudEventOf(event)),
-      headers: { 'content-type': CLOUD_EVENT_CONTENT_TYPE, ...headers },
-    },
+    whole,
     {
       topic: 'messages',
       key,

@@ -6,8 +6,8 @@ import { eventSchemas } from '../../schemas/events/eventSchemas.ts';
 import { asyncapiDocument } from '../../src/api/asyncapi.ts';
 import type { Event, Metadata, Recorded } from '../../src/event.ts';
 import { positionOf } from '../../src/eventStore/position.ts';
-import type { CloudEvent } from '../../src/messageBus/cloudEvent.ts';
-import { type AuthEvent, EXCHANGE_PREFIX, exchangeOf, exchanges } from '../../src/messageBus/exchanges.ts';
+import type { CloudEvent, PublishedEvent } from '../../src/messageBus/cloudEvent.ts';
+import { EXCHANGE_PREFIX, exchangeOf, exchanges } from '../../src/messageBus/exchanges.ts';
 import type { Message } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
 import { groupsOf } from '../../src/publish.ts';
@@ -15,7 +15,7 @@ import { type AsyncapiDocument, describedBy } from '../asyncapiDocument.ts';
 
 const corpus = JSON.parse(
   readFileSync(new URL('../corpus/events-v1.json', import.meta.url), 'utf8'),
-) as AuthEvent[];
+) as PublishedEvent[];
 const expectDescribed = describedBy(
   asyncapiDocument({ version: '1', topicPrefix: 'p.' }) as AsyncapiDocument,
 );
@@ -48,32 +48,41 @@ const recorded = fc
     metadata,
   })
   .map(({ event, clientId, roleId, count, ...rest }) => {
-    const isRole = 'roleId' in event.data;
+    const [stream, entity] =
+      'service' in event.data
+        ? [`credentials-${event.data.service}`, {}]
+        : 'roleId' in event.data
+          ? ['roles', { roleId }]
+          : [`client-${clientId}`, { clientId }];
     return {
       type: event.type,
-      data: { ...event.data, ...(isRole ? { roleId } : { clientId }) },
-      stream: isRole ? 'roles' : `client-${clientId}`,
+      data: { ...event.data, ...entity },
+      stream,
       position: positionOf('0123456789ab', count),
       ...rest,
-    } as Recorded<AuthEvent>;
+    } as Recorded<PublishedEvent>;
   });
 
+function keyOf(data: PublishedEvent['data']): string {
+  if ('service' in data) return `credentials/${data.service}`;
+  return 'roleId' in data ? `role/${data.roleId}` : `client/${data.clientId}`;
+}
+
 describe('what is published of an event', () => {
-  test('is all of it as a CloudEvent, and its change message, as the AsyncAPI document says', () => {
+  test('is all of it as a CloudEvent, and of a client or role its change message, as the AsyncAPI document says', () => {
     fc.assert(
       fc.property(recorded, (event) => {
         const messages = messagesOf(event);
         expectDescribed(messages);
-        const [whole, change] = messages as [Message, Message];
+        const [whole, change] = messages as [Message, Message?];
         const { data } = event;
-        const key = 'roleId' in data ? `role/${data.roleId}` : `client/${data.clientId}`;
+        const key = keyOf(data);
         for (const message of messages)
           expect(message).toMatchObject({ key, headers: { position: event.position, 'event-id': event.id } });
-        expect(JSON.parse(change.value)).toEqual({
-          version: 1,
-          ...('roleId' in data ? { roleId: data.roleId } : { clientId: data.clientId }),
-        });
-        expect(change.headers['exchange']).toBe(exchangeOf(event.type));
+        const changed =
+          'roleId' in data ? { roleId: data.roleId } : 'clientId' in data && { clientId: data.clientId };
+        expect(change && JSON.parse(change.value)).toEqual(changed ? { version: 1, ...changed } : undefined);
+        expect(change?.headers['exchange']).toBe(exchangeOf(event.type));
         const { data: published, ...attributes } = JSON.parse(whole.value) as CloudEvent;
         expect(published).toEqual(data);
         expect(attributes).toMatchObject({ id: event.id, subject: key, time: event.metadata.at });
@@ -117,7 +126,7 @@ describe('what is published of an event', () => {
   });
 });
 
-test('each event is told of by one change message, as Taskcluster has them', () => {
+test('each event of a client or role is told of by one change message, as Taskcluster has them', () => {
   const told = Object.keys(eventSchemas).map((type) => [
     type,
     exchangeOf(type)?.slice(EXCHANGE_PREFIX.length),
@@ -133,6 +142,7 @@ test('each event is told of by one change message, as Taskcluster has them', () 
     RoleCreated: 'role-created',
     RoleUpdated: 'role-updated',
     RoleDeleted: 'role-deleted',
+    CredentialsIssued: undefined,
   });
   const types = exchanges.flatMap((exchange) => exchange.types);
   expect(new Set(types).size).toBe(types.length);

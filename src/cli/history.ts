@@ -1,0 +1,96 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { wrong } from '../configError.ts';
+import type { Recorded } from '../event.ts';
+import { isPositionOf } from '../eventStore/position.ts';
+import { type HistoryQuery, logHistory } from '../logHistory.ts';
+import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
+import { inBackground } from './inBackground.ts';
+import { withStores } from './withStores.ts';
+
+type Options = HistoryQuery & { json?: true };
+
+/** `authledger history`. */
+export function historyCommand(): Command {
+  return new Command('history')
+    .description(
+      'print what is in the log, oldest first: where it is in the log, when, what, on which client, role or service, who, and ' +
+        'through which request; never a secret',
+    )
+    .addOption(new Option('--client <id>', 'of one client').conflicts(['role', 'service']))
+    .addOption(new Option('--role <id>', 'of one role').conflicts(['client', 'service']))
+    .addOption(
+      new Option('--service <name>', 'credentials that one guarded service gave').conflicts([
+        'client',
+        'role',
+      ]),
+    )
+    .option('--actor <id>', 'by one clientId only')
+    .option('--after <position>', 'what came after a position only')
+    .option('--limit <n>', 'so many at most', asCount)
+    .option('--json', 'whole events, as a line of JSON each')
+    .action(inBackground(history));
+}
+
+function history({ json, ...query }: Options): Promise<void> {
+  return withStores(async ({ eventStore }) => {
+    const { after } = query;
+    if (after !== undefined && !isPositionOf(after, eventStore.start))
+      wrong('--after must be a position of this log, as this command prints it in the first column');
+    const lines = linesOf(logHistory(eventStore, query), json ? JSON.stringify : told);
+    await pipeline(Readable.from(lines), process.stdout, { end: false }).catch(unlessGone);
+  });
+}
+
+async function* linesOf(
+  events: AsyncIterable<Recorded>,
+  shown: (event: Recorded) => string,
+): AsyncGenerator<string> {
+  for await (const event of events) yield `${shown(event)}\n`;
+}
+
+function told(event: Recorded): string {
+  const { position, type, metadata } = event;
+  const { actor, issuer, at, requestId, reason } = metadata;
+  const words = [
+    position,
+    at,
+    type,
+    ...about(event as Recorded<PublishedEvent>),
+    `by ${actor}`,
+    ...(issuer === undefined ? [] : [`(credentials by ${issuer})`]),
+    `request ${requestId}`,
+    ...(reason === undefined ? [] : [`reason ${JSON.stringify(reason)}`]),
+  ];
+  return printable(words.join(' '));
+}
+
+function about({ data }: Recorded<PublishedEvent>): string[] {
+  const subject = asWord(subjectOf(data));
+  if (!('service' in data)) return [subject];
+  const { target, level, expires } = data;
+  return [subject, asWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
+}
+
+/** An id or target cannot pass for the words around it. */
+function asWord(text: string): string {
+  return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
+}
+
+/** No text from outside moves the cursor of a terminal. */
+function printable(line: string): string {
+  return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+}
+
+/** Whoever reads may have had enough, as `head` has. */
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+function asCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return count;
+}

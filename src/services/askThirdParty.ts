@@ -1,0 +1,67 @@
+import type { Logger } from 'pino';
+import { ApiError } from '../domain/errors.ts';
+
+/** How long (ms) third parties have for one request, whatever becomes of it. */
+const PATIENCE = 8000;
+
+/** Who asks, for the log. The incident id is what a caller is told of a failure. */
+export type Asking = { service: string; method: string; incidentId: string; log: Logger };
+
+/**
+ * Asks third parties, and answers in time even when the signal is ignored. Throws GatewayTimeout when they were too slow, BadGateway
+ * when they failed; an ApiError that says more is let through. What a third party said is neither shown nor logged: it may hold
+ * a secret.
+ */
+export async function askThirdParty<T>(
+  ask: (signal: AbortSignal) => Promise<T>,
+  { log, incidentId, ...about }: Asking,
+  patience = PATIENCE,
+): Promise<T> {
+  const asking = new AbortController();
+  const { signal } = asking;
+  const tooSlow = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  );
+  const timer = setTimeout(() => asking.abort(), patience);
+  try {
+    return await Promise.race([ask(signal), tooSlow]);
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    const isLate = signal.aborted;
+    log.warn(
+      { incidentId, ...about, ...(!isLate && { failure: shownFailure(error) }) },
+      `a third party ${isLate ? 'did not answer in time' : 'failed'}`,
+    );
+    throw new ApiError(
+      isLate ? 'GatewayTimeout' : 'BadGateway',
+      `${about.service} ${isLate ? 'did not answer in time' : 'failed'}: nothing was given, try again; the incident id in this service's log is ${incidentId}`,
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Names and numbers of an error, and none of its texts. */
+function shownFailure(error: unknown): object {
+  if (!(error instanceof Error)) return { name: typeof error };
+  const of = error as Error & {
+    code?: unknown;
+    status?: unknown;
+    statusCode?: unknown;
+    $metadata?: { httpStatusCode?: unknown };
+    response?: { status?: unknown };
+  };
+  const status = of.status ?? of.statusCode ?? of.$metadata?.httpStatusCode ?? of.response?.status;
+  const { cause } = error;
+  return {
+    name: asName(error.name),
+    ...(of.code !== undefined && { code: asName(of.code) }),
+    ...(typeof status === 'number' && { status }),
+    ...(cause instanceof Error && { cause: shownFailure(cause) }),
+  };
+}
+
+function asName(value: unknown): string {
+  const text = String(value);
+  return /^[A-Za-z][A-Za-z0-9_.]{0,47}$|^\d{1,6}$/.test(text) ? text : '(not shown)';
+}

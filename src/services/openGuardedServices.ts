@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { type Endpoint, type EndpointReply, type EndpointRequest, scopeParamsOf } from '../api/endpoint.ts';
+import { ApiError } from '../domain/errors.ts';
+import type { Job } from '../jobs.ts';
+import { askThirdParty } from './askThirdParty.ts';
+import type { GuardedEndpoint, GuardedJob, GuardedService } from './guardedService.ts';
+import type { RecordCredentials } from './recordCredentials.ts';
+
+/** A job has as long (ms) as its whole list may take. */
+const JOB_PATIENCE = 5 * 60_000;
+
+export type GuardedParts = {
+  /** The settings by the name of the variable; a service whose setting is missing is not configured. */
+  settings: Readonly<Record<string, unknown>>;
+  /** Undefined: nothing is recorded. */
+  recordCredentials: RecordCredentials | undefined;
+  log: Logger;
+};
+
+/**
+ * The endpoints and the jobs of guarded services. What all services have in common is here: one that is not configured says
+ * what to set, its client is made once, third parties are asked with bounded patience, and no credentials leave unrecorded.
+ */
+export function openGuardedServices(
+  services: readonly GuardedService[],
+  parts: GuardedParts,
+): { endpoints: Endpoint[]; jobs: Job[] } {
+  const opened = services.map((service) => openGuardedService(service, parts));
+  return {
+    endpoints: opened.flatMap(({ endpoints }) => endpoints),
+    jobs: opened.flatMap(({ jobs }) => jobs),
+  };
+}
+
+function openGuardedService(
+  { name: service, variable, needs, open, endpoints, jobs = [] }: GuardedService,
+  { settings, recordCredentials, log }: GuardedParts,
+): { endpoints: Endpoint[]; jobs: Job[] } {
+  const isConfigured = settings[variable] !== undefined;
+  let opening: Promise<unknown> | undefined;
+
+  function client(): Promise<unknown> {
+    return (opening ??= (async () => open(settings[variable]))().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    }));
+  }
+
+  async function answer(
+    endpoint: GuardedEndpoint<unknown>,
+    request: EndpointRequest,
+  ): Promise<EndpointReply> {
+    if (!isConfigured)
+      throw new ApiError(
+        'ResourceNotFound',
+        `${service} is not configured here: an administrator must set ${variable} to ${needs}`,
+      );
+    const asking = { service, method: endpoint.name, incidentId: request.requestId, log };
+    if ('tell' in endpoint) {
+      const { tell } = endpoint;
+      return {
+        body: await askThirdParty(async (signal) => tell(await client(), { ...request, signal }), asking),
+      };
+    }
+    const { give } = endpoint;
+    const given = await askThirdParty(async (signal) => give(await client(), { ...request, signal }), asking);
+    // Whoever lost the right meanwhile is given nothing.
+    await request.authorize(scopeParamsOf(endpoint, request));
+    await recordCredentials?.(service, given, request);
+    return { body: given.body };
+  }
+
+  function asJob({ name, every, run }: GuardedJob<unknown>): Job {
+    return {
+      name,
+      every,
+      run: (stopping) =>
+        askThirdParty(
+          async (late) =>
+            run(await client(), { now: new Date(), signal: AbortSignal.any([stopping, late]), log }),
+          { service, method: name, incidentId: randomUUID(), log },
+          JOB_PATIENCE,
+        ),
+    };
+  }
+
+  return {
+    endpoints: endpoints.map((endpoint) => ({
+      ...endpoint,
+      handle: (request: EndpointRequest) => answer(endpoint, request),
+    })),
+    jobs: isConfigured ? jobs.map(asJob) : [],
+  };
+}

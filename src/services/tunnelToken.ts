@@ -1,0 +1,24 @@
+import type { EndpointRequest } from '../api/endpoint.ts';
+import { expiryFor } from './expiryFor.ts';
+import { jwtTime, signJwt } from './signJwt.ts';
+
+const MINUTE = 60_000;
+const LIFETIME = 96 * 60 * MINUTE;
+/** For clocks that are behind ours. */
+const SKEW = 15 * MINUTE;
+
+/** A token with which the caller may open one tunnel of an audience: its claims are those that both tunnels' proxies expect. */
+export async function tunnelToken(
+  { tid, aud, secret }: { tid: string; aud: string; secret: string },
+  request: Pick<EndpointRequest, 'caller' | 'now'>,
+): Promise<{ token: string; expires: Date }> {
+  const { caller, now } = request;
+  const expires = expiryFor(request, LIFETIME);
+  const times = {
+    iat: jwtTime(now),
+    exp: jwtTime(expires),
+    nbf: jwtTime(new Date(now.getTime() - SKEW)),
+  };
+  const token = await signJwt({ tid, sub: caller.clientId, ...times, iss: 'taskcluster-auth', aud }, secret);
+  return { token, expires };
+}

@@ -1,0 +1,12 @@
+import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.ts';
+import type { Recorded } from '../../src/event.ts';
+import type { TestService } from '../startService.ts';
+
+/** What a service recorded of the credentials that it gave, oldest first. */
+export async function issued(
+  { service }: Pick<TestService, 'service'>,
+  name: string,
+): Promise<Recorded<CredentialsIssued>[]> {
+  const { events } = await service.eventStore.read(`credentials-${name}`);
+  return events as Recorded<CredentialsIssued>[];
+}

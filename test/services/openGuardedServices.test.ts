@@ -1,0 +1,263 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import pino from 'pino';
+import { makeServe } from '../../src/api/serve.ts';
+import { ApiError } from '../../src/domain/errors.ts';
+import { byLevel, LEVEL } from '../../src/services/byLevel.ts';
+import type { GuardedService } from '../../src/services/guardedService.ts';
+import { openGuardedServices } from '../../src/services/openGuardedServices.ts';
+import { makeRecordCredentials } from '../../src/services/recordCredentials.ts';
+import { sharedStores } from '../sharedStores.ts';
+import { signedFetch } from '../signed.ts';
+import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+import { issued } from './issued.ts';
+
+const secret = 'canary-setting-0123456789';
+const given = 'canary-credentials-0123456789';
+const expires = new Date('2040-01-01T00:00:00Z');
+
+type Tiny = { answer(): Promise<unknown> };
+let answer: () => Promise<unknown>;
+let opened: number;
+
+/** A guarded service that does what a test says. */
+const tiny: GuardedService<{ secret: string }, Tiny> = {
+  name: 'tiny',
+  variable: 'TINY',
+  needs: '{secret}',
+  settingSchema: { type: 'object' },
+  schemas: {},
+  async open() {
+    opened += 1;
+    if (opened === 1) throw new Error(secret);
+    return { answer: () => answer() };
+  },
+  endpoints: [
+    {
+      name: 'tinyToken',
+      dialects: ['older', 'current'],
+      method: 'get',
+      route: '/tiny/<level>/<path>',
+      takesRest: true,
+      patterns: { level: LEVEL, path: /^[^]*$/ },
+      title: 'Tiny',
+      description: 'Tiny.',
+      category: 'Tiny',
+      stability: 'experimental',
+      ...byLevel('tiny:<level>:<path>'),
+      async give(client, { params: { level, path } }) {
+        await client.answer();
+        return { body: { given }, target: path!, level: level!, expires };
+      },
+    },
+    {
+      name: 'tinyList',
+      dialects: ['current'],
+      method: 'get',
+      route: '/tiny',
+      title: 'Tiny',
+      description: 'Tiny.',
+      category: 'Tiny',
+      stability: 'experimental',
+      scopes: 'tiny:list',
+      tell: async (client) => ({ list: await client.answer() }),
+    },
+  ],
+  jobs: [
+    {
+      name: 'tiny-job',
+      every: 60_000,
+      async run(client) {
+        await client.answer();
+        return 7;
+      },
+    },
+  ],
+};
+
+let service: TestService;
+let reader: Credentials;
+let writer: Credentials;
+const servers: Server[] = [];
+const lines: string[] = [];
+const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+
+/** Serves the tiny service with what a whole service has, and answers how to ask it. */
+async function serveTiny(settings: Record<string, unknown>, recorded = true) {
+  const parts = service.service;
+  const recordCredentials = recorded ? makeRecordCredentials({ ...parts, log }) : undefined;
+  const { endpoints, jobs } = openGuardedServices([tiny], { settings, recordCredentials, log });
+  const options = { readAccess: undefined, trustProxy: () => false, maxBodyBytes: 1000, checkReplies: true };
+  const serve = makeServe({ ...parts, ...options, endpoints, log });
+  const server = createServer((request, response) => void (serve(request, response) || response.end()));
+  servers.push(server.listen(0, '127.0.0.1'));
+  await once(server, 'listening');
+  const rootUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    jobs,
+    get: (path: string, credentials: Credentials, prefix = '/api/auth/v1') =>
+      signedFetch(rootUrl + prefix + path, credentials),
+  };
+}
+
+beforeAll(async () => {
+  service = await startService();
+  const client = async (clientId: string, scopes: string[]): Promise<Credentials> => {
+    const settings = { description: '', expires: minutesFromNow(60), scopes };
+    const { accessToken } = await service.current()['createClient']!(clientId, settings);
+    return { clientId, accessToken };
+  };
+  reader = await client('tiny/reader', ['tiny:read-only:a/b c*']);
+  writer = await client('tiny/writer', ['tiny:read-write:*', 'tiny:list']);
+});
+beforeEach(() => {
+  answer = async () => ['an answer'];
+  opened = 1;
+});
+afterAll(async () => {
+  for (const server of servers) server.close();
+  await service.remove();
+});
+
+describe('a guarded service', () => {
+  test('that is not configured says what an administrator must set, to those who have the scopes', async () => {
+    const { get, jobs } = await serveTiny({});
+    const refused = await get('/tiny/read-only/x', reader);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'InsufficientScopes' } });
+    const { status, body } = await get('/tiny/read-only/x', writer);
+    expect({ status, code: body.code }).toEqual({ status: 404, code: 'ResourceNotFound' });
+    expect(body['message']).toContain('an administrator must set TINY to {secret}');
+    expect([opened, jobs]).toEqual([1, []]);
+  });
+
+  test('gives credentials, and records for whom and what, without a secret', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = (await issued(service, 'tiny')).length;
+    expect(await get('/tiny/read-only/a/b%20c/d', reader)).toEqual({ status: 200, body: { given } });
+    const [event, ...others] = (await issued(service, 'tiny')).slice(before);
+    expect(others).toEqual([]);
+    expect(event!.data).toEqual({
+      service: 'tiny',
+      target: 'a/b c/d',
+      level: 'read-only',
+      expires: expires.toJSON(),
+    });
+    const requestId = /^[0-9a-f-]{36}$/;
+    expect(event!.metadata).toMatchObject({ actor: 'tiny/reader', sourceIp: '127.0.0.1' });
+    expect(event!.metadata.requestId).toMatch(requestId);
+    expect(JSON.stringify(event)).not.toContain('canary');
+  });
+
+  test('takes the rest of a path with slashes as they are or percent-encoded, also an empty one, in both dialects', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    for (const prefix of ['/v1', '/api/auth/v1']) {
+      for (const path of ['a%2Fb', 'a/b', '', '/a', 'a//b/'])
+        expect((await get(`/tiny/read-write/${path}`, writer, prefix)).status).toBe(200);
+      const targets = (await issued(service, 'tiny')).slice(-5).map(({ data }) => data.target);
+      expect(targets).toEqual(['a/b', 'a/b', '', '/a', 'a//b/']);
+    }
+  });
+
+  test('lets those read who may write, and not the other way', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    for (const prefix of ['/v1', '/api/auth/v1']) {
+      expect((await get('/tiny/read-only/x', writer, prefix)).status).toBe(200);
+      expect((await get('/tiny/read-write/a/b%20c', reader, prefix)).status).toBe(403);
+      expect((await get('/tiny/read-more/x', writer, prefix)).body.code).toBe('InvalidRequestArguments');
+    }
+  });
+
+  test('records nothing of what is no credential', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = await service.service.eventStore.head();
+    expect(await get('/tiny', writer)).toEqual({ status: 200, body: { list: ['an answer'] } });
+    expect(await service.service.eventStore.head()).toBe(before);
+  });
+
+  test('is opened once, and again when that failed', async () => {
+    opened = 0;
+    const { get } = await serveTiny({ TINY: { secret } });
+    const failed = await get('/tiny', writer);
+    expect(failed.body.code).toBe('BadGateway');
+    for (let i = 0; i < 3; i += 1) expect((await get('/tiny', writer)).status).toBe(200);
+    expect(opened).toBe(2);
+  });
+
+  test('that fails gives and records nothing, and is told of with an incident id and without its words', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = await service.service.eventStore.head();
+    answer = () => Promise.reject(new Error(`the third party says ${secret} ${given}`));
+    const { status, body } = await get('/tiny/read-only/x', writer);
+    expect(status).toBe(502);
+    const [incident] = /[0-9a-f-]{36}/.exec(body['message']!)!;
+    expect(lines.filter((line) => line.includes(incident) && line.includes('"service":"tiny"'))).toHaveLength(
+      1,
+    );
+    answer = () => Promise.reject(new ApiError('ResourceNotFound', 'there is no such thing'));
+    expect((await get('/tiny/read-only/x', writer)).body.code).toBe('ResourceNotFound');
+    expect(await service.service.eventStore.head()).toBe(before);
+    expect(JSON.stringify(body) + lines.join('')).not.toContain('canary');
+  });
+
+  test('gives and records nothing where the caller was disabled while a third party was asked', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = await issued(service, 'tiny');
+    answer = () => service.current()['disableClient']!('tiny/reader');
+    const { status, body } = await get('/tiny/read-only/a/b%20c', reader);
+    expect({ status, given: body['given'] }).toEqual({ status: 401, given: undefined });
+    expect(await issued(service, 'tiny')).toEqual(before);
+    await service.current()['enableClient']!('tiny/reader');
+  });
+
+  test('records nothing where that is switched off', async () => {
+    const { get } = await serveTiny({ TINY: { secret } }, false);
+    const before = await service.service.eventStore.head();
+    expect((await get('/tiny/read-only/x', writer)).status).toBe(200);
+    expect(await service.service.eventStore.head()).toBe(before);
+  });
+
+  test('does its jobs, whose failures are told of without their words', async () => {
+    const { jobs } = await serveTiny({ TINY: { secret } });
+    const { signal } = new AbortController();
+    expect(await jobs[0]!.run(signal)).toBe(7);
+    answer = () => Promise.reject(new Error(secret));
+    await expect(jobs[0]!.run(signal)).rejects.toThrow(/^tiny failed/);
+    expect(lines.join('')).not.toContain('canary');
+  });
+});
+
+describe('credentials', () => {
+  const STATSUM = JSON.stringify({ secret, baseUrl: 'https://statsum.example.com' });
+  const ask = ({ rootUrl }: { rootUrl: string }) => signedFetch(`${rootUrl}/v1/statsum/p/token`, ROOT);
+
+  test('are not given when they cannot be recorded', async () => {
+    const node = await sharedStores().startNode({ STATSUM });
+    node.link.isLogCut = true;
+    const { status, body } = await ask(node);
+    expect({ status, token: body['token'] }).toEqual({ status: 503, token: undefined });
+    expect(body['message']).toContain('cannot be written to');
+    node.link.isLogCut = false;
+    await node.stop();
+  });
+
+  test('are given unrecorded with RECORD_CREDENTIALS=false', async () => {
+    const node = await sharedStores().startNode({ STATSUM, RECORD_CREDENTIALS: 'false' });
+    expect((await ask(node)).status).toBe(200);
+    expect(await issued(node, 'statsum')).toEqual([]);
+    await node.stop();
+  });
+
+  test('that were recorded stop neither the node nor others, and are there after a restart', async () => {
+    const stores = sharedStores();
+    const [one, other] = [await stores.startNode({ STATSUM }), await stores.startNode({ STATSUM })];
+    for (const node of [one, other, one]) expect((await ask(node)).status).toBe(200);
+    expect((await issued(one, 'statsum')).map(({ revision }) => revision)).toEqual([0, 1, 2]);
+    await one.stop();
+    await other.stop();
+    const again = await stores.startNode({ STATSUM });
+    expect((await ask(again)).status).toBe(200);
+    await again.stop();
+  });
+});
