@@ -67,31 +67,3 @@ function someAtATime(destination: { write(lines: string): unknown }) {
     flushSync,
   };
 }
-
-/** What is logged of a request. Each field is known to hold no secret. */
-export type RequestLine = {
-  requestId: string;
-  method: string;
-  clientId: string | undefined;
-  status: number;
-  durationMs: number;
-};
-
-/**
- * Writes a line for each request, as `log.info(line, 'request')` would. It is made here, as there is nothing to look for in
- * it: what pino does for any line takes as long as judging a signature.
- */
-export function requestLog(log: Logger): (line: RequestLine) => void {
-  const destination = (log as unknown as Record<symbol, { write(line: string): void }>)[
-    pino.symbols.streamSym
-  ]!;
-  const time = timeField();
-  const { pid } = process;
-  return ({ requestId, method, clientId, status, durationMs }) => {
-    if (!log.isLevelEnabled('info')) return;
-    const who = clientId === undefined ? '' : `"clientId":${JSON.stringify(clientId)},`;
-    destination.write(
-      `{"level":"info"${time()},"pid":${pid},"requestId":"${requestId}","method":"${method}",${who}"status":${status},"durationMs":${durationMs},"msg":"request"}\n`,
-    );
-  };
-}

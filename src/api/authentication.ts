@@ -98,7 +98,7 @@ function shown(verdict: Verdict): EndpointReply {
   const end = hash === undefined ? '' : `,"hash":${JSON.stringify(hash)}`;
   // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
   const text = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":${scopesText(scopes)},"expires":"${expires}"${end}}`;
-  return { ascii: text };
+  return { ascii: text, isRoutine: true };
 }
 
 async function testReply(request: EndpointRequest, scopes: string[], required: string[]) {

@@ -94,6 +94,8 @@ export type EndpointReply = {
   /** A body that is JSON text already, of ASCII characters only. */
   ascii?: string;
   pieces?: AsyncIterable<string>;
+  /** One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`. */
+  isRoutine?: boolean;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

@@ -24,7 +24,6 @@ import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
-import { requestLog } from '../logger.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -61,7 +60,6 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
-  const logRequest = requestLog(log);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
@@ -86,8 +84,10 @@ export function makeServe(parts: ServeParts): Serve {
       shownPayload: () => ({}),
     };
     let status = 200;
+    let isRoutine = false;
     try {
       const reply = await respond({ match, search, http, seen });
+      isRoutine = reply.isRoutine === true;
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii);
       else if (reply.body !== undefined) sendJson(response, status, reply.body);
@@ -100,9 +100,10 @@ export function makeServe(parts: ServeParts): Serve {
       const isGone = http.request.destroyed && !http.request.complete;
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
+    if (isRoutine && !log.isLevelEnabled('debug')) return;
     const { requestId, name: method, clientId, started } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    logRequest({ requestId, method, clientId, status, durationMs });
+    log[isRoutine ? 'debug' : 'info']({ requestId, method, clientId, status, durationMs }, 'request');
   }
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import hawk from 'hawk';
+import pino from 'pino';
 import taskcluster from 'taskcluster-client';
 import { rawRequest, type RawReply } from '../rawRequest.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
@@ -34,6 +35,25 @@ const header = (options: object = {}): string =>
   hawk.client.header(url, 'GET', { credentials: credentialsOf(client), ...options }).header;
 const ask = (authorization: string, options: Parameters<typeof rawRequest>[1] = {}): Promise<RawReply> =>
   rawRequest(url, { ...options, headers: { authorization, ...options.headers } });
+
+test("good signatures of other services' requests are logged at level debug only, refused ones at info", async () => {
+  const judge = (authorization: string): Promise<{ status: string }> =>
+    service.current(null)['authenticateHawk']!({
+      method: 'get',
+      resource: '/api/auth/v1/scopes/current',
+      host: '127.0.0.1',
+      port: service.port,
+      authorization,
+    });
+  const levelOf = (): string | undefined =>
+    /"level":(\d+)[^\n]*"authenticateHawk"[^\n]*\n$/.exec(service.logged())?.[1];
+  expect(await judge(header())).toMatchObject({ status: 'auth-success' });
+  expect(levelOf()).toBe(String(pino.levels.values['debug']));
+  expect(await judge(header({ nonce: 'other' }).replace('other', 'another'))).toMatchObject({
+    status: 'auth-failed',
+  });
+  expect(levelOf()).toBe(String(pino.levels.values['info']));
+});
 
 function expectRefused(reply: RawReply, message: RegExp = /./): void {
   expect({ status: reply.status, code: reply.body.code }).toEqual({
