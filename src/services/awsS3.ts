@@ -105,10 +105,8 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
         format: /^iam-role-compat$/,
       },
       title: 'Get Temporary Read/Write Credentials S3',
-      description: `Credentials for the objects of a bucket whose keys begin with a prefix, which may be empty and may not begin
-with a slash. \`level\` is \`read-only\` (get objects, list them) or \`read-write\` (also put and delete them). They last an hour, or
-until the caller's own end, but 15 minutes at least. With \`format=iam-role-compat\` the reply has the form in which an EC2 instance
-is told the credentials of its role.`,
+      description:
+        "Credentials for the objects whose keys begin with a prefix, to get and list them (`read-only`) or also to put and delete them (`read-write`), for an hour or until the caller's own end, but 15 minutes at least. With `format=iam-role-compat` they come in the form in which an EC2 instance is told those of its role.",
       category: 'AWS Credentials',
       stability: 'stable',
       ...byLevel('auth:aws-s3:<level>:<bucket>/<prefix>'),
