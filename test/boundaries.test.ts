@@ -32,6 +32,7 @@ describe('boundaries', () => {
   });
 
   test('each driver is imported in one file only', () => {
+    expect(importersOf(/^@aws-sdk\//)).toEqual(['src/services/awsS3.ts']);
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
     expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);

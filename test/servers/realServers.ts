@@ -28,10 +28,11 @@ const scripts = join(
 const children = new Set<ChildProcess>();
 process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-/** Whether `scripts/ferretdb install` and `scripts/kafka install` have been run. */
+/** Whether `scripts/ferretdb install` and so on have been run. */
 export const isInstalled = {
   ferretdb: existsSync(join(cache, 'ferretdb-1.24.0')),
   kafka: existsSync(join(cache, 'kafka-4.1.0')),
+  moto: existsSync(join(cache, 'moto-5.2.5')),
 };
 
 /** FerretDB, which speaks MongoDB's protocol. */
@@ -48,6 +49,12 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
     writeFileSync(join(directory, 'more.properties'), lines.join(''));
     return ['kafka', 'run', directory, String(port), String(controller)];
   });
+}
+
+/** moto, which stands in for AWS; it forgets everything when it stops. */
+export async function startMoto(): Promise<RealServer> {
+  const port = await freePort();
+  return startServer(port, (directory) => ['moto', 'run', directory, String(port)]);
 }
 
 async function startServer(port: number, argsIn: (directory: string) => string[]): Promise<RealServer> {
