@@ -1,7 +1,15 @@
+import { azureContainers } from './azureContainers.ts';
+import { azureTables } from './azureTables.ts';
 import type { GuardedService } from './guardedService.ts';
 import { statsum } from './statsum.ts';
 import { webhooktunnel } from './webhooktunnel.ts';
 import { websocktunnel } from './websocktunnel.ts';
 
 /** Every guarded service there is. */
-export const guardedServices: readonly GuardedService[] = [statsum, webhooktunnel, websocktunnel];
+export const guardedServices: readonly GuardedService[] = [
+  azureContainers,
+  azureTables,
+  statsum,
+  webhooktunnel,
+  websocktunnel,
+];
