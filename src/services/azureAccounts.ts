@@ -9,12 +9,12 @@ const MINUTE = 60_000;
 /** How a storage account of Azure may be named. */
 export const ACCOUNT = /^[a-z0-9]{3,24}$/;
 
-const key: Schema = {
+const keyText: Schema = {
   ...text,
   pattern: '^([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
 };
-const endpoint: Schema = { ...text, format: 'uri', pattern: '^https?://[^?#@]+$' };
-const account = object({ key, blobEndpoint: endpoint, tableEndpoint: endpoint }, [
+const address: Schema = { ...text, format: 'uri', pattern: '^https?://[^?#@]+$' };
+const withAddresses = object({ key: keyText, blobEndpoint: address, tableEndpoint: address }, [
   'blobEndpoint',
   'tableEndpoint',
 ]);
@@ -30,9 +30,10 @@ export const azureAccountsSetting = {
   needs:
     '{account: key} of storage accounts, or {account: {key, blobEndpoint, tableEndpoint}} where these are not those of the public cloud',
   settingSchema: {
-    propertyNames: { pattern: ACCOUNT.source },
-    additionalProperties: { ...account, ...key, type: ['string', 'object'] },
     type: 'object',
+    propertyNames: { pattern: ACCOUNT.source },
+    // Both forms in one: a refusal then speaks of the form that was meant.
+    additionalProperties: { ...withAddresses, ...keyText, type: ['string', 'object'] },
   },
 };
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { azureContainers } from '../../src/services/azureContainers.ts';
+import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
 import { type StorageDouble, startStorageDouble } from './storageDouble.ts';
@@ -173,4 +175,18 @@ describe('azureContainers', () => {
     const caller = service.current(await client('other', ['auth:azure-container:list-containers:other']));
     await expect(caller['azureContainers']!('doubled')).rejects.toMatchObject({ code: 'InsufficientScopes' });
   });
+});
+
+test.each([
+  ['azureContainers', {}],
+  ['azureContainerSAS', { container: 'some-container', level: 'read-write' }],
+])('%s gives up when there is no more time', async (method, params) => {
+  const accounts = await azureContainers.open({ doubled: { key, blobEndpoint: double.endpoint } });
+  const endpoint = azureContainers.endpoints.find(({ name }) => name === method)!;
+  const late = new AbortController();
+  double.answer = () => late.abort();
+  const asked = { params: { account: 'doubled', ...params }, query: {}, signal: late.signal };
+  const request = asked as unknown as GuardedRequest;
+  const asking = 'tell' in endpoint ? endpoint.tell(accounts, request) : endpoint.give(accounts, request);
+  await expect(asking).rejects.toThrow(/abort/);
 });

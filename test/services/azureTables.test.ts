@@ -180,17 +180,20 @@ describe('azureTables', () => {
     const asking = service.older()['azureTables']!('doubled', { continuationToken: '../x' });
     await expect(asking).rejects.toMatchObject({ code: 'InvalidRequestArguments' });
   });
+});
 
-  test('gives up when there is no more time', async () => {
-    const setting = { doubled: { key, tableEndpoint: double.endpoint } };
-    const accounts = await azureTables.open(setting);
-    const endpoint = azureTables.endpoints.find(({ name }) => name === 'azureTables')!;
-    if (!('tell' in endpoint)) throw new Error('it tells');
-    const late = new AbortController();
-    double.answer = () => late.abort();
-    const request = { params: { account: 'doubled' }, query: {}, signal: late.signal };
-    await expect(endpoint.tell(accounts, request as unknown as GuardedRequest)).rejects.toThrow(/abort/);
-  });
+test.each([
+  ['azureTables', {}],
+  ['azureTableSAS', { table: 'someTable', level: 'read-write' }],
+])('%s gives up when there is no more time', async (method, params) => {
+  const accounts = await azureTables.open({ doubled: { key, tableEndpoint: double.endpoint } });
+  const endpoint = azureTables.endpoints.find(({ name }) => name === method)!;
+  const late = new AbortController();
+  double.answer = () => late.abort();
+  const asked = { params: { account: 'doubled', ...params }, query: {}, signal: late.signal };
+  const request = asked as unknown as GuardedRequest;
+  const asking = 'tell' in endpoint ? endpoint.tell(accounts, request) : endpoint.give(accounts, request);
+  await expect(asking).rejects.toThrow(/abort/);
 });
 
 describe('AZURE_ACCOUNTS', () => {
