@@ -28,8 +28,9 @@ const scripts = join(
 const children = new Set<ChildProcess>();
 process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-/** Whether `scripts/ferretdb install` and so on have been run. */
+/** Whether `scripts/<name> install` has been run. */
 export const isInstalled = {
+  azurite: existsSync(join(cache, 'azurite-3.35.0')),
   ferretdb: existsSync(join(cache, 'ferretdb-1.24.0')),
   kafka: existsSync(join(cache, 'kafka-4.1.0')),
   moto: existsSync(join(cache, 'moto-5.2.5')),
@@ -55,6 +56,24 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
 export async function startMoto(): Promise<RealServer> {
   const port = await freePort();
   return startServer(port, (directory) => ['moto', 'run', directory, String(port)]);
+}
+
+/** Azurite, which speaks the protocols of Azure's storage, with accounts by their keys. */
+export async function startAzurite(
+  accounts: Record<string, string>,
+): Promise<RealServer & { blobEndpoint(account: string): string; tableEndpoint(account: string): string }> {
+  const [blobs, tables] = [await freePort(), await freePort()];
+  // It starts the one of tables last.
+  const server = await startServer(tables, (directory) => {
+    const lines = Object.entries(accounts).map(([name, key]) => `${name}:${key}`);
+    writeFileSync(join(directory, 'accounts'), lines.join(';'));
+    return ['azurite', 'run', directory, String(blobs), String(tables)];
+  });
+  return {
+    ...server,
+    blobEndpoint: (account) => `http://127.0.0.1:${blobs}/${account}`,
+    tableEndpoint: (account) => `http://127.0.0.1:${tables}/${account}`,
+  };
 }
 
 async function startServer(port: number, argsIn: (directory: string) => string[]): Promise<RealServer> {

@@ -1,0 +1,124 @@
+import type { TableSasPermissions, TableSasSignatureValues, TableServiceClient } from '@azure/data-tables';
+import { continuationToken, object, text } from '../../schemas/v1/parts.ts';
+import {
+  ACCOUNT,
+  accountIn,
+  type AzureAccountsSetting,
+  azureAccountsSetting,
+  firstPage,
+  openAccounts,
+  sasGiven,
+  sasResponse,
+  sasTimes,
+  untilCreated,
+} from './azureAccounts.ts';
+import { byLevel, LEVEL } from './byLevel.ts';
+import type { GuardedService } from './guardedService.ts';
+
+type Tables = {
+  client: TableServiceClient;
+  sign(table: string, values: TableSasSignatureValues): string;
+};
+
+/** How a table may be named; `tables` is Azure's own. */
+const TABLE = /^(?![Tt][Aa][Bb][Ll][Ee][Ss]$)[A-Za-z][A-Za-z0-9]{2,62}$/;
+/** The next table's name, or the form that Azure itself gives it, such as `1!12!bmV4dAEwMWQ3`. */
+const CONTINUATION_TOKEN = /^([A-Za-z][A-Za-z0-9]{2,62}|\d+!\d+![A-Za-z0-9+/=_-]+)$/;
+
+const READ_ONLY: TableSasPermissions = { query: true };
+const READ_WRITE: TableSasPermissions = { query: true, add: true, update: true, delete: true };
+
+/** The tables of Azure's storage accounts: what there is, and shared access signatures of one table. */
+export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<string, Tables>> = {
+  name: 'azure-tables',
+  ...azureAccountsSetting,
+  schemas: {
+    'azure-account-list-response': {
+      title: 'The names of accounts',
+      ...object({ accounts: { type: 'array', uniqueItems: true, items: text } }),
+    },
+    'azure-table-list-response': {
+      title: 'A page of the names of tables',
+      ...object({ tables: { type: 'array', uniqueItems: true, items: text }, continuationToken }, [
+        'continuationToken',
+      ]),
+    },
+    'azure-table-access-response': { title: 'A shared access signature of a table', ...sasResponse },
+  },
+  async open(setting) {
+    const { AzureNamedKeyCredential, generateTableSas, TableServiceClient } =
+      await import('@azure/data-tables');
+    return openAccounts(setting, 'table', ({ name, key, endpoint }) => {
+      const credential = new AzureNamedKeyCredential(name, key);
+      const isPlain = endpoint.startsWith('http:');
+      return {
+        client: new TableServiceClient(endpoint, credential, {
+          allowInsecureConnection: isPlain,
+          retryOptions: { maxRetries: 1, retryDelayInMs: 200 },
+        }),
+        sign: (table, values) =>
+          generateTableSas(table, credential, { ...values, ...(!isPlain && { protocol: 'https' }) }),
+      };
+    });
+  },
+  endpoints: [
+    {
+      name: 'azureAccounts',
+      dialects: ['older', 'current'],
+      method: 'get',
+      route: '/azure/accounts',
+      title: 'List Accounts Managed by Auth',
+      description: 'The names of all storage accounts whose tables and containers access can be given to.',
+      category: 'Azure Credentials',
+      stability: 'deprecated',
+      scopes: 'auth:azure-table:list-accounts',
+      output: 'azure-account-list-response',
+      tell: async (accounts) => ({ accounts: [...accounts.keys()].sort() }),
+    },
+    {
+      name: 'azureTables',
+      dialects: ['older', 'current'],
+      method: 'get',
+      route: '/azure/<account>/tables',
+      query: ['continuationToken'],
+      patterns: { account: ACCOUNT, continuationToken: CONTINUATION_TOKEN },
+      title: 'List Tables in an Account Managed by Auth',
+      description:
+        'The names of the tables of an account, a page at a time: where there are more, the reply has a `continuationToken` with which to ask for the next page.',
+      category: 'Azure Credentials',
+      stability: 'deprecated',
+      scopes: 'auth:azure-table:list-tables:<account>',
+      output: 'azure-table-list-response',
+      async tell(accounts, { params, query, signal }) {
+        const { client } = accountIn(accounts, params['account']!);
+        const page = await firstPage(client.listTables({ abortSignal: signal }).byPage(query));
+        const { continuationToken: next } = page;
+        return { tables: page.map(({ name }) => name), ...(next && { continuationToken: next }) };
+      },
+    },
+    {
+      name: 'azureTableSAS',
+      dialects: ['older', 'current'],
+      method: 'get',
+      route: '/azure/<account>/table/<table>/<level>',
+      patterns: { account: ACCOUNT, table: TABLE, level: LEVEL },
+      title: 'Get Shared-Access-Signature for Azure Table',
+      description:
+        'A signature that gives access to a table for 25 minutes: `read-only`, or `read-write`, for which the table is created if there is none.',
+      category: 'Azure Credentials',
+      stability: 'deprecated',
+      ...byLevel('auth:azure-table:<level>:<account>/<table>'),
+      output: 'azure-table-access-response',
+      async give(accounts, request) {
+        const { account, table, level } = request.params as Record<'account' | 'table' | 'level', string>;
+        const { client, sign } = accountIn(accounts, account);
+        const isReadWrite = level === 'read-write';
+        if (isReadWrite)
+          await untilCreated(client.createTable(table, { abortSignal: request.signal }), `table ${table}`);
+        const times = sasTimes(request);
+        const sas = sign(table, { ...times, permissions: isReadWrite ? READ_WRITE : READ_ONLY });
+        return sasGiven(sas, { target: `${account}/${table}`, level, expires: times.expiresOn });
+      },
+    },
+  ],
+};
