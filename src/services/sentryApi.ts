@@ -153,7 +153,7 @@ function unless(status: number): (error: unknown) => undefined {
 
 function tooManyRequests(headers: Headers): ApiError {
   const retryAfter = secondsToWait(headers);
-  return new ApiError('TooManyRequests', `Sentry is asked too often: try again in ${retryAfter} seconds`, {
+  return new ApiError('TooManyRequests', `Sentry is asked too often: try again in ${retryAfter} s`, {
     retryAfter,
   });
 }

@@ -5,7 +5,8 @@ import { askThirdParty } from '../../src/services/askThirdParty.ts';
 import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { sentry } from '../../src/services/sentry.ts';
 import { keyExpiry, keyName } from '../../src/services/sentryApi.ts';
-import { minutesFromNow, startService, type TestService } from '../startService.ts';
+import { authorizationFor } from '../signed.ts';
+import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
 import { ORGANIZATION, refuse, type SentryDouble, startSentryDouble, TEAM } from './sentryDouble.ts';
 
@@ -164,18 +165,23 @@ describe('sentryDSN', () => {
   });
 
   test.each([
-    [{ 'retry-after': '17' }, /in 17 seconds/],
-    [{ 'retry-after': new Date(Date.now() + HOURS / 2).toUTCString() }, /in 1[78]\d\d seconds/],
-    [{ 'x-sentry-rate-limit-reset': String(Math.floor(Date.now() / 1000) - 3) }, /in 1 seconds/],
-    [{ 'retry-after': 'canary' }, /in 60 seconds/],
-    [{ 'retry-after': '9'.repeat(30) }, /in 3600 seconds/],
-  ])('is TooManyRequests with when to try again: %#', async (headers, message) => {
+    [{ 'retry-after': '17' }, /^17$/],
+    [{ 'retry-after': new Date(Date.now() + HOURS / 2).toUTCString() }, /^1[78]\d\d$/],
+    [{ 'x-sentry-rate-limit-reset': String(Math.floor(Date.now() / 1000) - 3) }, /^1$/],
+    [{ 'retry-after': 'canary' }, /^60$/],
+    [{ 'retry-after': '9'.repeat(30) }, /^3600$/],
+  ])('is TooManyRequests with when to try again: %#', async (headers, seconds) => {
     double.instead = () => (_, response) => {
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       refuse(response, 429);
     };
-    const refusal = await refusalOf('p');
-    expect(refusal).toMatchObject({ code: 'TooManyRequests', message: expect.stringMatching(message) });
+    const url = `${service.rootUrl}/api/auth/v1/sentry/p/dsn`;
+    const reply = await fetch(url, { headers: { authorization: authorizationFor(url, 'GET', ROOT) } });
+    const retryAfter = reply.headers.get('retry-after')!;
+    expect(retryAfter).toMatch(seconds);
+    const refusal = { code: 'TooManyRequests', message: expect.stringContaining(`in ${retryAfter} s`) };
+    expect(await reply.json()).toMatchObject(refusal);
+    expect(service.logged()).not.toContain('canary');
   });
 
   test('is GatewayTimeout when Sentry is slow, which others that asked later and have time left are not told', async () => {
