@@ -278,7 +278,9 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
     const mongo = await openMongo(url(), 'lost.');
     const readStore = mongoReadStore(mongo);
     await readStore.commit('t', [{ key: 'k', value: {}, position: position(1) }], position(1));
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'performance', 'Date', 'hrtime', 'queueMicrotask'] });
+    jest.useFakeTimers({
+      doNotFake: ['nextTick', 'setImmediate', 'performance', 'Date', 'hrtime', 'queueMicrotask'],
+    });
     try {
       const lost = mongo.reaching(() => new Promise<never>(() => undefined)).catch((error: unknown) => error);
       jest.advanceTimersByTime(8000);
