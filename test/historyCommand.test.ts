@@ -35,7 +35,11 @@ beforeAll(async () => {
   await ask('/roles/team%3Aa', 'PUT', { description: '', scopes: ['a'] });
   await ask('/roles/team%3Ab', 'PUT', { description: '', scopes: ['b'] });
   await ask('/roles/c%20by%20%22me%22', 'PUT', { description: '', scopes: [] });
-  await ask('/clients/one', 'PUT', { description: '', expires: minutesFromNow(60), scopes: [] });
+  await ask('/clients/one', 'PUT', {
+    description: '\u009b2J \u{1f511}',
+    expires: minutesFromNow(60),
+    scopes: [],
+  });
   await ask('/websocktunnel/aud/client', 'GET');
   await ask('/clients/one/disable', 'POST');
   await end(child);
@@ -62,6 +66,7 @@ describe('authledger history', () => {
   test('prints whole events as lines of JSON, without a secret', async () => {
     expect(await eventsOf()).toEqual(await logIn(env));
     const all = (await linesOf('--json')).join('') + (await linesOf()).join('');
+    expect(all).toMatch(/^[\x20-\x7e]*$/);
     for (const hidden of [secret, ROOT.accessToken, 'eyJ']) expect(all).not.toContain(hidden);
   });
 

@@ -194,7 +194,8 @@ export function makeServe(parts: ServeParts): Serve {
       return status;
     }
     if (status === 401) response.setHeader('www-authenticate', 'hawk');
-    if (status === 503) response.setHeader('retry-after', '1');
+    const wait = status === 503 ? 1 : error.details['retryAfter'];
+    if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
     // What of a refused body is not read yet is not worth reading.
     if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;

@@ -38,7 +38,7 @@ function history({ json, ...query }: Options): Promise<void> {
     const { after } = query;
     if (after !== undefined && !isPositionOf(after, eventStore.start))
       wrong('--after must be a position of this log, as this command prints it in the first column');
-    const lines = linesOf(logHistory(eventStore, query), json ? JSON.stringify : told);
+    const lines = linesOf(logHistory(eventStore, query), json ? asciiJson : told);
     await pipeline(Readable.from(lines), process.stdout, { end: false }).catch(unlessGone);
   });
 }
@@ -48,6 +48,14 @@ async function* linesOf(
   shown: (event: Recorded) => string,
 ): AsyncGenerator<string> {
   for await (const event of events) yield `${shown(event)}\n`;
+}
+
+/** No text from outside moves the cursor of a terminal: control characters are not all of those that JSON escapes. */
+function asciiJson(event: Recorded): string {
+  return JSON.stringify(event).replaceAll(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function told(event: Recorded): string {

@@ -19,7 +19,10 @@ export const STATUS_OF = {
 
 export type ErrorCode = keyof typeof STATUS_OF;
 
-/** A refusal with a documented code; its message and details are shown to the caller, so they never hold a secret. */
+/**
+ * A refusal with a documented code; its message and details are shown to the caller, so they never hold a secret. A detail
+ * `retryAfter` (seconds) is also told in the header of that name.
+ */
 export class ApiError extends Error {
   code: ErrorCode;
   details: Record<string, unknown>;

@@ -41,8 +41,8 @@ export async function askThirdParty<T>(
   }
 }
 
-/** Names and numbers of an error, and none of its texts. */
-function shownFailure(error: unknown): object {
+/** Names and numbers of an error, and none of its texts; and of its causes, as far down as is worth reading. */
+function shownFailure(error: unknown, causes = 3): object {
   if (!(error instanceof Error)) return { name: typeof error };
   const of = error as Error & {
     code?: unknown;
@@ -57,11 +57,13 @@ function shownFailure(error: unknown): object {
     name: asName(error.name),
     ...(of.code !== undefined && { code: asName(of.code) }),
     ...(typeof status === 'number' && { status }),
-    ...(cause instanceof Error && { cause: shownFailure(cause) }),
+    ...(cause instanceof Error && causes > 0 && { cause: shownFailure(cause, causes - 1) }),
   };
 }
 
 function asName(value: unknown): string {
-  const text = String(value);
-  return /^[A-Za-z][A-Za-z0-9_.]{0,47}$|^\d{1,6}$/.test(text) ? text : '(not shown)';
+  const isPlain = typeof value === 'string' || typeof value === 'number';
+  return isPlain && /^[A-Za-z][A-Za-z0-9_.]{0,47}$|^\d{1,6}$/.test(String(value))
+    ? String(value)
+    : '(not shown)';
 }

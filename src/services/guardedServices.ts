@@ -2,6 +2,7 @@ import { awsS3 } from './awsS3.ts';
 import { azureContainers } from './azureContainers.ts';
 import { azureTables } from './azureTables.ts';
 import type { GuardedService } from './guardedService.ts';
+import { sentry } from './sentry.ts';
 import { statsum } from './statsum.ts';
 import { webhooktunnel } from './webhooktunnel.ts';
 import { websocktunnel } from './websocktunnel.ts';
@@ -11,6 +12,7 @@ export const guardedServices: readonly GuardedService[] = [
   awsS3,
   azureContainers,
   azureTables,
+  sentry,
   statsum,
   webhooktunnel,
   websocktunnel,

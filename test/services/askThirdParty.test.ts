@@ -62,6 +62,14 @@ describe('asking a third party', () => {
     expect((await asked(() => Promise.reject(secret))).outcome).toMatchObject({ code: 'BadGateway' });
   });
 
+  test('has failed too where the error is its own cause, or has a code that cannot be written', async () => {
+    const error: Error & { code?: unknown } = new Error(secret);
+    Object.assign(error, { cause: error, code: Object.create(null) as object });
+    const { outcome, line } = await asked(() => Promise.reject(error));
+    expect(outcome).toMatchObject({ code: 'BadGateway' });
+    expect(line).toMatchObject({ failure: { name: 'Error', code: '(not shown)', cause: { name: 'Error' } } });
+  });
+
   test('lets an error through that says more', async () => {
     const error = new ApiError('TooManyRequests', 'ask less often');
     expect(await asked(async () => Promise.reject(error))).toEqual({ outcome: error, line: undefined });

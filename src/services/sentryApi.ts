@@ -1,0 +1,207 @@
+import { ApiError } from '../domain/errors.ts';
+
+export type SentrySetting = {
+  organization: string;
+  baseUrl: string;
+  authToken: string;
+  initialTeam: string;
+  keyPrefix: string;
+};
+
+/** A key of a project that this service made, as its name tells. */
+export type ManagedKey = {
+  id: string;
+  isActive: boolean;
+  dsn: { secret: string; public: string };
+  expires: Date;
+};
+
+export type SentryApi = ReturnType<typeof openSentryApi>;
+
+/** Larger answers (bytes, of one page) are given up. */
+const MAX_ANSWER = 4 * 1024 * 1024;
+/** Pages of a list that are read; Sentry gives 100 entries in each. */
+const MAX_PAGES = 100;
+/** How long (seconds) to wait when Sentry does not say it, and at most. */
+const WAIT = 60;
+const MAX_WAIT = 3600;
+
+type Call = {
+  method?: 'POST' | 'DELETE';
+  path: string[];
+  cursor?: string;
+  body?: object;
+  signal: AbortSignal;
+};
+
+/**
+ * What of Sentry's REST API (https://docs.sentry.io/api/) is used for keys of projects. Throws TooManyRequests when Sentry asks to
+ * wait, InputError for a project that it does not take, and an Error with the `status` for any other refusal.
+ */
+export function openSentryApi(setting: SentrySetting) {
+  const { organization, initialTeam, keyPrefix } = setting;
+
+  async function list<T>(
+    path: string[],
+    read: (entries: unknown[]) => T[],
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const found: T[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const { headers, body } = await call(setting, { path, cursor, signal });
+      if (!Array.isArray(body)) throw new TypeError('a list of Sentry is none');
+      found.push(...read(body));
+      cursor = nextCursor(headers.get('link') ?? '');
+      if (cursor === undefined) return found;
+    }
+    throw new RangeError('a list of Sentry has more pages than are read');
+  }
+
+  return {
+    /** The keys of a project that this service made; undefined where there is no such project. */
+    keys(project: string, signal: AbortSignal): Promise<ManagedKey[] | undefined> {
+      const read = (entries: unknown[]) => entries.flatMap((entry) => managedKey(entry, keyPrefix) ?? []);
+      return list(['projects', organization, project, 'keys'], read, signal).catch(unless(404));
+    },
+
+    async createKey(project: string, expires: Date, signal: AbortSignal): Promise<ManagedKey> {
+      const path = ['projects', organization, project, 'keys'];
+      const name = keyName(keyPrefix, expires);
+      const { body } = await call(setting, { method: 'POST', path, body: { name }, signal });
+      const key = managedKey(body, keyPrefix);
+      if (key?.expires.getTime() !== expires.getTime())
+        throw new TypeError('a key that was created at Sentry has another name');
+      return key;
+    },
+
+    /** Does nothing where it is gone already. */
+    async deleteKey(project: string, id: string, signal: AbortSignal): Promise<void> {
+      const path = ['projects', organization, project, 'keys', id];
+      await call(setting, { method: 'DELETE', path, signal }).catch(unless(404));
+    },
+
+    /** Does nothing where it is there already. */
+    async createProject(project: string, signal: AbortSignal): Promise<void> {
+      const path = ['teams', organization, initialTeam, 'projects'];
+      const body = { name: project, slug: project };
+      try {
+        await call(setting, { method: 'POST', path, body, signal }).catch(unless(409));
+      } catch (error) {
+        if (statusOf(error) !== 400) throw error;
+        throw new ApiError(
+          'InputError',
+          'Sentry takes no new project of this name: it must have lower-case letters, digits, - and _ only, and not digits alone',
+          { project },
+        );
+      }
+    },
+
+    /** The slugs of all projects. */
+    projects(signal: AbortSignal): Promise<string[]> {
+      const read = (entries: unknown[]) =>
+        entries.map((entry) => segment((entry as { slug?: unknown }).slug));
+      return list(['organizations', organization, 'projects'], read, signal);
+    },
+  };
+}
+
+async function call(
+  { baseUrl, authToken }: SentrySetting,
+  { method, path, cursor, body, signal }: Call,
+): Promise<{ headers: Headers; body: unknown }> {
+  const url = new URL(`${baseUrl.replace(/\/+$/, '')}/api/0/${path.join('/')}/`);
+  if (cursor !== undefined) url.searchParams.set('cursor', cursor);
+  const response = await fetch(url, {
+    method: method ?? 'GET',
+    headers: { authorization: `Bearer ${authToken}`, ...(body && { 'content-type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+    // The token is for this host only.
+    redirect: 'manual',
+    signal,
+  });
+  const { ok, status, headers } = response;
+  if (!ok) await response.body?.cancel();
+  if (status === 429) throw tooManyRequests(headers);
+  if (!ok) throw Object.assign(new Error('Sentry refused'), { status });
+  const answer = await textOf(response);
+  return { headers, body: answer === '' ? undefined : JSON.parse(answer) };
+}
+
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += (chunk as Uint8Array).length;
+    if (size > MAX_ANSWER) throw new RangeError('an answer of Sentry is too large');
+    chunks.push(chunk as Uint8Array);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function statusOf(error: unknown): unknown {
+  return (error as { status?: unknown }).status;
+}
+
+/** What to do with an error: nothing, when it is an answer with this status. */
+function unless(status: number): (error: unknown) => undefined {
+  return (error) => {
+    if (statusOf(error) !== status) throw error;
+    return undefined;
+  };
+}
+
+function tooManyRequests(headers: Headers): ApiError {
+  const retryAfter = secondsToWait(headers);
+  return new ApiError('TooManyRequests', `Sentry is asked too often: try again in ${retryAfter} s`, {
+    retryAfter,
+  });
+}
+
+/** Retry-After is in seconds or a date, and Sentry's own header in seconds since 1970. */
+function secondsToWait(headers: Headers): number {
+  const after = headers.get('retry-after') || 'not said';
+  const reset = headers.get('x-sentry-rate-limit-reset') || 'not said';
+  const now = Date.now() / 1000;
+  const wait = [Number(after), Date.parse(after) / 1000 - now, Number(reset) - now, WAIT].find(
+    Number.isFinite,
+  )!;
+  return Math.min(Math.max(Math.ceil(wait), 1), MAX_WAIT);
+}
+
+/** The cursor of the next page, where the Link header says that there is something on it. */
+function nextCursor(link: string): string | undefined {
+  const next = link.split(/,\s*(?=<)/).find((each) => /;\s*rel="next"/.test(each));
+  return next !== undefined && /;\s*results="true"/.test(next)
+    ? /;\s*cursor="([^"]{1,200})"/.exec(next)?.[1]
+    : undefined;
+}
+
+/** An entry of a list of keys; undefined for a key that others made. Throws TypeError for one that is not as documented. */
+function managedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
+  const { id, name, isActive, dsn } = entry as { [name: string]: unknown; dsn?: ManagedKey['dsn'] };
+  const expires = keyExpiry(keyPrefix, name);
+  if (expires === undefined) return undefined;
+  if (!URL.canParse(dsn?.secret ?? '') || !URL.canParse(dsn?.public ?? ''))
+    throw new TypeError('a key of Sentry has no DSN');
+  const { secret, public: open } = dsn!;
+  return { id: segment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
+}
+
+/** A part of a path that Sentry named: none that would make it another path. */
+function segment(value: unknown): string {
+  if (typeof value === 'string' && /^[A-Za-z0-9_-]{1,200}$/.test(value)) return value;
+  throw new TypeError('a slug or id of Sentry is none');
+}
+
+/** The name of a key, from which its end is known later. */
+export function keyName(prefix: string, expires: Date): string {
+  return `${prefix} managed (expires-at:${expires.toJSON()})`;
+}
+
+/** When a key of this name ends; undefined for any name that this service did not make with this prefix. */
+export function keyExpiry(prefix: string, name: unknown): Date | undefined {
+  if (typeof name !== 'string') return undefined;
+  const expires = new Date(/ \(expires-at:([0-9TZ:.+-]{1,30})\)$/.exec(name)?.[1] ?? NaN);
+  return Number.isNaN(expires.getTime()) || keyName(prefix, expires) !== name ? undefined : expires;
+}
