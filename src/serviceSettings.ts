@@ -17,8 +17,9 @@ const MOST_PROBLEMS = 10;
 export function readServiceSettings(env: Record<string, string | undefined>): ServiceSettings {
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};
-  for (const { variable, settingSchema } of guardedServices) {
-    if (variable in settings) continue;
+  // Services of one third party may share a variable.
+  const variables = new Map(guardedServices.map(({ variable, settingSchema }) => [variable, settingSchema]));
+  for (const [variable, settingSchema] of variables) {
     try {
       const text = textOf(variable, env);
       if (text !== undefined) settings[variable] = readServiceSetting(variable, { text, settingSchema });

@@ -32,7 +32,6 @@ describe('boundaries', () => {
   });
 
   test('each driver is imported in one file only', () => {
-    expect(importersOf(/^@aws-sdk\//)).toEqual(['src/services/awsS3.ts']);
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
     expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
     expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
@@ -52,6 +51,21 @@ describe('boundaries', () => {
       ])
       .map((match) => match[1]!);
     expect(outside.filter((name) => !name.startsWith('node:') && name !== 'uuid')).toEqual([]);
+  });
+
+  test('each package of a guarded service is imported in its file only, and loaded when it is first used', () => {
+    const packages = (file: string): string[] => importsOf(file).filter((name) => !/^\.|^node:/.test(name));
+    const ofServices = files.filter((file) => file.startsWith('src/services/'));
+    const used = [...new Set(ofServices.flatMap(packages))].filter(
+      (name) => !['pino', 'uuid'].includes(name),
+    );
+    expect(used.length).toBeGreaterThan(4);
+    for (const name of used) {
+      const importers = files.filter((file) => packages(file).includes(name));
+      expect({ name, importers }).toEqual({ name, importers: [expect.stringMatching(/^src\/services\//)] });
+      const isLoadedAtStart = new RegExp(`^import (?!type )[^;]*from '${name}'`, 'm');
+      expect(sources.get(importers[0]!)).not.toMatch(isLoadedAtStart);
+    }
   });
 
   test('only compose.ts knows concrete adapters', () => {

@@ -33,6 +33,10 @@ describe('the setting of a guarded service', () => {
     expect(readConfig({}).serviceSettings).toEqual({});
   });
 
+  test('that two services share is refused once', () => {
+    expect(() => readConfig({ AZURE_ACCOUNTS: '{' })).toThrow(/^AZURE_ACCOUNTS is not valid JSON$/);
+  });
+
   test.each([
     [{ STATSUM: `{"secret": "${secret}"` }, /^STATSUM is not valid JSON$/],
     [{ STATSUM: JSON.stringify(secret) }, /^STATSUM must be object$/],
