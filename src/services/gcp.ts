@@ -1,0 +1,151 @@
+import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
+import { ApiError } from '../domain/errors.ts';
+import { checkRsaKey } from './checkRsaKey.ts';
+import type { GuardedRequest, GuardedService } from './guardedService.ts';
+
+type Setting = Record<
+  string,
+  {
+    credentials: { client_email: string; private_key: string; private_key_id: string };
+    serviceAccounts: string[];
+    endpoint: string;
+  }
+>;
+
+/** Asks for an access token of a service account, which lasts so many seconds; answers what Google did. */
+type Generate = (
+  asked: { serviceAccount: string; seconds: number },
+  signal: AbortSignal,
+) => Promise<{ accessToken?: unknown; expireTime?: unknown }>;
+
+/** By project: who may be impersonated, and how. */
+type Client = Map<string, { serviceAccounts: readonly string[]; generate: Generate }>;
+
+const HOST = 'iamcredentials.googleapis.com';
+const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
+const PROJECT = /^[A-Za-z0-9.:_-]{1,100}$/;
+const SERVICE_ACCOUNT = /^[A-Za-z0-9.:@_-]{1,200}$/;
+/** How long (s) a token lasts. */
+const HOUR = 60 * 60;
+/** Google counts from when a request reaches it, which is so many seconds late at most: no answer is waited for longer. */
+const LATE = 8;
+
+/** A service account's key as Google gives it to download, of which three things are used. */
+const serviceAccountKey: Schema = {
+  type: 'object',
+  properties: {
+    type: only('service_account'),
+    client_email: text,
+    private_key: { ...text, pattern: '^-----BEGIN (RSA )?PRIVATE KEY-----' },
+    private_key_id: text,
+  },
+  required: ['type', 'client_email', 'private_key', 'private_key_id'],
+};
+
+/** Access tokens of service accounts of Google Cloud. */
+export const gcp: GuardedService<Setting, Client> = {
+  name: 'gcp',
+  variable: 'GCP',
+  needs:
+    '{<project>: {credentials, serviceAccounts}}: the key of a service account, as Google gives it, that may impersonate those listed',
+  settingSchema: {
+    type: 'object',
+    minProperties: 1,
+    propertyNames: { pattern: PROJECT.source },
+    additionalProperties: object({
+      credentials: serviceAccountKey,
+      serviceAccounts: { type: 'array', items: { ...text, pattern: SERVICE_ACCOUNT.source } },
+      endpoint: { ...text, pattern: '^https?://.*[^/]$', default: `https://${HOST}` },
+    }),
+  },
+  schemas: {
+    'gcp-credentials-response': {
+      title: 'An access token of a service account',
+      ...object({ accessToken: text, expireTime: date }),
+    },
+  },
+  async open(setting) {
+    const { JWT } = await import('google-auth-library');
+    const projects = Object.entries(setting).map(
+      ([project, { credentials, serviceAccounts, endpoint }], i) => {
+        const { client_email: email, private_key: key, private_key_id: keyId } = credentials;
+        checkRsaKey(key, `GCP.entry${i + 1}.credentials.private_key`);
+        // Signs each request itself, with the API as the audience: there is no token of its own to be fetched and kept.
+        const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
+        const generate: Generate = async ({ serviceAccount, seconds }, signal) => {
+          const { data } = await signer.request<object>({
+            url: `${endpoint}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
+            method: 'POST',
+            data: { scope: [SCOPE], lifetime: `${seconds}s` },
+            responseType: 'json',
+            redirect: 'error',
+            signal,
+          });
+          return data;
+        };
+        return [project, { serviceAccounts, generate }] as const;
+      },
+    );
+    return new Map(projects);
+  },
+  endpoints: [
+    {
+      name: 'gcpCredentials',
+      dialects: ['current'],
+      method: 'get',
+      route: '/gcp/credentials/<projectId>/<serviceAccount>',
+      patterns: { projectId: PROJECT, serviceAccount: SERVICE_ACCOUNT },
+      title: 'Get Temporary GCP Credentials',
+      description:
+        "An access token of a service account for an hour, or for as long as the caller's own credentials last if that is shorter.",
+      category: 'GCP Credentials',
+      stability: 'stable',
+      scopes: 'auth:gcp:access-token:<projectId>/<serviceAccount>',
+      output: 'gcp-credentials-response',
+      async give(projects, request) {
+        const { projectId, serviceAccount } = request.params as { projectId: string; serviceAccount: string };
+        const project = projects.get(projectId);
+        if (!project)
+          throw new ApiError(
+            'ResourceNotFound',
+            `the project ${projectId} is not one of those configured here`,
+          );
+        if (!project.serviceAccounts.includes(serviceAccount))
+          throw new ApiError(
+            'InvalidRequestArguments',
+            `the service account ${serviceAccount} is not one of those allowed here for ${projectId}`,
+          );
+        const seconds = lifetimeFor(request);
+        const { accessToken, expireTime } = await project
+          .generate({ serviceAccount, seconds }, request.signal)
+          .catch((error: unknown) => refused(error, serviceAccount));
+        const expires = new Date(String(expireTime));
+        if (typeof accessToken !== 'string' || accessToken === '' || Number.isNaN(expires.getTime()))
+          throw new Error('Google answered with no access token');
+        const body = { accessToken, expireTime: expires.toJSON() };
+        return { body, target: `${projectId}/${serviceAccount}`, expires };
+      },
+    },
+  ],
+};
+
+/** How many seconds a token may last so that it ends no later than the caller's own credentials. */
+function lifetimeFor({ caller, now }: GuardedRequest): number {
+  if (caller.expires === undefined) return HOUR;
+  const left = Math.floor((caller.expires.getTime() - now.getTime()) / 1000) - LATE;
+  if (left < 1)
+    throw new ApiError(
+      'InputError',
+      "the caller's own credentials end too soon: use some that last for at least a minute",
+    );
+  return Math.min(left, HOUR);
+}
+
+function refused(error: unknown, serviceAccount: string): never {
+  const { status } = error as { status?: unknown };
+  if (status === 404)
+    throw new ApiError('ResourceNotFound', `Google knows no service account ${serviceAccount}`);
+  if (status === 429)
+    throw new ApiError('TooManyRequests', 'Google takes no more requests for now: try again in a minute');
+  throw error;
+}
