@@ -2,17 +2,27 @@ import { ApiError } from '../domain/errors.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import type { Caller } from './endpoint.ts';
 
-/** The refusal of a caller who lacks scopes: it names them, and what the request needs. */
+/** Scopes that a refusal names. */
+const MOST_NAMED = 100;
+
+/** The refusal of a caller who lacks scopes: it names them, and what the request needs, where that is not very long. */
 export function insufficientScopes(
   { clientId }: Caller,
   missing: string[],
   expression: ConcreteExpression,
 ): ApiError {
+  const named = missing.slice(0, MOST_NAMED);
+  const isLong = missing.length > MOST_NAMED;
   const message = [
     `client ${clientId} does not have sufficient scopes; it is missing:`,
-    ...missing.map((scope) => `  ${scope}`),
-    'The request needs:',
-    JSON.stringify(expression, undefined, 2),
+    ...named.map((scope) => `  ${scope}`),
+    ...(isLong
+      ? [`  and ${missing.length - MOST_NAMED} others`]
+      : ['The request needs:', JSON.stringify(expression, undefined, 2)]),
   ].join('\n');
-  return new ApiError('InsufficientScopes', message, { clientId, missing, required: expression });
+  return new ApiError('InsufficientScopes', message, {
+    clientId,
+    missing: named,
+    ...(!isLong && { required: expression }),
+  });
 }

@@ -147,12 +147,12 @@ async function answerOf(
   } catch (error) {
     const { response } = error as { response?: GithubAnswer };
     if (response?.status === 404 || response?.status === 422) return response;
-    const until = response && githubLimit(response, now)?.toJSON();
-    if (until === undefined) throw error;
+    const retryAfter = response && githubLimit(response, now);
+    if (retryAfter === undefined) throw error;
     throw new ApiError(
       'TooManyRequests',
-      `GitHub takes no more requests of this app for now: try again at ${until}`,
-      { tryAgainAt: until },
+      `GitHub takes no more requests of this app for now: try again in ${retryAfter} s`,
+      { retryAfter },
     );
   }
 }
