@@ -121,7 +121,12 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
 async function untilConnected(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
   while (!signal.aborted) {
     const client = clientFor(url);
-    if (await client.connect().catch(() => undefined)) return client;
+    const isConnected = await inTime(client.connect()).then(
+      () => true,
+      () => false,
+    );
+    if (isConnected) return client;
+    client.close().catch(() => undefined);
     await sleep(BETWEEN_TRIES, undefined, { ref: false, signal }).catch(() => undefined);
   }
   return undefined;
