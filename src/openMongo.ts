@@ -75,7 +75,10 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   const closing = new AbortController();
   let replacing: Promise<void> | undefined;
 
-  /** A lost call keeps its connection for good, and a pool has only so many: the next calls are made with another pool. */
+  /**
+   * Puts another client in the place of one that may never come right by itself: a lost call keeps its connection for good, and a pool
+   * has only so many; and if the call by which the driver watches a server is lost, the driver never finds that server again.
+   */
   async function replace(): Promise<void> {
     const lost = client;
     const next = await untilConnected(url, closing.signal);
@@ -83,14 +86,15 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
     client = next;
     // All its calls are over by then.
     await sleep(LONGEST, undefined, { ref: false, signal: closing.signal }).catch(() => undefined);
-    await lost.close();
+    await inTime(lost.close()).catch(() => undefined);
   }
 
   async function reaching<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await inTime(ask());
     } catch (error) {
-      if (error instanceof TookTooLong) replacing ??= replace().finally(() => (replacing = undefined));
+      if (error instanceof TookTooLong || error instanceof MongoServerSelectionError)
+        replacing ??= replace().finally(() => (replacing = undefined));
       throw translated(error as Fault);
     }
   }
