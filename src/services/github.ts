@@ -1,5 +1,6 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { boundedFetch } from './boundedFetch.ts';
 import { checkRsaKey } from './checkRsaKey.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
@@ -66,7 +67,7 @@ export const github: GuardedService<Setting, Client> = {
       const send: Send = request.defaults({
         baseUrl: apiUrl,
         headers: { 'x-github-api-version': '2022-11-28' },
-        request: { hook, redirect: 'manual', log: silent },
+        request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });
       return [name, send] as const;
     });

@@ -195,6 +195,11 @@ describe('githubRepoToken', () => {
     ['answers with half of one', { [ORG]: { body: { account: { login: 'acme' } } } }, 'BadGateway'],
     ['sends elsewhere', { [TOKENS]: { status: 307, headers: { location: '/canary' } } }, 'BadGateway'],
     ['answers with no token', { [TOKENS]: tokenFor(['site'], {}, { token: '' }) }, 'BadGateway'],
+    [
+      'answers with more than is read',
+      { [TOKENS]: tokenFor(['site'], wanted.permissions, { more: 'canary'.repeat(1_000_000) }) },
+      'BadGateway',
+    ],
     ['answers with no date', { [TOKENS]: tokenFor(['site'], {}, { expires_at: 'canary' }) }, 'BadGateway'],
     ['answers with no JSON', { [TOKENS]: { body: 'canary {' } }, 'BadGateway'],
   ])('says what it means when GitHub %s, and records nothing', async (_, given, code) => {
