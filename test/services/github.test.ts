@@ -172,6 +172,16 @@ describe('githubRepoToken', () => {
     expect(asked).toEqual([]);
   });
 
+  test('refuses a name that is too long for a repository, instead of naming scopes that are as long', async () => {
+    const nobody = await client('github/nobody', []);
+    const longest = await ask({ ...wanted, repositories: ['a'.repeat(100)] }, nobody);
+    expect(longest.body.code).toBe('InsufficientScopes');
+    const reply = await ask({ ...wanted, repositories: ['a'.repeat(101)] }, nobody);
+    expect(reply).toMatchObject({ status: 400, body: { code: 'InputError' } });
+    expect(reply.body['message']).toContain('at most 100 characters');
+    expect(asked).toEqual([]);
+  });
+
   test('refuses what is no owner, and an app that is not configured', async () => {
     for (const owner of ['a.b', '%2e%2e%2fapp', 'a%2fb'])
       expect((await ask(wanted, ROOT, `ci/${owner}`)).body.code).toBe('InvalidRequestArguments');
