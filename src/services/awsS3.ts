@@ -1,10 +1,11 @@
 import { date, object, only, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
 import { byLevel } from './byLevel.ts';
-import { expiryFor } from './expiryFor.ts';
 import type { GuardedService } from './guardedService.ts';
+import { lifetimeFor } from './lifetimeFor.ts';
 
-const HOUR = 60 * 60_000;
+/** How long (s) credentials last. */
+const HOUR = 60 * 60;
 /** The shortest life (s) and the longest policy (characters) that STS takes: the reference of GetFederationToken. */
 const SHORTEST_LIFE = 900;
 const LONGEST_POLICY = 2048;
@@ -125,9 +126,8 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
           );
         const policy = sessionPolicy({ level, bucket, prefix });
         if (policy.length > LONGEST_POLICY) throw tooLong();
-        const life = Math.floor((expiryFor(request, HOUR).getTime() - now.getTime()) / 1000);
         // STS gives no shorter life, so these credentials may outlive a caller that ends sooner.
-        const seconds = Math.max(life, SHORTEST_LIFE);
+        const seconds = Math.max(lifetimeFor(request, HOUR), SHORTEST_LIFE);
         const { expires, ...credentials } = await federate({ policy, seconds, signal });
         const { accessKeyId, secretAccessKey, sessionToken } = credentials;
         const body =

@@ -71,15 +71,14 @@ export async function firstPage<Page>(pages: AsyncIterator<Page>): Promise<Page>
 /** The schema of a reply with a shared access signature (SAS). */
 export const sasResponse = object({ sas: text, expiry: date });
 
-/** From when to when a SAS is good, in whole seconds as it has them: it starts early for clocks that are behind ours. */
+/** From when to when a SAS is good: it starts early for clocks that are behind ours. */
 export function sasTimes(request: Pick<EndpointRequest, 'caller' | 'now'>): {
   startsOn: Date;
   expiresOn: Date;
 } {
-  const end = expiryFor(request, 25 * MINUTE).getTime();
   return {
     startsOn: new Date(request.now.getTime() - 15 * MINUTE),
-    expiresOn: new Date(end - (end % 1000)),
+    expiresOn: expiryFor(request, 25 * MINUTE),
   };
 }
 

@@ -2,6 +2,7 @@ import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts
 import { ApiError } from '../domain/errors.ts';
 import { checkRsaKey } from './checkRsaKey.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
+import { lifetimeFor } from './lifetimeFor.ts';
 
 type Setting = Record<
   string,
@@ -27,8 +28,8 @@ const PROJECT = /^[A-Za-z0-9.:_-]{1,100}$/;
 const SERVICE_ACCOUNT = /^[A-Za-z0-9.:@_-]{1,200}$/;
 /** How long (s) a token lasts. */
 const HOUR = 60 * 60;
-/** Google counts from when a request reaches it, which is so many seconds late at most: no answer is waited for longer. */
-const LATE = 8;
+/** Larger answers (bytes) are given up. */
+const MAX_ANSWER = 1024 * 1024;
 
 /** A service account's key as Google gives it to download, of which three things are used. */
 const serviceAccountKey: Schema = {
@@ -79,6 +80,7 @@ export const gcp: GuardedService<Setting, Client> = {
             data: { scope: [SCOPE], lifetime: `${seconds}s` },
             responseType: 'json',
             redirect: 'error',
+            maxContentLength: MAX_ANSWER,
             signal,
           });
           return data;
@@ -115,7 +117,7 @@ export const gcp: GuardedService<Setting, Client> = {
             'InvalidRequestArguments',
             `the service account ${serviceAccount} is not one of those allowed here for ${projectId}`,
           );
-        const seconds = lifetimeFor(request);
+        const seconds = secondsFor(request);
         const { accessToken, expireTime } = await project
           .generate({ serviceAccount, seconds }, request.signal)
           .catch((error: unknown) => refused(error, serviceAccount));
@@ -130,15 +132,14 @@ export const gcp: GuardedService<Setting, Client> = {
 };
 
 /** How many seconds a token may last so that it ends no later than the caller's own credentials. */
-function lifetimeFor({ caller, now }: GuardedRequest): number {
-  if (caller.expires === undefined) return HOUR;
-  const left = Math.floor((caller.expires.getTime() - now.getTime()) / 1000) - LATE;
-  if (left < 1)
+function secondsFor(request: GuardedRequest): number {
+  const seconds = lifetimeFor(request, HOUR);
+  if (seconds < 1)
     throw new ApiError(
       'InputError',
       "the caller's own credentials end too soon: use some that last for at least a minute",
     );
-  return Math.min(left, HOUR);
+  return seconds;
 }
 
 function refused(error: unknown, serviceAccount: string): never {

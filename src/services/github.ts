@@ -1,5 +1,6 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { boundedFetch } from './boundedFetch.ts';
 import { checkRsaKey } from './checkRsaKey.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
@@ -21,6 +22,8 @@ type Wanted = Body & { appName: string; owner: string };
 const APP = /^[A-Za-z0-9._-]{1,100}$/;
 /** Such as can stand in a path of GitHub's API: without dots. */
 const OWNER = /^[A-Za-z0-9_-]{1,100}$/;
+/** GitHub takes no longer names of repositories (characters); the published schema has no limit. */
+const LONGEST_NAME = 100;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Installation tokens of GitHub Apps, for some repositories of one owner. They last as long as GitHub says: an hour. */
@@ -66,7 +69,7 @@ export const github: GuardedService<Setting, Client> = {
       const send: Send = request.defaults({
         baseUrl: apiUrl,
         headers: { 'x-github-api-version': '2022-11-28' },
-        request: { hook, redirect: 'manual', log: silent },
+        request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });
       return [name, send] as const;
     });
@@ -120,8 +123,14 @@ export const github: GuardedService<Setting, Client> = {
   ],
 };
 
+/** Throws InputError for a name that is too long: as many scopes as there are permissions have it in them. */
 function wantedIn({ params, body }: Pick<GuardedRequest, 'params' | 'body'>): Wanted {
   const { repositories, permissions } = body as Body;
+  if (repositories.some((name) => name.length > LONGEST_NAME))
+    throw new ApiError(
+      'InputError',
+      `the name of a repository has at most ${LONGEST_NAME} characters at GitHub`,
+    );
   return {
     appName: params['appName']!,
     owner: params['owner']!.toLowerCase(),

@@ -38,7 +38,10 @@ export type GuardedEndpoint<Client> = Omit<
     | { tell(client: Client, request: GuardedRequest): Promise<unknown> }
   );
 
-/** A request whose scopes are satisfied. The signal aborts when there is no more time: it is for everything that is waited for. */
+/**
+ * A request whose scopes are satisfied; `now` is when it is passed on. The signal aborts when there is no more time: it is for
+ * everything that is waited for.
+ */
 export type GuardedRequest = EndpointRequest & { signal: AbortSignal };
 
 /** The reply with the credentials, and what is recorded of them: for what, at which level, and until when they are good. */

@@ -57,14 +57,16 @@ function openGuardedService(
         `${service} is not configured here: an administrator must set ${variable} to ${needs}`,
       );
     const asking = { service, method: endpoint.name, incidentId: request.requestId, log };
+    // Lives are counted from when they are asked for: a body may have taken long to come in.
+    const asked = { ...request, now: new Date() };
     if ('tell' in endpoint) {
       const { tell } = endpoint;
       return {
-        body: await askThirdParty(async (signal) => tell(await client(), { ...request, signal }), asking),
+        body: await askThirdParty(async (signal) => tell(await client(), { ...asked, signal }), asking),
       };
     }
     const { give } = endpoint;
-    const given = await askThirdParty(async (signal) => give(await client(), { ...request, signal }), asking);
+    const given = await askThirdParty(async (signal) => give(await client(), { ...asked, signal }), asking);
     // Whoever lost the right meanwhile is given nothing.
     await request.authorize(scopeParamsOf(endpoint, request));
     await recordCredentials?.(service, given, request);

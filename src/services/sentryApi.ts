@@ -1,4 +1,5 @@
 import { ApiError } from '../domain/errors.ts';
+import { boundedFetch } from './boundedFetch.ts';
 
 export type SentrySetting = {
   organization: string;
@@ -18,8 +19,6 @@ export type ManagedKey = {
 
 export type SentryApi = ReturnType<typeof openSentryApi>;
 
-/** Larger answers (bytes, of one page) are given up. */
-const MAX_ANSWER = 4 * 1024 * 1024;
 /** Pages of a list that are read; Sentry gives 100 entries in each. */
 const MAX_PAGES = 100;
 /** How long (seconds) to wait when Sentry does not say it, and at most. */
@@ -112,7 +111,7 @@ async function call(
 ): Promise<{ headers: Headers; body: unknown }> {
   const url = new URL(`${baseUrl.replace(/\/+$/, '')}/api/0/${path.join('/')}/`);
   if (cursor !== undefined) url.searchParams.set('cursor', cursor);
-  const response = await fetch(url, {
+  const response = await boundedFetch(url, {
     method: method ?? 'GET',
     headers: { authorization: `Bearer ${authToken}`, ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
@@ -124,19 +123,8 @@ async function call(
   if (!ok) await response.body?.cancel();
   if (status === 429) throw tooManyRequests(headers);
   if (!ok) throw Object.assign(new Error('Sentry refused'), { status });
-  const answer = await textOf(response);
+  const answer = await response.text();
   return { headers, body: answer === '' ? undefined : JSON.parse(answer) };
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > MAX_ANSWER) throw new RangeError('an answer of Sentry is too large');
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function statusOf(error: unknown): unknown {

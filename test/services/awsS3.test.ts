@@ -119,7 +119,8 @@ describe('awsS3Credentials', () => {
       return Number(sts.asked.at(-1)!.form['DurationSeconds']);
     };
     const left = await seconds('aws/soon', 40);
-    expect(left).toBeLessThanOrEqual(40 * 60);
+    // STS counts from when it is asked, which may be 8 s late.
+    expect(left).toBeLessThanOrEqual(40 * 60 - 8);
     expect(left).toBeGreaterThan(35 * 60);
     expect(await seconds('aws/very-soon', 5)).toBe(900);
     expect(await seconds('aws/late', 90)).toBe(3600);

@@ -137,6 +137,11 @@ describe('gcpCredentials', () => {
     ['that the key may not do this', refusal(403, 'PERMISSION_DENIED'), 'BadGateway'],
     ['that it failed', refusal(500, 'INTERNAL'), 'BadGateway'],
     ['with something else', { body: { accessToken: '', expireTime: '2040-01-01T00:00:00Z' } }, 'BadGateway'],
+    [
+      'with more than is read',
+      { body: { accessToken, expireTime: '2040-01-01T00:00:00Z', more: 'canary'.repeat(1_000_000) } },
+      'BadGateway',
+    ],
     ['with no date', { body: { accessToken, expireTime: 'canary' } }, 'BadGateway'],
     ['with no JSON', { body: 'canary {' }, 'BadGateway'],
     ['with null', { body: 'null' }, 'BadGateway'],

@@ -172,6 +172,16 @@ describe('githubRepoToken', () => {
     expect(asked).toEqual([]);
   });
 
+  test('refuses a name that is too long for a repository, instead of naming scopes that are as long', async () => {
+    const nobody = await client('github/nobody', []);
+    const longest = await ask({ ...wanted, repositories: ['a'.repeat(100)] }, nobody);
+    expect(longest.body.code).toBe('InsufficientScopes');
+    const reply = await ask({ ...wanted, repositories: ['a'.repeat(101)] }, nobody);
+    expect(reply).toMatchObject({ status: 400, body: { code: 'InputError' } });
+    expect(reply.body['message']).toContain('at most 100 characters');
+    expect(asked).toEqual([]);
+  });
+
   test('refuses what is no owner, and an app that is not configured', async () => {
     for (const owner of ['a.b', '%2e%2e%2fapp', 'a%2fb'])
       expect((await ask(wanted, ROOT, `ci/${owner}`)).body.code).toBe('InvalidRequestArguments');
@@ -195,6 +205,11 @@ describe('githubRepoToken', () => {
     ['answers with half of one', { [ORG]: { body: { account: { login: 'acme' } } } }, 'BadGateway'],
     ['sends elsewhere', { [TOKENS]: { status: 307, headers: { location: '/canary' } } }, 'BadGateway'],
     ['answers with no token', { [TOKENS]: tokenFor(['site'], {}, { token: '' }) }, 'BadGateway'],
+    [
+      'answers with more than is read',
+      { [TOKENS]: tokenFor(['site'], wanted.permissions, { more: 'canary'.repeat(1_000_000) }) },
+      'BadGateway',
+    ],
     ['answers with no date', { [TOKENS]: tokenFor(['site'], {}, { expires_at: 'canary' }) }, 'BadGateway'],
     ['answers with no JSON', { [TOKENS]: { body: 'canary {' } }, 'BadGateway'],
   ])('says what it means when GitHub %s, and records nothing', async (_, given, code) => {

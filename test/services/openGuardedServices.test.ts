@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
+import type { EndpointRequest } from '../../src/api/endpoint.ts';
 import { makeServe } from '../../src/api/serve.ts';
 import { ApiError } from '../../src/domain/errors.ts';
 import { byLevel, LEVEL } from '../../src/services/byLevel.ts';
@@ -216,6 +217,29 @@ describe('a guarded service', () => {
     const before = await service.service.eventStore.head();
     expect((await get('/tiny/read-only/x', writer)).status).toBe(200);
     expect(await service.service.eventStore.head()).toBe(before);
+  });
+
+  test('counts from when a third party is asked, however slowly the request came in', async () => {
+    const times: Date[] = [];
+    const noteTime = async (_: unknown, { now }: { now: Date }) => {
+      times.push(now);
+      return { body: {}, target: '', expires };
+    };
+    const [give, tell] = tiny.endpoints;
+    const endpoints = [
+      { ...give!, give: noteTime },
+      { ...tell!, tell: noteTime },
+    ];
+    const noting = openGuardedServices([{ ...tiny, endpoints }], {
+      settings: { TINY: { secret } },
+      recordCredentials: undefined,
+      log,
+    });
+    const before = Date.now();
+    const slow = { now: new Date(before - 60_000), params: {}, authorize: async () => undefined };
+    for (const { handle } of noting.endpoints) await handle(slow as unknown as EndpointRequest);
+    expect(times).toHaveLength(2);
+    for (const time of times) expect(time.getTime()).toBeGreaterThanOrEqual(before);
   });
 
   test('does its jobs, whose failures are told of without their words', async () => {

@@ -1,0 +1,16 @@
+/** Larger answers (bytes) are given up: those that are asked for are much smaller. */
+const MAX_ANSWER = 4 * 1024 * 1024;
+
+/** The fetch of Node, but that reading a body which is too large to be what was asked for fails with a RangeError. */
+export async function boundedFetch(url: string | URL, init?: RequestInit): Promise<Response> {
+  const response = await fetch(url, init);
+  let size = 0;
+  const bounded = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      size += chunk.length;
+      if (size > MAX_ANSWER) throw new RangeError('an answer of a third party is too large');
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(response.body && response.body.pipeThrough(bounded), response);
+}
