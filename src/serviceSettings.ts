@@ -11,10 +11,13 @@ export type ServiceSettings = Readonly<Record<string, unknown>>;
 const MOST_PROBLEMS = 10;
 
 /**
- * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. Throws ConfigError
- * that names each variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret.
+ * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
+ * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret.
  */
-export function readServiceSettings(env: Record<string, string | undefined>): ServiceSettings {
+export function readServiceSettings(env: Record<string, string | undefined>): {
+  settings: ServiceSettings;
+  problems: string[];
+} {
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};
   // Services of one third party may share a variable.
@@ -28,8 +31,7 @@ export function readServiceSettings(env: Record<string, string | undefined>): Se
       problems.push(error.message);
     }
   }
-  if (problems.length > 0) wrong(problems.join('\n'));
-  return settings;
+  return { settings, problems };
 }
 
 /** Which guarded services are configured, as anybody may see it. */
