@@ -239,9 +239,9 @@ function setting<T>(read: (text: string) => T) {
 }
 
 function refuse(errors: Partial<Record<string, Error>>, problems: string[]): void {
-  const lines = Object.entries(errors).map(([name, error]) =>
+  const wrongOnes = Object.entries(errors).map(([name, error]) =>
     error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
   );
-  lines.push(...problems);
+  const lines = [...wrongOnes, ...problems];
   if (lines.length > 0) throw new ConfigError(lines.join('\n'));
 }

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import { ConfigError, wrong } from './configError.ts';
 import { guardedServices } from './services/guardedServices.ts';
+import { isRsaPrivateKey } from './services/rsaPrivateKey.ts';
 
 /** The settings of the guarded services that are configured, by the name of their variable. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
@@ -78,6 +79,7 @@ export function readServiceSetting(
     useDefaults: true,
   });
   addFormats.default(ajv);
+  ajv.addFormat('rsa-private-key', isRsaPrivateKey);
   const validate = ajv.compile(settingSchema);
   if (validate(value)) return value;
   const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
@@ -113,6 +115,8 @@ function decoded(part: string): string {
 function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties')
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
+  if (keyword === 'format' && (params as { format: string }).format === 'rsa-private-key')
+    return 'must be the PEM of an RSA private key, not encrypted';
   if (keyword === 'propertyNames') return 'has a name that is not possible';
   if (keyword === 'enum')
     return `must be one of ${(params as { allowedValues: unknown[] }).allowedValues.join(', ')}`;
