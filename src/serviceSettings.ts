@@ -59,6 +59,22 @@ function textOf(variable: string, env: Record<string, string | undefined>): stri
   }
 }
 
+/** Made where a service is configured only, and once: what it costs is most of what settings cost at start. */
+let ajv: Ajv | undefined;
+
+function makeAjv(): Ajv {
+  const made = new Ajv({
+    allErrors: true,
+    verbose: true,
+    strict: true,
+    strictTypes: false,
+    useDefaults: true,
+  });
+  addFormats.default(made);
+  made.addFormat('rsa-private-key', isRsaPrivateKey);
+  return made;
+}
+
 /** Reads one setting. Throws ConfigError that names the places where it is wrong. */
 export function readServiceSetting(
   variable: string,
@@ -70,16 +86,7 @@ export function readServiceSetting(
   } catch {
     wrong(`${variable} is not valid JSON`);
   }
-  // Made where a service is configured only.
-  const ajv = new Ajv({
-    allErrors: true,
-    verbose: true,
-    strict: true,
-    strictTypes: false,
-    useDefaults: true,
-  });
-  addFormats.default(ajv);
-  ajv.addFormat('rsa-private-key', isRsaPrivateKey);
+  ajv ??= makeAjv();
   const validate = ajv.compile(settingSchema);
   if (validate(value)) return value;
   const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
