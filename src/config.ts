@@ -76,6 +76,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 /** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  const services = readServiceSettings(given);
   const settings = cleanEnv(
     given,
     {
@@ -104,7 +105,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
     },
-    { reporter: ({ errors }) => refuse(errors) },
+    { reporter: ({ errors }) => refuse(errors, services.problems) },
   );
   const config: Config = {
     port: settings.PORT,
@@ -130,7 +131,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       sasl: saslOf(settings),
       topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     },
-    serviceSettings: readServiceSettings(given),
+    serviceSettings: services.settings,
     recordCredentials: settings.RECORD_CREDENTIALS,
   };
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
@@ -237,9 +238,10 @@ function setting<T>(read: (text: string) => T) {
   return makeValidator<T>((text) => read(text));
 }
 
-function refuse(errors: Partial<Record<string, Error>>): void {
-  const lines = Object.entries(errors).map(([name, error]) =>
+function refuse(errors: Partial<Record<string, Error>>, problems: string[]): void {
+  const wrongOnes = Object.entries(errors).map(([name, error]) =>
     error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
   );
+  const lines = [...wrongOnes, ...problems];
   if (lines.length > 0) throw new ConfigError(lines.join('\n'));
 }

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import { ConfigError, wrong } from './configError.ts';
 import { guardedServices } from './services/guardedServices.ts';
+import { isRsaPrivateKey } from './services/rsaPrivateKey.ts';
 
 /** The settings of the guarded services that are configured, by the name of their variable. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
@@ -11,10 +12,13 @@ export type ServiceSettings = Readonly<Record<string, unknown>>;
 const MOST_PROBLEMS = 10;
 
 /**
- * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. Throws ConfigError
- * that names each variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret.
+ * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
+ * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret.
  */
-export function readServiceSettings(env: Record<string, string | undefined>): ServiceSettings {
+export function readServiceSettings(env: Record<string, string | undefined>): {
+  settings: ServiceSettings;
+  problems: string[];
+} {
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};
   // Services of one third party may share a variable.
@@ -28,8 +32,7 @@ export function readServiceSettings(env: Record<string, string | undefined>): Se
       problems.push(error.message);
     }
   }
-  if (problems.length > 0) wrong(problems.join('\n'));
-  return settings;
+  return { settings, problems };
 }
 
 /** Which guarded services are configured, as anybody may see it. */
@@ -56,6 +59,22 @@ function textOf(variable: string, env: Record<string, string | undefined>): stri
   }
 }
 
+/** Made where a service is configured only, and once: what it costs is most of what settings cost at start. */
+let ajv: Ajv | undefined;
+
+function makeAjv(): Ajv {
+  const made = new Ajv({
+    allErrors: true,
+    verbose: true,
+    strict: true,
+    strictTypes: false,
+    useDefaults: true,
+  });
+  addFormats.default(made);
+  made.addFormat('rsa-private-key', isRsaPrivateKey);
+  return made;
+}
+
 /** Reads one setting. Throws ConfigError that names the places where it is wrong. */
 export function readServiceSetting(
   variable: string,
@@ -67,15 +86,7 @@ export function readServiceSetting(
   } catch {
     wrong(`${variable} is not valid JSON`);
   }
-  // Made where a service is configured only.
-  const ajv = new Ajv({
-    allErrors: true,
-    verbose: true,
-    strict: true,
-    strictTypes: false,
-    useDefaults: true,
-  });
-  addFormats.default(ajv);
+  ajv ??= makeAjv();
   const validate = ajv.compile(settingSchema);
   if (validate(value)) return value;
   const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
@@ -111,6 +122,8 @@ function decoded(part: string): string {
 function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties')
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
+  if (keyword === 'format' && (params as { format: string }).format === 'rsa-private-key')
+    return 'must be the PEM of an RSA private key, not encrypted';
   if (keyword === 'propertyNames') return 'has a name that is not possible';
   if (keyword === 'enum')
     return `must be one of ${(params as { allowedValues: unknown[] }).allowedValues.join(', ')}`;

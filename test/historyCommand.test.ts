@@ -83,6 +83,7 @@ describe('authledger history', () => {
     [['--client', 'a', '--role', 'b'], /cannot be used with/],
     [['--after', 'x'], /--after must be a position of this log/],
     [['--limit', '0'], /whole number from 1 on/],
+    [['--service', 'aws'], /Allowed choices are aws-s3, /],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(args);
     expect(code).toBe(1);

@@ -80,8 +80,8 @@ describe('the setting of a guarded service', () => {
   });
 
   test('is refused together with all others that are wrong', () => {
-    expect(() => readConfig({ STATSUM: '{', WEBSOCKTUNNEL: '[]' })).toThrow(
-      /STATSUM is [^]*WEBSOCKTUNNEL must/,
+    expect(() => readConfig({ PORT: 'x', STATSUM: '{', WEBSOCKTUNNEL: '[]' })).toThrow(
+      /PORT: must [^]*STATSUM is [^]*WEBSOCKTUNNEL must/,
     );
   });
 });

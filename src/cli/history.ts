@@ -6,6 +6,7 @@ import type { Recorded } from '../event.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import { type HistoryQuery, logHistory } from '../logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 import { inBackground } from './inBackground.ts';
 import { withStores } from './withStores.ts';
 
@@ -21,10 +22,9 @@ export function historyCommand(): Command {
     .addOption(new Option('--client <id>', 'of one client').conflicts(['role', 'service']))
     .addOption(new Option('--role <id>', 'of one role').conflicts(['client', 'service']))
     .addOption(
-      new Option('--service <name>', 'credentials that one guarded service gave').conflicts([
-        'client',
-        'role',
-      ]),
+      new Option('--service <name>', 'credentials that one guarded service gave')
+        .choices(guardedServices.map(({ name }) => name))
+        .conflicts(['client', 'role']),
     )
     .option('--actor <id>', 'by one clientId only')
     .option('--after <position>', 'what came after a position only')

@@ -31,6 +31,7 @@ export const azureAccountsSetting = {
     '{account: key} of storage accounts, or {account: {key, blobEndpoint, tableEndpoint}} where these are not those of the public cloud',
   settingSchema: {
     type: 'object',
+    minProperties: 1,
     propertyNames: { pattern: ACCOUNT.source },
     // Both forms in one: a refusal then speaks of the form that was meant.
     additionalProperties: { ...withAddresses, ...keyText, type: ['string', 'object'] },

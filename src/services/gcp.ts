@@ -1,8 +1,8 @@
 import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { checkRsaKey } from './checkRsaKey.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
+import { rsaPrivateKey } from './rsaPrivateKey.ts';
 
 type Setting = Record<
   string,
@@ -37,7 +37,7 @@ const serviceAccountKey: Schema = {
   properties: {
     type: only('service_account'),
     client_email: text,
-    private_key: { ...text, pattern: '^-----BEGIN (RSA )?PRIVATE KEY-----' },
+    private_key: rsaPrivateKey,
     private_key_id: text,
   },
   required: ['type', 'client_email', 'private_key', 'private_key_id'],
@@ -67,27 +67,24 @@ export const gcp: GuardedService<Setting, Client> = {
   },
   async open(setting) {
     const { JWT } = await import('google-auth-library');
-    const projects = Object.entries(setting).map(
-      ([project, { credentials, serviceAccounts, endpoint }], i) => {
-        const { client_email: email, private_key: key, private_key_id: keyId } = credentials;
-        checkRsaKey(key, `GCP.entry${i + 1}.credentials.private_key`);
-        // Signs each request itself, with the API as the audience: there is no token of its own to be fetched and kept.
-        const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
-        const generate: Generate = async ({ serviceAccount, seconds }, signal) => {
-          const { data } = await signer.request<object>({
-            url: `${endpoint}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
-            method: 'POST',
-            data: { scope: [SCOPE], lifetime: `${seconds}s` },
-            responseType: 'json',
-            redirect: 'error',
-            maxContentLength: MAX_ANSWER,
-            signal,
-          });
-          return data;
-        };
-        return [project, { serviceAccounts, generate }] as const;
-      },
-    );
+    const projects = Object.entries(setting).map(([project, { credentials, serviceAccounts, endpoint }]) => {
+      const { client_email: email, private_key: key, private_key_id: keyId } = credentials;
+      // Signs each request itself, with the API as the audience: there is no token of its own to be fetched and kept.
+      const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
+      const generate: Generate = async ({ serviceAccount, seconds }, signal) => {
+        const { data } = await signer.request<object>({
+          url: `${endpoint}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
+          method: 'POST',
+          data: { scope: [SCOPE], lifetime: `${seconds}s` },
+          responseType: 'json',
+          redirect: 'error',
+          maxContentLength: MAX_ANSWER,
+          signal,
+        });
+        return data;
+      };
+      return [project, { serviceAccounts, generate }] as const;
+    });
     return new Map(projects);
   },
   endpoints: [

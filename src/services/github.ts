@@ -1,10 +1,10 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
 import { boundedFetch } from './boundedFetch.ts';
-import { checkRsaKey } from './checkRsaKey.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
+import { rsaPrivateKey } from './rsaPrivateKey.ts';
 
 type Setting = Record<string, { appId: number | string; privateKey: string; apiUrl: string }>;
 
@@ -37,7 +37,7 @@ export const github: GuardedService<Setting, Client> = {
     propertyNames: { pattern: APP.source },
     additionalProperties: object({
       appId: { type: ['integer', 'string'], minimum: 1, minLength: 1 },
-      privateKey: { ...text, pattern: '^-----BEGIN (RSA )?PRIVATE KEY-----' },
+      privateKey: rsaPrivateKey,
       apiUrl: { ...text, pattern: '^https?://.*[^/]$', default: 'https://api.github.com' },
     }),
   },
@@ -62,8 +62,7 @@ export const github: GuardedService<Setting, Client> = {
   async open(setting) {
     const { createAppAuth } = await import('@octokit/auth-app');
     const { request } = await import('@octokit/request');
-    const apps = Object.entries(setting).map(([name, { appId, privateKey, apiUrl }], i) => {
-      checkRsaKey(privateKey, `GITHUB_APPS.entry${i + 1}.privateKey`);
+    const apps = Object.entries(setting).map(([name, { appId, privateKey, apiUrl }]) => {
       // It only signs: tokens that it asked for itself would be shared by all that want the same at the same time.
       const { hook } = createAppAuth({ appId, privateKey, log: silent });
       const send: Send = request.defaults({

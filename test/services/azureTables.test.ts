@@ -209,6 +209,7 @@ describe('AZURE_ACCOUNTS', () => {
   test.each([
     [{ acc1: 'canary' }, 'AZURE_ACCOUNTS{entry 1} must match pattern'],
     [{ acc1: { key: 'canary' } }, 'AZURE_ACCOUNTS{entry 1}.key must match pattern'],
+    [{}, 'AZURE_ACCOUNTS must NOT have fewer than 1 properties'],
     [{ acc1: {} }, "AZURE_ACCOUNTS{entry 1} must have required property 'key'"],
     [{ acc1: 1 }, 'AZURE_ACCOUNTS{entry 1} must be string,object'],
     [{ 'canary-account': key }, 'AZURE_ACCOUNTS has a name that is not possible'],

@@ -1,0 +1,18 @@
+import { createPrivateKey } from 'node:crypto';
+import { type Schema, text } from '../../schemas/v1/parts.ts';
+
+/** The schema of the PEM of an RSA private key in a setting, not encrypted. */
+export const rsaPrivateKey: Schema = {
+  ...text,
+  pattern: '^-----BEGIN (RSA )?PRIVATE KEY-----',
+  format: 'rsa-private-key',
+};
+
+/** Whether a text has the format `rsa-private-key`. */
+export function isRsaPrivateKey(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyType === 'rsa';
+  } catch {
+    return false;
+  }
+}
