@@ -124,6 +124,8 @@ function rightOf({ keyword, message, params, parentSchema }: ErrorObject): strin
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
   if (keyword === 'format' && (params as { format: string }).format === 'rsa-private-key')
     return 'must be the PEM of an RSA private key, not encrypted';
+  const { description } = (parentSchema ?? {}) as { description?: string };
+  if (keyword === 'pattern' && description !== undefined) return `must be ${description}`;
   if (keyword === 'propertyNames') return 'has a name that is not possible';
   if (keyword === 'enum')
     return `must be one of ${(params as { allowedValues: unknown[] }).allowedValues.join(', ')}`;

@@ -33,6 +33,20 @@ describe('the setting of a guarded service', () => {
     expect(readConfig({}).serviceSettings).toEqual({});
   });
 
+  test.each([
+    [
+      'AWS_S3',
+      [{ accessKeyId: 'a', secretAccessKey: 'b', buckets: ['abc'], endpoint: 'http://example.com' }],
+    ],
+    ['AZURE_ACCOUNTS', { account: { key: 'a'.repeat(40), blobEndpoint: 'http://example.com' } }],
+    ['GITHUB_APPS', { app: { appId: 1, privateKey: 'none', apiUrl: 'http://example.com' } }],
+    ['GCP', { project: { credentials: {}, serviceAccounts: [], endpoint: 'http://example.com' } }],
+  ])('%s names no third party to which secrets would go unencrypted', (variable, setting) => {
+    expect(() => readConfig({ [variable]: JSON.stringify(setting) })).toThrow(
+      /(endpoint|blobEndpoint|apiUrl) must be an https address without user and query, or an http one on this machine/,
+    );
+  });
+
   test('that two services share is refused once', () => {
     expect(() => readConfig({ AZURE_ACCOUNTS: '{' })).toThrow(/^AZURE_ACCOUNTS is not valid JSON$/);
   });

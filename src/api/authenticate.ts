@@ -43,15 +43,20 @@ export type AuthSuccess = {
   expires: Date;
   /** The payload hash that was signed, for whoever has the payload to compare. */
   hash?: string;
-  /** The scopes as they are now. Throws AuthenticationFailure when the client may not sign any more. */
-  resolve(): Promise<readonly string[]>;
+  /** The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more. */
+  resolve(now: Date): Promise<readonly string[]>;
 };
 
 /** The verdict on a request's signature. */
 export type Verdict =
   | AuthSuccess
   | { status: 'auth-failed'; message: string }
-  | { status: 'no-auth'; scopes: readonly string[]; expires: Date; resolve(): Promise<readonly string[]> };
+  | {
+      status: 'no-auth';
+      scopes: readonly string[];
+      expires: Date;
+      resolve(now: Date): Promise<readonly string[]>;
+    };
 
 /** At once where all that is needed is in memory, as it mostly is: a promise costs a request more than a look-up. */
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
@@ -137,7 +142,8 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       scopes: scopesNow(standing),
       expires: standing.expires,
       hash,
-      resolve: async () => scopesNow(remembered(signature, now) ?? (await makeStanding(signature, now))),
+      resolve: async (later) =>
+        scopesNow(remembered(signature, later) ?? (await makeStanding(signature, later))),
     };
   }
 

@@ -142,7 +142,7 @@ export function makeServe(parts: ServeParts): Serve {
       async authorize(params) {
         if (scopes === undefined) return;
         const expression = renderExpression(scopes, params);
-        const missing = missingScopes(expression, await resolve());
+        const missing = missingScopes(expression, await resolve(new Date()));
         if (missing) throw insufficientScopes(caller, missing, expression);
       },
     };
@@ -169,7 +169,7 @@ export function makeServe(parts: ServeParts): Serve {
   async function identify(
     signed: SignedRequest,
     { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
-  ): Promise<{ caller: Caller; resolve(): Promise<readonly string[]> }> {
+  ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
     if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {

@@ -3,6 +3,7 @@ import { ApiError } from '../domain/errors.ts';
 import { byLevel } from './byLevel.ts';
 import type { GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
+import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 /** How long (s) credentials last. */
 const HOUR = 60 * 60;
@@ -40,7 +41,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
         secretAccessKey: { ...text, minLength: 1 },
         buckets: { type: 'array', minItems: 1, uniqueItems: true, items: { ...text, pattern: BUCKET } },
         region: { ...text, pattern: '^[a-z0-9-]+$', default: 'us-east-1' },
-        endpoint: { ...text, format: 'uri', pattern: '^https?://' },
+        endpoint: thirdPartyUrl,
       },
       ['region', 'endpoint'],
     ),

@@ -3,6 +3,7 @@ import type { EndpointRequest } from '../api/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
 import { expiryFor } from './expiryFor.ts';
 import type { Given } from './guardedService.ts';
+import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 const MINUTE = 60_000;
 
@@ -13,8 +14,7 @@ const keyText: Schema = {
   ...text,
   pattern: '^([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
 };
-const address: Schema = { ...text, format: 'uri', pattern: '^https?://[^?#@]+$' };
-const withAddresses = object({ key: keyText, blobEndpoint: address, tableEndpoint: address }, [
+const withAddresses = object({ key: keyText, blobEndpoint: thirdPartyUrl, tableEndpoint: thirdPartyUrl }, [
   'blobEndpoint',
   'tableEndpoint',
 ]);

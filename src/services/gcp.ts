@@ -3,6 +3,7 @@ import { ApiError } from '../domain/errors.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
 import { rsaPrivateKey } from './rsaPrivateKey.ts';
+import { thirdPartyUrl, withoutSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<
   string,
@@ -56,7 +57,7 @@ export const gcp: GuardedService<Setting, Client> = {
     additionalProperties: object({
       credentials: serviceAccountKey,
       serviceAccounts: { type: 'array', items: { ...text, pattern: SERVICE_ACCOUNT.source } },
-      endpoint: { ...text, pattern: '^https?://.*[^/]$', default: `https://${HOST}` },
+      endpoint: { ...thirdPartyUrl, default: `https://${HOST}` },
     }),
   },
   schemas: {
@@ -73,7 +74,7 @@ export const gcp: GuardedService<Setting, Client> = {
       const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
       const generate: Generate = async ({ serviceAccount, seconds }, signal) => {
         const { data } = await signer.request<object>({
-          url: `${endpoint}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
+          url: `${withoutSlash(endpoint)}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
           method: 'POST',
           data: { scope: [SCOPE], lifetime: `${seconds}s` },
           responseType: 'json',

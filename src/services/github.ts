@@ -5,6 +5,7 @@ import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { rsaPrivateKey } from './rsaPrivateKey.ts';
+import { thirdPartyUrl, withoutSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<string, { appId: number | string; privateKey: string; apiUrl: string }>;
 
@@ -38,7 +39,7 @@ export const github: GuardedService<Setting, Client> = {
     additionalProperties: object({
       appId: { type: ['integer', 'string'], minimum: 1, minLength: 1 },
       privateKey: rsaPrivateKey,
-      apiUrl: { ...text, pattern: '^https?://.*[^/]$', default: 'https://api.github.com' },
+      apiUrl: { ...thirdPartyUrl, default: 'https://api.github.com' },
     }),
   },
   schemas: {
@@ -66,7 +67,7 @@ export const github: GuardedService<Setting, Client> = {
       // It only signs: tokens that it asked for itself would be shared by all that want the same at the same time.
       const { hook } = createAppAuth({ appId, privateKey, log: silent });
       const send: Send = request.defaults({
-        baseUrl: apiUrl,
+        baseUrl: withoutSlash(apiUrl),
         headers: { 'x-github-api-version': '2022-11-28' },
         request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });

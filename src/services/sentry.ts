@@ -4,6 +4,7 @@ import { ApiError } from '../domain/errors.ts';
 import { askThirdParty } from './askThirdParty.ts';
 import type { GuardedJob, GuardedRequest, GuardedService } from './guardedService.ts';
 import { type ManagedKey, openSentryApi, type SentryApi, type SentrySetting } from './sentryApi.ts';
+import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -24,8 +25,6 @@ type Client = { api: SentryApi; keyOf(project: string, request: Asked): Promise<
 type Asked = Pick<GuardedRequest, 'now' | 'signal'>;
 
 const slug = { ...text, pattern: '^[A-Za-z0-9_-]{1,64}$' };
-const URL_OF_SENTRY =
-  /^(https:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])|http:\/\/(localhost|127\.0\.0\.1|\[::1\]))(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/;
 
 /** The DSN of a project at Sentry, which is created where it is missing. */
 export const sentry: GuardedService<SentrySetting, Client> = {
@@ -36,7 +35,7 @@ export const sentry: GuardedService<SentrySetting, Client> = {
     'the team that new projects belong to, and what names of keys begin with',
   settingSchema: object({
     organization: slug,
-    baseUrl: { ...text, pattern: URL_OF_SENTRY.source },
+    baseUrl: thirdPartyUrl,
     authToken: { ...text, pattern: '^[\\x21-\\x7e]{1,1000}$' },
     initialTeam: slug,
     // Names of keys have at most 64 characters at Sentry, of which the rest takes 46.

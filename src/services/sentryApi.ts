@@ -1,5 +1,6 @@
 import { ApiError } from '../domain/errors.ts';
 import { boundedFetch } from './boundedFetch.ts';
+import { withoutSlash } from './thirdPartyUrl.ts';
 
 export type SentrySetting = {
   organization: string;
@@ -109,7 +110,7 @@ async function call(
   { baseUrl, authToken }: SentrySetting,
   { method, path, cursor, body, signal }: Call,
 ): Promise<{ headers: Headers; body: unknown }> {
-  const url = new URL(`${baseUrl.replace(/\/+$/, '')}/api/0/${path.join('/')}/`);
+  const url = new URL(`${withoutSlash(baseUrl)}/api/0/${path.join('/')}/`);
   if (cursor !== undefined) url.searchParams.set('cursor', cursor);
   const response = await boundedFetch(url, {
     method: method ?? 'GET',

@@ -215,7 +215,7 @@ describe('AZURE_ACCOUNTS', () => {
     [{ 'canary-account': key }, 'AZURE_ACCOUNTS has a name that is not possible'],
     [
       { acc1: { key, tableEndpoint: 'https://x.example.com/?sig=canary' } },
-      'AZURE_ACCOUNTS{entry 1}.tableEndpoint must match pattern',
+      'AZURE_ACCOUNTS{entry 1}.tableEndpoint must be an https address',
     ],
     [
       { acc1: { key, canary: 1 } },

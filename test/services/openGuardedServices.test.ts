@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import type { EndpointRequest } from '../../src/api/endpoint.ts';
@@ -210,6 +211,19 @@ describe('a guarded service', () => {
     expect({ status, given: body['given'] }).toEqual({ status: 401, given: undefined });
     expect(await issued(service, 'tiny')).toEqual(before);
     await service.current()['enableClient']!('tiny/reader');
+  });
+
+  test('gives and records nothing where the caller ends while a third party is asked', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const before = (await issued(service, 'tiny')).length;
+    const end = new Date(Date.now() + 1000);
+    const settings = { description: '', expires: end, scopes: ['tiny:read-only:*'] };
+    const { accessToken } = await service.current()['createClient']!('tiny/short', settings);
+    answer = () => sleep(end.getTime() - Date.now() + 50);
+    expect(await get('/tiny/read-only/x', { clientId: 'tiny/short', accessToken })).toMatchObject({
+      status: 401,
+    });
+    expect((await issued(service, 'tiny')).length).toBe(before);
   });
 
   test('records nothing where that is switched off', async () => {

@@ -39,7 +39,9 @@ describe('the setting of Sentry', () => {
     'https://sentry.io/?x',
     'sentry.io',
   ])('does not take %s', (baseUrl) => {
-    expect(() => read({ baseUrl })).toThrow(/^SENTRY\.baseUrl must match pattern ((?!canary)[^])*$/);
+    expect(() => read({ baseUrl })).toThrow(
+      /^SENTRY\.baseUrl must be an https address without user and query, or an http one on this machine$/,
+    );
   });
 
   test('is given as a whole, with a prefix that leaves room for the rest of a name', () => {
