@@ -1,9 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, setPriority } from 'node:os';
+import { constants, cpus, setPriority } from 'node:os';
 
 /** Room (MiB) for what is new in memory: whoever reads millions of events makes much that does not live long. */
 const ROOM = '--max-semi-space-size=64';
+
+/** Where others are at work, it works so long (ms of its own), and then leaves the processors to them so long (ms). */
+const SLICE = 5;
+const PAUSE = 100;
+/** How often (ms) it looks whether they are: the system counts in hundredths of a second. */
+const LOOK_EVERY = 50;
 
 /**
  * The action of a command that reads or writes everything there is: it runs with the lowest priority, so that a service goes
@@ -17,7 +23,36 @@ export function inBackground<Args extends unknown[]>(
   // Nobody waits for this process once the one that started it is gone.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
+  pauseWhileOthersWork();
   return action;
+}
+
+/**
+ * Stands still now and then while others are at work. To have only the time between their turns is not enough: each change of
+ * turns costs them as much as a request may, and what they had in the processor's caches.
+ */
+function pauseWhileOthersWork(): void {
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  let last = { at: performance.now(), others: timeOfOthers() };
+  let areAtWork = false;
+  let worked = process.cpuUsage();
+  setInterval(() => {
+    const { user, system } = process.cpuUsage(worked);
+    if (user + system < SLICE * 1000) return;
+    if (areAtWork) Atomics.wait(still, 0, 0, PAUSE);
+    worked = process.cpuUsage();
+    const at = performance.now();
+    if (at - last.at < LOOK_EVERY) return;
+    const others = timeOfOthers();
+    areAtWork = others - last.others > (at - last.at) / 2;
+    last = { at, others };
+  }, SLICE).unref();
+}
+
+/** Time (ms) that processors gave to whatever has no low priority, as this process has. */
+function timeOfOthers(): number {
+  const all = cpus().reduce((sum, { times: { user, sys, irq } }) => sum + user + sys + irq, 0);
+  return all - process.cpuUsage().system / 1000;
 }
 
 /**
