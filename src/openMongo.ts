@@ -71,7 +71,9 @@ export type Mongo = {
  */
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   const database = databaseIn(url);
-  let client = clientFor(url);
+  let client = await connected(url).catch((error: Fault) => {
+    throw translated(error);
+  });
   const closing = new AbortController();
   let replacing: Promise<void> | undefined;
 
@@ -102,7 +104,6 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   const collection = <D extends Document & { _id: string }>(name: string): Collection<D> =>
     client.db(database).collection<D>(prefix + name);
 
-  await reaching(() => client.connect());
   return {
     collection,
     reaching,
@@ -121,16 +122,22 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   };
 }
 
+/** A client that has reached the server. Nothing is left of one that does not. */
+async function connected(url: string): Promise<MongoClient> {
+  const client = clientFor(url);
+  try {
+    return await inTime(client.connect());
+  } catch (error) {
+    client.close().catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Another client, once the server can be reached; undefined when that is not wanted any more. */
 async function untilConnected(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
   while (!signal.aborted) {
-    const client = clientFor(url);
-    const isConnected = await inTime(client.connect()).then(
-      () => true,
-      () => false,
-    );
-    if (isConnected) return client;
-    client.close().catch(() => undefined);
+    const client = await connected(url).catch(() => undefined);
+    if (client) return client;
     await sleep(BETWEEN_TRIES, undefined, { ref: false, signal }).catch(() => undefined);
   }
   return undefined;

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ConfigError } from '../../src/configError.ts';
@@ -350,3 +352,19 @@ if (real !== undefined)
       await Promise.all([store.close(), other.close()]);
     });
   });
+
+test('a server that does not answer at the start is not asked again after that was told', async () => {
+  let asked = 0;
+  const server = createServer((socket) => {
+    asked += 1;
+    socket.on('error', () => undefined).destroy();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  await expect(openMongo(`mongodb://127.0.0.1:${port}/`, '')).rejects.toThrow(StoreUnavailable);
+  const before = asked;
+  expect(before).toBeGreaterThan(0);
+  await sleep(1500);
+  expect(asked).toBe(before);
+  server.close();
+}, 20_000);
