@@ -3,6 +3,7 @@ import { azureContainers } from '../../src/services/azureContainers.ts';
 import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
+import { sasContract, valuesOf } from './sasContract.ts';
 import { type StorageDouble, startStorageDouble } from './storageDouble.ts';
 
 const MINUTE = 60_000;
@@ -25,7 +26,6 @@ const client = async (clientId: string, scopes: string[], expires = minutesFromN
   const { accessToken } = await service.current()['createClient']!(clientId, settings);
   return { clientId, accessToken };
 };
-const valuesOf = (sas: string) => Object.fromEntries(new URLSearchParams(sas));
 const inSeconds = (time: number): number => Math.floor(time / 1000) * 1000;
 const answerXml = (status: number, body = '', headers: Record<string, string> = {}): void => {
   double.answer = (response) =>
@@ -105,50 +105,27 @@ describe.each(dialects)('%s', (method, dialect, scope, scopeOfTheOther) => {
 describe('azureContainerSAS', () => {
   const ask = (...args: string[]) => service.current()['azureContainerSAS']!(...args);
 
-  test('asks Azure for nothing where a container is only read', async () => {
-    double.asked();
-    expect(valuesOf((await ask('doubled', 'some-container', 'read-only')).sas)['sp']).toBe('rl');
-    expect(double.asked()).toEqual([]);
-  });
-
-  test('is a conflict while a container of this name is being deleted, and nothing is recorded', async () => {
-    const before = await issued(service, 'azure-containers');
-    answerError(409, 'ContainerBeingDeleted');
-    await expect(ask('doubled', 'some-container', 'read-write')).rejects.toMatchObject({
-      code: 'RequestConflict',
-      message: expect.stringContaining('container some-container'),
-    });
-    expect(await issued(service, 'azure-containers')).toEqual(before);
-  });
-
-  test('fails after few tries, without the words of Azure', async () => {
-    answerError(500, 'InternalError');
-    double.asked();
-    const error = await ask('doubled', 'some-container', 'read-write').catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'BadGateway' });
-    expect(double.asked()).toHaveLength(2);
-    expect(JSON.stringify(error) + String(error) + service.logged()).not.toContain('canary');
-  });
-
-  test.each([
-    ['Public1', 'some-container', 'read-only'],
-    ['public1', 'no', 'read-only'],
-    ['public1', '-container', 'read-only'],
-    ['public1', 'container-', 'read-only'],
-    ['public1', 'some--container', 'read-only'],
-    ['public1', 'someContainer', 'read-only'],
-    ['public1', '$root', 'read-only'],
-    ['public1', 'c'.repeat(64), 'read-only'],
-    ['public1', 'some-container', 'read-more'],
-  ])('refuses names that are none: %s %s %s', async (...args) => {
-    await expect(ask(...args)).rejects.toMatchObject({ code: 'InvalidRequestArguments' });
-  });
-
-  test.each(['unknown1', 'constructor'])('knows no account %s', async (account) => {
-    const unknown = { code: 'ResourceNotFound', message: expect.stringContaining(account) };
-    for (const level of ['read-only', 'read-write'])
-      await expect(ask(account, 'some-container', level)).rejects.toMatchObject(unknown);
-    await expect(service.current()['azureContainers']!(account)).rejects.toMatchObject(unknown);
+  sasContract({
+    name: 'azure-containers',
+    kind: 'container',
+    target: 'some-container',
+    readPermissions: 'rl',
+    beingDeleted: 'ContainerBeingDeleted',
+    wrong: [
+      ['Public1', 'some-container', 'read-only'],
+      ['public1', 'no', 'read-only'],
+      ['public1', '-container', 'read-only'],
+      ['public1', 'container-', 'read-only'],
+      ['public1', 'some--container', 'read-only'],
+      ['public1', 'someContainer', 'read-only'],
+      ['public1', '$root', 'read-only'],
+      ['public1', 'c'.repeat(64), 'read-only'],
+      ['public1', 'some-container', 'read-more'],
+    ],
+    ask,
+    list: (account) => service.current()['azureContainers']!(account),
+    answerError,
+    running: () => ({ service, double }),
   });
 });
 

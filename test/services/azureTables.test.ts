@@ -4,6 +4,7 @@ import { azureTables } from '../../src/services/azureTables.ts';
 import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
+import { sasContract, valuesOf } from './sasContract.ts';
 import { type StorageDouble, startStorageDouble } from './storageDouble.ts';
 
 const MINUTE = 60_000;
@@ -26,7 +27,6 @@ const client = async (clientId: string, scopes: string[], expires = minutesFromN
   const { accessToken } = await service.current()['createClient']!(clientId, settings);
   return { clientId, accessToken };
 };
-const valuesOf = (sas: string) => Object.fromEntries(new URLSearchParams(sas));
 const inSeconds = (time: number): number => Math.floor(time / 1000) * 1000;
 const answerJson = (status: number, body: object, headers: Record<string, string> = {}): void => {
   double.answer = (response) =>
@@ -97,48 +97,25 @@ describe('azureTableSAS', () => {
     expect(double.asked()).toEqual([expect.stringMatching(/^POST \/Tables/)]);
   });
 
-  test('asks Azure for nothing where a table is only read', async () => {
-    double.asked();
-    expect(valuesOf((await ask('doubled', 'someTable', 'read-only')).sas)['sp']).toBe('r');
-    expect(double.asked()).toEqual([]);
-  });
-
-  test('is a conflict while a table of this name is being deleted, and nothing is recorded', async () => {
-    const before = await issued(service, 'azure-tables');
-    answerError(409, 'TableBeingDeleted');
-    await expect(ask('doubled', 'someTable', 'read-write')).rejects.toMatchObject({
-      code: 'RequestConflict',
-      message: expect.stringContaining('table someTable'),
-    });
-    expect(await issued(service, 'azure-tables')).toEqual(before);
-  });
-
-  test('fails after few tries, without the words of Azure', async () => {
-    answerError(500, 'InternalError');
-    double.asked();
-    const error = await ask('doubled', 'someTable', 'read-write').catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'BadGateway' });
-    expect(double.asked()).toHaveLength(2);
-    expect(JSON.stringify(error) + String(error) + service.logged()).not.toContain('canary');
-  });
-
-  test.each([
-    ['Public1', 'someTable', 'read-only'],
-    ['public1', 'no', 'read-only'],
-    ['public1', '1table', 'read-only'],
-    ['public1', 'some-table', 'read-only'],
-    ['public1', 'Tables', 'read-only'],
-    ['public1', 't'.repeat(64), 'read-only'],
-    ['public1', 'someTable', 'read-more'],
-  ])('refuses names that are none: %s %s %s', async (...args) => {
-    await expect(ask(...args)).rejects.toMatchObject({ code: 'InvalidRequestArguments' });
-  });
-
-  test.each(['unknown1', 'constructor'])('knows no account %s', async (account) => {
-    const unknown = { code: 'ResourceNotFound', message: expect.stringContaining(account) };
-    for (const level of ['read-only', 'read-write'])
-      await expect(ask(account, 'someTable', level)).rejects.toMatchObject(unknown);
-    await expect(service.older()['azureTables']!(account)).rejects.toMatchObject(unknown);
+  sasContract({
+    name: 'azure-tables',
+    kind: 'table',
+    target: 'someTable',
+    readPermissions: 'r',
+    beingDeleted: 'TableBeingDeleted',
+    wrong: [
+      ['Public1', 'someTable', 'read-only'],
+      ['public1', 'no', 'read-only'],
+      ['public1', '1table', 'read-only'],
+      ['public1', 'some-table', 'read-only'],
+      ['public1', 'Tables', 'read-only'],
+      ['public1', 't'.repeat(64), 'read-only'],
+      ['public1', 'someTable', 'read-more'],
+    ],
+    ask,
+    list: (account) => service.older()['azureTables']!(account),
+    answerError,
+    running: () => ({ service, double }),
   });
 });
 
