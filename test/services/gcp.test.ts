@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import { readServiceSetting } from '../../src/serviceSettings.ts';
-import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { gcp } from '../../src/services/gcp.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
+import { expectToGiveUp } from './givesUp.ts';
 import { type Asked, type DoubleAnswer, type HttpDouble, startHttpDouble } from './httpDouble.ts';
 import { issued } from './issued.ts';
 
@@ -167,16 +167,9 @@ describe('gcpCredentials', () => {
   test('stops asking at the signal', async () => {
     answer = () => 'never';
     const left = google.left();
-    const asking = new AbortController();
     const setting = readServiceSetting('GCP', { text: settingText(), settingSchema: gcp.settingSchema });
-    const projects = await gcp.open(setting as Parameters<typeof gcp.open>[0]);
     const params = { projectId: 'proj', serviceAccount: worker };
-    const request = { params, caller: {}, now: new Date(), signal: asking.signal };
-    const [endpoint] = gcp.endpoints;
-    if (!endpoint || !('give' in endpoint)) throw new Error('there is no such endpoint');
-    const given = endpoint.give(projects, request as unknown as GuardedRequest);
-    setTimeout(() => asking.abort(), 50);
-    await expect(given).rejects.toThrow();
+    await expectToGiveUp(gcp, setting, { params, caller: {} });
     await left;
   });
 

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import jwt from 'jsonwebtoken';
 import { readServiceSetting } from '../../src/serviceSettings.ts';
 import { github } from '../../src/services/github.ts';
-import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+import { expectToGiveUp } from './givesUp.ts';
 import { type Asked, type DoubleAnswer, type HttpDouble, startHttpDouble } from './httpDouble.ts';
 import { issued } from './issued.ts';
 
@@ -269,16 +269,8 @@ describe('githubRepoToken', () => {
     answers[TOKENS] = 'never';
     const text = JSON.stringify({ ci: { appId: 'Iv1.abc', privateKey, apiUrl: hub.url } });
     const setting = readServiceSetting('GITHUB_APPS', { text, settingSchema: github.settingSchema });
-    const apps = await github.open(setting as Parameters<typeof github.open>[0]);
-    const [endpoint] = github.endpoints;
-    if (!endpoint || !('give' in endpoint)) throw new Error('there is no such endpoint');
     const left = hub.left();
-    const asking = new AbortController();
-    const params = { appName: 'ci', owner: 'acme' };
-    const request = { params, body: wanted, now: new Date(), signal: asking.signal };
-    const given = endpoint.give(apps, request as unknown as GuardedRequest);
-    setTimeout(() => asking.abort(), 50);
-    await expect(given).rejects.toThrow();
+    await expectToGiveUp(github, setting, { params: { appName: 'ci', owner: 'acme' }, body: wanted });
     await left;
   });
 

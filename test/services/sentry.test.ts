@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { askThirdParty } from '../../src/services/askThirdParty.ts';
@@ -6,24 +5,27 @@ import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { sentry } from '../../src/services/sentry.ts';
 import { keyExpiry, keyName } from '../../src/services/sentryApi.ts';
 import { authorizationFor } from '../signed.ts';
-import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+import { minutesFromNow, ROOT, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
-import { ORGANIZATION, refuse, type SentryDouble, startSentryDouble, TEAM } from './sentryDouble.ts';
+import {
+  HOUR,
+  hours,
+  managed,
+  ORGANIZATION,
+  PREFIX,
+  refuse,
+  type SentryDouble,
+  startWithSentry,
+  TEAM,
+} from './sentryDouble.ts';
 
-const HOURS = 60 * 60_000;
-const PREFIX = 'authledger';
-const hours = (count: number): Date => new Date(Date.now() + count * HOURS);
-const managed = (expires: Date): string => keyName(PREFIX, expires);
 const keysOf = (project: string): string => `/api/0/projects/${ORGANIZATION}/${project}/keys/`;
 const newProjects = `/api/0/teams/${ORGANIZATION}/${TEAM}/projects/`;
 
 let double: SentryDouble;
 let service: TestService;
 beforeAll(async () => {
-  double = await startSentryDouble();
-  service = await startService({ SENTRY: JSON.stringify(double.setting()) });
-  // The job has begun, and asks for nothing more.
-  while (double.requests.length === 0) await sleep(1);
+  ({ double, service } = await startWithSentry());
 });
 beforeEach(() => double.reset());
 afterAll(async () => {
@@ -60,7 +62,7 @@ describe('sentryDSN', () => {
         `POST ${keysOf(project)}`,
       ]);
       const end = keyExpiry(PREFIX, key!.name)!;
-      expect(end.getTime() - Date.parse(expires)).toBe(24 * HOURS);
+      expect(end.getTime() - Date.parse(expires)).toBe(24 * HOUR);
       const [event] = (await issued(service, 'sentry')).slice(-1);
       expect(event).toMatchObject({ metadata: { actor: clientId } });
       expect(event!.data).toEqual({ service: 'sentry', target: project, expires: end.toJSON() });
@@ -166,7 +168,7 @@ describe('sentryDSN', () => {
 
   test.each([
     [{ 'retry-after': '17' }, /^17$/],
-    [{ 'retry-after': new Date(Date.now() + HOURS / 2).toUTCString() }, /^1[78]\d\d$/],
+    [{ 'retry-after': new Date(Date.now() + HOUR / 2).toUTCString() }, /^1[78]\d\d$/],
     [{ 'x-sentry-rate-limit-reset': String(Math.floor(Date.now() / 1000) - 3) }, /^1$/],
     [{ 'retry-after': 'canary' }, /^60$/],
     [{ 'retry-after': '9'.repeat(30) }, /^3600$/],

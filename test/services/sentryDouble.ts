@@ -1,11 +1,21 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keyName } from '../../src/services/sentryApi.ts';
+import { startService, type TestService } from '../startService.ts';
 
 export const TOKEN = 'canary-token-of-sentry-0123456789';
 export const ORGANIZATION = 'acme';
 export const TEAM = 'first-team';
+export const PREFIX = 'authledger';
 const API = '/api/0/';
+
+export const HOUR = 60 * 60_000;
+/** The time in so many hours. */
+export const hours = (count: number): Date => new Date(Date.now() + count * HOUR);
+/** The name of a key that the service made. */
+export const managed = (expires: Date): string => keyName(PREFIX, expires);
 
 export type Key = {
   id: string;
@@ -15,6 +25,14 @@ export type Key = {
 };
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 export type SentryDouble = Awaited<ReturnType<typeof startSentryDouble>>;
+
+/** A service that uses the double, once its job has begun and asks for nothing more. */
+export async function startWithSentry(): Promise<{ double: SentryDouble; service: TestService }> {
+  const double = await startSentryDouble();
+  const service = await startService({ SENTRY: JSON.stringify(double.setting()) });
+  while (double.requests.length === 0) await sleep(1);
+  return { double, service };
+}
 
 /** What of Sentry's REST API the service uses, as Sentry documents it, in memory and on loopback. */
 export async function startSentryDouble() {
@@ -46,7 +64,7 @@ export async function startSentryDouble() {
       baseUrl: double.baseUrl,
       authToken: TOKEN,
       initialTeam: TEAM,
-      keyPrefix: 'authledger',
+      keyPrefix: PREFIX,
     }),
     reset(): void {
       projects.clear();

@@ -1,20 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { keyName } from '../../src/services/sentryApi.ts';
 import { startService, type TestService } from '../startService.ts';
-import { refuse, type SentryDouble, startSentryDouble } from './sentryDouble.ts';
-
-const HOURS = 60 * 60_000;
-const PREFIX = 'authledger';
-const hours = (count: number): Date => new Date(Date.now() + count * HOURS);
-const managed = (expires: Date): string => keyName(PREFIX, expires);
+import { hours, managed, PREFIX, refuse, type SentryDouble, startWithSentry } from './sentryDouble.ts';
 
 let double: SentryDouble;
 let service: TestService;
 beforeAll(async () => {
-  double = await startSentryDouble();
-  service = await startService({ SENTRY: JSON.stringify(double.setting()) });
-  while (double.requests.length === 0) await sleep(1);
+  ({ double, service } = await startWithSentry());
 });
 beforeEach(() => double.reset());
 afterAll(async () => {

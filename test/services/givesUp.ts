@@ -1,0 +1,18 @@
+import { expect } from '@jest/globals';
+import type { GuardedRequest, GuardedService } from '../../src/services/guardedService.ts';
+
+/** Asks a service's first endpoint for credentials, aborts while the third party is silent, and expects that it gives up. */
+export async function expectToGiveUp<Setting, Client>(
+  { open, endpoints }: GuardedService<Setting, Client>,
+  setting: unknown,
+  request: object,
+): Promise<void> {
+  const client = await open(setting as Setting);
+  const [endpoint] = endpoints;
+  if (!endpoint || !('give' in endpoint)) throw new Error('there is no such endpoint');
+  const asking = new AbortController();
+  const asked = { ...request, now: new Date(), signal: asking.signal };
+  const given = endpoint.give(client, asked as unknown as GuardedRequest);
+  setTimeout(() => asking.abort(), 50);
+  await expect(given).rejects.toThrow();
+}
