@@ -15,6 +15,7 @@ import {
   readDataDir,
   readEventStoreUrl,
   readHost,
+  readKeepAlive,
   readPort,
   readPrefix,
   readReadStoreUrl,
@@ -40,6 +41,8 @@ export type Config = Readonly<{
   readAccess: 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
+  /** For how long (ms) a connection stays open on which nothing happens. */
+  keepAliveTimeout: number;
   /** How many processes serve together. */
   workers: number;
   /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
@@ -91,6 +94,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
+      KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
       WORKERS: setting(readWorkers)({ default: 1 }),
       EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
       READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
@@ -119,6 +123,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     readAccess: settings.READ_ACCESS as Config['readAccess'],
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    keepAliveTimeout: settings.KEEP_ALIVE_TIMEOUT,
     workers: settings.WORKERS,
     eventStoreUrl: settings.EVENT_STORE_URL,
     readStoreUrl: settings.READ_STORE_URL,

@@ -27,6 +27,7 @@ describe('the settings', () => {
       readAccess: undefined,
       logLevel: 'info',
       maxBodyBytes: 524_288,
+      keepAliveTimeout: 90_000,
       workers: 1,
     });
   });
@@ -44,6 +45,8 @@ describe('the settings', () => {
       READ_ACCESS: 'guarded',
       LOG_LEVEL: 'debug',
       MAX_BODY_BYTES: '768KiB',
+      KEEP_ALIVE_TIMEOUT: '620s',
+      MAX_STALENESS: '2500ms',
       WORKERS: '64',
       SOMETHING_ELSE: 'ignored',
     });
@@ -58,6 +61,8 @@ describe('the settings', () => {
       trustProxy: ['loopback', '10.0.0.0/8'],
       readAccess: 'guarded',
       maxBodyBytes: 786_432,
+      keepAliveTimeout: 620_000,
+      maxStaleness: 2500,
       workers: 64,
     });
     expect(config.allowedCorsOrigin).toEqual(/^https:/);
@@ -92,8 +97,13 @@ describe('the settings', () => {
     ['EVENT_STORE_URL', 'http://secret-host', /KurrentDB/],
     ['EVENT_STORE_URL', 'kurrentdb://', /KurrentDB/],
     ['READ_STORE_URL', 'postgres://user:secret-word@host', /MongoDB/],
-    ['MAX_STALENESS', '1s', /2000ms to 60s/],
-    ['MAX_STALENESS', '5', /2000ms to 60s/],
+    ['MAX_STALENESS', '1999ms', /2s to 60s/],
+    ['MAX_STALENESS', '5', /2s to 60s/],
+    ['KEEP_ALIVE_TIMEOUT', '999ms', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '7201s', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '90', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '0s', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '-5s', /1s to 7200s/],
     ['STREAM_PREFIX', 'a b', /1 to 64/],
     ['COLLECTION_PREFIX', '$', /1 to 64/],
     ['KAFKA_BROKERS', 'host', /host:port/],
