@@ -42,7 +42,7 @@ declare module 'hawk' {
     };
     crypto: {
       calculateMac(
-        type: 'header',
+        type: 'header' | 'bewit',
         credentials: Credentials,
         options: Partial<Artifacts> & {
           method: string;

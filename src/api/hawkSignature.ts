@@ -2,6 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import hawk from 'hawk';
 import { AuthenticationFailure } from '../domain/errors.ts';
 import { sameText } from '../sameText.ts';
+import { bareIpv6 } from './bareIpv6.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { MOST_IN_FIELD } from './headerLimits.ts';
 
@@ -48,7 +49,7 @@ export function readSignature({ method, resource, authorization }: SignedRequest
  *
  * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
  * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
- * refusals, are hawk's.
+ * refusals, are hawk's. Brackets of an IPv6 literal do not count: some clients sign them, and others do not.
  */
 export function verifySignature(
   request: SignedRequest,
@@ -57,7 +58,19 @@ export function verifySignature(
 ): Promise<string | undefined> | string | undefined {
   const { plain } = signature;
   if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
-  return askHawk(request, signature, key);
+  const verdict = askHawk(request, signature, key);
+  const host = otherForm(request.host);
+  if (host === undefined) return verdict;
+  return verdict.catch((error: unknown) => {
+    if (!isBadMac(error)) throw error;
+    return askHawk({ ...request, host }, signature, key);
+  });
+}
+
+/** An IPv6 literal with brackets where it has none, and without where it has; undefined for any other host. */
+function otherForm(host: string): string | undefined {
+  const bare = bareIpv6(host);
+  return bare === host ? `[${host}]` : bare;
 }
 
 function readPlainHeader(authorization: string): Signature | undefined {
@@ -132,6 +145,10 @@ export function refusal(error: unknown): string {
   if (error instanceof AuthenticationFailure) return error.message;
   if (!isHawkRefusal(error)) throw error;
   return error.message === 'Unauthorized' ? NOT_HAWK : error.message;
+}
+
+function isBadMac(error: unknown): boolean {
+  return isHawkRefusal(error) && error.message === 'Bad mac';
 }
 
 /** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */

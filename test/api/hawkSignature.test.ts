@@ -177,6 +177,22 @@ describe('a Hawk header is judged as the hawk library judges it', () => {
     expect(accepted).toBeGreaterThan(RUNS / 50);
   });
 
+  it('with or without the brackets of an IPv6 literal', async () => {
+    let accepted = 0;
+    const toAddresses = strange.filter(({ host }) => host.includes('::'));
+    await fc.assert(
+      fc.asyncProperty(toAddresses, async (request) => {
+        const host = request.host === '::1' ? '[::1]' : '::1';
+        const verdict = await ours(request);
+        expect(await ours({ ...request, host })).toEqual(verdict);
+        expect(await ours({ ...request, host: '::2' })).toHaveProperty('refused');
+        if ('id' in verdict) accepted += 1;
+      }),
+      { numRuns: RUNS },
+    );
+    expect(accepted).toBeGreaterThan(RUNS / 50);
+  });
+
   it('where the mac spells the same bytes in another way', async () => {
     const [request] = fc.sample(
       requests.filter(({ resource }) => resource.startsWith('/')),
