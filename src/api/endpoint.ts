@@ -11,8 +11,10 @@ export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/ap
  */
 export type Endpoint = {
   name: string;
-  /** In which dialects it is served; a method whose shape differs is declared once for each. */
+  /** Whose method it is; a method whose shape differs is declared once for each dialect. */
   dialects: readonly Dialect[];
+  /** Dialects that serve it besides, for clients of the time between the two. It is deprecated there, and not in their reference. */
+  alsoServedIn?: readonly Dialect[];
   method: 'get' | 'put' | 'post' | 'delete';
   /** Path below the dialect's prefix, served with and without a slash at its end; `<name>` stands for one percent-encoded segment. */
   route: string;
@@ -48,6 +50,11 @@ export type Endpoint = {
   otherOutput?: string;
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
+
+/** All dialects in which an endpoint is served. */
+export function servedIn({ dialects, alsoServedIn = [] }: Endpoint): Dialect[] {
+  return [...dialects, ...alsoServedIn];
+}
 
 /** What fills in an endpoint's scope expression for a request. */
 export function scopeParamsOf(
