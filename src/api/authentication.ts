@@ -9,6 +9,7 @@ import {
 } from './authenticate.ts';
 import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
 import { dateText } from './dateText.ts';
+import { insufficientScopes } from './insufficientScopes.ts';
 import { scopesText } from './scopesText.ts';
 import type { Services } from './services.ts';
 
@@ -106,17 +107,8 @@ async function testReply(request: EndpointRequest, scopes: string[], required: s
   if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
   if (verdict.status === 'auth-success') checkPayload(verdict, request.payload, request.contentType);
   const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
-  const missing = missingFrom(verdict.scopes, required);
-  if (missing.length > 0) {
-    throw new ApiError(
-      'InsufficientScopes',
-      `client ${clientId} is missing these requiredScopes: ${missing.join(', ')}`,
-      {
-        clientId,
-        missing,
-      },
-    );
-  }
+  const missing = missingFrom(normalize(verdict.scopes), required);
+  if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
   return { body: { clientId, scopes: verdict.scopes } };
 }
 

@@ -1,6 +1,7 @@
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { isInternal } from './client.ts';
 import { AuthenticationFailure } from './errors.ts';
+import { fenced } from './markdown.ts';
 import { isValidScope, missingFrom } from './scopes.ts';
 
 /**
@@ -121,7 +122,7 @@ export function scopesOf(
       const needed = `auth:create-client:${clientId}`;
       if (missingFrom(issuerScopes, [needed]).length > 0) {
         fail(
-          `ext.certificate.issuer ${certificate.issuer} does not have ${needed}, which it needs to name these credentials`,
+          `ext.certificate.issuer ${certificate.issuer} does not have the scope that it needs to name these credentials:\n\n${fenced(needed)}`,
         );
       }
     }
@@ -146,7 +147,7 @@ export function scopesOf(
 export const ANONYMOUS = 'assume:anonymous';
 
 function refuseMissing(missing: readonly string[], problem: string): void {
-  if (missing.length > 0) fail(`${problem}: ${missing.join(', ')}`);
+  if (missing.length > 0) fail(`${problem}:\n\n${fenced(missing.join('\n'))}`);
 }
 
 function readScopes(value: unknown, field: string): string[] {
