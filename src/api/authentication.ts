@@ -1,5 +1,6 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingFrom, normalize } from '../domain/scopes.ts';
+import { ANONYMOUS } from '../domain/temporaryCredentials.ts';
 import {
   type Authenticate,
   checkPayload,
@@ -119,10 +120,12 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       if (clientId !== 'tester')
         throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
-      return { scopes: normalize(clientScopes), expires: tomorrow, token: async () => 'no-secret' };
+      return { scopes: clientScopes, expires: tomorrow, token: async () => 'no-secret' };
     },
     revisionOf: () => undefined,
     expand: normalize,
+    // In the order in which the caller gave them, as official clients' tests compare it.
+    granted: (left) => [...new Set([ANONYMOUS, ...left])],
     version: () => 0,
   });
 }

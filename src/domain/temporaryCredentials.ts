@@ -103,8 +103,8 @@ export function signedTexts(
 
 /**
  * The scopes that a request has in the end: those of the client it comes from, limited by the certificate, then by the
- * request itself, expanded, with the role `anonymous` that everybody has. `expand` gives a scope set's expansion.
- * Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
+ * request itself, expanded, with the role `anonymous` that everybody has. `expand` gives a scope set's expansion, and `granted`
+ * makes of the scopes that are left what the request has, where that is not so. Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
  */
 export function scopesOf(
   {
@@ -113,6 +113,7 @@ export function scopesOf(
     restriction,
   }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
   expand: (scopes: readonly string[]) => readonly string[],
+  granted = (left: readonly string[]) => expand([...left, ANONYMOUS]),
 ): readonly string[] {
   const { certificate, authorizedScopes } = restriction;
   let scopes = own;
@@ -140,7 +141,7 @@ export function scopesOf(
     );
     scopes = authorizedScopes;
   }
-  return expand([...scopes, ANONYMOUS]);
+  return granted(scopes);
 }
 
 /** Grants the role that everybody has, signed or not. */
