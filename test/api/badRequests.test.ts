@@ -75,7 +75,7 @@ describe('a body', () => {
       {},
       { 'content-type': 'text/plain' },
       { 'content-type': 'application/x-www-form-urlencoded' },
-      { ...JSON_TYPE, 'content-encoding': 'gzip' },
+      ...['br', 'deflate', 'gzip, gzip', ''].map((name) => ({ ...JSON_TYPE, 'content-encoding': name })),
     ]) {
       expectRefusal(
         await send('PUT', '/clients/x', body, headers as Record<string, string>),
