@@ -94,8 +94,13 @@ export type EndpointReply = {
   /** A body that is JSON text already, of ASCII characters only. */
   ascii?: string;
   pieces?: AsyncIterable<string>;
-  /** One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`. */
+  /**
+   * One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`, and never
+   * compressed.
+   */
   isRoutine?: boolean;
+  /** It is never compressed: its length would say something of the secret. */
+  holdsSecret?: boolean;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

@@ -21,7 +21,7 @@ import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { parseBody, readBody } from './readBody.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
-import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
 
@@ -64,13 +64,19 @@ export function makeServe(parts: ServeParts): Serve {
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
     const match = matchRoute(request.method ?? 'GET', path);
-    if (!match) return false;
+    if (!match) return request.method === 'OPTIONS' && answerOptions(path, response);
     answer(match, search, { request, response }).catch((error: unknown) => {
       log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
       response.destroy();
     });
     return true;
   };
+
+  function answerOptions(path: string, response: ServerResponse): boolean {
+    const methods = METHODS.filter((method) => matchRoute(method, path));
+    if (methods.length > 0) sendAllowed(response, methods);
+    return methods.length > 0;
+  }
 
   async function answer(match: Match, search: string, http: Http): Promise<void> {
     requestCame();
@@ -89,8 +95,9 @@ export function makeServe(parts: ServeParts): Serve {
       const reply = await respond({ match, search, http, seen });
       isRoutine = reply.isRoutine === true;
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
-      if (reply.ascii !== undefined) sendAscii(response, reply.ascii);
-      else if (reply.body !== undefined) sendJson(response, status, reply.body);
+      const mayCompress = !isRoutine && reply.holdsSecret !== true;
+      if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
+      else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
       else if (reply.pieces) await sendPieces(response, reply.pieces);
       else {
         status = 204;
@@ -200,7 +207,7 @@ export function makeServe(parts: ServeParts): Serve {
     if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
     const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
-    sendJson(response, status, errorBody(error, shown));
+    sendJson(response, errorBody(error, shown), { status });
     return status;
   }
 
@@ -218,6 +225,9 @@ export function makeServe(parts: ServeParts): Serve {
     );
   }
 }
+
+/** What endpoints may be asked with. */
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
 /** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
 const CLIENT_GONE = 499;
