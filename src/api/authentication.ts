@@ -39,8 +39,11 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       output: 'authenticate-hawk-response',
       description: `${description}, an unsigned one with \`no-auth\` and the scopes that everybody has.`,
       handle({ body, now }) {
-        const verdict = authenticate(body as SignedRequest, now);
-        return verdict instanceof Promise ? verdict.then(shown) : shown(verdict);
+        const signed = body as SignedRequest;
+        const verdict = authenticate(signed, now);
+        return verdict instanceof Promise
+          ? verdict.then((made) => shown(made, signed))
+          : shown(verdict, signed);
       },
     },
     {
@@ -50,9 +53,10 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       output: 'older-authenticate-hawk-response',
       description: `${description}.`,
       async handle({ body, now }) {
-        const verdict = await authenticate(body as SignedRequest, now);
+        const signed = body as SignedRequest;
+        const verdict = await authenticate(signed, now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict);
+        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict, signed);
       },
     },
     ...(['older', 'current'] as const).map((dialect): Endpoint => ({
@@ -90,8 +94,9 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
   ];
 }
 
-function shown(verdict: Verdict): EndpointReply {
-  if (verdict.status === 'auth-failed') return { body: verdict };
+function shown(verdict: Verdict, signed: SignedRequest): EndpointReply {
+  if (verdict.status === 'auth-failed')
+    return { body: verdict, refused: { reason: verdict.message, signed } };
   const { scopes, expires: date } = verdict;
   const expires = dateText(date);
   if (verdict.status === 'no-auth')

@@ -83,6 +83,14 @@ export type SignedRequest = {
   host: string;
   port: number;
   authorization?: string;
+  /** Where it came from, as the service says that asks about it. */
+  sourceIp?: string;
+};
+
+/** A signature that was refused: why, and where it was. */
+export type RefusedSignature = {
+  reason: string;
+  signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'>;
 };
 
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
@@ -101,6 +109,8 @@ export type EndpointReply = {
   isRoutine?: boolean;
   /** It is never compressed: its length would say something of the secret. */
   holdsSecret?: boolean;
+  /** The signature of a request to another service that it refuses. */
+  refused?: RefusedSignature;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

@@ -12,6 +12,7 @@ import {
   type Endpoint,
   type EndpointReply,
   type EndpointRequest,
+  type RefusedSignature,
   scopeParamsOf,
   type SignedRequest,
 } from './endpoint.ts';
@@ -19,7 +20,9 @@ import { errorBody, shownPayload } from './errorReply.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
+import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
+import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
@@ -48,6 +51,9 @@ type Seen = {
   /** The payload as far as an error may show it. */
   shownPayload(): unknown;
   clientId?: string;
+  sourceIp?: string;
+  /** Its own signature, or the one that it asks about. */
+  refused?: RefusedSignature;
 };
 
 /** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
@@ -60,6 +66,8 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
+  const logRefused = makeLogRefused(log);
+  const warnOfProxy = makeProxyWarning(log, parts.trustProxy);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
@@ -94,6 +102,7 @@ export function makeServe(parts: ServeParts): Serve {
     try {
       const reply = await respond({ match, search, http, seen });
       isRoutine = reply.isRoutine === true;
+      seen.refused = reply.refused;
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
       const mayCompress = !isRoutine && reply.holdsSecret !== true;
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
@@ -108,9 +117,11 @@ export function makeServe(parts: ServeParts): Serve {
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { requestId, name: method, clientId, started } = seen;
+    const { requestId, name: method, clientId, started, refused, sourceIp } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    log[isRoutine ? 'debug' : 'info']({ requestId, method, clientId, status, durationMs }, 'request');
+    const line = { requestId, method, clientId, status, durationMs };
+    if (refused) logRefused(refused, { ...line, sourceIp });
+    else log[isRoutine ? 'debug' : 'info'](line, 'request');
   }
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
@@ -123,6 +134,7 @@ export function makeServe(parts: ServeParts): Serve {
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
+    seen.sourceIp = sourceIp;
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -200,7 +212,12 @@ export function makeServe(parts: ServeParts): Serve {
       response.destroy();
       return status;
     }
-    if (status === 401) response.setHeader('www-authenticate', 'hawk');
+    if (status === 401) {
+      const { url: resource = '', headers } = response.req;
+      seen.refused = { reason: error.message, signed: { resource, authorization: headers.authorization } };
+      warnOfProxy(response.req);
+      response.setHeader('www-authenticate', 'hawk');
+    }
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
     // What of a refused body is not read yet is not worth reading.
