@@ -54,7 +54,7 @@ export function readEntries(files: { name: string; text: string }[], now: Date):
           if (seen.has(id)) throw new Error(`${id} is there twice`);
           seen.add(id);
         } catch (error) {
-          entries.problems.push(`${name}[${index}]: ${(error as Error).message.replaceAll('\n', ' ')}`);
+          entries.problems.push(`${name}[${index}]: ${inOneLine(error as Error)}`);
         }
       });
   }
@@ -74,10 +74,14 @@ export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[
       refuseSpread(graph.spreadThrough(role));
       graph.set(role);
     } catch (error) {
-      problems.push(`${role.source}: ${(error as Error).message}`);
+      problems.push(`${role.source}: ${inOneLine(error as Error)}`);
     }
   }
   return problems;
+}
+
+function inOneLine({ message }: Error): string {
+  return message.replaceAll(/\n+/g, ' ');
 }
 
 function parseArray(text: string): unknown[] | string {

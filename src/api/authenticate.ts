@@ -68,6 +68,8 @@ export type Clients = {
   /** The revision that a client is at; undefined where it is not in memory. */
   revisionOf(clientId: string): number | undefined;
   expand(scopes: readonly string[]): readonly string[];
+  /** What a request has in the end of the scopes that are left to it: where not given, their expansion with `anonymous`. */
+  granted?(left: readonly string[]): readonly string[];
   /** Changes with what scopes expand to. */
   version(): number;
   /** Told of every client whose token made a valid signature. */
@@ -174,7 +176,11 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const { held } = standing;
     if (held?.version === version) return held.scopes;
     const { id: clientId, signer, restriction } = standing;
-    const scopes = scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand);
+    const scopes = scopesOf(
+      { clientId, scopes: signer.scopes, restriction },
+      clients.expand,
+      clients.granted,
+    );
     if (held?.scopes === scopes) held.version = version;
     else if (signer.revision !== undefined)
       standings.set(keyOf(standing), { ...standing, held: { version, scopes } });

@@ -81,6 +81,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
     return {
       body: row ? { ...(await shownChanged(row)), ...(secret && { accessToken: secret.token }) } : {},
       position,
+      holdsSecret: secret !== undefined,
     };
   }
 

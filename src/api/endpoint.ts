@@ -90,6 +90,14 @@ export type SignedRequest = {
   host: string;
   port: number;
   authorization?: string;
+  /** Where it came from, as the service says that asks about it. */
+  sourceIp?: string;
+};
+
+/** A signature that was refused: why, and where it was. */
+export type RefusedSignature = {
+  reason: string;
+  signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'>;
 };
 
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
@@ -101,8 +109,15 @@ export type EndpointReply = {
   /** A body that is JSON text already, of ASCII characters only. */
   ascii?: string;
   pieces?: AsyncIterable<string>;
-  /** One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`. */
+  /**
+   * One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`, and never
+   * compressed.
+   */
   isRoutine?: boolean;
+  /** It is never compressed: its length would say something of the secret. */
+  holdsSecret?: boolean;
+  /** The signature of a request to another service that it refuses. */
+  refused?: RefusedSignature;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

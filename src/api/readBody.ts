@@ -1,18 +1,32 @@
 import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { ApiError } from '../domain/errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
+const unpack = promisify(gunzip);
 const EMPTY = Buffer.alloc(0);
 /** Lists in lists that a body may have. None needs more than a few; what follows them by recursion stands this many. */
 const MOST_LEVELS = 1000;
 
 /**
- * The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes: what is not read by then
- * is left unread.
+ * The whole body, unpacked where it comes in gzip: that is also what a signature covers. Throws InputTooLarge as soon as it is
+ * longer than `limit` bytes, packed or unpacked, and MalformedPayload for what is no gzip, or in another encoding. What
+ * is not read by then is left unread.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> | Buffer {
-  const { 'content-length': announced, 'transfer-encoding': encoding } = request.headers;
-  if (announced === undefined && encoding === undefined) return EMPTY;
+  const {
+    'content-length': announced,
+    'transfer-encoding': transfer,
+    'content-encoding': encoding,
+  } = request.headers;
+  if (announced === undefined && transfer === undefined) return EMPTY;
+  if (encoding === undefined) return readAll(request, limit);
+  const isPacked = isGzip(encoding);
+  return readAll(request, limit).then((body) => (isPacked && body.length > 0 ? unpacked(body, limit) : body));
+}
+
+function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -23,21 +37,42 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     };
     function refuse(): void {
       request.off('data', take).pause();
-      reject(new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`));
+      reject(tooLarge('the body', limit));
     }
-    if (Number(announced ?? 0) > limit) return refuse();
+    if (Number(request.headers['content-length'] ?? 0) > limit) return refuse();
     request.on('data', take);
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     request.on('error', reject);
   });
 }
 
+function isGzip(encoding: string): boolean {
+  const name = encoding.trim().toLowerCase();
+  if (name !== 'gzip' && name !== 'x-gzip' && name !== 'identity')
+    malformed(`content-encoding must be gzip or identity, not ${encoding.slice(0, 64)}`);
+  return name !== 'identity';
+}
+
+/** Unpacks no further than to the limit, however much there is. */
+async function unpacked(body: Buffer, limit: number): Promise<Buffer> {
+  try {
+    return await unpack(body, { maxOutputLength: limit });
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge('the unpacked body', limit);
+    if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR')
+      malformed('the body is not valid gzip, which its content-encoding says it is');
+    throw error;
+  }
+}
+
+function tooLarge(what: string, limit: number): ApiError {
+  return new ApiError('InputTooLarge', `${what} must be at most ${limit} bytes long`);
+}
+
 /** The JSON object in a body. Throws MalformedPayload for anything else. */
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity')
-    malformed(`content-encoding must be identity, not ${encoding.slice(0, 64)}`);
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json') malformed('content-type must be application/json');
   let value: unknown;

@@ -373,6 +373,11 @@ describe('ext', () => {
     },
   );
 
+  test('authorizedScopes that are not held are shown as they are, also by what shows Markdown', async () => {
+    const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes', '_y*_*', 'z'] }));
+    expectRefused(reply, /these scopes of ext.authorizedScopes:\n\n```\n_y\*_\*\nz\n```\n\n---/);
+  });
+
   test('authorizedScopes that are held limit the request', async () => {
     const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes'] }));
     expect(JSON.parse(reply.text)).toEqual({ scopes: ['assume:anonymous', 'auth:current-scopes'] });
