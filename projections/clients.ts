@@ -15,7 +15,7 @@ export type ClientRow = ClientSettings & {
 /** All clients, by clientId. The same handlers fold a client's stream to the state that commands decide on. */
 export const clients: Projection<ClientRow, ClientEvent> = {
   name: 'clients',
-  version: 1,
+  version: 2,
   key: (event) => event.data.clientId,
   on: {
     ClientCreated: (_, { data, metadata: { at }, revision }) => ({

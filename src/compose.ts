@@ -10,6 +10,7 @@ import { makeClientHistory } from './clientHistory.ts';
 import type { Config, KafkaSettings } from './config.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
+import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
@@ -46,7 +47,13 @@ export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
 export type Service = Awaited<ReturnType<typeof startService>>;
 
 /** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
-export function openStores(config: StoreConfig): Promise<Stores> {
+export async function openStores(config: StoreConfig): Promise<Stores> {
+  const stores = await openStoresAsStored(config);
+  return { ...stores, eventStore: upcasting(stores.eventStore) };
+}
+
+/** The same with events as they are stored, of whatever release: for a copy of them. */
+export function openStoresAsStored(config: StoreConfig): Promise<Stores> {
   return config.eventStoreUrl === undefined ? openEmbedded(config) : openShared(config);
 }
 

@@ -11,6 +11,7 @@ import {
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { toWellFormed } from '../domain/wellFormed.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -189,7 +190,8 @@ export function makeAuthenticate(clients: Clients): Authenticate {
 }
 
 function failed(error: unknown): Verdict {
-  return { status: 'auth-failed', message: refusal(error) };
+  // It may name a client as a certificate or a bewit does, which can hold any text.
+  return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
 }
 
 function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { ApiError } from '../domain/errors.ts';
+import { refuseUnreadableTexts } from './unreadableTexts.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const unpack = promisify(gunzip);
@@ -70,14 +71,16 @@ function tooLarge(what: string, limit: number): ApiError {
   return new ApiError('InputTooLarge', `${what} must be at most ${limit} bytes long`);
 }
 
-/** The JSON object in a body. Throws MalformedPayload for anything else. */
+/** The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a text that is not well-formed. */
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json') malformed('content-type must be application/json');
+  let text = '';
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(body));
+    text = utf8.decode(body);
+    value = JSON.parse(text);
   } catch {
     malformed('the body is not valid JSON');
   }
@@ -86,6 +89,8 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   // Most bodies are too short to be so deep.
   if (body.length > MOST_LEVELS && isDeeperThan(MOST_LEVELS, value))
     malformed(`the body must not be nested deeper than ${MOST_LEVELS} levels`);
+  // In UTF-8, only an escape can be of what is not well-formed.
+  if (text.includes('\\u')) refuseUnreadableTexts(value);
   return value as Record<string, unknown>;
 }
 

@@ -1,7 +1,8 @@
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 
 /**
- * The log. Every adapter passes test/contracts/eventStore.ts.
+ * The log. Every adapter passes test/contracts/eventStore.ts, and gives events as they are stored; upcasting.ts reads those of
+ * earlier releases as today's.
  *
  * - Positions are given by the store in commit order: never by clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.

@@ -1,5 +1,6 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { isDateTime } from '../isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
@@ -181,9 +182,9 @@ async function tokenFrom(ask: Send, wanted: Wanted): Promise<{ token: string; ex
       `GitHub gives no such token: the app ${appName} must be installed for each of these repositories of ${owner}, with these permissions`,
     );
   const { token, expires_at } = data as { token?: unknown; expires_at?: unknown };
-  const expires = new Date(String(expires_at));
-  if (typeof token !== 'string' || token === '' || Number.isNaN(expires.getTime()))
+  if (typeof token !== 'string' || token === '' || !isDateTime(String(expires_at)))
     throw new Error('GitHub answered with no token');
+  const expires = new Date(String(expires_at));
   if (!isNoMoreThan(wanted, data as Reach)) throw new Error('GitHub answered with a token for more');
   return { token, expires };
 }

@@ -104,6 +104,9 @@ describe('a body', () => {
     ['with a long description', { ...client, description: 'x'.repeat(10_241) }],
     ['with no date', { ...client, expires: 'tomorrow' }],
     ['with a date that does not exist', { ...client, expires: '2020-01-01T23:59:60Z' }],
+    ['with a date after the year 9999', { ...client, expires: '9999-12-31T23:59:59-01:00' }],
+    ['with a date before the year 0', { ...client, expires: '0000-01-01T00:00:00+01:00' }],
+    ['with a date without a zone', { ...client, expires: '2030-01-01T00:00:00' }],
   ])('%s does not match its schema', async (_, body) => {
     expectRefusal(await send('PUT', '/clients/x', body), 400, 'InputValidationError');
     expectRefusal(await send('POST', '/clients/x', body), 400, 'InputValidationError');
