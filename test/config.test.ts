@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { PUBLISHED_STATIC_SCOPES } from '../schemas/publishedStaticScopes.ts';
 import { readConfig, readConfigOfStores, redactedConfig } from '../src/config.ts';
 import { ConfigError } from '../src/configError.ts';
+import { sharedFile, testWithShared } from './sharedData.ts';
 
 const key = (id: string, bytes = 32): object => ({
   id,
@@ -117,6 +120,12 @@ describe('the settings', () => {
     ],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, accessToken: 'secret-short' }]), /22 to 66/],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, scopes: ['a**'] }]), /scopes/],
+    ['STATIC_CLIENTS', JSON.stringify([{ ...client, scopes: null }]), /scopes must be an array/],
+    [
+      'STATIC_CLIENTS',
+      JSON.stringify([client, { ...client, clientId: 'static/taskcluster/none', scopes: undefined }]),
+      /\[1\] \(static\/taskcluster\/none\): scopes must be given.*built-in-workers, .*static\/taskcluster\/root$/,
+    ],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, expires: 'x' }]), /"expires"/],
     ['STATIC_CLIENTS', JSON.stringify([client, client]), /twice/],
   ])('are refused by name: %s=%s', (name, value, message) => {
@@ -126,6 +135,50 @@ describe('the settings', () => {
     expect(read).toThrow(message);
     expect(read).not.toThrow(/secret-/);
   });
+
+  test('of static clients that Taskcluster publishes need a token only', () => {
+    const { accessToken } = client;
+    const read = (entry: object) => readConfig({ STATIC_CLIENTS: JSON.stringify([entry]) }).staticClients;
+    const clientId = 'static/taskcluster/index';
+    const published = ['queue:get-artifact:*', 'queue:get-task:*'];
+    const description = 'Internal client';
+    expect(read({ clientId, accessToken })).toEqual([
+      { clientId, accessToken, description, scopes: published },
+    ]);
+    expect(read({ clientId, accessToken, description: 'ours' })).toEqual([
+      { clientId, accessToken, description: 'ours', scopes: published },
+    ]);
+    for (const scopes of [[], ['a']])
+      expect(read({ clientId, accessToken, scopes })).toEqual([
+        { clientId, accessToken, description: '', scopes },
+      ]);
+  });
+
+  testWithShared(
+    'spec/static-scopes.json',
+    'of static clients have the scopes that are published with Taskcluster',
+    () => {
+      const published = JSON.parse(readFileSync(sharedFile('spec/static-scopes.json'), 'utf8')) as {
+        clientId: string;
+        scopes: string[];
+      }[];
+      expect(Object.entries(PUBLISHED_STATIC_SCOPES)).toEqual(
+        published.map(({ clientId, scopes }) => [clientId, scopes]),
+      );
+    },
+  );
+
+  testWithShared(
+    'cases/static-clients-as-deployed.json',
+    'take STATIC_CLIENTS as deployments of Taskcluster have it',
+    () => {
+      const STATIC_CLIENTS = readFileSync(sharedFile('cases/static-clients-as-deployed.json'), 'utf8');
+      expect(readConfig({ STATIC_CLIENTS }).staticClients).toMatchObject([
+        { clientId: 'static/taskcluster/index', scopes: ['queue:get-artifact:*', 'queue:get-task:*'] },
+        { clientId: 'static/taskcluster/root', scopes: ['*'], description: 'Internal client' },
+      ]);
+    },
+  );
 
   const shared = {
     EVENT_STORE_URL: 'kurrentdb://admin:secret-word@db.example.com:2113?tls=true',
