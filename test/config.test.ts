@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { PUBLISHED_STATIC_SCOPES } from '../schemas/publishedStaticScopes.ts';
 import { readConfig, readConfigOfStores, redactedConfig } from '../src/config.ts';
 import { ConfigError } from '../src/configError.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
 import { sharedFile, testWithShared } from './sharedData.ts';
 
 const key = (id: string, bytes = 32): object => ({
@@ -70,17 +71,14 @@ describe('the settings', () => {
     expect(shown).not.toContain(Buffer.from('secret').toString('base64').slice(0, 6));
   });
 
-  test('that are empty but set are not the same as unset', () => {
+  test('with an empty list of static clients are not the same as without the setting', () => {
     expect(readConfig({ STATIC_CLIENTS: '[]' }).staticClients).toEqual([]);
-    expect(readConfig({ ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
   });
 
   test.each([
     ['PORT', '70000', /from 0 to 65535/],
-    ['PORT', '', /PORT/],
     ['HOST', 'a b', /host name/],
     ['ROOT_URL', 'ftp://x', /http or https/],
-    ['DATA_DIR', '', /directory/],
     ['TRUST_PROXY', 'perhaps', /hops/],
     ['ALLOWED_CORS_ORIGIN', 'example.com', /origins/],
     ['ALLOWED_CORS_ORIGIN', '/(/', /regular expression/],
@@ -91,7 +89,6 @@ describe('the settings', () => {
     ['WORKERS', '0', /1 to 64/],
     ['WORKERS', '65', /1 to 64/],
     ['WORKERS', '2.5', /1 to 64/],
-    ['WORKERS', '', /1 to 64/],
     ['EVENT_STORE_URL', 'http://secret-host', /KurrentDB/],
     ['EVENT_STORE_URL', 'kurrentdb://', /KurrentDB/],
     ['READ_STORE_URL', 'postgres://user:secret-word@host', /MongoDB/],
@@ -270,4 +267,68 @@ describe('the settings', () => {
   test('that are wrong are named all at once', () => {
     expect(() => readConfig({ PORT: 'x', LOG_LEVEL: 'x' })).toThrow(/PORT[^]*LOG_LEVEL|LOG_LEVEL[^]*PORT/);
   });
+});
+
+describe('a variable that is set and empty', () => {
+  const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8');
+  const names = [...source.matchAll(/^ +([A-Z][A-Z_]+): setting\(/gm)].map((match) => match[1]!);
+  const ofServices = [...new Set(guardedServices.map(({ variable }) => variable))];
+  const refused = [
+    'STATIC_CLIENTS',
+    'SECRET_KEYS',
+    'READ_ACCESS',
+    'EVENT_STORE_URL',
+    'READ_STORE_URL',
+    'KAFKA_SASL_MECHANISM',
+    'KAFKA_SASL_USERNAME',
+    'KAFKA_SASL_PASSWORD',
+    ...ofServices,
+    ...ofServices.map((variable) => `${variable}_FILE`),
+  ];
+  const unset = names.filter((name) => !refused.includes(name) && name !== 'ALLOWED_CORS_ORIGIN');
+
+  test('is looked at here for every setting there is', () => {
+    expect(names).toEqual(expect.arrayContaining(['PORT', 'STATIC_CLIENTS', 'RECORD_CREDENTIALS']));
+    expect(names.length).toBeGreaterThan(20);
+    expect(ofServices).toHaveLength(8);
+  });
+
+  test.each(unset)('counts as unset: %s', (name) => {
+    expect(readConfig({ [name]: '' })).toEqual(readConfig({}));
+  });
+
+  test.each(refused)('is refused where that would open or empty something: %s', (name) => {
+    const message = `${name} is set and empty: give it a value, or do not set it`;
+    expect(() => readConfig({ [name]: '' })).toThrow(new ConfigError(message));
+  });
+
+  test('allows no origin where it is ALLOWED_CORS_ORIGIN', () => {
+    expect(readConfig({ ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
+  });
+
+  test('is refused together with all else that is wrong', () => {
+    const env = { READ_ACCESS: '', SECRET_KEYS: '', STATSUM: '', STATSUM_FILE: '/x', PORT: 'x', HOST: '' };
+    expect(() => readConfig(env)).toThrow(
+      /^PORT: [^]*READ_ACCESS is set[^]*SECRET_KEYS is set[^]*STATSUM is set/,
+    );
+  });
+
+  test('of another name is left alone', () => {
+    expect(readConfig({ SOMETHING: '', SOMETHING_FILE: '' })).toEqual(readConfig({}));
+  });
+
+  test.each(['', undefined])('holds no address of stores: %j', (ADDRESS) => {
+    expect(() => readConfigOfStores('env:ADDRESS', { ADDRESS })).toThrow(
+      new ConfigError('ADDRESS is not set, or empty'),
+    );
+    expect(() => readConfigOfStores('', {})).toThrow(new ConfigError('an address is empty'));
+  });
+
+  const anyText = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'];
+  test.each([...names, ...ofServices].filter((name) => !anyText.includes(name)))(
+    'is not one of white space, which is refused: %s',
+    (name) => {
+      expect(() => readConfig({ [name]: ' ' })).toThrow(new RegExp(`^${name}(:| is not valid JSON)`));
+    },
+  );
 });
