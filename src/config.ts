@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import { ConfigError, wrong } from './configError.ts';
+import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
@@ -76,9 +77,12 @@ export type KafkaSettings = Readonly<{
 export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
+/**
+ * Reads all settings; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
+ * one that is wrong. Variables of other names are not looked at.
+ */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  const { given, problems } = withoutEmpty(env);
   const services = readServiceSettings(given);
   const settings = cleanEnv(
     given,
@@ -109,7 +113,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
     },
-    { reporter: ({ errors }) => refuse(errors, services.problems) },
+    { reporter: ({ errors }) => refuse(errors, [...problems, ...services.problems]) },
   );
   const config: Config = {
     port: settings.PORT,
@@ -194,7 +198,8 @@ export function readConfigOfStores(
   const variable = /^env:(.*)$/.exec(address)?.[1];
   if (variable === undefined && withoutPassword(address) !== address)
     wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
-  const url = variable === undefined ? address : (env[variable] ?? wrong(`${variable} is not set`));
+  const url = variable === undefined ? address : env[variable];
+  if (!url) return wrong(variable === undefined ? 'an address is empty' : `${variable} is not set, or empty`);
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (directory === undefined) return readConfig({ ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };

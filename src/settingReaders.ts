@@ -29,7 +29,7 @@ export function readRootUrl(text: string): string {
 }
 
 export function readDataDir(text: string): string {
-  return text === '' ? wrong('must be a directory, not empty') : resolve(text);
+  return text.trim() === '' ? wrong(`must be a directory, not ${quoted(text)}`) : resolve(text);
 }
 
 export function oneOf(...values: string[]): (text: string) => string {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openSqlite } from '../src/openSqlite.ts';
-import { end, runCommand, startCommand, startServer } from './runCommand.ts';
+import { end, runCommand, runIntoHead, startCommand, startServer } from './runCommand.ts';
 import { sharedFile, testWithShared } from './sharedData.ts';
 import { signedFetch } from './signed.ts';
 import { minutesFromNow, ROOT, STATIC_CLIENTS } from './startService.ts';
@@ -119,6 +119,36 @@ describe('serve', () => {
     expect(statSync(env['DATA_DIR']!).mode & 0o777).toBe(0o700);
   });
 });
+
+test('a reader who has had enough, as head has, ends a command quietly, and no change halfway', async () => {
+  const clients = (name: string, count: number): string => {
+    const client = { description: 'x'.repeat(500), expires: '2099-01-01T00:00:00.000Z', scopes: ['a'] };
+    const all = Array.from({ length: count }, (_, i) => ({ clientId: `${name}/${i}`, ...client }));
+    return file(`${name}.json`, all);
+  };
+  // More than what a pipe takes before it is read.
+  await run('import', clients('first', 400));
+  for (const args of [
+    ['export', 'clients'],
+    ['history', '--json'],
+  ])
+    expect(await runIntoHead(args, env)).toEqual({
+      stdout: expect.stringMatching(/^.{5}$/),
+      stderr: '',
+      code: 0,
+    });
+  expect(await runIntoHead(['import', clients('second', 50)], env, '2>&1')).toMatchObject({ code: 0 });
+  expect(JSON.parse((await run('export', 'clients')).stdout)).toHaveLength(450);
+}, 60_000);
+
+(existsSync('/dev/full') ? test : test.skip)(
+  'what cannot be printed for another reason is a failure',
+  async () => {
+    const { code, stderr } = await runIntoHead(['export', 'roles'], env, '>/dev/full');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('ENOSPC') });
+    expect((await runIntoHead(['config'], env, '>/dev/full')).code).toBe(1);
+  },
+);
 
 describe('import and export', () => {
   const expires = '2099-01-01T00:00:00.000Z';
