@@ -79,7 +79,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
     return {
       body: row ? { ...(await shownChanged(row)), ...(accessToken !== undefined && { accessToken }) } : {},
       position,
-      holdsSecret: secret !== undefined,
+      holdsSecret: accessToken !== undefined,
     };
   }
 
@@ -129,7 +129,11 @@ export function clientEndpoints(services: Services): Endpoint[] {
         'createClient was sent again: the token that the client was created with is told again',
       );
     }
-    return { body: { ...(await shownChanged(row)), accessToken }, position: outcome.position };
+    return {
+      body: { ...(await shownChanged(row)), accessToken },
+      position: outcome.position,
+      holdsSecret: true,
+    };
   }
 
   return [
