@@ -4,6 +4,9 @@ import Database from 'better-sqlite3';
 import { StoreDamaged, StoreUnavailable } from './eventStore/eventStore.ts';
 import { groupCommit } from './groupCommit.ts';
 
+/** What a probe writes: on a full disk, less may still find room in what a change that failed has left behind. */
+const PROBE_BYTES = 64 * 1024;
+
 export type Sqlite = Database.Database;
 
 /** How long (ms) a write waits for another process's. */
@@ -89,6 +92,18 @@ export async function whenFree<T>(db: Sqlite, work: () => T): Promise<T> {
     }
     await sleep(5 + Math.random() * 10);
   }
+}
+
+/**
+ * Writes to a table that is for nothing else, over what was written there before, to see whether writing works; to be run in
+ * a transaction. What it writes is always something else, as SQLite leaves out what is so already.
+ */
+export function writeProbe(db: Sqlite): void {
+  db.exec('CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT');
+  const write = db.prepare<[Buffer]>(
+    'INSERT INTO probe VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes',
+  );
+  write.run(Buffer.alloc(PROBE_BYTES, new Date().toJSON()));
 }
 
 /** Makes writes fail nearly at once while another process writes. */

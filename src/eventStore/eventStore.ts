@@ -48,6 +48,12 @@ export type EventStore = {
   /** The position before the first event. */
   start: Position;
 
+  /**
+   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
+   * what the last try wrote. Where nothing can be written beside the log, it asks for the end of it. Throws as writing does.
+   */
+  probe(): Promise<void>;
+
   close(): Promise<void>;
 };
 

@@ -1,6 +1,13 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
-import { inTransaction, parseStored, reaching, sharedCommits, type Sqlite } from '../openSqlite.ts';
+import {
+  inTransaction,
+  parseStored,
+  reaching,
+  sharedCommits,
+  type Sqlite,
+  writeProbe,
+} from '../openSqlite.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
@@ -152,6 +159,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       }
       return positionOf(logId, position);
     },
+    probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
       db.close();

@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import { doNotWait, parseStored, reaching, type Sqlite, whenFree } from '../openSqlite.ts';
+import { doNotWait, parseStored, reaching, type Sqlite, whenFree, writeProbe } from '../openSqlite.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -117,6 +117,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
         return true;
       });
     },
+    probe: () => whenFree(db, () => writeProbe(db)),
     async close() {
       db.close();
     },

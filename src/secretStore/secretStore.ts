@@ -20,6 +20,12 @@ export type SecretStore = {
   /** Seals the same token under the keyring's current key; says whether it had been under another one. */
   reseal(place: Place): Promise<boolean>;
 
+  /**
+   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
+   * what the last try wrote. Throws as writing does.
+   */
+  probe(): Promise<void>;
+
   close(): Promise<void>;
 };
 

@@ -1,4 +1,4 @@
-import { inTransaction, reaching, sharedCommits, type Sqlite } from '../openSqlite.ts';
+import { inTransaction, reaching, sharedCommits, type Sqlite, writeProbe } from '../openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
 import { refuseTaken } from './taken.ts';
@@ -60,6 +60,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
         () => replace.run(keyId, sealed, place.credentialId, entry.sealed).changes > 0,
       );
     },
+    probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
       db.close();

@@ -164,6 +164,20 @@ describe('a SQLite file', () => {
     await store.close();
   });
 
+  test('that can get no larger fails a probe, until it can be written to again', async () => {
+    const db = openSqlite(file, { synchronous: 'FULL' });
+    const store = sqliteEventStore({ db, validate: validateEvent });
+    db.pragma(`max_page_count = ${pagesOf(db)}`);
+    await expect(store.probe()).rejects.toThrow(StoreUnavailable);
+    await expect(store.probe()).rejects.toThrow(/full/);
+    db.pragma('max_page_count = 1000000');
+    await store.probe();
+    const pages = pagesOf(db);
+    await store.probe();
+    expect(pagesOf(db)).toBe(pages);
+    await store.close();
+  });
+
   test('that was damaged says so by name, whatever is asked of it', async () => {
     const many = Array.from({ length: 400 }, (_, i) => String(i).padStart(8, '0'));
     const log = openLog(file);
