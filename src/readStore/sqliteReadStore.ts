@@ -79,14 +79,20 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       return (rows ?? []).map(parsed) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
-      await whenFree(db, () => {
-        if (!table(name))
-          db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
-        const { put } = table(name)!;
-        for (const { key, value, position: at } of rows)
-          put.run(key, value === undefined ? null : JSON.stringify(value), at);
-        if (position !== undefined) setCheckpoint.run(name, position);
-      });
+      try {
+        await whenFree(db, () => {
+          if (!table(name))
+            db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
+          const { put } = table(name)!;
+          for (const { key, value, position: at } of rows)
+            put.run(key, value === undefined ? null : JSON.stringify(value), at);
+          if (position !== undefined) setCheckpoint.run(name, position);
+        });
+      } catch (error) {
+        // What was made in vain is not there, and what another process removed is to be made again.
+        statements.delete(name);
+        throw error;
+      }
     },
     checkpoint: async (name) => reaching(db, () => checkpointOf.get(name))?.position,
     async tables() {

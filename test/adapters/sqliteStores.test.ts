@@ -164,6 +164,18 @@ describe('a SQLite file', () => {
     await store.close();
   });
 
+  test('that can get no larger has no table that did not fit in, and makes it once it can', async () => {
+    const db = openSqlite(file, { synchronous: 'NORMAL' });
+    const store = sqliteReadStore({ db });
+    db.pragma(`max_page_count = ${pagesOf(db) + 1}`);
+    const rows = [{ key: 'a', value: { text: 'x'.repeat(50_000) }, position: '1' }];
+    await expect(store.commit('t', rows, '1')).rejects.toThrow(StoreUnavailable);
+    db.pragma('max_page_count = 1000000');
+    await store.commit('t', rows, '1');
+    expect(await store.list('t', { limit: 9 })).toEqual(rows);
+    await store.close();
+  });
+
   test('that can get no larger fails a probe, until it can be written to again', async () => {
     const db = openSqlite(file, { synchronous: 'FULL' });
     const store = sqliteEventStore({ db, validate: validateEvent });
