@@ -18,7 +18,7 @@ export type Services = {
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
   authenticate: Authenticate;
-  /** Throws when a store that the service needs does not answer. */
+  /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
   checkBackends(): Promise<void>;
   /** What publishes every change to other systems; undefined where nothing does. */
   publisher: { state(): Promise<PublisherState> } | undefined;

@@ -5,7 +5,7 @@
  * current key and bound to its place: moved to another place it cannot be opened.
  */
 export type SecretStore = {
-  /** Stores a token, durable when it resolves. Throws when the place is taken by another token. */
+  /** Stores a token, durable when it resolves. Throws PlaceTaken when the place has another token. */
   put(place: Place, token: string): Promise<void>;
 
   /** The token; undefined where there is none. Throws UnsealError when it cannot be opened. */
@@ -32,6 +32,9 @@ export type SecretStore = {
 export type Place = { clientId: string; credentialId: string };
 /** `createdAt` is a date in toJSON form. */
 export type SecretEntry = Place & { keyId: string; createdAt: string };
+
+/** A place that another token has already: entries are never overwritten. */
+export class PlaceTaken extends Error {}
 
 /** An entry that was tampered with or moved, or whose key is not in the keyring. Its message tells no secret. */
 export class UnsealError extends Error {}
