@@ -6,9 +6,6 @@ import { refuseUnreadableTexts } from './api/unreadableTexts.ts';
 import { validateInput } from './api/validate.ts';
 import { quoted } from './configError.ts';
 import { isStatic } from './domain/client.ts';
-import { refuseAmbiguousScopes, refuseCycle, refuseSpread } from './domain/role.ts';
-import type { RoleGraph } from './domain/roleGraph.ts';
-import type { RoleRow } from '../projections/roles.ts';
 import type { Event } from './event.ts';
 import { encodeEvent } from './eventStore/encodeEvent.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
@@ -65,39 +62,21 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
           if (seen.has(id)) throw new Error(`${id} is there twice`);
           seen.add(id);
         } catch (error) {
-          entries.problems.push(`${name}[${index}]: ${inOneLine(error as Error)}`);
+          entries.problems.push(`${name}[${index}]: ${inOneLine((error as Error).message)}`);
         }
       });
   }
   return entries;
 }
 
-/**
- * Finds roles that cannot be: ambiguous parameters, too many parameters for one, and cycles that would expand without end
- * (cycles that end are taken over as they are). `graph` holds the roles as they are now; it is changed to hold the entries too.
- */
-export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[]): string[] {
-  const problems: string[] = [];
-  for (const role of roles) {
-    try {
-      refuseAmbiguousScopes(role.roleId, role.scopes);
-      refuseCycle(graph.endlessThrough(role));
-      refuseSpread(graph.spreadThrough(role));
-      graph.set(role);
-    } catch (error) {
-      problems.push(`${role.source}: ${inOneLine(error as Error)}`);
-    }
-  }
-  return problems;
-}
-
-function inOneLine({ message }: Error): string {
-  return message.replaceAll(/\n+/g, ' ');
-}
-
 /** It passes over a byte-order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const FORMS = 'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
+
+/** A message, which may hold a block of Markdown, in one line. */
+export function inOneLine(message: string): string {
+  return message.replaceAll(/\n+/g, ' ');
+}
 
 /** The entries of a file, or what is wrong with it. */
 function listIn(content: Uint8Array): unknown[] | string {

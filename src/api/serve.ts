@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
-import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import {
   type Caller,
@@ -234,6 +234,13 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof StoreDamaged) {
+      log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
+      return new ApiError(
+        'ServiceUnavailable',
+        'a database is damaged: whoever runs this service has to act',
+      );
+    }
     if (thrown instanceof StoreUnavailable) {
       log.warn({ err: thrown, requestId, method: name }, 'a store did not answer');
       return new ApiError('ServiceUnavailable', 'a database does not answer right now: try again');

@@ -283,6 +283,16 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
       });
     });
 
+    test('a probe leaves no trace in the log', async () => {
+      await store.probe();
+      expect([await store.head(), await take(store)]).toEqual([store.start, []]);
+      const { position } = await append('s', 'none', event());
+      await Promise.all([store.probe(), store.probe()]);
+      expect(await store.head()).toBe(position);
+      expect(await take(store)).toHaveLength(1);
+      await append('s', 0, event());
+    });
+
     test('two processes that append at the same time lose and repeat nothing', async () => {
       const { other } = opened;
       if (!other) return;
