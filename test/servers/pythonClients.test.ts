@@ -1,0 +1,406 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import jwt from 'jsonwebtoken';
+import { sessionPolicy } from '../../src/services/awsS3.ts';
+import { federationToken, startStsDouble } from '../services/stsDouble.ts';
+import {
+  type Credentials,
+  minutesFromNow,
+  type OfficialClient,
+  startService,
+  type TestService,
+} from '../startService.ts';
+import { type PythonClient, type PythonOptions, startPythonClient } from './pythonClient.ts';
+import { whereServersRun } from './whereServersRun.ts';
+
+const clients = [
+  ['taskcluster.Auth 113.2 at /api/auth/v1', 'current', 'sync'],
+  ['taskcluster.aio.Auth 113.2 at /api/auth/v1', 'current', 'async'],
+  ['taskcluster.Auth 4.0 at /v1', 'older', 'sync'],
+  ['taskcluster.aio.Auth 4.0 at /v1', 'older', 'async'],
+] as const;
+const kinds = ['permanent', 'temporary', 'named temporary', 'limited'] as const;
+
+const scopes = ['auth:*', 'held:*'];
+const withAnonymous = ['assume:anonymous', ...scopes];
+const secret = 'secret-of-the-tokens-0123456789';
+const tester = { clientId: 'tester', accessToken: 'no-secret' };
+const anyDate = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+const anyToken = expect.stringMatching(/^[A-Za-z0-9_-]{44}$/);
+const notThere = { name: 'TaskclusterRestFailure', statusCode: 404, code: 'ResourceNotFound' };
+const notAllowed = { name: 'TaskclusterRestFailure', statusCode: 403, code: 'InsufficientScopes' };
+const notAuthenticated = { name: 'TaskclusterAuthFailure', statusCode: 401, code: 'AuthenticationFailed' };
+
+whereServersRun(['python-clients'], 'the official Python client', () => {
+  let service: TestService;
+  let sts: Awaited<ReturnType<typeof startStsDouble>>;
+  beforeAll(async () => {
+    sts = await startStsDouble(() => federationToken('given', new Date('2040-01-01T00:00:00Z')));
+    const key = { accessKeyId: 'AKIA', secretAccessKey: secret, buckets: ['bucket'], endpoint: sts.endpoint };
+    service = await startService({
+      AWS_S3: JSON.stringify([key]),
+      STATSUM: JSON.stringify({ secret, baseUrl: 'https://statsum.example.com' }),
+      WEBHOOKTUNNEL: JSON.stringify({ secret, proxyUrl: 'https://tunnel.example.com' }),
+      WEBSOCKTUNNEL: JSON.stringify({ secret }),
+    });
+  });
+  afterAll(async () => {
+    await service?.remove();
+    sts?.close();
+  });
+
+  describe.each(clients)('%s', (_, dialect, mode) => {
+    const isOlder = dialect === 'older';
+    /** Tests of what only this client has. */
+    const inCurrent = isOlder ? () => undefined : test;
+    const inOlder = isOlder ? test : () => undefined;
+    const own = `python-${dialect}-${mode}`;
+    const called = new Set<string>();
+    let python: PythonClient;
+    let admin: Credentials & { expires: string };
+    beforeAll(async () => {
+      python = await startPythonClient(dialect, mode);
+      const settings = { description: '', expires: minutesFromNow(60), scopes };
+      const clientId = `${own}/admin`;
+      const { accessToken, expires } = await service.current()['createClient']!(clientId, settings);
+      admin = { clientId, accessToken, expires };
+    });
+    afterAll(() => python?.stop());
+
+    const here = (options: PythonOptions): PythonOptions => ({
+      ...(isOlder ? { baseUrl: `${service.rootUrl}/v1` } : { rootUrl: service.rootUrl }),
+      maxRetries: 0,
+      ...options,
+    });
+    /** The client, of which is noted what is called. */
+    function connect(options: PythonOptions = {}): OfficialClient {
+      const auth = python.auth(here(options));
+      return new Proxy(auth, { get: (_, method: string) => (called.add(method), auth[method]) });
+    }
+
+    async function optionsOf(kind: (typeof kinds)[number]): Promise<PythonOptions> {
+      if (kind === 'permanent') return { credentials: admin };
+      if (kind === 'temporary') return { credentials: await python.temporary(admin, scopes) };
+      if (kind === 'named temporary')
+        return { credentials: await python.temporary(admin, scopes, `${own}/named`) };
+      return { credentials: service.root, authorizedScopes: scopes };
+    }
+
+    describe.each(kinds)('with %s credentials', (kind) => {
+      const prefix = `${own}/${kind.replace(' ', '-')}/`;
+      let options: PythonOptions;
+      let auth: OfficialClient;
+      /** Who the service takes the caller for. */
+      let caller: string;
+      beforeAll(async () => {
+        options = await optionsOf(kind);
+        auth = connect(options);
+        caller = options.credentials!.clientId;
+      });
+
+      // As Python writes dates.
+      const expires = '2030-01-02T03:04:05.678901Z';
+      const settings = {
+        description: 'é 漢 😀',
+        expires,
+        deleteOnExpiration: true,
+        scopes: ['held:a', 'auth:current-scopes'],
+      };
+      const client = {
+        ...settings,
+        expires: '2030-01-02T03:04:05.678Z',
+        expandedScopes: ['auth:current-scopes', 'held:a'],
+        disabled: false,
+        created: anyDate,
+        lastModified: anyDate,
+        lastDateUsed: anyDate,
+        lastRotated: anyDate,
+      };
+      const clientsIn = (reply: { clients: object[] } & object[]): object[] =>
+        isOlder ? reply : reply.clients;
+
+      test('the caller has these scopes, and no others', async () => {
+        expect(await auth['currentScopes']!()).toEqual({ scopes: withAnonymous });
+        const more = { ...settings, scopes: ['other'] };
+        await expect(auth['createClient']!(`${prefix}more`, more)).rejects.toMatchObject(notAllowed);
+      });
+
+      test('a client is created, read, listed, changed, disabled, enabled, given a new token and deleted', async () => {
+        const clientId = `${prefix}a@b.c|d`;
+        const { accessToken, ...created } = await auth['createClient']!(clientId, settings);
+        expect(accessToken).toEqual(anyToken);
+        expect(created).toEqual({ ...client, clientId });
+        expect(await auth['client']!(clientId)).toEqual(created);
+        expect(clientsIn(await auth['listClients']!())).toContainEqual(created);
+        expect(clientsIn(await auth['listClients']!({ prefix: clientId }))).toEqual([created]);
+
+        const change = { ...settings, description: 'changed', scopes: ['auth:current-scopes', 'held:b'] };
+        const updated = { ...created, ...change, expires: client.expires, expandedScopes: change.scopes };
+        const changed = { ...updated, lastModified: anyDate, lastDateUsed: anyDate, lastRotated: anyDate };
+        expect(await auth['updateClient']!(clientId, change)).toEqual(changed);
+        const scopesWith = (token: string): Promise<unknown> =>
+          connect({ credentials: { clientId, accessToken: token } })['currentScopes']!();
+        const own = { scopes: ['assume:anonymous', ...change.scopes] };
+        expect(await scopesWith(accessToken)).toEqual(own);
+        expect(await auth['disableClient']!(clientId)).toEqual({ ...changed, disabled: true });
+        await expect(scopesWith(accessToken)).rejects.toMatchObject(notAuthenticated);
+        expect(await auth['enableClient']!(clientId)).toEqual(changed);
+        const reset = await auth['resetAccessToken']!(clientId);
+        expect(reset).toEqual({ ...changed, accessToken: anyToken });
+        await expect(scopesWith(accessToken)).rejects.toMatchObject(notAuthenticated);
+        expect(await scopesWith(reset.accessToken)).toEqual(own);
+
+        await auth['deleteClient']!(clientId);
+        await expect(auth['client']!(clientId)).rejects.toMatchObject(notThere);
+      });
+
+      test('a role is created, read, listed, changed, expanded and deleted', async () => {
+        const roleId = `${prefix}a b/%2F?#~*`;
+        const role = { description: '# of *all*', scopes: ['held:<..>:x', 'held:a'] };
+        const created = await auth['createRole']!(roleId, { ...role, scopes: ['held:a', 'held:<..>:x'] });
+        const dates = { created: anyDate, lastModified: anyDate };
+        expect(created).toEqual({
+          roleId,
+          ...role,
+          ...dates,
+          expandedScopes: [`assume:${roleId}`, 'held:*'],
+        });
+        expect(await auth['createRole']!(roleId, role)).toEqual(created);
+        expect(await auth['role']!(roleId)).toEqual(created);
+        expect(await auth['listRoles']!()).toContainEqual(created);
+        const granting = `assume:${roleId.slice(0, -1)}y`;
+        const granted = { scopes: [granting, 'held:a', 'held:y:x'] };
+        expect(await auth['expandScopes']!({ scopes: [granting] })).toEqual(granted);
+        if (isOlder) expect(await auth['expandScopesGet']!({ scopes: [granting] })).toEqual(granted);
+
+        const change = { description: 'changed', scopes: ['held:c', 'held:b'] };
+        const updated = { ...created, ...change, expandedScopes: [`assume:${roleId}`, 'held:b', 'held:c'] };
+        expect(await auth['updateRole']!(roleId, change)).toEqual({ ...updated, lastModified: anyDate });
+        await auth['deleteRole']!(roleId);
+        await expect(auth['role']!(roleId)).rejects.toMatchObject(notThere);
+      });
+
+      const pageIds = ['1', '2', '3'].map((n) => `${prefix}page/${n}`);
+
+      test('clients are listed a page at a time', async () => {
+        for (const id of pageIds) await auth['createClient']!(id, settings);
+        const query = { prefix: `${prefix}page/`, limit: 2 };
+        const first = await auth['listClients']!(query);
+        const second = await auth['listClients']!({ ...query, continuationToken: first.continuationToken });
+        expect(idsOf('clientId', first.clients, second.clients)).toEqual(pageIds);
+        expect(second.continuationToken).toBeUndefined();
+      });
+
+      inCurrent('roles and their ids are listed, whole and a page at a time', async () => {
+        for (const id of pageIds) await auth['createRole']!(id, { description: '', scopes: [] });
+        const { roles } = await auth['listRoles2']!();
+        expect(roles).toEqual(await auth['listRoles']!());
+        const page = await auth['listRoles2']!({ limit: 2 });
+        const rest = await auth['listRoles2']!({ limit: 1000, continuationToken: page.continuationToken });
+        expect([...page.roles, ...rest.roles]).toEqual(roles);
+        const { roleIds } = await auth['listRoleIds']!();
+        expect(roleIds).toEqual(idsOf('roleId', roles));
+        expect(await auth['listRoleIds']!({ limit: 1 })).toEqual({
+          roleIds: roleIds.slice(0, 1),
+          continuationToken: expect.any(String),
+        });
+      });
+
+      inCurrent('histories tell what was done, to whom and by whom', async () => {
+        const clientId = `${prefix}told`;
+        await auth['createClient']!(clientId, settings);
+        await auth['disableClient']!(clientId);
+        const entry = { clientId: caller, entityType: 'client', entityId: clientId, created: anyDate };
+        const told = [
+          { ...entry, actionType: 'created' },
+          { ...entry, actionType: 'client disabled' },
+        ];
+        expect(await auth['getEntityHistory']!('client', clientId)).toEqual({ auditHistory: told });
+        const { auditHistory } = await auth['listAuditHistory']!(caller, { limit: 1000 });
+        expect(auditHistory.slice(-2)).toEqual(told);
+        const page = await auth['getEntityHistory']!('client', clientId, { limit: 1 });
+        expect(page).toEqual({ auditHistory: told.slice(0, 1), continuationToken: expect.any(String) });
+      });
+
+      test('other services take its requests for what they are', async () => {
+        const request = { method: 'get', resource: '/a/b?c=d', host: 'queue.example.com', port: 443 };
+        const url = `https://${request.host}${request.resource}`;
+        const asked = { ...request, authorization: await python.header(here(options), url, 'GET') };
+        const verdict = {
+          status: 'auth-success',
+          scheme: 'hawk',
+          clientId: caller,
+          scopes: withAnonymous,
+          expires: kind === 'permanent' ? admin.expires : anyDate,
+        };
+        const anybody = connect();
+        // The hash is that of the empty body, which the client signs.
+        const success = { ...verdict, hash: 'BLtSZqKM+AfbFGQ9qW7bIQBpIfqXyb4WaA9SUxa63bk=' };
+        expect(await anybody['authenticateHawk']!(asked)).toEqual({ ...success, hash: expect.any(String) });
+        const failed = { status: 'auth-failed', message: expect.any(String) };
+        expect(await anybody['authenticateHawk']!({ ...asked, method: 'post' })).toEqual(failed);
+      });
+
+      test('signed URLs answer what the method does', async () => {
+        const clientId = `${prefix}signed`;
+        await auth['createClient']!(clientId, settings);
+        await auth['createRole']!(clientId, { description: '', scopes: [] });
+        const methods: [string, ...unknown[]][] = [
+          ['client', clientId],
+          ['currentScopes'],
+          ['listClients'],
+          ['listClients', { prefix }],
+          ['listRoles'],
+          ['role', clientId],
+          ...(isOlder
+            ? []
+            : [
+                ['getEntityHistory', 'client', clientId],
+                ['listAuditHistory', caller, { limit: 3 }],
+                ['listRoleIds', { limit: 3 }],
+                ['listRoles2', { limit: 3 }],
+              ]),
+        ] as [string, ...unknown[]][];
+        for (const [method, ...args] of methods) {
+          const url = await python.signedUrl(here(options), method, ...args);
+          const reply = await fetch(url);
+          expect({ url, body: await reply.json() }).toEqual({ url, body: await auth[method]!(...args) });
+        }
+        const url = new URL(await python.signedUrl(here(options), 'currentScopes'));
+        const request = { method: 'get', host: url.hostname, port: Number(url.port) };
+        const asked = { ...request, resource: url.pathname + url.search };
+        expect(await connect()['authenticateHawk']!(asked)).toMatchObject({
+          status: 'auth-success',
+          scheme: 'hawk',
+          clientId: caller,
+          scopes: withAnonymous,
+        });
+      });
+
+      inCurrent('the token of a tunnel is for the caller', async () => {
+        const { token, ...others } = await auth['websocktunnelToken']!('audience', 'a~b');
+        expect(others).toEqual({ wstAudience: 'audience', wstClient: 'a~b', expires: anyDate });
+        expect(jwt.verify(token, secret)).toMatchObject({ tid: 'a~b', sub: caller, aud: 'audience' });
+      });
+
+      inOlder('the tokens of a tunnel and of statsum are for the caller', async () => {
+        const { token, tunnelId, ...others } = await auth['webhooktunnelToken']!();
+        expect(others).toEqual({ proxyUrl: 'https://tunnel.example.com' });
+        expect(jwt.verify(token, secret)).toMatchObject({ tid: tunnelId, sub: caller, aud: 'webhooktunnel' });
+        const { token: statsum, ...project } = await auth['statsumToken']!('some-project');
+        expect(project).toEqual({
+          project: 'some-project',
+          baseUrl: 'https://statsum.example.com',
+          expires: anyDate,
+        });
+        expect(jwt.verify(statsum, secret)).toMatchObject({ project: 'some-project' });
+      });
+
+      test.each(['', 'a/b c/'])('keys of AWS are for the prefix %j', async (keys) => {
+        const level = 'read-only';
+        const reply = await auth['awsS3Credentials']!(level, 'bucket', keys);
+        expect(reply).toEqual({
+          credentials: {
+            accessKeyId: 'ASIAGIVEN',
+            secretAccessKey: 'given',
+            sessionToken: 'session/given+==',
+          },
+          expires: '2040-01-01T00:00:00.000Z',
+        });
+        const policy = sessionPolicy({ level, bucket: 'bucket', prefix: keys });
+        expect(sts.asked.at(-1)!.policy).toEqual(JSON.parse(policy));
+      });
+
+      test('what is not configured is not found, with what to set', async () => {
+        const methods: [string, string, ...unknown[]][] = isOlder
+          ? [
+              ['AZURE_ACCOUNTS', 'azureTables', 'account'],
+              ['AZURE_ACCOUNTS', 'azureContainers', 'account'],
+              ['AZURE_ACCOUNTS', 'azureTableSAS', 'account', 'table', 'read-only'],
+              ['AZURE_ACCOUNTS', 'azureContainerSAS', 'account', 'container', 'read-only'],
+              ['SENTRY', 'sentryDSN', 'some-project'],
+            ]
+          : [
+              ['GCP', 'gcpCredentials', 'project', 'worker@project.iam.gserviceaccount.com'],
+              [
+                'GITHUB_APPS',
+                'githubRepoToken',
+                'app',
+                'owner',
+                { repositories: ['a'], permissions: { contents: 'read' } },
+              ],
+              ['SENTRY', 'sentryDSN', 'some-project'],
+            ];
+        for (const [variable, method, ...args] of methods)
+          await expect(auth[method]!(...args)).rejects.toMatchObject({
+            ...notThere,
+            message: expect.stringContaining(`an administrator must set ${variable} to`),
+          });
+        if (isOlder) expect(await auth['azureAccounts']!()).toEqual({ accounts: [] });
+      });
+    });
+
+    test('a caller without credentials has the scopes of anonymous', async () => {
+      const anybody = connect();
+      expect(await anybody['ping']!()).toEqual({ alive: true, uptime: expect.any(Number) });
+      const request = { method: 'get', resource: '/', host: 'queue.example.com', port: 80 };
+      expect(await anybody['authenticateHawk']!(request)).toMatchObject(
+        isOlder
+          ? { status: 'auth-failed' }
+          : { status: 'no-auth', scheme: 'none', scopes: ['assume:anonymous'] },
+      );
+      if (isOlder) expect(await anybody['listRoles']!()).toBeInstanceOf(Array);
+      else await expect(anybody['listRoles']!()).rejects.toMatchObject(notAllowed);
+    });
+
+    inCurrent('the methods of monitoring answer', async () => {
+      const anybody = connect();
+      expect(await anybody['version']!()).toMatchObject({ version: expect.any(String) });
+      expect(await anybody['heartbeat']!()).toEqual({});
+      expect(await anybody['lbheartbeat']!()).toEqual({});
+    });
+
+    test('the methods for testing judge the tester, with permanent, temporary, named and limited credentials', async () => {
+      const current = 'auth:create-client:test:*';
+      const limited = { credentials: tester, authorizedScopes: ['test:authenticate-get'] };
+      const named = { credentials: await python.temporary(tester, ['test:a*'], 'test:someone') };
+      const methods = ['test:*', current];
+      for (const [options, clientId, given] of [
+        [{ credentials: tester }, 'tester', methods],
+        [{ credentials: await python.temporary(tester, ['test:a*']) }, 'tester', ['test:a*']],
+        [named, 'test:someone', ['test:a*']],
+        [limited, 'tester', ['test:authenticate-get']],
+      ] as [PythonOptions, string, string[]][]) {
+        const verdict = { clientId, scopes: ['assume:anonymous', ...given] };
+        expect(await connect(options)['testAuthenticateGet']!()).toEqual(verdict);
+        const url = await python.signedUrl(here(options), 'testAuthenticateGet');
+        expect(await (await fetch(url)).json()).toEqual(verdict);
+        const asked = { clientScopes: methods, requiredScopes: ['test:authenticate-get'] };
+        expect(await connect(options)['testAuthenticate']!(asked)).toEqual(verdict);
+      }
+      const others = connect({ credentials: tester, authorizedScopes: ['test:other'] });
+      await expect(others['testAuthenticateGet']!()).rejects.toMatchObject(notAllowed);
+      const wrong = connect({ credentials: { ...tester, accessToken: 'wrong' } });
+      await expect(wrong['testAuthenticateGet']!()).rejects.toMatchObject(notAuthenticated);
+    });
+
+    test('temporary credentials for more than their issuer has are refused', async () => {
+      const credentials = await python.temporary(admin, ['other']);
+      await expect(connect({ credentials })['currentScopes']!()).rejects.toMatchObject(notAuthenticated);
+      const mayName = { description: '', expires: admin.expires, scopes: ['held:*'] };
+      const { accessToken } = await service.current()['createClient']!(`${own}/unnamed`, mayName);
+      const issuer = { clientId: `${own}/unnamed`, accessToken };
+      const named = await python.temporary(issuer, ['held:*'], `${own}/other`);
+      await expect(connect({ credentials: named })['currentScopes']!()).rejects.toMatchObject(
+        notAuthenticated,
+      );
+    });
+
+    test('no method of the client is left out', async () => {
+      expect([...called].sort()).toEqual(await python.methods());
+    });
+  });
+});
+
+function idsOf(name: string, ...lists: Record<string, string>[][]): string[] {
+  return lists.flat().map((each) => each[name]!);
+}
