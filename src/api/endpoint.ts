@@ -14,9 +14,9 @@ export type Endpoint = {
   /** In which dialects it is served; a method whose shape differs is declared once for each. */
   dialects: readonly Dialect[];
   method: 'get' | 'put' | 'post' | 'delete';
-  /** Path below the dialect's prefix; `<name>` stands for one percent-encoded segment. */
+  /** Path below the dialect's prefix, served with and without a slash at its end; `<name>` stands for one percent-encoded segment. */
   route: string;
-  /** The last path parameter takes the rest of the path, which may hold slashes or be empty. */
+  /** The last path parameter takes the rest of the path, which may hold slashes, also at its end, or be empty. */
   takesRest?: true;
   /** Names of the query parameters it knows. */
   query?: readonly string[];

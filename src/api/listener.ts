@@ -62,7 +62,7 @@ function makeDocuments(
   { rootUrl, kafka }: Pick<Config, 'kafka'> & { rootUrl: string },
 ): Express {
   const app = express();
-  app.disable('x-powered-by').disable('etag');
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
   app.use((_, response, next) => {
     response.set('cache-control', CACHE_CONTROL);
     next();

@@ -165,10 +165,13 @@ describe('a URL', () => {
 
   test('that is nowhere, or asked in another way, is not found', async () => {
     for (const [method, path] of [
-      ['GET', '/clients'],
       ['GET', '/clients/a/b'],
       ['PATCH', '/clients/a'],
       ['GET', '/clients//'],
+      ['GET', '/clients/a//'],
+      ['GET', '//clients'],
+      ['GET', '/Clients/'],
+      ['PUT', '/clients/'],
     ] as const) {
       expect((await send(method, path)).status).toBe(404);
     }
