@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { makeListener } from './api/listener.ts';
 import { trustFunction } from './api/forwarded.ts';
+import { listen } from './api/httpServer.ts';
+import { makeListener } from './api/listener.ts';
 import { makeServe } from './api/serve.ts';
 import { type Service, startService, type Stores } from './compose.ts';
 import type { Config } from './config.ts';
@@ -13,8 +12,6 @@ import { synchroniseStaticClients } from './staticClients.ts';
 import type { StaticClient } from './jsonSettings.ts';
 
 const MINUTE = 60_000;
-/** Requests under way when the service is told to stop have this long (ms) to end. */
-const DRAIN = 30_000;
 
 /** A service that answers. */
 export type Serving = {
@@ -44,8 +41,7 @@ export async function serve(
   const service = await startService(config, log, stores);
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
-    const server = await listen(config);
-    const port = (server.address() as AddressInfo).port;
+    const { server, port, drain } = await listen(config);
     const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',
@@ -80,7 +76,7 @@ export async function serve(
       madeRoot,
       service,
       async stop() {
-        await drain(server);
+        await drain();
         await stopJobs();
         await publisher?.stop();
         await service.close();
@@ -112,27 +108,4 @@ function prepareStaticClients(
 /** The address that callers use, of a service that listens at this port. */
 export function rootUrlAt({ rootUrl, host }: Config, port: number): string {
   return rootUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function listen({ host, port }: Config): Promise<Server> {
-  const server = createServer({ requestTimeout: MINUTE, headersTimeout: MINUTE / 2 });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve(server));
-  });
-}
-
-/** No accepted request is dropped; connections that are kept alive end with their next reply. */
-function drain(server: Server): Promise<void> {
-  // Also those whose request was under way already.
-  server.keepAliveTimeout = 1;
-  server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
-  return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), DRAIN);
-    server.close(() => {
-      clearTimeout(force);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

@@ -100,9 +100,12 @@ function readHeader(header: string): Signature {
   return { id, ext };
 }
 
-/** A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. */
+/**
+ * A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. It is signed
+ * for GET, and good for HEAD too.
+ */
 function readBewit(method: string, resource: string): Signature {
-  if (method.toUpperCase() !== 'GET') fail('a bewit is for GET requests only');
+  if (!['GET', 'HEAD'].includes(method.toUpperCase())) fail('a bewit is for GET and HEAD requests only');
   const [bewit, ...others] = [...resource.matchAll(/[?&]bewit=([^&]*)/g)].map((match) => match[1]!);
   if (others.length > 0) fail('give one bewit only');
   const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');

@@ -44,7 +44,7 @@ export function openapiDocument(
           type: 'apiKey',
           in: 'query',
           name: 'bewit',
-          description: 'A signature in the URL, for GET requests.',
+          description: 'A signature in the URL, for GET and HEAD requests.',
         },
       },
     },

@@ -1,3 +1,5 @@
+import { sameList } from './sameList.ts';
+
 /**
  * Scopes are texts of printable ASCII. One that ends in `*` covers every scope that begins with what stands before the
  * star. A scope set is in normal form when it is sorted, holds nothing twice, and nothing that another covers.
@@ -108,6 +110,11 @@ function firstAfter(list: readonly string[], scope: string, from: number): numbe
     else high = middle;
   }
   return low;
+}
+
+/** Whether two lists hold the same scopes, in whatever order. */
+export function sameScopes(one: readonly string[], other: readonly string[]): boolean {
+  return sameList(one.toSorted(compareScopes), other.toSorted(compareScopes));
 }
 
 /** Whether a normal form satisfies one scope: what covers it can only be the last one that is not after it. */

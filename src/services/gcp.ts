@@ -144,6 +144,12 @@ function refused(error: unknown, serviceAccount: string): never {
   const { status } = error as { status?: unknown };
   if (status === 404)
     throw new ApiError('ResourceNotFound', `Google knows no service account ${serviceAccount}`);
+  if (status === 403)
+    throw new ApiError(
+      'ResourceNotFound',
+      `Google does not let the account that is configured here make tokens of ${serviceAccount}: an administrator must give it the role ` +
+        'Service Account Token Creator on that, in a project where the IAM Service Account Credentials API is enabled',
+    );
   if (status === 429)
     throw new ApiError('TooManyRequests', 'Google takes no more requests for now: try again in a minute');
   throw error;

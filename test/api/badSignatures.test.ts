@@ -163,11 +163,40 @@ describe('a bewit', () => {
   const open = (query: string, options: Parameters<typeof rawRequest>[1] = {}): Promise<RawReply> =>
     rawRequest(`${url}?${query}`, options);
 
-  test('that is right is accepted, on GET only', async () => {
-    expect((await open(`bewit=${bewit()}`)).status).toBe(200);
+  test('that is right is accepted, on GET and HEAD only', async () => {
+    const got = await open(`bewit=${bewit()}`);
+    expect(got.status).toBe(200);
+    const head = await open(`bewit=${bewit()}`, { method: 'HEAD' });
+    expect({ ...head, headers: { ...head.headers, date: '' } }).toEqual({
+      ...got,
+      text: '',
+      body: {},
+      headers: { ...got.headers, date: '' },
+    });
+    expect((await open(`bewit=${bewit(-10)}`, { method: 'HEAD' })).status).toBe(401);
     const forPost = `${service.rootUrl}/api/auth/v1/clients/signer/disable`;
     const stolen = hawk.uri.getBewit(forPost, { credentials: credentialsOf(ROOT), ttlSec: 60 });
     expectRefused(await rawRequest(`${forPost}?bewit=${stolen}`, { method: 'POST' }), /GET/);
+  });
+
+  test("of another service's request is good for GET and HEAD only", async () => {
+    const verdictOn = (method: string, credentials: Credentials): Promise<unknown> => {
+      const signed = hawk.uri.getBewit('http://other.example.com/a', {
+        credentials: credentialsOf(credentials),
+        ttlSec: 60,
+      });
+      const request = { method, resource: `/a?bewit=${signed}`, host: 'other.example.com', port: 80 };
+      return service.older(null)['authenticateHawk']!(request);
+    };
+    for (const method of ['get', 'head']) {
+      expect(await verdictOn(method, client)).toMatchObject({ status: 'auth-success', clientId: 'signer' });
+      expect(await verdictOn(method, { ...client, accessToken: 'x' })).toMatchObject({ message: 'Bad mac' });
+    }
+    for (const method of ['post', 'put', 'delete', 'options', 'trace', 'patch', 'connect'])
+      expect(await verdictOn(method, client)).toMatchObject({
+        status: 'auth-failed',
+        message: expect.stringMatching(/GET and HEAD/),
+      });
   });
 
   test('that is empty, malformed, changed, or over is refused', async () => {

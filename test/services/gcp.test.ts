@@ -134,7 +134,7 @@ describe('gcpCredentials', () => {
   test.each([
     ['that there is no such account', refusal(404, 'NOT_FOUND'), 'ResourceNotFound'],
     ['that it is asked too often', refusal(429, 'RESOURCE_EXHAUSTED'), 'TooManyRequests'],
-    ['that the key may not do this', refusal(403, 'PERMISSION_DENIED'), 'BadGateway'],
+    ['that the key may not do this', refusal(403, 'PERMISSION_DENIED'), 'ResourceNotFound'],
     ['that it failed', refusal(500, 'INTERNAL'), 'BadGateway'],
     ['with something else', { body: { accessToken: '', expireTime: '2040-01-01T00:00:00Z' } }, 'BadGateway'],
     [
@@ -154,6 +154,16 @@ describe('gcpCredentials', () => {
     expect(error.message).not.toContain('canary');
     expect(asked).toHaveLength(1);
     expect(await issued(service, 'gcp')).toEqual(before);
+  });
+
+  test('tells whom to ask where Google does not let the configured account do this', async () => {
+    answer = () => refusal(403, 'PERMISSION_DENIED');
+    await expect(give()).rejects.toMatchObject({
+      statusCode: 404,
+      message: expect.stringMatching(
+        /worker@other.*an administrator must give it the role Service Account Token Creator/,
+      ),
+    });
   });
 
   test('is GatewayTimeout when Google does not answer, who is not asked any longer then', async () => {
