@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import type { Finished } from '../runCommand.ts';
 import type { Credentials, OfficialClient } from '../startService.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/python-clients');
@@ -18,14 +19,30 @@ export type PythonOptions = {
 };
 export type PythonClient = Awaited<ReturnType<typeof startPythonClient>>;
 
+/** The Python of `scripts/python-clients`; nothing else is in its environment, as the clients take credentials from there. */
+export function startPython(
+  client: 'current' | 'older',
+  args: string[],
+  env: Record<string, string> = {},
+): ChildProcessWithoutNullStreams {
+  const { PATH, HOME, AUTHLEDGER_SERVERS } = process.env;
+  return spawn(SCRIPT, [client, ...args], { env: { PATH, HOME, AUTHLEDGER_SERVERS, ...env } });
+}
+
+/** Runs it to its end. */
+export async function runPython(args: string[], env: Record<string, string>): Promise<Finished> {
+  const child = startPython('current', args, env);
+  const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  const [stdout, stderr, [code]] = await output;
+  return { stdout, stderr, code: code as number | null };
+}
+
 /**
  * An official Python client in a process of its own: of `scripts/python-clients`, its class `taskcluster.Auth` or
  * `taskcluster.aio.Auth`. An error has `statusCode` and `code` as those of the JavaScript clients have.
  */
 export async function startPythonClient(client: 'current' | 'older', mode: 'sync' | 'async') {
-  // Nothing else, as the client takes credentials from its environment.
-  const { PATH, HOME, AUTHLEDGER_SERVERS } = process.env;
-  const child = spawn(SCRIPT, [client, CALLS, mode], { env: { PATH, HOME, AUTHLEDGER_SERVERS } });
+  const child = startPython(client, [CALLS, mode]);
   const complaints = text(child.stderr);
   const outcomes = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let last: Promise<unknown> = Promise.resolve();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import { sessionPolicy } from '../../src/services/awsS3.ts';
+import { readmeExample } from '../readmeExample.ts';
 import { federationToken, startStsDouble } from '../services/stsDouble.ts';
 import {
   type Credentials,
@@ -9,7 +10,7 @@ import {
   startService,
   type TestService,
 } from '../startService.ts';
-import { type PythonClient, type PythonOptions, startPythonClient } from './pythonClient.ts';
+import { type PythonClient, type PythonOptions, runPython, startPythonClient } from './pythonClient.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
 const clients = [
@@ -398,6 +399,21 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
     test('no method of the client is left out', async () => {
       expect([...called].sort()).toEqual(await python.methods());
     });
+  });
+
+  test('the first example of the README makes a role and a client', async () => {
+    const { clientId, accessToken } = service.root;
+    const { stdout, stderr, code } = await runPython(['-c', readmeExample('python', 'import taskcluster')], {
+      TASKCLUSTER_ROOT_URL: service.rootUrl,
+      TASKCLUSTER_CLIENT_ID: clientId,
+      TASKCLUSTER_ACCESS_TOKEN: accessToken,
+    });
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+    const [, token, expandedScopes] = /^(\S{44}) (.*)$/s.exec(stdout)!;
+    expect(expandedScopes).toBe("['assume:team:readers', 'queue:get-artifact:public/*']\n");
+    const asIt = service.older({ clientId: 'ci/macos', accessToken: token! });
+    const given = ['assume:anonymous', 'assume:team:readers', 'queue:get-artifact:public/*'];
+    expect(await asIt['currentScopes']!()).toEqual({ scopes: given });
   });
 });
 
