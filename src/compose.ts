@@ -175,6 +175,7 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
     clientHistory: makeClientHistory(eventStore),
     checkBackends,
     publisher,
+    log,
   };
   return {
     ...services,

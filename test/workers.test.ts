@@ -154,6 +154,21 @@ describe('several workers', () => {
     }
   }, 60_000);
 
+  test('create the same client at the same time, and give one token', async () => {
+    service = await startServer(env);
+    const connections = await connectToAll();
+    const body = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const path = `/clients/round-${round}`;
+      const replies = await Promise.all(connections.map((each) => ask(each, { method: 'PUT', path, body })));
+      const made = replies.map(({ status, body: { accessToken } }) => ({ status, accessToken }));
+      expect(made).toEqual(made.map(() => ({ status: 200, accessToken: made[0]!.accessToken })));
+      const credentials = { clientId: `round-${round}`, accessToken: made[0]!.accessToken as string };
+      for (const each of connections)
+        expect((await ask(each, { path: '/scopes/current', credentials })).status).toBe(200);
+    }
+  }, 60_000);
+
   test('change roles at the same time, and lose none', async () => {
     service = await startServer(env);
     const connections = await connectToAll();

@@ -59,7 +59,12 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
 
     const { accessToken: __, ...shown } = created;
     expect(await auth['client']!(clientId)).toEqual({ ...shown, lastDateUsed: expect.any(String) });
-    await expect(auth['createClient']!(clientId, settings)).rejects.toMatchObject({
+    expect(await auth['createClient']!(clientId, settings)).toEqual({
+      ...created,
+      lastDateUsed: expect.any(String),
+    });
+    const other = { ...settings, description: 'another' };
+    await expect(auth['createClient']!(clientId, other)).rejects.toMatchObject({
       statusCode: 409,
       code: 'RequestConflict',
     });
