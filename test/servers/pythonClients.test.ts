@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import { sessionPolicy } from '../../src/services/awsS3.ts';
+import { startLossyProxy } from '../lossyProxy.ts';
 import { readmeExample } from '../readmeExample.ts';
 import { federationToken, startStsDouble } from '../services/stsDouble.ts';
 import {
@@ -67,8 +68,8 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
     });
     afterAll(() => python?.stop());
 
-    const here = (options: PythonOptions): PythonOptions => ({
-      ...(isOlder ? { baseUrl: `${service.rootUrl}/v1` } : { rootUrl: service.rootUrl }),
+    const here = (options: PythonOptions, rootUrl = service.rootUrl): PythonOptions => ({
+      ...(isOlder ? { baseUrl: `${rootUrl}/v1` } : { rootUrl }),
       maxRetries: 0,
       ...options,
     });
@@ -394,6 +395,22 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
       await expect(connect({ credentials: named })['currentScopes']!()).rejects.toMatchObject(
         notAuthenticated,
       );
+    });
+
+    test('createClient gives the token of the client that it made, though the first two replies are lost', async () => {
+      const proxy = await startLossyProxy(service.port);
+      proxy.dropNext();
+      proxy.dropNext();
+      const clientId = `${own}/lost`;
+      const settings = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
+      const { maxRetries: _, ...options } = here({ credentials: admin }, proxy.rootUrl);
+      const { accessToken } = await python.auth(options)['createClient']!(clientId, settings);
+      proxy.stop();
+      expect(proxy.dropped()).toBe(2);
+      const made = connect({ credentials: { clientId, accessToken } });
+      expect(await made['currentScopes']!()).toEqual({
+        scopes: ['assume:anonymous', 'auth:current-scopes'],
+      });
     });
 
     test('no method of the client is left out', async () => {
