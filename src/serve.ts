@@ -41,7 +41,7 @@ export async function serve(
   const service = await startService(config, log, stores);
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
-    const { server, port, drain } = await listen(config);
+    const { server, port, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',

@@ -28,7 +28,7 @@ export async function rawRequest(
       ? {}
       : { 'content-length': String(Buffer.byteLength(body)) };
   const request = httpRequest({
-    hostname,
+    hostname: hostname.replace(/^\[|\]$/g, ''),
     port,
     method,
     path: path ?? pathname + search,

@@ -1,5 +1,4 @@
 import type { ApiError } from '../domain/errors.ts';
-import { STATUS_OF } from '../domain/errors.ts';
 
 /** The request as far as an error may show it. */
 export type ShownRequest = {
@@ -11,7 +10,6 @@ export type ShownRequest = {
 
 /** An error as callers see it: its code and message, with the request that met it. */
 export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
-  const status = STATUS_OF[error.code];
   const message = [
     error.message,
     '',
@@ -19,7 +17,7 @@ export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
     '',
     `* method:     ${requestInfo.method}`,
     `* errorCode:  ${error.code}`,
-    `* statusCode: ${status}`,
+    `* statusCode: ${error.status}`,
     `* time:       ${requestInfo.time}`,
   ].join('\n');
   return {

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { makeAnswerClientError } from './clientError.ts';
+import { PARSER_LIMITS } from './headerLimits.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -16,8 +19,15 @@ export type Listening = {
 };
 
 /** Starts to listen; what answers is for the caller to add. Rejects with node's own error where that is not possible. */
-export function listen(config: Pick<Config, 'host' | 'port' | 'keepAliveTimeout'>): Promise<Listening> {
-  const server = createServer(timeouts(config));
+export function listen(
+  config: Pick<Config, 'host' | 'port' | 'keepAliveTimeout'>,
+  log: Logger,
+): Promise<Listening> {
+  const { maxHeaderSize, maxHeadersCount } = PARSER_LIMITS;
+  // A request without a host is refused as any other one is, and not with nothing but a status.
+  const server = createServer({ ...timeouts(config), maxHeaderSize, requireHostHeader: false });
+  server.maxHeadersCount = maxHeadersCount;
+  server.on('clientError', makeAnswerClientError(log));
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);

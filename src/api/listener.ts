@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import cors from 'cors';
 import express, { type Express } from 'express';
 import { type Config, DEFAULT_PREFIX } from '../config.ts';
@@ -8,9 +8,10 @@ import type { Endpoint } from './endpoint.ts';
 import { errorBody } from './errorReply.ts';
 import { exchangesDocument } from './exchanges.ts';
 import { ApiError } from '../domain/errors.ts';
+import { headerProblem } from './headerLimits.ts';
 import { openapiDocument } from './openapi.ts';
 import { referenceDocument, schemaDocuments } from './reference.ts';
-import { CACHE_CONTROL } from './send.ts';
+import { CACHE_CONTROL, sendJson } from './send.ts';
 import type { Serve } from './serve.ts';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
@@ -63,9 +64,11 @@ function makeDocuments(
 ): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
-  app.use((_, response, next) => {
+  app.use((request, response, next) => {
     response.set('cache-control', CACHE_CONTROL);
-    next();
+    const problem = headerProblem(request);
+    if (problem) refuse(response, problem);
+    else next();
   });
   const documents: Record<string, object> = {
     ...schemaDocuments(),
@@ -80,12 +83,14 @@ function makeDocuments(
   for (const [path, document] of Object.entries(documents))
     app.get(path, (_, response) => void response.json(document));
   app.use((request, response) => {
-    const error = new ApiError(
-      'ResourceNotFound',
-      `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`,
-    );
-    const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
-    response.status(404).json(errorBody(error, shown));
+    const message = `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`;
+    refuse(response, new ApiError('ResourceNotFound', message));
   });
   return app;
+}
+
+/** Of a request that is for no method of the API. */
+function refuse(response: ServerResponse, error: ApiError): void {
+  const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
+  sendJson(response, error.status, errorBody(error, shown));
 }

@@ -1,4 +1,4 @@
-import { STATUS_OF } from '../domain/errors.ts';
+import { ERROR_CODES } from '../domain/errors.ts';
 import { bodySchemas } from './bodySchemas.ts';
 import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
@@ -125,7 +125,7 @@ const ERROR = {
   type: 'object',
   required: ['code', 'message', 'requestInfo'],
   properties: {
-    code: { type: 'string', enum: Object.keys(STATUS_OF) },
+    code: { type: 'string', enum: ERROR_CODES },
     message: { type: 'string' },
     requestInfo: {
       type: 'object',

@@ -19,16 +19,12 @@ export function sendAscii(response: ServerResponse, text: string): void {
 }
 
 function writeHead(response: ServerResponse, status: number, length: number): void {
-  // As a list, Node takes them as they are where no other header was set.
-  const headers = [
-    'content-type',
-    JSON_TYPE,
-    'cache-control',
-    CACHE_CONTROL,
-    'content-length',
-    String(length),
-  ];
-  response.writeHead(status, headers);
+  response.writeHead(status, jsonHeaders(length));
+}
+
+/** The headers of a reply with JSON of so many bytes. As a list, Node takes them as they are where no other header was set. */
+export function jsonHeaders(length: number): string[] {
+  return ['content-type', JSON_TYPE, 'cache-control', CACHE_CONTROL, 'content-length', String(length)];
 }
 
 /** Sends an empty success. */

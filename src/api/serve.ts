@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
-import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts';
+import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
@@ -16,6 +16,7 @@ import {
   type SignedRequest,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
+import { headerProblem } from './headerLimits.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
@@ -108,6 +109,8 @@ export function makeServe(parts: ServeParts): Serve {
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
     const { endpoint, dialect } = match;
+    const problem = headerProblem(http.request);
+    if (problem) throw problem;
     seen.params = readParameters(match);
     const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
@@ -187,7 +190,7 @@ export function makeServe(parts: ServeParts): Serve {
 
   function refuse(response: ServerResponse, thrown: unknown, seen: Seen): number {
     const error = asApiError(thrown, seen);
-    const status = STATUS_OF[error.code];
+    const { status } = error;
     if (response.headersSent) {
       // A list that failed halfway must not look complete.
       response.destroy();

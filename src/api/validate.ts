@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import { schemaPath } from '../../schemas/v1/apiSchemas.ts';
 import { ApiError } from '../domain/errors.ts';
+import { bareIpv6 } from './bareIpv6.ts';
 import { bodySchemas } from './bodySchemas.ts';
 
 /** Problems that a refusal lists. */
@@ -15,6 +16,9 @@ const ajv = new Ajv({
   ownProperties: true,
 });
 addFormats.default(ajv);
+const hostname = addFormats.default.get('hostname') as RegExp;
+// The published schema asks for a name, and services have addresses too.
+ajv.addFormat('hostname', (text: string) => hostname.test(text) || bareIpv6(text) !== undefined);
 // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
 for (const { $schema: _, $id, ...schema } of Object.values(bodySchemas))
   ajv.addSchema({ $id: $id as string, ...schema });
