@@ -397,6 +397,26 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
       );
     });
 
+    test('many authorizedScopes make long headers and signed URLs, which are taken', async () => {
+      const many = Array.from({ length: 200 }, (_, i) => `held:scope-number-${i + 1000}`);
+      const authorizedScopes = ['auth:current-scopes', ...many];
+      const options = { credentials: admin, authorizedScopes };
+      const given = { scopes: ['assume:anonymous', ...authorizedScopes] };
+      expect(await connect(options)['currentScopes']!()).toEqual(given);
+      const url = await python.signedUrl(here(options), 'currentScopes');
+      expect(url.length).toBeGreaterThan(8000);
+      expect(await (await fetch(url)).json()).toEqual(given);
+    });
+
+    test('a service at an IPv6 address is called', async () => {
+      const there = await startService({ HOST: '::1' });
+      const options = here({ credentials: there.root }, `http://[::1]:${there.port}`);
+      expect(await python.auth(options)['currentScopes']!()).toEqual({ scopes: ['*'] });
+      const url = await python.signedUrl(options, 'currentScopes');
+      expect(await (await fetch(url)).json()).toEqual({ scopes: ['*'] });
+      await there.remove();
+    });
+
     test('createClient gives the token of the client that it made, though the first two replies are lost', async () => {
       const proxy = await startLossyProxy(service.port);
       proxy.dropNext();
