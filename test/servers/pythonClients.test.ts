@@ -20,11 +20,15 @@ const clients = [
   ['taskcluster.Auth 4.0 at /v1', 'older', 'sync'],
   ['taskcluster.aio.Auth 4.0 at /v1', 'older', 'async'],
 ] as const;
+/** A call of a method. */
+type Call = [method: string, ...args: unknown[]];
 const kinds = ['permanent', 'temporary', 'named temporary', 'limited'] as const;
 
 const scopes = ['auth:*', 'held:*'];
 const withAnonymous = ['assume:anonymous', ...scopes];
 const secret = 'secret-of-the-tokens-0123456789';
+/** Hawk's hash of an empty body, which the clients sign. */
+const HASH_OF_NOTHING = 'B0weSUXsMcb5UhL41FZbrUJCAotzSI3HawE1NPLRUz8=';
 const tester = { clientId: 'tester', accessToken: 'no-secret' };
 const anyDate = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const anyToken = expect.stringMatching(/^[A-Za-z0-9_-]{44}$/);
@@ -141,15 +145,15 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
         expect(await auth['updateClient']!(clientId, change)).toEqual(changed);
         const scopesWith = (token: string): Promise<unknown> =>
           connect({ credentials: { clientId, accessToken: token } })['currentScopes']!();
-        const own = { scopes: ['assume:anonymous', ...change.scopes] };
-        expect(await scopesWith(accessToken)).toEqual(own);
+        const granted = { scopes: ['assume:anonymous', ...change.scopes] };
+        expect(await scopesWith(accessToken)).toEqual(granted);
         expect(await auth['disableClient']!(clientId)).toEqual({ ...changed, disabled: true });
         await expect(scopesWith(accessToken)).rejects.toMatchObject(notAuthenticated);
         expect(await auth['enableClient']!(clientId)).toEqual(changed);
         const reset = await auth['resetAccessToken']!(clientId);
         expect(reset).toEqual({ ...changed, accessToken: anyToken });
         await expect(scopesWith(accessToken)).rejects.toMatchObject(notAuthenticated);
-        expect(await scopesWith(reset.accessToken)).toEqual(own);
+        expect(await scopesWith(reset.accessToken)).toEqual(granted);
 
         await auth['deleteClient']!(clientId);
         await expect(auth['client']!(clientId)).rejects.toMatchObject(notThere);
@@ -235,9 +239,7 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
           expires: kind === 'permanent' ? admin.expires : anyDate,
         };
         const anybody = connect();
-        // The hash is that of the empty body, which the client signs.
-        const success = { ...verdict, hash: 'BLtSZqKM+AfbFGQ9qW7bIQBpIfqXyb4WaA9SUxa63bk=' };
-        expect(await anybody['authenticateHawk']!(asked)).toEqual({ ...success, hash: expect.any(String) });
+        expect(await anybody['authenticateHawk']!(asked)).toEqual({ ...verdict, hash: HASH_OF_NOTHING });
         const failed = { status: 'auth-failed', message: expect.any(String) };
         expect(await anybody['authenticateHawk']!({ ...asked, method: 'post' })).toEqual(failed);
       });
@@ -246,26 +248,24 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
         const clientId = `${prefix}signed`;
         await auth['createClient']!(clientId, settings);
         await auth['createRole']!(clientId, { description: '', scopes: [] });
-        const methods: [string, ...unknown[]][] = [
+        const ofBoth: Call[] = [
           ['client', clientId],
           ['currentScopes'],
           ['listClients'],
           ['listClients', { prefix }],
           ['listRoles'],
           ['role', clientId],
-          ...(isOlder
-            ? []
-            : [
-                ['getEntityHistory', 'client', clientId],
-                ['listAuditHistory', caller, { limit: 3 }],
-                ['listRoleIds', { limit: 3 }],
-                ['listRoles2', { limit: 3 }],
-              ]),
-        ] as [string, ...unknown[]][];
-        for (const [method, ...args] of methods) {
+        ];
+        const ofCurrent: Call[] = [
+          ['getEntityHistory', 'client', clientId],
+          ['listAuditHistory', caller, { limit: 3 }],
+          ['listRoleIds', { limit: 3 }],
+          ['listRoles2', { limit: 3 }],
+        ];
+        for (const [method, ...args] of isOlder ? ofBoth : [...ofBoth, ...ofCurrent]) {
           const url = await python.signedUrl(here(options), method, ...args);
-          const reply = await fetch(url);
-          expect({ url, body: await reply.json() }).toEqual({ url, body: await auth[method]!(...args) });
+          const body: unknown = await (await fetch(url)).json();
+          expect({ method, body }).toEqual({ method, body: await auth[method]!(...args) });
         }
         const url = new URL(await python.signedUrl(here(options), 'currentScopes'));
         const request = { method: 'get', host: url.hostname, port: Number(url.port) };
@@ -313,26 +313,20 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
       });
 
       test('what is not configured is not found, with what to set', async () => {
-        const methods: [string, string, ...unknown[]][] = isOlder
-          ? [
-              ['AZURE_ACCOUNTS', 'azureTables', 'account'],
-              ['AZURE_ACCOUNTS', 'azureContainers', 'account'],
-              ['AZURE_ACCOUNTS', 'azureTableSAS', 'account', 'table', 'read-only'],
-              ['AZURE_ACCOUNTS', 'azureContainerSAS', 'account', 'container', 'read-only'],
-              ['SENTRY', 'sentryDSN', 'some-project'],
-            ]
-          : [
-              ['GCP', 'gcpCredentials', 'project', 'worker@project.iam.gserviceaccount.com'],
-              [
-                'GITHUB_APPS',
-                'githubRepoToken',
-                'app',
-                'owner',
-                { repositories: ['a'], permissions: { contents: 'read' } },
-              ],
-              ['SENTRY', 'sentryDSN', 'some-project'],
-            ];
-        for (const [variable, method, ...args] of methods)
+        const ofOlder: [variable: string, call: Call][] = [
+          ['AZURE_ACCOUNTS', ['azureTables', 'account']],
+          ['AZURE_ACCOUNTS', ['azureContainers', 'account']],
+          ['AZURE_ACCOUNTS', ['azureTableSAS', 'account', 'table', 'read-only']],
+          ['AZURE_ACCOUNTS', ['azureContainerSAS', 'account', 'container', 'read-only']],
+          ['SENTRY', ['sentryDSN', 'some-project']],
+        ];
+        const token = { repositories: ['a'], permissions: { contents: 'read' } };
+        const ofCurrent: [variable: string, call: Call][] = [
+          ['GCP', ['gcpCredentials', 'project', 'worker@project.iam.gserviceaccount.com']],
+          ['GITHUB_APPS', ['githubRepoToken', 'app', 'owner', token]],
+          ['SENTRY', ['sentryDSN', 'some-project']],
+        ];
+        for (const [variable, [method, ...args]] of isOlder ? ofOlder : ofCurrent)
           await expect(auth[method]!(...args)).rejects.toMatchObject({
             ...notThere,
             message: expect.stringContaining(`an administrator must set ${variable} to`),
@@ -362,12 +356,11 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
     });
 
     test('the methods for testing judge the tester, with permanent, temporary, named and limited credentials', async () => {
-      const current = 'auth:create-client:test:*';
       const limited = { credentials: tester, authorizedScopes: ['test:authenticate-get'] };
       const named = { credentials: await python.temporary(tester, ['test:a*'], 'test:someone') };
-      const methods = ['test:*', current];
+      const all = ['test:*', 'auth:create-client:test:*'];
       for (const [options, clientId, given] of [
-        [{ credentials: tester }, 'tester', methods],
+        [{ credentials: tester }, 'tester', all],
         [{ credentials: await python.temporary(tester, ['test:a*']) }, 'tester', ['test:a*']],
         [named, 'test:someone', ['test:a*']],
         [limited, 'tester', ['test:authenticate-get']],
@@ -376,7 +369,7 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
         expect(await connect(options)['testAuthenticateGet']!()).toEqual(verdict);
         const url = await python.signedUrl(here(options), 'testAuthenticateGet');
         expect(await (await fetch(url)).json()).toEqual(verdict);
-        const asked = { clientScopes: methods, requiredScopes: ['test:authenticate-get'] };
+        const asked = { clientScopes: all, requiredScopes: ['test:authenticate-get'] };
         expect(await connect(options)['testAuthenticate']!(asked)).toEqual(verdict);
       }
       const others = connect({ credentials: tester, authorizedScopes: ['test:other'] });
@@ -395,6 +388,12 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
       await expect(connect({ credentials: named })['currentScopes']!()).rejects.toMatchObject(
         notAuthenticated,
       );
+    });
+
+    test('a signed URL that was changed is refused', async () => {
+      const url = await python.signedUrl(here({ credentials: admin }), 'client', admin.clientId);
+      expect((await fetch(url)).status).toBe(200);
+      expect((await fetch(url.replace('admin', 'other'))).status).toBe(401);
     });
 
     test('many authorizedScopes make long headers and signed URLs, which are taken', async () => {
