@@ -1,10 +1,9 @@
 import { Command } from 'commander';
-import { type Config, isLoopback, readConfig } from '../config.ts';
-import type { StaticClient } from '../jsonSettings.ts';
+import { isLoopback, readConfig } from '../config.ts';
 import { makeLogger } from '../logger.ts';
-import { ROOT_CLIENT_ID } from '../rootCredentials.ts';
 import { serve } from '../serve.ts';
 import { untilSignal } from './untilSignal.ts';
+import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, work } from './workers.ts';
 
 /** `authledger serve`: what `npm start` runs. */
@@ -27,36 +26,4 @@ export function serveCommand(): Command {
     await serving.stop();
     log.info('stopped');
   });
-}
-
-function welcome(
-  rootUrl: string,
-  { dataDir, staticClients }: Config,
-  madeRoot: StaticClient | undefined,
-): string {
-  const lines = [`authledger serves at ${rootUrl}`, ''];
-  if (madeRoot) {
-    lines.push(
-      'A client with all scopes was made for you. Its token is shown this once, and kept in',
-      `${dataDir}/root-credentials.json:`,
-      '',
-      `  TASKCLUSTER_CLIENT_ID=${madeRoot.clientId}`,
-      `  TASKCLUSTER_ACCESS_TOKEN=${madeRoot.accessToken}`,
-      '',
-    );
-  } else if (!staticClients) {
-    lines.push(
-      `Sign as ${ROOT_CLIENT_ID}: its token is in ${dataDir}/root-credentials.json, unless you moved it.`,
-      '',
-    );
-  }
-  lines.push(
-    'A first call:',
-    `  curl ${rootUrl}/api/auth/v1/ping`,
-    'With a Taskcluster client (npm install taskcluster-client), the credentials above in the environment:',
-    `  await new taskcluster.Auth({ rootUrl: '${rootUrl}', ...taskcluster.fromEnvVars() }).listClients()`,
-    `All methods: ${rootUrl}/openapi.json`,
-    '',
-  );
-  return `${lines.join('\n')}\n`;
 }
