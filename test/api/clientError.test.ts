@@ -32,7 +32,9 @@ const CHUNKED = 'transfer-encoding: chunked\r\n';
 
 function expectRefusal(reply: string, status: number, code: string): void {
   expect(reply).toMatch(
-    new RegExp(`^HTTP/1\\.1 ${status} .*\\r\\nconnection: close\\r\\ncontent-type: application/json`),
+    new RegExp(
+      `^HTTP/1\\.1 ${status} .*\\r\\nconnection: close\\r\\n(.+\\r\\n)*content-type: application/json`,
+    ),
   );
   const body = JSON.parse(reply.slice(reply.indexOf('\r\n\r\n'))) as ErrorBody;
   expect(body).toMatchObject({ code, requestInfo: { method: '', params: {}, payload: {} } });
