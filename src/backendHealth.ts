@@ -88,13 +88,19 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
    */
   function makeCheck(tokens: Pick<ClientTokens, 'look' | 'problem'>, freshness: Pick<Freshness, 'fresh'>) {
     const look = keptFor(now, tokens.look);
+    const refuseDamage = (): void => refuseIf(all.map((store) => store.damage()));
     return async function check(): Promise<void> {
-      refuseIf(all.map((store) => store.damage()));
-      await events.noting(() => freshness.fresh());
+      refuseDamage();
+      await events
+        .noting(() => freshness.fresh())
+        .catch((error: unknown) => {
+          refuseDamage();
+          throw error;
+        });
       const [failure] = await Promise.all([look(), ...all.map((store) => store.tryWriting())]);
       const missing = tokens.problem();
       refuseIf([...all.map((store) => store.problem()), missing && `the secret store ${missing}`]);
-      // Not a store's: what is asked of these is noted.
+      // What a store fails at is noted above: this is something else, or is over.
       if (failure !== undefined) throw failure;
     };
   }

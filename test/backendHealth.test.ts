@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { watchStores } from '../src/backendHealth.ts';
+import { ApiError } from '../src/domain/errors.ts';
 import { StoreDamaged, StoreUnavailable, WrongExpectedRevision } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
@@ -14,7 +15,7 @@ import { newKey } from './contracts/secretStore.ts';
 /** Stores in memory that fail while there is a fault, counting their probes, and a clock that the test sets. */
 function watched() {
   const key = newKey('k');
-  const faults: { all?: Error | Promise<never>; probe?: Error } = {};
+  const faults: { all?: Error | Promise<never>; probe?: Error; fresh?: Error } = {};
   const counts = { probes: 0, looks: 0 };
   let time = 0;
   const failing = <S extends object>(store: S): S =>
@@ -44,7 +45,11 @@ function watched() {
     problem: (): string | undefined => undefined,
     look: async () => void (counts.looks += 1),
   };
-  const check = makeCheck(tokens, { fresh: async () => undefined });
+  const check = makeCheck(tokens, {
+    async fresh() {
+      if (faults.fresh) throw faults.fresh;
+    },
+  });
   return {
     ...stores,
     faults,
@@ -179,6 +184,14 @@ describe('whether the stores work', () => {
     delete it.faults.all;
     expect(await it.problem()).toBe('the log is damaged; the read store is damaged');
     expect(it.logged()).toMatch(/restore it from a backup/);
+  });
+
+  test('is not all: a node that is not up to date is not well, and damage to the log is told as such where it shows in that', async () => {
+    await write();
+    it.faults.fresh = new ApiError('ServiceUnavailable', 'this node has not caught up with the log yet');
+    expect(await it.problem()).toMatch(/has not caught up/);
+    it.faults.fresh = new StoreDamaged('/data/log.sqlite', 'database disk image is malformed');
+    expect(await it.problem()).toBe('the log is damaged');
   });
 
   test('takes in whether the tokens of clients are there', async () => {
