@@ -6,10 +6,13 @@ import type { Logger } from 'pino';
 import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
+import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
+import { openClientTokens } from './clientTokens.ts';
 import type { Config, KafkaSettings } from './config.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
+import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
@@ -20,7 +23,7 @@ import { openKafka } from './openKafka.ts';
 import { openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
-import { publisherState } from './publisherState.ts';
+import { sharedPublisherState } from './publisherState.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
@@ -31,6 +34,7 @@ import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
 import { guardedServices } from './services/guardedServices.ts';
 import { openGuardedServices } from './services/openGuardedServices.ts';
 import { makeRecordCredentials } from './services/recordCredentials.ts';
+import { READ_FILE } from './storeDamage.ts';
 
 export type Stores = {
   eventStore: EventStore;
@@ -46,7 +50,13 @@ export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
 export type Service = Awaited<ReturnType<typeof startService>>;
 
 /** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
-export function openStores(config: StoreConfig): Promise<Stores> {
+export async function openStores(config: StoreConfig): Promise<Stores> {
+  const stores = await openStoresAsStored(config);
+  return { ...stores, eventStore: upcasting(stores.eventStore) };
+}
+
+/** The same with events as they are stored, of whatever release: for a copy of them. */
+export function openStoresAsStored(config: StoreConfig): Promise<Stores> {
   return config.eventStoreUrl === undefined ? openEmbedded(config) : openShared(config);
 }
 
@@ -66,7 +76,7 @@ async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Store
     db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }),
     validate: validateEvent,
   });
-  const readStore = sqliteReadStore({ db: openSqlite(file('read.sqlite'), { synchronous: 'NORMAL' }) });
+  const readStore = sqliteReadStore({ db: openSqlite(file(READ_FILE), { synchronous: 'NORMAL' }) });
   const secretStore = sqliteSecretStore({
     db: openSqlite(file('secrets.sqlite'), { synchronous: 'FULL', secureDelete: true }),
     keyring: keys,
@@ -120,7 +130,7 @@ export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus
  * of the configuration, or on some that were opened already; it closes them too.
  */
 export async function startService(config: Config, log: Logger, opened?: Stores) {
-  const stores = opened ?? (await openStores(config));
+  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config)), { log });
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   const started: (() => Promise<void>)[] = [stores.close];
@@ -142,8 +152,9 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
   });
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
+  const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({
-    findSigner: makeFindSigner({ projector, secretStore }),
+    findSigner: makeFindSigner({ projector, clientTokens }),
     revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,
@@ -159,12 +170,8 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
   const { kafka } = config;
   const publisher = kafka && {
     start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
-    state: () => publisherState(stores),
+    state: sharedPublisherState(stores),
   };
-  async function checkBackends(): Promise<void> {
-    await freshness.fresh();
-    await Promise.all([projector.clients.checkpoint(), secretStore.list({ limit: 1 })]);
-  }
   const services = {
     ...stores,
     projector,
@@ -173,7 +180,7 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
     lastUsed,
     authenticate,
     clientHistory: makeClientHistory(eventStore),
-    checkBackends,
+    checkBackends: makeCheck(clientTokens, freshness),
     publisher,
     log,
   };

@@ -9,6 +9,7 @@ import {
 import { PUBLISHED_STATIC_SCOPES } from '../schemas/publishedStaticScopes.ts';
 import { quoted, wrong } from './configError.ts';
 import { isValidScope } from './domain/scopes.ts';
+import { isWellFormed } from './domain/wellFormed.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
 
 export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
@@ -63,6 +64,10 @@ function readStaticClient(entry: unknown, i: number): StaticClient {
   if (typeof description !== 'string' || description.length > MAX_DESCRIPTION_LENGTH) {
     return wrong(`${name}: description must be a text of at most ${MAX_DESCRIPTION_LENGTH} characters`);
   }
+  if (!isWellFormed(description))
+    wrong(
+      `${name}: description must be well-formed Unicode: without half of a surrogate pair, and without NUL`,
+    );
   const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
   if (!Array.isArray(scopes) || !scopes.every(isScope))
     return wrong(`${name}: scopes must be an array of scopes that do not end in **`);

@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
 import { purgeExpired } from './purgeExpired.ts';
+import { startedOnSoundReadModels } from './storeDamage.ts';
 import { synchroniseStaticClients } from './staticClients.ts';
 import type { StaticClient } from './jsonSettings.ts';
 
@@ -38,7 +39,8 @@ export async function serve(
     stores,
   }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
 ): Promise<Serving> {
-  const service = await startService(config, log, stores);
+  const isFirst = !prepared && !stores;
+  const service = await (isFirst ? startFirst(config, log) : startService(config, log, stores));
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
     const { server, port, drain } = await listen(config, log);
@@ -90,12 +92,17 @@ export async function serve(
 
 /** What a start does once, however many processes serve then. Answers the administrator's client when it made it. */
 export async function prepare(config: Config, log: Logger): Promise<StaticClient | undefined> {
-  const service = await startService(config, log);
+  const service = await startFirst(config, log);
   try {
     return await prepareStaticClients(service, config);
   } finally {
     await service.close();
   }
+}
+
+/** Of several processes that serve together, the first one alone: it may put a file aside. */
+function startFirst(config: Config, log: Logger): Promise<Service> {
+  return startedOnSoundReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
 function prepareStaticClients(

@@ -14,7 +14,7 @@ import type { Outcome } from '../handleCommand.ts';
 import { clientSubject } from '../subjects.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { isPaged, keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
@@ -79,6 +79,24 @@ export function clientEndpoints(services: Services): Endpoint[] {
     return {
       body: row ? { ...(await shownChanged(row)), ...(accessToken !== undefined && { accessToken }) } : {},
       position,
+      holdsSecret: accessToken !== undefined,
+    };
+  }
+
+  async function page(query: Record<string, string>): Promise<EndpointReply> {
+    const { prefix, continuationToken } = query;
+    const { rows, last } = await projector.clients.list({
+      prefix,
+      after: keyIn(continuationToken),
+      limit: limitOf(query),
+    });
+    const token = tokenFor(last);
+    return {
+      pieces: piecesOf(shownClients(services, rows), {
+        schema: 'get-client-response',
+        name: 'clients',
+        rest: token === undefined ? {} : { continuationToken: token },
+      }),
     };
   }
 
@@ -111,7 +129,11 @@ export function clientEndpoints(services: Services): Endpoint[] {
         'createClient was sent again: the token that the client was created with is told again',
       );
     }
-    return { body: { ...(await shownChanged(row)), accessToken }, position: outcome.position };
+    return {
+      body: { ...(await shownChanged(row)), accessToken },
+      position: outcome.position,
+      holdsSecret: true,
+    };
   }
 
   return [
@@ -129,22 +151,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       description:
         'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
         'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
-      async handle({ query }) {
-        const { prefix, continuationToken } = query;
-        const { rows, last } = await projector.clients.list({
-          prefix,
-          after: keyIn(continuationToken),
-          limit: limitOf(query),
-        });
-        const token = tokenFor(last);
-        return {
-          pieces: piecesOf(shownClients(services, rows), {
-            schema: 'get-client-response',
-            name: 'clients',
-            rest: token === undefined ? {} : { continuationToken: token },
-          }),
-        };
-      },
+      handle: ({ query }) => page(query),
     },
     {
       ...both,
@@ -152,15 +159,19 @@ export function clientEndpoints(services: Services): Endpoint[] {
       dialects: ['older'],
       method: 'get',
       route: '/clients/',
-      query: ['prefix'],
+      query: ['prefix', 'continuationToken', 'limit'],
       scopes: 'auth:list-clients',
       reads: true,
       output: 'older-list-clients-response',
+      otherOutput: 'list-clients-response',
       title: 'List Clients',
-      description: 'All clients in the order of their clientIds, or those that begin with `prefix`.',
-      handle: ({ query }) => ({
-        pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }),
-      }),
+      description:
+        'All clients in the order of their clientIds, or those that begin with `prefix`. With `limit` or `continuationToken` it ' +
+        'answers a page of them, as the method of the current dialect does.',
+      handle: ({ query }) =>
+        isPaged(query)
+          ? page(query)
+          : { pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }) },
     },
     {
       ...both,

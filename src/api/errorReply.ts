@@ -1,4 +1,5 @@
 import type { ApiError } from '../domain/errors.ts';
+import { toWellFormed } from '../domain/wellFormed.ts';
 
 /** The request as far as an error may show it. */
 export type ShownRequest = {
@@ -41,7 +42,8 @@ export function shownPayload(payload: unknown, declared: readonly string[]): unk
     Object.entries(payload)
       .slice(0, 50)
       .map(([name, value]) => {
-        if (!declared.includes(name) || SECRET.has(name)) return [name.slice(0, 64), HIDDEN];
+        // What is cut may have been cut within a surrogate pair.
+        if (!declared.includes(name) || SECRET.has(name)) return [toWellFormed(name.slice(0, 64)), HIDDEN];
         return [name, name === 'resource' && typeof value === 'string' ? withoutBewit(value) : value];
       }),
   );

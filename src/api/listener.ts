@@ -11,7 +11,7 @@ import { ApiError } from '../domain/errors.ts';
 import { headerProblem } from './headerLimits.ts';
 import { openapiDocument } from './openapi.ts';
 import { referenceDocument, schemaDocuments } from './reference.ts';
-import { CACHE_CONTROL, sendJson } from './send.ts';
+import { EVERY_REPLY, sendAllowed, sendJson } from './send.ts';
 import type { Serve } from './serve.ts';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
@@ -20,8 +20,13 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
     origin,
     methods: ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'OPTIONS'],
     allowedHeaders: [
+      'Accept',
       'Authorization',
+      'Cache-Control',
+      'Content-Encoding',
       'Content-Type',
+      'Origin',
+      'X-Requested-With',
       'Auth-At-Least',
       'Traceparent',
       'X-Taskcluster-Trace-Id',
@@ -52,6 +57,8 @@ export function makeListener(
     if (!serve(request, response)) documents(request, response);
   };
   return (request, response) => {
+    // The package answers a browser's by itself.
+    if (request.method === 'OPTIONS') response.setHeaders(new Headers(EVERY_REPLY));
     // Only browsers say where they come from, and only they look for an answer to it.
     if (request.headers.origin === undefined) answer(request, response);
     else allowOrigin(request, response, () => answer(request, response));
@@ -65,7 +72,6 @@ function makeDocuments(
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
   app.use((request, response, next) => {
-    response.set('cache-control', CACHE_CONTROL);
     const problem = headerProblem(request);
     if (problem) refuse(response, problem);
     else next();
@@ -81,7 +87,10 @@ function makeDocuments(
     '/openapi.json': openapiDocument(endpoints, { rootUrl, version: SERVICE_VERSION }),
   };
   for (const [path, document] of Object.entries(documents))
-    app.get(path, (_, response) => void response.json(document));
+    app
+      .route(path)
+      .get((_, response) => sendJson(response, document))
+      .options((_, response) => sendAllowed(response, ['GET', 'HEAD']));
   app.use((request, response) => {
     const message = `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`;
     refuse(response, new ApiError('ResourceNotFound', message));
@@ -92,5 +101,5 @@ function makeDocuments(
 /** Of a request that is for no method of the API. */
 function refuse(response: ServerResponse, error: ApiError): void {
   const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
-  sendJson(response, error.status, errorBody(error, shown));
+  sendJson(response, errorBody(error, shown), { status: error.status });
 }

@@ -1,6 +1,6 @@
 import { MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
-import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
+import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
 /** An endpoint that a request is for, with its path parameters still percent-encoded. */
@@ -18,7 +18,7 @@ export function makeMatchRoute(
   endpoints: readonly Endpoint[],
 ): (method: string, path: string) => Match | undefined {
   const routes = endpoints.flatMap((endpoint) =>
-    endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)),
+    servedIn(endpoint).map((dialect) => asRoute(endpoint, dialect)),
   );
   const fixed = new Map(
     routes.filter(isFixed).flatMap(({ segments, ...route }): [string, Match][] => {

@@ -22,7 +22,7 @@ export type Services = {
   clientHistory: ClientHistory;
   authenticate: Authenticate;
   log: Logger;
-  /** Throws when a store that the service needs does not answer. */
+  /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
   checkBackends(): Promise<void>;
   /** What publishes every change to other systems; undefined where nothing does. */
   publisher: { state(): Promise<PublisherState> } | undefined;

@@ -1,5 +1,6 @@
 import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { isDateTime } from '../isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
 import { rsaPrivateKey } from './rsaPrivateKey.ts';
@@ -119,9 +120,9 @@ export const gcp: GuardedService<Setting, Client> = {
         const { accessToken, expireTime } = await project
           .generate({ serviceAccount, seconds }, request.signal)
           .catch((error: unknown) => refused(error, serviceAccount));
-        const expires = new Date(String(expireTime));
-        if (typeof accessToken !== 'string' || accessToken === '' || Number.isNaN(expires.getTime()))
+        if (typeof accessToken !== 'string' || accessToken === '' || !isDateTime(String(expireTime)))
           throw new Error('Google answered with no access token');
+        const expires = new Date(String(expireTime));
         const body = { accessToken, expireTime: expires.toJSON() };
         return { body, target: `${projectId}/${serviceAccount}`, expires };
       },

@@ -1,6 +1,7 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { isDateTime } from '../isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
@@ -224,9 +225,9 @@ function tokenIn({ status, data }: GithubAnswer, wanted: Wanted): Token {
       `GitHub gives no such token: the app ${wanted.appName} must be installed for each of these repositories of ${wanted.owner}, with these permissions`,
     );
   const { token, expires_at } = data as { token?: unknown; expires_at?: unknown };
-  const expires = new Date(String(expires_at));
-  if (typeof token !== 'string' || token === '' || Number.isNaN(expires.getTime()))
+  if (typeof token !== 'string' || token === '' || !isDateTime(String(expires_at)))
     throw new Error('GitHub answered with no token');
+  const expires = new Date(String(expires_at));
   if (!isNoMoreThan(wanted, data as Reach)) throw new Error('GitHub answered with a token for more');
   return { token, expires };
 }

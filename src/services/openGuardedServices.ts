@@ -72,7 +72,7 @@ function openGuardedService(
     // Whoever lost the right meanwhile is given nothing.
     await request.authorize(scopeParamsOf(endpoint, request));
     await recordCredentials?.(service, given, request);
-    return { body: given.body };
+    return { body: given.body, holdsSecret: true };
   }
 
   function asJob({ name, every, run }: GuardedJob<unknown>): Job {

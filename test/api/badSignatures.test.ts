@@ -293,9 +293,13 @@ describe('temporary credentials', () => {
     ['start', 'now'],
     ['start', null],
     ['start', 1e300],
+    ['start', -8.64e15],
     ['start', now - 32 * 24 * 3_600_000],
     ['expiry', now - 6 * 60_000],
     ['expiry', '2030'],
+    ['expiry', Date.parse('9999-12-31T23:59:59-01:00')],
+    ['expiry', 8.64e15],
+    ['expiry', 1e300],
     ['scopes', 'x:y'],
     ['scopes', ['y']],
     ['scopes', ['\u00e9']],
@@ -372,6 +376,11 @@ describe('ext', () => {
       expectRefused(await withExt(encoded({ authorizedScopes })));
     },
   );
+
+  test('authorizedScopes that are not held are shown as they are, also by what shows Markdown', async () => {
+    const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes', '_y*_*', 'z'] }));
+    expectRefused(reply, /these scopes of ext.authorizedScopes:\n\n```\n_y\*_\*\nz\n```\n\n---/);
+  });
 
   test('authorizedScopes that are held limit the request', async () => {
     const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes'] }));

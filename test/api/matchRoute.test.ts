@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Endpoint, URL_PREFIX } from '../../src/api/endpoint.ts';
+import { type Endpoint, servedIn, URL_PREFIX } from '../../src/api/endpoint.ts';
 import { rawRequest } from '../rawRequest.ts';
 import { authorizationFor } from '../signed.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
@@ -68,7 +68,7 @@ async function makeSubject({ name, route }: Endpoint, id: string): Promise<void>
 test('every method of both dialects answers the same with and without a slash at the end of the path', async () => {
   const seen = new Set<number>();
   for (const endpoint of service.service.endpoints.filter(({ takesRest }) => takesRest === undefined)) {
-    for (const dialect of endpoint.dialects) {
+    for (const dialect of servedIn(endpoint)) {
       const methods = endpoint.method === 'get' ? ['GET', 'HEAD'] : [endpoint.method.toUpperCase()];
       for (const method of methods) {
         const askAt = async (end: string) => {

@@ -158,13 +158,26 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
     await expect(
       tester['testAuthenticate']!({ clientScopes: ['a'], requiredScopes: ['b'] }),
     ).rejects.toMatchObject({ statusCode: 403 });
+    expect(await tester['testAuthenticate']!({ clientScopes: ['z', 'test:b', 'test:*', 'a'] })).toEqual({
+      clientId: 'tester',
+      scopes: ['assume:anonymous', 'z', 'test:b', 'test:*', 'a'],
+    });
     expect(await tester['testAuthenticate']!({})).toMatchObject({ clientId: 'tester' });
-    expect(await tester['testAuthenticateGet']!()).toMatchObject({ clientId: 'tester' });
+    expect(await tester['testAuthenticateGet']!()).toEqual({
+      clientId: 'tester',
+      scopes: ['assume:anonymous', 'test:*', 'auth:create-client:test:*'],
+    });
     const limited = connect(
       { clientId: 'tester', accessToken: 'no-secret' },
       { authorizedScopes: ['test:other'] },
     );
     await expect(limited['testAuthenticateGet']!()).rejects.toMatchObject({ statusCode: 403 });
+    const inOrder = ['test:z', 'test:a', 'assume:anonymous', 'test:a'];
+    expect(
+      await connect({ clientId: 'tester', accessToken: 'no-secret' }, { authorizedScopes: inOrder })[
+        'testAuthenticate'
+      ]!({ clientScopes: ['test:*'], requiredScopes: ['test:a'] }),
+    ).toEqual({ clientId: 'tester', scopes: ['assume:anonymous', 'test:z', 'test:a'] });
   });
 
   describe('authenticateHawk', () => {

@@ -143,6 +143,16 @@ describe('gcpCredentials', () => {
       'BadGateway',
     ],
     ['with no date', { body: { accessToken, expireTime: 'canary' } }, 'BadGateway'],
+    [
+      'with a date without a zone',
+      { body: { accessToken, expireTime: '2040-01-01T00:00:00' } },
+      'BadGateway',
+    ],
+    [
+      'with a date after the year 9999',
+      { body: { accessToken, expireTime: '9999-12-31T23:59:59-01:00' } },
+      'BadGateway',
+    ],
     ['with no JSON', { body: 'canary {' }, 'BadGateway'],
     ['with null', { body: 'null' }, 'BadGateway'],
     ['with another address', { status: 302, headers: { location: '/canary' } }, 'BadGateway'],

@@ -293,6 +293,11 @@ describe('githubRepoToken', () => {
       'BadGateway',
     ],
     ['answers with no date', { [TOKENS]: tokenFor(['site'], {}, { expires_at: 'canary' }) }, 'BadGateway'],
+    [
+      'answers with a date after the year 9999',
+      { [TOKENS]: tokenFor(['site'], {}, { expires_at: '9999-12-31T23:59:59-01:00' }) },
+      'BadGateway',
+    ],
     ['answers with no JSON', { [TOKENS]: { body: 'canary {' } }, 'BadGateway'],
   ])('says what it means when GitHub %s, and records nothing', async (_, given, code) => {
     const before = await issued(service, 'github');
