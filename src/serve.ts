@@ -11,6 +11,7 @@ import { startJobs } from './jobs.ts';
 import { purgeExpired } from './purgeExpired.ts';
 import { synchroniseStaticClients } from './staticClients.ts';
 import type { StaticClient } from './jsonSettings.ts';
+import type { FileGone } from './watchFiles.ts';
 
 const MINUTE = 60_000;
 /** Requests under way when the service is told to stop have this long (ms) to end. */
@@ -24,12 +25,14 @@ export type Serving = {
   /** The administrator's client, when this start made it. */
   madeRoot: StaticClient | undefined;
   service: Service;
+  /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
+  filesGone: Promise<FileGone>;
   /** Takes no further request, answers those under way, then writes and closes everything. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the whole service; where it is `prepared`, what a start does once is done already.
+ * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
  * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
  */
 export async function serve(
@@ -41,7 +44,7 @@ export async function serve(
     stores,
   }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
 ): Promise<Serving> {
-  const service = await startService(config, log, stores);
+  const service = await startService(config, log, { stores, mustExist: prepared });
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
     const server = await listen(config);
@@ -79,6 +82,7 @@ export async function serve(
       rootUrl,
       madeRoot,
       service,
+      filesGone: service.filesGone,
       async stop() {
         await drain(server);
         await stopJobs();

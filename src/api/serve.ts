@@ -24,6 +24,7 @@ import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
+import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -207,6 +208,7 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreUnavailable) {
       log.warn({ err: thrown, requestId, method: name }, 'a store did not answer');
       return new ApiError('ServiceUnavailable', 'a database does not answer right now: try again');

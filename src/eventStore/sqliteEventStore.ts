@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
 import { groupCommit } from '../groupCommit.ts';
-import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import { closeSqlite, inTransaction, type Sqlite } from '../openSqlite.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
@@ -61,7 +61,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
   const group = groupCommit<Position>((work) => inTransaction(db, work));
   const sleeping = wakeUp();
   let newest = 0;
-  const head = (): number => statements.head.get()!;
+  function head(): number {
+    db.files.refuseIfGone();
+    return statements.head.get()!;
+  }
 
   function appendNow(writes: Encoded[]): Position {
     const remaining = writes.map((write) => {
@@ -116,6 +119,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       if (count > head()) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
+        db.files.refuseIfGone();
         const rows = statements.batch.all(count, BATCH);
         count = rows.at(-1)?.[0] ?? count;
         const live = rows.length < BATCH;
@@ -140,7 +144,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     },
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }

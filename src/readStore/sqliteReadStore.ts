@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import { doNotWait, type Sqlite, whenFree } from '../openSqlite.ts';
+import { closeSqlite, doNotWait, type Sqlite, whenFree } from '../openSqlite.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -116,7 +116,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       });
     },
     async close() {
-      db.close();
+      closeSqlite(db);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { groupCommit } from '../groupCommit.ts';
-import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import { closeSqlite, inTransaction, type Sqlite } from '../openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
 import { refuseTaken } from './taken.ts';
@@ -63,7 +63,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
     },
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }
