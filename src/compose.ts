@@ -35,6 +35,7 @@ import { guardedServices } from './services/guardedServices.ts';
 import { openGuardedServices } from './services/openGuardedServices.ts';
 import { makeRecordCredentials } from './services/recordCredentials.ts';
 import { READ_FILE } from './storeDamage.ts';
+import { type FileGone, watchFiles } from './watchFiles.ts';
 
 export type Stores = {
   eventStore: EventStore;
@@ -43,28 +44,33 @@ export type Stores = {
   keys: Keyring;
   /** Adds a key to the generated key file and answers its id; undefined where the operator keeps the keys. */
   addKey: (() => string) | undefined;
+  /** Resolves once a file of theirs was removed or replaced: they take nothing any more, and the process is to end. */
+  filesGone: Promise<FileGone>;
   close(): Promise<void>;
 };
 export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
   Partial<Pick<Config, 'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix'>>;
 export type Service = Awaited<ReturnType<typeof startService>>;
 
+/** How stores are opened: `mustExist` makes no file where there is none. */
+export type Opening = { mustExist?: boolean };
+
 /** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
-export async function openStores(config: StoreConfig): Promise<Stores> {
-  const stores = await openStoresAsStored(config);
+export async function openStores(config: StoreConfig, opening: Opening = {}): Promise<Stores> {
+  const stores = await openStoresAsStored(config, opening);
   return { ...stores, eventStore: upcasting(stores.eventStore) };
 }
 
 /** The same with events as they are stored, of whatever release: for a copy of them. */
-export function openStoresAsStored(config: StoreConfig): Promise<Stores> {
-  return config.eventStoreUrl === undefined ? openEmbedded(config) : openShared(config);
+export function openStoresAsStored(config: StoreConfig, opening: Opening = {}): Promise<Stores> {
+  return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config);
 }
 
 /**
  * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
  * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
  */
-async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
+async function openEmbedded({ dataDir, secretKeys }: StoreConfig, { mustExist }: Opening): Promise<Stores> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
   const keyFile = secretKeys ? undefined : file(KEY_FILE);
@@ -72,17 +78,21 @@ async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Store
     keyFile === undefined
       ? keyring(() => secretKeys!)
       : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
+  const watch = watchFiles();
+  const options = { mustExist, watch };
   const eventStore = sqliteEventStore({
-    db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }),
+    db: openSqlite(file('log.sqlite'), { ...options, synchronous: 'FULL' }),
     validate: validateEvent,
   });
-  const readStore = sqliteReadStore({ db: openSqlite(file(READ_FILE), { synchronous: 'NORMAL' }) });
+  const readStore = sqliteReadStore({
+    db: openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' }),
+  });
   const secretStore = sqliteSecretStore({
-    db: openSqlite(file('secrets.sqlite'), { synchronous: 'FULL', secureDelete: true }),
+    db: openSqlite(file('secrets.sqlite'), { ...options, synchronous: 'FULL', secureDelete: true }),
     keyring: keys,
   });
   const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
-  return together({ eventStore, readStore, secretStore, keys, addKey });
+  return together({ eventStore, readStore, secretStore, keys, addKey, filesGone: watch.gone });
 }
 
 /** The log is on KurrentDB, the read models and the secrets on MongoDB, all of them shared by several nodes. */
@@ -103,7 +113,8 @@ async function openShared(config: StoreConfig): Promise<Stores> {
     const secretStore = kept(mongoSecretStore({ mongo: await openDatabase(), keyring: keys }));
     const kurrent = kept(openKurrent(eventStoreUrl!));
     const eventStore = await kurrentEventStore({ kurrent, validate: validateEvent, prefix: streamPrefix! });
-    return together({ eventStore, readStore, secretStore, keys, addKey: undefined });
+    const filesGone = new Promise<never>(() => undefined);
+    return together({ eventStore, readStore, secretStore, keys, addKey: undefined, filesGone });
   } catch (error) {
     await Promise.all(opened.map((store) => store.close()));
     throw error;
@@ -127,10 +138,14 @@ export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus
 
 /**
  * The whole service but for HTTP: everything that a command of the command line, or a request, works with. On the stores
- * of the configuration, or on some that were opened already; it closes them too.
+ * of the configuration, which it makes unless they `mustExist`, or on some that were opened already; it closes them too.
  */
-export async function startService(config: Config, log: Logger, opened?: Stores) {
-  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config)), { log });
+export async function startService(
+  config: Config,
+  log: Logger,
+  { stores: opened, mustExist }: { stores?: Stores; mustExist?: boolean } = {},
+) {
+  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config, { mustExist })), { log });
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   const started: (() => Promise<void>)[] = [stores.close];

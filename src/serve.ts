@@ -11,6 +11,7 @@ import { purgeExpired } from './purgeExpired.ts';
 import { startedOnSoundReadModels } from './storeDamage.ts';
 import { synchroniseStaticClients } from './staticClients.ts';
 import type { StaticClient } from './jsonSettings.ts';
+import type { FileGone } from './watchFiles.ts';
 
 const MINUTE = 60_000;
 
@@ -22,12 +23,14 @@ export type Serving = {
   /** The administrator's client, when this start made it. */
   madeRoot: StaticClient | undefined;
   service: Service;
+  /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
+  filesGone: Promise<FileGone>;
   /** Takes no further request, answers those under way, then writes and closes everything. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the whole service; where it is `prepared`, what a start does once is done already.
+ * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
  * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
  */
 export async function serve(
@@ -40,7 +43,9 @@ export async function serve(
   }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
 ): Promise<Serving> {
   const isFirst = !prepared && !stores;
-  const service = await (isFirst ? startFirst(config, log) : startService(config, log, stores));
+  const service = await (isFirst
+    ? startFirst(config, log)
+    : startService(config, log, { stores, mustExist: prepared }));
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
     const { server, port, drain } = await listen(config, log);
@@ -77,6 +82,7 @@ export async function serve(
       rootUrl,
       madeRoot,
       service,
+      filesGone: service.filesGone,
       async stop() {
         await drain();
         await stopJobs();

@@ -28,6 +28,7 @@ import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
+import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -234,6 +235,7 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
       return new ApiError(

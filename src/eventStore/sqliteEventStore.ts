@@ -1,6 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
 import {
+  closeSqlite,
   inTransaction,
   parseStored,
   reaching,
@@ -68,7 +69,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
   const sleeping = wakeUp();
   let newest = 0;
   const readHead = (): number => statements.head.get()!;
-  const head = (): number => reaching(db, readHead);
+  function head(): number {
+    db.files.refuseIfGone();
+    return reaching(db, readHead);
+  }
 
   function appendNow(writes: Encoded[]): Position {
     const remaining = writes.map((write) => {
@@ -136,6 +140,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       if (count > head()) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
+        db.files.refuseIfGone();
         const from = count;
         const rows = reaching(db, () => statements.batch.all(from, BATCH));
         count = rows.at(-1)?.[0] ?? count;
@@ -162,7 +167,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }

@@ -1,5 +1,13 @@
 import type { Position } from '../event.ts';
-import { doNotWait, parseStored, reaching, type Sqlite, whenFree, writeProbe } from '../openSqlite.ts';
+import {
+  closeSqlite,
+  doNotWait,
+  parseStored,
+  reaching,
+  type Sqlite,
+  whenFree,
+  writeProbe,
+} from '../openSqlite.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -125,7 +133,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     },
     probe: () => whenFree(db, () => writeProbe(db)),
     async close() {
-      db.close();
+      closeSqlite(db);
     },
   };
 }

@@ -1,4 +1,11 @@
-import { inTransaction, reaching, sharedCommits, type Sqlite, writeProbe } from '../openSqlite.ts';
+import {
+  closeSqlite,
+  inTransaction,
+  reaching,
+  sharedCommits,
+  type Sqlite,
+  writeProbe,
+} from '../openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
 import { refuseTaken } from './taken.ts';
@@ -63,7 +70,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
     probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }
