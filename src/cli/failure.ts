@@ -5,6 +5,7 @@ import { OutcomeUnknown, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { ReplayRefused } from '../replay.ts';
+import { RewrittenHistory } from '../rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
 import { UnknownEvent } from '../unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
@@ -16,6 +17,7 @@ const THEIRS = [
   OutcomeUnknown,
   BusUnavailable,
   ReplayRefused,
+  RewrittenHistory,
   CopyDiffers,
   UnknownEvent,
   UnknownPosition,
