@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -10,6 +10,7 @@ import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import { openClientTokens } from './clientTokens.ts';
 import type { Config, KafkaSettings } from './config.ts';
+import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { upcasting } from './eventStore/upcasting.ts';
@@ -17,15 +18,17 @@ import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
 import { openLastUsed } from './lastUsed.ts';
+import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import { openKafka } from './openKafka.ts';
-import { openSqlite } from './openSqlite.ts';
+import { inTransaction, openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
 import { sharedPublisherState } from './publisherState.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
+import { refuseMissingLog, refuseRewrittenHistory } from './rewrittenHistory.ts';
 import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
@@ -52,10 +55,19 @@ export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
   Partial<Pick<Config, 'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix'>>;
 export type Service = Awaited<ReturnType<typeof startService>>;
 
-/** How stores are opened: `mustExist` makes no file where there is none. */
-export type Opening = { mustExist?: boolean };
+/** The log, in the data directory. */
+export const LOG_FILE = 'log.sqlite';
 
-/** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
+/**
+ * How stores are opened: `mustExist` makes no file where there is none, and `log` is told what cannot be written for a while
+ * though it is to be.
+ */
+export type Opening = { mustExist?: boolean; log?: Logger };
+
+/**
+ * Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. Throws RewrittenHistory for a log on
+ * this machine that lacks what it once had.
+ */
 export async function openStores(config: StoreConfig, opening: Opening = {}): Promise<Stores> {
   const stores = await openStoresAsStored(config, opening);
   return { ...stores, eventStore: upcasting(stores.eventStore) };
@@ -66,11 +78,29 @@ export function openStoresAsStored(config: StoreConfig, opening: Opening = {}): 
   return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config);
 }
 
+async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Opening): Promise<Stores> {
+  const file = join(config.dataDir, LOG_HEAD_FILE);
+  // Read before the log is looked at: others may be writing both.
+  const logHead = readLogHead(file);
+  const { alone, ...stores } = await openFiles(config, { mustExist, logHead });
+  try {
+    await refuseRewrittenHistory(stores, logHead);
+    return together({ ...stores, eventStore: await keepLogHead(stores.eventStore, { file, alone, log }) });
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
 /**
  * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
  * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
+ * `alone` runs a piece of work while no other process does. Throws RewrittenHistory where the log alone is missing.
  */
-async function openEmbedded({ dataDir, secretKeys }: StoreConfig, { mustExist }: Opening): Promise<Stores> {
+export async function openFiles(
+  { dataDir, secretKeys }: StoreConfig,
+  { mustExist = false, logHead }: { mustExist?: boolean; logHead?: Position } = {},
+) {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
   const keyFile = secretKeys ? undefined : file(KEY_FILE);
@@ -79,20 +109,29 @@ async function openEmbedded({ dataDir, secretKeys }: StoreConfig, { mustExist }:
       ? keyring(() => secretKeys!)
       : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
   const watch = watchFiles();
-  const options = { mustExist, watch };
-  const eventStore = sqliteEventStore({
-    db: openSqlite(file('log.sqlite'), { ...options, synchronous: 'FULL' }),
-    validate: validateEvent,
-  });
-  const readStore = sqliteReadStore({
-    db: openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' }),
-  });
-  const secretStore = sqliteSecretStore({
-    db: openSqlite(file('secrets.sqlite'), { ...options, synchronous: 'FULL', secureDelete: true }),
-    keyring: keys,
-  });
-  const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
-  return together({ eventStore, readStore, secretStore, keys, addKey, filesGone: watch.gone });
+  const opened: { close(): Promise<void> }[] = [];
+  const kept = <T extends { close(): Promise<void> }>(store: T): T => (opened.push(store), store);
+  try {
+    const options = { mustExist, watch };
+    const readDb = openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' });
+    const readStore = kept(sqliteReadStore({ db: readDb }));
+    const secretDb = openSqlite(file('secrets.sqlite'), {
+      ...options,
+      synchronous: 'FULL',
+      secureDelete: true,
+    });
+    const secretStore = kept(sqliteSecretStore({ db: secretDb, keyring: keys }));
+    if (!mustExist && !existsSync(file(LOG_FILE)))
+      await refuseMissingLog({ readStore, secretStore }, { dataDir, logHead });
+    const db = openSqlite(file(LOG_FILE), { ...options, synchronous: 'FULL' });
+    const eventStore = kept(sqliteEventStore({ db, validate: validateEvent }));
+    const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
+    const stores = together({ eventStore, readStore, secretStore, keys, addKey, filesGone: watch.gone });
+    return { ...stores, alone: (work: () => void) => inTransaction(db, work) };
+  } catch (error) {
+    await Promise.all(opened.map((store) => store.close()));
+    throw error;
+  }
 }
 
 /** The log is on KurrentDB, the read models and the secrets on MongoDB, all of them shared by several nodes. */
@@ -145,7 +184,9 @@ export async function startService(
   log: Logger,
   { stores: opened, mustExist }: { stores?: Stores; mustExist?: boolean } = {},
 ) {
-  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config, { mustExist })), { log });
+  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config, { log, mustExist })), {
+    log,
+  });
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   const started: (() => Promise<void>)[] = [stores.close];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { inStores } from './inStores.ts';
-import { end, startCommand, startServer } from './runCommand.ts';
+import { end, runCommand, startCommand, startServer } from './runCommand.ts';
 import { type Reply, signedFetch } from './signed.ts';
 import { minutesFromNow, ROOT, startService, STATIC_CLIENTS } from './startService.ts';
 
@@ -109,6 +109,12 @@ describe('a service whose files are removed or replaced', () => {
       const after = changes.filter(({ sentAt }) => sentAt > happenedAt).map(({ status }) => status);
       expect(after.length).toBeGreaterThan(0);
       expect([0, 503]).toEqual(expect.arrayContaining([...new Set(after)]));
+      expect(existsSync(file('log.sqlite'))).toBe(false);
+      const refused = await runCommand(['serve'], { ...env, PORT: '0' });
+      expect(refused).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/there is no log\.sqlite in /),
+      });
       expect(existsSync(file('log.sqlite'))).toBe(false);
     },
   );

@@ -47,8 +47,9 @@ export async function runIntoHead(
 /** Starts `authledger serve` as a process of its own; resolves once it serves. */
 export async function startServer(
   env: Record<string, string>,
+  args: string[] = [],
 ): Promise<{ child: ChildProcess; rootUrl: string; output(): string }> {
-  const child = startCommand(['serve'], { PORT: '0', ...env });
+  const child = startCommand(['serve', ...args], { PORT: '0', ...env });
   let output = '';
   child.stderr!.setEncoding('utf8').on('data', (part: string) => (output += part));
   const rootUrl = await new Promise<string>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { OutcomeUnknown, StoreDamaged, StoreUnavailable } from '../eventStore/ev
 import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { ReplayRefused } from '../replay.ts';
+import { RewrittenHistory } from '../rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
 import { howToMend } from '../storeDamage.ts';
 import { UnknownEvent } from '../unknownEvent.ts';
@@ -17,6 +18,7 @@ const THEIRS = [
   OutcomeUnknown,
   BusUnavailable,
   ReplayRefused,
+  RewrittenHistory,
   CopyDiffers,
   UnknownEvent,
   UnknownPosition,

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { acceptRewrittenHistory } from '../acceptRewrittenHistory.ts';
 import { isLoopback, readConfig } from '../config.ts';
 import { makeLogger } from '../logger.ts';
 import { serve } from '../serve.ts';
@@ -7,12 +8,23 @@ import { untilSignal } from './untilSignal.ts';
 import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, work } from './workers.ts';
 
+/** Characters of a reason. */
+const LONGEST_REASON = 1000;
+
 /** `authledger serve`: what `npm start` runs. */
 export function serveCommand(): Command {
-  return new Command('serve').description('start the service').action(start);
+  return new Command('serve')
+    .description('start the service')
+    .option(
+      '--accept-rewritten-history <reason>',
+      'go on with a log that lacks changes, as an older backup of it was restored: it gets a new id, so that the positions that ' +
+        'were given before are refused. The reason is logged, and kept in the log',
+      asReason,
+    )
+    .action(({ acceptRewrittenHistory: reason }: { acceptRewrittenHistory?: string }) => start(reason));
 }
 
-async function start(): Promise<void> {
+async function start(reason: string | undefined): Promise<void> {
   const config = readConfig();
   const log = makeLogger({ level: config.logLevel });
   if (isWorker(config)) return work(config, log);
@@ -21,6 +33,7 @@ async function start(): Promise<void> {
       'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
     );
   }
+  if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
   const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
   // To stderr as plain text, so that the log on stdout holds no secret.
@@ -32,4 +45,11 @@ async function start(): Promise<void> {
   } else log.info({ signal: ending }, 'stopping: no further request is taken, those under way are answered');
   await serving.stop();
   log.info('stopped');
+}
+
+function asReason(text: string): string {
+  const reason = text.trim();
+  if (reason === '' || reason.length > LONGEST_REASON)
+    throw new InvalidArgumentError(`It must say why, in at most ${LONGEST_REASON} characters.`);
+  return reason;
 }

@@ -11,8 +11,9 @@ import {
 } from '../openSqlite.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
-import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
+import { nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
+import { logIdIn } from './sqliteLogId.ts';
 import { wakeUp } from './wakeUp.ts';
 
 /** Events that a subscriber is given at a time. */
@@ -23,11 +24,10 @@ const ALL = -1;
 const POLL = 50;
 
 /**
- * The tables of the log. The schema itself keeps it append-only: events are neither changed nor removed, not even by
- * REPLACE, and each new one takes the next position.
+ * The events. The schema itself keeps them append-only: they are neither changed nor removed, not even by REPLACE, and each
+ * new one takes the next position.
  */
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS events (
     position INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -189,11 +189,7 @@ function encodeWrite(
 function openLog(db: Sqlite): string {
   return inTransaction(db, () => {
     db.exec(SCHEMA);
-    const known = db.prepare<[], { id: string }>('SELECT id FROM log').get();
-    if (known) return known.id;
-    const id = newLogId();
-    db.prepare('INSERT INTO log VALUES (?)').run(id);
-    return id;
+    return logIdIn(db);
   });
 }
 
