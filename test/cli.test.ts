@@ -309,7 +309,7 @@ describe('import and export', () => {
     for (const args of [['--dry-run', growing], [growing]]) {
       const { code, stderr } = await run('import', ...args);
       expect(code).toBe(1);
-      expect(stderr).toMatch(/growing\.json\[1\]: .*without end, found: 'q\*' -> 'p\*' -> 'q\*'/);
+      expect(stderr).toMatch(/growing\.json\[1\]: .*without end, found: `q\*` -> `p\*` -> `q\*`/);
     }
     const closing = file('closing.json', [role('q*', 'assume:p<..>')]);
     expect((await run('import', closing)).stdout).toMatch(/^roles: 0 created, 1 updated/);

@@ -37,6 +37,8 @@ async function importClients(count: number): Promise<void> {
   const file = join(folder, 'clients.json');
   writeFileSync(file, JSON.stringify(clients));
   expect((await runCommand(['import', file], env)).code).toBe(0);
+  // The rows are to be in the file itself, not on the way to it.
+  expect((await runCommand(['projections', 'rebuild'], env)).code).toBe(0);
 }
 
 const inData = (name: string): string => join(env['DATA_DIR']!, name);
