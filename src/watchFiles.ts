@@ -20,11 +20,11 @@ export class FileGone extends StoreUnavailable {
   constructor(file: string) {
     const isBeside = BESIDE.some((end) => file.endsWith(end));
     const remedy = isBeside
-      ? 'leave this one away, as the database has what it held'
-      : 'put this one back, or a backup of it (read.sqlite alone is made anew)';
+      ? 'leave this one away (the database has what it held)'
+      : 'put this one back, or a backup of it (read.sqlite is made anew without it)';
     super(
-      `${basename(file)} was removed or replaced while this service had it open, which takes nothing any more and ends. Its operator ` +
-        `is to find out what removes files there, to ${remedy}, and to start the service again`,
+      `${basename(file)} was removed or replaced while this service had it open: it takes nothing any more, and ends. Find out what ` +
+        `removes files there, ${remedy}, and start it again`,
     );
     this.file = file;
   }
