@@ -180,20 +180,24 @@ export function doNotWait(db: Sqlite): void {
   db.pragma('busy_timeout = 15');
 }
 
+/** SQLite's code for an error of its own; an empty text for any other. */
+function codeOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : '';
+}
+
 function isBusy(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+  return codeOf(error).startsWith('SQLITE_BUSY');
 }
 
 function isDamage(error: unknown): boolean {
-  return error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
 /** SQLite's own errors as the store being unavailable or damaged; any other as it is. */
 function translated(error: unknown, db: Sqlite): unknown {
-  if (!(error instanceof Database.SqliteError)) return error;
-  if (isDamage(error)) return new StoreDamaged(db.name, error.message);
-  const isTransient = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY)/.test(error.code);
-  return isTransient
-    ? new StoreUnavailable(`the database cannot be used right now: ${error.message}`)
-    : error;
+  const { message } = error as Error;
+  if (isDamage(error)) return new StoreDamaged(db.name, message);
+  const isTransient = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY)/.test(codeOf(error));
+  return isTransient ? new StoreUnavailable(`the database cannot be used right now: ${message}`) : error;
 }

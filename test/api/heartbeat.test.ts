@@ -12,7 +12,11 @@ import { signedFetch } from '../signed.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
 let service: TestService;
-afterEach(() => service.remove());
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+  await service.remove();
+});
 
 const at = (path: string, rootUrl = service.rootUrl): string => `${rootUrl}/api/auth/v1${path}`;
 const heartbeat = (rootUrl?: string) => rawRequest(at('/__heartbeat__', rootUrl));
@@ -50,7 +54,9 @@ describe('where a disk is full', () => {
     };
     const lines: string[] = [];
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
-    return { ...(await serve(config, { log, prepared: true, stores })), db, lines };
+    const serving = await serve(config, { log, prepared: true, stores });
+    stops.push(serving.stop);
+    return { ...serving, db, lines };
   }
   const most = (db: Sqlite, pages: number): void => void db.pragma(`max_page_count = ${pages}`);
   const change = (rootUrl: string, clientId: string) =>
@@ -61,7 +67,7 @@ describe('where a disk is full', () => {
 
   test('it says that the log cannot be written to, without a path, as long as that is so; what can be done still is', async () => {
     service = await startService();
-    const { rootUrl, db, lines, stop } = await second();
+    const { rootUrl, db, lines } = await second();
     expect((await change(rootUrl, 'before')).status).toBe(200);
     expect(await heartbeat(rootUrl)).toMatchObject({ status: 200, text: '{}' });
     most(db, 1);
@@ -80,18 +86,16 @@ describe('where a disk is full', () => {
     most(db, 1_000_000);
     expect((await change(rootUrl, 'after')).status).toBe(200);
     expect((await heartbeat(rootUrl)).status).toBe(200);
-    await stop();
   });
 
   test('it finds out by itself where nothing is changed', async () => {
     service = await startService();
-    const { rootUrl, db, stop } = await second();
+    const { rootUrl, db } = await second();
     most(db, 1);
     expect(await heartbeat(rootUrl)).toMatchObject({
       status: 503,
       body: { message: expect.stringContaining('the log cannot be written to') },
     });
-    await stop();
   });
 });
 
