@@ -39,10 +39,12 @@ export function existing<Row>(row: Row | undefined, clientId: string): Row {
   return row;
 }
 
+type SettingsToCompare = Omit<ClientSettings, 'scopes'> & Partial<Pick<ClientSettings, 'scopes'>>;
+
 /** Whether a client has these settings already; scopes that are left out are the same. Both dates are in toJSON form. */
 export function hasSettings(
   client: ClientSettings,
-  { description, expires, deleteOnExpiration, scopes = client.scopes }: Partial<ClientSettings>,
+  { description, expires, deleteOnExpiration, scopes = client.scopes }: SettingsToCompare,
 ): boolean {
   return (
     description === client.description &&
