@@ -131,9 +131,10 @@ describe('several workers', () => {
       await change('POST', `${path}/disable`);
       for (const { status } of await everywhere(reset)) expect(status).toBe(401);
     }
+    // Of refused signatures, not each has a line.
     const answered = answeredBy();
     for (const { pid } of connections)
-      expect(answered.filter((each) => each === pid).length).toBeGreaterThan(5 * ROUNDS);
+      expect(answered.filter((each) => each === pid).length).toBeGreaterThan(3 * ROUNDS);
   }, 60_000);
 
   test('accept or refuse a token that another one is just replacing', async () => {

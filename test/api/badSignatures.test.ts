@@ -170,6 +170,7 @@ describe('a bewit', () => {
     expect({ ...head, headers: { ...head.headers, date: '' } }).toEqual({
       ...got,
       text: '',
+      bytes: Buffer.alloc(0),
       body: {},
       headers: { ...got.headers, date: '' },
     });

@@ -104,7 +104,8 @@ describe('without configuration', () => {
     service = await startService(unset, dataDir);
     const { accessToken } = service.madeRoot!;
     await service.stop();
-    for (const name of ['log', 'read', 'secrets']) rmSync(join(dataDir, `${name}.sqlite`));
+    for (const name of ['log.sqlite', 'read.sqlite', 'secrets.sqlite', 'log-head.json'])
+      rmSync(join(dataDir, name));
     service = await startService(unset, dataDir);
     expect(service.madeRoot!.accessToken).toBe(accessToken);
   });
