@@ -70,4 +70,4 @@ test('copies of the secrets and then of the log, made while the service writes, 
   expect(await scopesOf('between', accessToken)).toEqual(scopes);
   await service.current()['createRole']!('role:after', { description: '', scopes: [] });
   await service.remove();
-}, 60_000);
+});

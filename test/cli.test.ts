@@ -140,7 +140,7 @@ test('a reader who has had enough, as head has, ends a command quietly, and no c
     });
   expect(await runIntoHead(['import', clients('second', 50)], env, '2>&1')).toMatchObject({ code: 0 });
   expect(JSON.parse((await run('export', 'clients')).stdout)).toHaveLength(450);
-}, 60_000);
+});
 
 (existsSync('/dev/full') ? test : test.skip)(
   'what cannot be printed for another reason is a failure',

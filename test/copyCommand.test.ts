@@ -67,7 +67,7 @@ beforeAll(async () => {
       await eventStore.append(writes, metadata);
     }
   });
-}, 60_000);
+});
 
 describe('authledger copy', () => {
   test('killed again and again, it goes on where it was; in the end the answers are the same', async () => {
@@ -97,7 +97,7 @@ describe('authledger copy', () => {
     expect(withoutPositions(await logIn(there))).toEqual(withoutPositions(await logIn(here)));
     expect(await exported(there)).toEqual(await exported(here));
     expect((await copy(target)).stdout).toMatch(`${total} events are the same in both logs`);
-  }, 120_000);
+  }, 600_000);
 
   test('seals the tokens under the keys of the settings, where the source has keys of its own', async () => {
     const target = join(folder, 'sealed');
@@ -115,7 +115,7 @@ describe('authledger copy', () => {
     }
     // The static clients are as they were: nothing was to be changed.
     expect(await countIn(target)).toBe(head);
-  }, 60_000);
+  });
 
   test('is refused, saying why, where a service has written to the target', async () => {
     const target = join(folder, 'used');

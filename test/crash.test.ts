@@ -49,4 +49,4 @@ test(`nothing acknowledged is lost, and nothing is half done, through ${CRASHES}
     await rebuild(allProjections, stores, () => undefined);
     expect(before).toEqual(await rowsOf(stores));
   });
-}, 180_000);
+}, 600_000);

@@ -94,7 +94,7 @@ test('read models that are damaged while the service runs are told of, and are b
   const again = await serve();
   expect(await listed(again.rootUrl)).toBe(2001);
   expect((await rawRequest(at(again.rootUrl, '/__heartbeat__'))).status).toBe(200);
-}, 60_000);
+});
 
 test.each(['1', '2'])(
   'read models whose file is none at all are put aside by a start of %s, and refused with what to do by another command',
@@ -119,7 +119,6 @@ test.each(['1', '2'])(
     expect(aside).toMatch(/^read\.sqlite\.damaged-\d{4}-\d\d-\d\dT[\d.-]+Z$/);
     expect(existsSync(inData('read.sqlite'))).toBe(true);
   },
-  60_000,
 );
 
 test.each(['log.sqlite', 'secrets.sqlite'])(
@@ -133,5 +132,4 @@ test.each(['log.sqlite', 'secrets.sqlite'])(
     expect(stderr).toMatch(/restore it from a backup/);
     expect(readdirSync(env['DATA_DIR']!).filter((each) => each.includes('damaged'))).toEqual([]);
   },
-  60_000,
 );

@@ -65,4 +65,4 @@ test('a node that is frozen and resumed never says yes to what was taken back me
       await sleep(20);
     }
   }
-}, 60_000);
+});

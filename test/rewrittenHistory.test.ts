@@ -292,7 +292,6 @@ describe('a service', () => {
       await start(more, ...option);
       expect(await statusAtLeast(next)).toBe(200);
     },
-    60_000,
   );
 
   test('that is killed while it is written to starts again', async () => {
@@ -304,7 +303,7 @@ describe('a service', () => {
       await end(running!.child, 'SIGKILL');
     }
     await start();
-  }, 60_000);
+  });
 
   test('needs a reason', async () => {
     for (const reason of ['', ' ', 'x'.repeat(1001)]) {

@@ -8,6 +8,6 @@ export function sharedFile(path: string): URL {
 
 /** A test that needs such a file: without it, it says so and is skipped; under NO_TEST_SKIP=1 that is a failure. */
 export function testWithShared(path: string, name: string, body: () => void | Promise<void>): void {
-  if (existsSync(sharedFile(path)) || process.env['NO_TEST_SKIP'] === '1') test(name, body, 60_000);
+  if (existsSync(sharedFile(path)) || process.env['NO_TEST_SKIP'] === '1') test(name, body);
   else test.skip(`${name} (skipped: ../shared/${path} is not there)`, body);
 }

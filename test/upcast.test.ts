@@ -143,7 +143,7 @@ describe('a log of an earlier release', () => {
     expect(bus.published.length).toBeGreaterThan(notWellFormed.length);
     for (const { value } of bus.published) readable(value);
     expect(storedIn(env.DATA_DIR)).toEqual(stored);
-  }, 60_000);
+  });
 
   test('can be changed, and what is so already is no change', async () => {
     const path = `${service.rootUrl}/api/auth/v1/roles/cut`;
@@ -164,5 +164,5 @@ describe('a log of an earlier release', () => {
     );
     expect(copied.stdout).toMatch(/events are the same in both logs/);
     expect(storedIn(to)).toEqual(stored);
-  }, 60_000);
+  });
 });
