@@ -10,15 +10,9 @@ export class RoleIndex<R extends RoleDefinition> {
   #takingParameter = new Set<string>();
   #exact = new Holders();
   #prefix = new Holders();
-  #scopeCount = 0;
 
   get size(): number {
     return this.#roles.size;
-  }
-
-  /** Scopes of all roles together. */
-  get scopeCount(): number {
-    return this.#scopeCount;
   }
 
   get(roleId: string): R | undefined {
@@ -44,7 +38,6 @@ export class RoleIndex<R extends RoleDefinition> {
     this.#ids.add(roleId);
     if (roleId.endsWith('*')) this.#starts.add(roleId.slice(0, -1));
     if (takesParameter(role)) this.#takingParameter.add(roleId);
-    this.#scopeCount += role.scopes.length;
     this.#hold(role, 'add');
   }
 
@@ -52,7 +45,6 @@ export class RoleIndex<R extends RoleDefinition> {
     const role = this.#roles.get(roleId);
     if (!role) return;
     this.#hold(role, 'delete');
-    this.#scopeCount -= role.scopes.length;
     this.#takingParameter.delete(roleId);
     if (roleId.endsWith('*')) this.#starts.delete(roleId.slice(0, -1));
     this.#ids.delete(roleId);
@@ -93,12 +85,11 @@ export class RoleIndex<R extends RoleDefinition> {
   }
 
   #hold({ roleId, scopes }: R, action: 'add' | 'delete'): void {
-    for (const scope of scopes) {
-      const reach = reachWithin(roleId, scope);
-      if (!reach) continue;
-      if ('exact' in reach) this.#exact[action](reach.exact, roleId);
-      else this.#prefix[action](reach.prefix, roleId);
-    }
+    const reaches = scopes.map((scope) => reachWithin(roleId, scope)).filter((reach) => reach !== undefined);
+    const exact = reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : []));
+    const prefix = reaches.flatMap((reach) => ('prefix' in reach ? [reach.prefix] : []));
+    this.#exact[action](exact, roleId);
+    this.#prefix[action](prefix, roleId);
   }
 }
 
@@ -107,21 +98,29 @@ class Holders {
   #byText = new Map<string, Set<string>>();
   #texts = new SortedTexts();
 
-  add(text: string, roleId: string): void {
-    const holders = this.#byText.get(text);
-    if (holders) holders.add(roleId);
-    else {
-      this.#byText.set(text, new Set([roleId]));
-      this.#texts.add(text);
+  /** A role may reach a text by several scopes. */
+  add(texts: readonly string[], roleId: string): void {
+    const fresh: string[] = [];
+    for (const text of texts) {
+      const holders = this.#byText.get(text);
+      if (holders) holders.add(roleId);
+      else {
+        this.#byText.set(text, new Set([roleId]));
+        fresh.push(text);
+      }
     }
+    this.#texts.addAll(fresh);
   }
 
-  /** A role with two scopes of one reach (as parameters make them) is forgotten with the first: it is removed as a whole. */
-  delete(text: string, roleId: string): void {
-    const holders = this.#byText.get(text);
-    if (!holders?.delete(roleId) || holders.size > 0) return;
-    this.#byText.delete(text);
-    this.#texts.delete(text);
+  delete(texts: readonly string[], roleId: string): void {
+    const gone: string[] = [];
+    for (const text of texts) {
+      const holders = this.#byText.get(text);
+      if (!holders?.delete(roleId) || holders.size > 0) continue;
+      this.#byText.delete(text);
+      gone.push(text);
+    }
+    this.#texts.deleteAll(gone);
   }
 
   of(text: string): Iterable<string> {

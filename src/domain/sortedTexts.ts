@@ -7,6 +7,18 @@ export class SortedTexts {
     if (this.#texts[at] !== text) this.#texts.splice(at, 0, text);
   }
 
+  /** The same for many at once. */
+  addAll(texts: readonly string[]): void {
+    if (texts.length < MANY) texts.forEach((text) => this.add(text));
+    else this.#texts = [...new Set([...this.#texts, ...texts])].sort(byCodeUnits);
+  }
+
+  deleteAll(texts: readonly string[]): void {
+    if (texts.length < MANY) return texts.forEach((text) => this.delete(text));
+    const gone = new Set(texts);
+    this.#texts = this.#texts.filter((text) => !gone.has(text));
+  }
+
   delete(text: string): void {
     const at = this.#firstFrom(text);
     if (this.#texts[at] === text) this.#texts.splice(at, 1);
@@ -60,6 +72,13 @@ export class SortedTexts {
     }
     return low;
   }
+}
+
+/** Of so many texts it is quicker to put all in order than to put each in its place. */
+const MANY = 64;
+
+function byCodeUnits(one: string, other: string): number {
+  return one < other ? -1 : 1;
 }
 
 function commonLength(one: string, other: string): number {
