@@ -6,11 +6,8 @@ import { refuseAmbiguousScopes, refuseCycle, refuseSpread, type RolesState } fro
 import { compareScopes } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
-/**
- * A new role, its scopes sorted; one that is identical to the stored one succeeds again. `imported` are facts of its
- * life in another deployment, which may have allowed cycles: then only those that would expand without end are refused.
- */
-export const createRole: Command<RoleCreated['data'], RolesState, RoleCreated> = {
+/** A new role, its scopes sorted; one that is identical to the stored one succeeds again. */
+export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesState, RoleCreated> = {
   check: ({ scopes }) => refuseDoubleStars(scopes),
   authParams: ({ roleId, scopes }) => ({ roleId, scopes }),
   decide(input, roles) {
@@ -27,14 +24,8 @@ export const createRole: Command<RoleCreated['data'], RolesState, RoleCreated> =
       );
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    const row = asRow(data);
-    refuseCycle(data.imported ? roles.endlessThrough(row) : roles.cycleThrough(row));
-    refuseSpread(roles.spreadThrough(row));
+    refuseCycle(roles.cycleThrough(data));
+    refuseSpread(roles.spreadThrough(data));
     return [{ type: 'RoleCreated', data }];
   },
 };
-
-/** The row as far as the graph looks at it. */
-function asRow({ roleId, scopes, description }: RoleCreated['data']) {
-  return { roleId, scopes, description, created: '', lastModified: '' };
-}

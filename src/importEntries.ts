@@ -3,9 +3,6 @@ import { createRole } from '../commands/createRole.ts';
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN } from '../schemas/constants.ts';
 import { validateInput } from './api/validate.ts';
 import { isStatic } from './domain/client.ts';
-import { refuseAmbiguousScopes, refuseCycle, refuseSpread } from './domain/role.ts';
-import type { RoleGraph } from './domain/roleGraph.ts';
-import type { RoleRow } from '../projections/roles.ts';
 
 /** `source` is the file and the index in it. */
 export type RoleEntry = {
@@ -59,25 +56,6 @@ export function readEntries(files: { name: string; text: string }[], now: Date):
       });
   }
   return entries;
-}
-
-/**
- * Finds roles that cannot be: ambiguous parameters, too many parameters for one, and cycles that would expand without end
- * (cycles that end are taken over as they are). `graph` holds the roles as they are now; it is changed to hold the entries too.
- */
-export function checkRoles(graph: RoleGraph<RoleRow>, roles: readonly RoleEntry[]): string[] {
-  const problems: string[] = [];
-  for (const role of roles) {
-    try {
-      refuseAmbiguousScopes(role.roleId, role.scopes);
-      refuseCycle(graph.endlessThrough(role));
-      refuseSpread(graph.spreadThrough(role));
-      graph.set(role);
-    } catch (error) {
-      problems.push(`${role.source}: ${(error as Error).message}`);
-    }
-  }
-  return problems;
 }
 
 function parseArray(text: string): unknown[] | string {

@@ -1,16 +1,15 @@
-import { createRole } from '../commands/createRole.ts';
 import { disableClient } from '../commands/disableClient.ts';
 import { enableClient } from '../commands/enableClient.ts';
 import { importClient } from '../commands/importClient.ts';
+import { importRole } from '../commands/importRole.ts';
 import { updateClient } from '../commands/updateClient.ts';
-import { updateRole } from '../commands/updateRole.ts';
 import type { ClientRow } from '../projections/clients.ts';
 import type { Command } from './command.ts';
 import type { Service } from './compose.ts';
-import { sameList } from './domain/sameList.ts';
-import { compareScopes } from './domain/scopes.ts';
+import { sameScopes } from './domain/scopes.ts';
 import type { Event } from './event.ts';
 import type { ClientEntry, RoleEntry } from './importEntries.ts';
+import { importInput } from './importOrder.ts';
 import { insideContext } from './insideContext.ts';
 import { clientSubject, roleSubject } from './subjects.ts';
 
@@ -22,29 +21,19 @@ export type Step = {
   note?: string;
 };
 
-/** The roles of an import, each after those that it depends on. */
-export function* planRoles(service: Service, roles: readonly RoleEntry[]): Generator<Step> {
-  for (const role of inDependencyOrder(service, roles)) yield planRole(service, role);
-}
-
-function planRole(
-  { projector, handleCommand }: Service,
-  { created, lastModified, source: _, ...role }: RoleEntry,
-): Step {
-  const what = `role ${role.roleId}`;
-  const stored = projector.roleGraph.get(role.roleId);
-  const common = { subject: roleSubject(role.roleId, projector), context: insideContext('import') };
-  if (!stored) {
-    const input = { ...role, imported: { created, lastModified } };
-    return { what, action: 'create', run: () => handleCommand({ ...common, command: createRole, input }) };
-  }
-  const isSame = stored.description === role.description && sameSet(stored.scopes, role.scopes);
+/** What the import makes of a role. */
+export function planRole({ projector, handleCommand }: Service, entry: RoleEntry): Step {
+  const what = `role ${entry.roleId}`;
+  const stored = projector.roleGraph.get(entry.roleId);
+  const isSame = stored?.description === entry.description && sameScopes(stored.scopes, entry.scopes);
   if (isSame) return { what, action: 'unchanged' };
-  return {
-    what,
-    action: 'update',
-    run: () => handleCommand({ ...common, command: updateRole, input: role }),
+  const run = {
+    command: importRole,
+    subject: roleSubject(entry.roleId, projector),
+    input: importInput(entry),
+    context: insideContext('import'),
   };
+  return { what, action: stored ? 'update' : 'create', run: () => handleCommand(run) };
 }
 
 /** What the import makes of a client. The token of one that exists already is left as it is. */
@@ -97,7 +86,7 @@ function changesOf(
     description === stored.description &&
     expires === stored.expires &&
     deleteOnExpiration === stored.deleteOnExpiration &&
-    sameSet(scopes, stored.scopes);
+    sameScopes(scopes, stored.scopes);
   const changes: Change[] = isSame ? [] : [{ command: updateClient, input }];
   if (disabled !== stored.disabled) changes.push({ command: disabled ? disableClient : enableClient, input });
   return changes;
@@ -114,32 +103,4 @@ async function tokenNote(
     credentialId: stored.credential.id,
   });
   return token === entry.accessToken ? undefined : 'has another accessToken by now, which is left as it is';
-}
-
-function sameSet(one: readonly string[], other: readonly string[]): boolean {
-  return sameList(one.toSorted(compareScopes), other.toSorted(compareScopes));
-}
-
-/** Depth first, on a stack of our own: chains of roles may be long. Cycles are entered anywhere. */
-function inDependencyOrder({ projector }: Service, roles: readonly RoleEntry[]): RoleEntry[] {
-  const graph = projector.roleGraph.clone();
-  for (const role of roles) graph.set(role);
-  const entries = new Map(roles.map((role) => [role.roleId, role]));
-  const ordered = new Set<RoleEntry>();
-  const visited = new Set<string>();
-  for (const { roleId } of roles) {
-    const stack = [{ roleId, done: false }];
-    while (stack.length > 0) {
-      const top = stack.pop()!;
-      const entry = entries.get(top.roleId);
-      if (!entry) continue;
-      if (top.done) ordered.add(entry);
-      else if (!visited.has(top.roleId)) {
-        visited.add(top.roleId);
-        stack.push({ roleId: top.roleId, done: true });
-        for (const dependency of graph.dependenciesOf(entry)) stack.push({ roleId: dependency, done: false });
-      }
-    }
-  }
-  return [...ordered];
 }

@@ -239,6 +239,54 @@ describe('import and export', () => {
     ]);
   });
 
+  testWithShared(
+    'cases/cyclic-role-1.json',
+    'take over a role that grants itself, and change it, as their dry run says; the API then changes what adds nothing',
+    async () => {
+      const [first, second] = [1, 2].map((i) => sharedFile(`cases/cyclic-role-${i}.json`).pathname);
+      const { rootUrl } = await serve();
+      for (const [path, action, done] of [
+        [first!, 'create', '1 created, 0 updated'],
+        [second!, 'update', '0 created, 1 updated'],
+      ] as const) {
+        const dry = await run('import', '--dry-run', path);
+        expect([dry.code, dry.stdout]).toEqual([0, expect.stringContaining(`would ${action} role admins`)]);
+        const wet = await run('import', path);
+        expect([wet.code, wet.stdout]).toEqual([0, expect.stringContaining(done)]);
+      }
+      expect((await run('import', second!)).stdout).toMatch(/nothing to change/);
+      const url = `${rootUrl}/api/auth/v1/roles/admins`;
+      const update = (description: string, ...scopes: string[]) =>
+        signedFetch(url, ROOT, { method: 'POST', body: { description, scopes } });
+      expect(await update('by the API', 'assume:*')).toMatchObject({
+        status: 200,
+        body: { description: 'by the API', expandedScopes: ['assume:*'] },
+      });
+      expect(await update('fewer')).toMatchObject({ status: 200, body: { scopes: [] } });
+      expect(await update('again', 'assume:*')).toMatchObject({
+        status: 400,
+        body: { code: 'InputError', details: { cycle: ['admins', 'admins'] } },
+      });
+    },
+  );
+
+  test('close a cycle of roles that exist already, and refuse one that would grow for ever, before anything is changed', async () => {
+    const role = (roleId: string, ...scopes: string[]): object => ({ roleId, description: '', scopes });
+    await run('import', file('before.json', [role('p*', 'assume:q<..>'), role('q*', 'x')]));
+    const growing = file('growing.json', [role('fine'), role('q*', 'assume:p<..>x')]);
+    for (const args of [['--dry-run', growing], [growing]]) {
+      const { code, stderr } = await run('import', ...args);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/growing\.json\[1\]: .*without end, found: 'q\*' -> 'p\*' -> 'q\*'/);
+    }
+    const closing = file('closing.json', [role('q*', 'assume:p<..>')]);
+    expect((await run('import', closing)).stdout).toMatch(/^roles: 0 created, 1 updated/);
+    // In the order of the file, and in that of dependencies, q* would come first, and grow with p* as it still is.
+    const swapped = file('swapped.json', [role('q*', 'assume:p<..>x'), role('p*', 'assume:q')]);
+    expect((await run('import', '--dry-run', swapped)).stdout).toMatch(/would update role p\*\nwould/);
+    expect((await run('import', swapped)).stdout).toMatch(/^roles: 0 created, 2 updated/);
+  });
+
   test('name each bad entry by its file and index, and import nothing then', async () => {
     const bad = [
       client,

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Service } from '../compose.ts';
-import { checkRoles, type Entries, readEntries } from '../importEntries.ts';
-import { planClient, planRoles, type Step } from '../importPlan.ts';
+import { type Entries, readEntries } from '../importEntries.ts';
+import { importOrder } from '../importOrder.ts';
+import { planClient, planRole, type Step } from '../importPlan.ts';
 import { progressBar } from './progress.ts';
 import { withService } from './withService.ts';
 
@@ -23,12 +24,10 @@ export function importCommand(): Command {
         new Date(),
       );
       const done = await withService(async (service) => {
-        const problems = [
-          ...entries.problems,
-          ...checkRoles(service.projector.roleGraph.clone(), entries.roles),
-        ];
-        if (problems.length > 0) return refuse(problems);
-        return importAll(service, { entries, dryRun });
+        const { ordered, problems } = importOrder(service.projector.roleGraph, entries.roles);
+        const all = [...entries.problems, ...problems];
+        if (all.length > 0) return refuse(all);
+        return importAll(service, { entries: { ...entries, roles: ordered }, dryRun });
       });
       if (done) console.log(report(done, { entries, dryRun }));
     });
@@ -62,7 +61,7 @@ async function importAll(
     bar.update((finished += 1));
   }
   try {
-    for (const step of planRoles(service, entries.roles)) await take('role', step);
+    for (const entry of entries.roles) await take('role', planRole(service, entry));
     const waiting = [...entries.clients];
     const worker = async (): Promise<void> => {
       for (let entry = waiting.shift(); entry; entry = waiting.shift())

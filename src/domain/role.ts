@@ -6,7 +6,7 @@ import type { RoleRow } from '../../projections/roles.ts';
 /** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
 export type RolesState = Pick<
   RoleGraph<RoleRow>,
-  'get' | 'expand' | 'cycleThrough' | 'endlessThrough' | 'spreadThrough'
+  'get' | 'expand' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'spreadThrough'
 >;
 
 const PARAMETER = '<..>';
@@ -30,10 +30,27 @@ export function refuseAmbiguousScopes(roleId: string, scopes: readonly string[])
 /** Throws InputError, with the cycle in its details, when some roles would grant each other in a circle. */
 export function refuseCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
-  const path = cycle.map((roleId) => `'${roleId}'`).join(' -> ');
-  throw new ApiError('InputError', `roles must not depend on each other in a cycle, found: ${path}`, {
-    cycle,
-  });
+  throw new ApiError(
+    'InputError',
+    `roles must not depend on each other in a cycle, found: ${pathOf(cycle)}`,
+    {
+      cycle,
+    },
+  );
+}
+
+/** Throws InputError, with the cycle in its details, when a parameter would grow for ever along a cycle of roles. */
+export function refuseEndlessCycle(cycle: string[] | undefined): void {
+  if (!cycle) return;
+  throw new ApiError(
+    'InputError',
+    `roles must not hand a parameter on in a cycle along which it grows without end, found: ${pathOf(cycle)}`,
+    { cycle },
+  );
+}
+
+function pathOf(cycle: string[]): string {
+  return cycle.map((roleId) => `'${roleId}'`).join(' -> ');
 }
 
 /** Throws InputError naming the role when a role would grant others with too many parameters to expand it. */

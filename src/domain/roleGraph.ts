@@ -143,17 +143,17 @@ export class RoleGraph<R extends RoleDefinition> {
   }
 
   /** The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. */
-  cycleThrough(role: R): string[] | undefined {
+  cycleThrough(role: RoleDefinition): string[] | undefined {
     return cycleThrough(role, this.#index);
   }
 
   /** The same, of cycles only along which a parameter would grow for ever. */
-  endlessThrough(role: R): string[] | undefined {
+  endlessThrough(role: RoleDefinition): string[] | undefined {
     return endlessThrough(role, this.#index);
   }
 
   /** The id of a role that, with this role put in place, would grant others with too many parameters to expand it. */
-  spreadThrough(role: R): string | undefined {
+  spreadThrough(role: RoleDefinition): string | undefined {
     return spreadThrough(role, this.#index);
   }
 

@@ -1,4 +1,5 @@
 import { atOnce, type Sliced, Work } from './work.ts';
+import { sameList } from './sameList.ts';
 
 /**
  * Scopes are texts of printable ASCII. One that ends in `*` covers every scope that begins with what stands before the
@@ -166,6 +167,11 @@ function firstAfter(list: readonly string[], scope: string, from: number): numbe
     else high = middle;
   }
   return low;
+}
+
+/** Whether two lists hold the same scopes, in whatever order. */
+export function sameScopes(one: readonly string[], other: readonly string[]): boolean {
+  return sameList(one.toSorted(compareScopes), other.toSorted(compareScopes));
 }
 
 /** Whether a normal form satisfies one scope: what covers it can only be the last one that is not after it. */

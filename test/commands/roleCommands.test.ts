@@ -1,6 +1,7 @@
 import { describe, test } from '@jest/globals';
 import { createRole } from '../../commands/createRole.ts';
 import { deleteRole } from '../../commands/deleteRole.ts';
+import { importRole } from '../../commands/importRole.ts';
 import { updateRole } from '../../commands/updateRole.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import { roleDecisionsOf } from '../decisionsOf.ts';
@@ -40,13 +41,52 @@ describe('createRole', () => {
       .when(role('b', 'assume:a'))
       .isRefused('InputError', { cycle: ['b', 'a', 'b'] });
   });
-  test('takes over a cycle from another deployment, unless it grows without end', () => {
-    const { given: importing } = roleDecisionsOf(createRole);
-    const data = { ...role('b', 'assume:a'), imported };
-    importing(created('a', 'assume:b')).when(data).then({ type: 'RoleCreated', data });
-    importing()
-      .when({ ...role('p*', 'assume:p<..>x'), imported })
-      .isRefused('InputError', { cycle: ['p*', 'p*'] });
+  test('refuses to close a cycle again that was imported, once a role of it was deleted', () => {
+    given(created('a', 'assume:b'), created('b', 'assume:a'), { type: 'RoleDeleted', data: { roleId: 'b' } })
+      .when(role('b', 'assume:a'))
+      .isRefused('InputError', { cycle: ['b', 'a', 'b'] });
+  });
+  test('takes a role that a cycle reaches, and that grants none of it', () => {
+    given(created('admins', 'assume:*')).when(role('new', 'x')).then(created('new', 'x'));
+    given(created('admins', 'assume:*'))
+      .when(role('new', 'assume:admins'))
+      .isRefused('InputError', { cycle: ['new', 'admins', 'new'] });
+  });
+});
+
+describe('importRole', () => {
+  const { given } = roleDecisionsOf(importRole);
+  const entry = (roleId: string, ...scopes: string[]) => ({ ...role(roleId, ...scopes), imported });
+  test('creates a role with its scopes sorted, and with the dates that it had', () =>
+    given()
+      .when(entry('r', 'y', 'x'))
+      .then({ type: 'RoleCreated', data: entry('r', 'x', 'y') }));
+  test('updates one that is different, and leaves one with the same scopes in another order', () => {
+    given(created('r', 'a'))
+      .when(entry('r', 'c', 'b'))
+      .then({ type: 'RoleUpdated', data: role('r', 'c', 'b') });
+    given(created('r', 'a', 'b'))
+      .when(entry('r', 'b', 'a'))
+      .then();
+  });
+  test('closes a cycle by a new role and by an update alike', () => {
+    given(created('a', 'assume:b'))
+      .when(entry('b', 'assume:a'))
+      .then({ type: 'RoleCreated', data: entry('b', 'assume:a') });
+    given(created('a', 'assume:b'), created('b', 'x'))
+      .when(entry('b', 'assume:a'))
+      .then({ type: 'RoleUpdated', data: role('b', 'assume:a') });
+  });
+  test('refuses a cycle that grows without end, by a new role and by an update alike', () => {
+    const refused = entry('p*', 'assume:p<..>x');
+    for (const before of [[], [created('p*', 'x')]])
+      given(...before)
+        .when(refused)
+        .isRefused('InputError', { cycle: ['p*', 'p*'] });
+  });
+  test('refuses what no role may hold', () => {
+    given().when(entry('r', 'a**')).isRefused('InputError', { scope: 'a**' });
+    given(created('r*', 'x')).when(entry('r*', 'a*<..>')).isRefused('InputError', { scope: 'a*<..>' });
   });
 });
 
@@ -59,7 +99,7 @@ const doubling = (i: number): [string, string, string] => [
 const tooMany = Array.from({ length: 9 }, (_, i) => created(...doubling(i)));
 
 describe('roles that would make more and more of a parameter are refused', () => {
-  test('by createRole, also from another deployment', () => {
+  test('by createRole, and by importRole', () => {
     const { given } = roleDecisionsOf(createRole);
     const next = role(...doubling(9));
     given(...tooMany.slice(1))
@@ -68,7 +108,8 @@ describe('roles that would make more and more of a parameter are refused', () =>
     given(...tooMany)
       .when(next)
       .isRefused('InputError', { roleId: 'r0/*' });
-    given(...tooMany)
+    roleDecisionsOf(importRole)
+      .given(...tooMany)
       .when({ ...next, imported })
       .isRefused('InputError', { roleId: 'r0/*' });
   });
@@ -97,6 +138,57 @@ describe('updateRole', () => {
     given(created('r', 'a'))
       .when(role('r', 'assume:*'))
       .isRefused('InputError', { cycle: ['r', 'r'] }));
+});
+
+describe('updateRole of a role on a cycle that was imported', () => {
+  const { given } = roleDecisionsOf(updateRole);
+  const circle = [created('a', 'assume:b', 'x'), created('b', 'assume:a', 'y'), created('c')];
+  const isTaken = (before: RoleEvent[], next: ReturnType<typeof role>): void =>
+    given(...before)
+      .when(next)
+      .then({ type: 'RoleUpdated', data: next });
+
+  test('takes another description', () =>
+    isTaken(circle, { ...role('a', 'assume:b', 'x'), description: 'another' }));
+  test('takes fewer scopes, and others that grant no role', () => {
+    isTaken(circle, role('a', 'assume:b'));
+    isTaken(circle, role('a', 'x'));
+    isTaken(circle, role('a', 'assume:b', 'z', 'q:*'));
+    isTaken(circle, role('a', 'assume:b', 'assume:nobody-has-this'));
+  });
+  test('takes what grants the same roles in another way', () => {
+    isTaken([created('all', 'assume:*'), created('c')], role('all', 'assume:c', 'assume:all'));
+    isTaken([created('all', 'assume:*'), created('c')], role('all', 'assume:*', 'assume:c', 'x'));
+    isTaken([created('p*', 'assume:p<..>')], role('p*', 'assume:p<..>', 'x:<..>'));
+  });
+  test('refuses another dependency, and shows the cycle', () => {
+    given(...circle)
+      .when(role('a', 'assume:b', 'assume:c'))
+      .isRefused('InputError', { cycle: ['a', 'b', 'a'] });
+    given(...circle)
+      .when(role('a', 'assume:b', 'assume:*'))
+      .isRefused('InputError', { cycle: ['a', 'a'] });
+  });
+  test('takes another dependency once the cycle is broken', () =>
+    isTaken([...circle, { type: 'RoleUpdated', data: role('b', 'y') }], role('a', 'assume:b', 'assume:c')));
+  test('refuses what has the same dependencies and grows without end', () => {
+    given(created('p*', 'assume:p<..>'))
+      .when(role('p*', 'assume:p<..>x'))
+      .isRefused('InputError', { cycle: ['p*', 'p*'] });
+    given(created('p*', 'assume:q<..>'), created('q*', 'assume:p<..>'))
+      .when(role('p*', 'assume:q<..>/'))
+      .isRefused('InputError', { cycle: ['p*', 'q*', 'p*'] });
+  });
+  test('refuses what has the same dependencies and makes too many parameters of one', () => {
+    const rows = Array.from({ length: 9 }, (_, i) => created(...doubling(i + 1)));
+    given(
+      ...rows.slice(0, -1),
+      created('r9/*', 'assume:r10/<..>a', 'assume:r10/<..>b'),
+      created('r0/*', 'assume:r0/<..>', 'assume:r1/<..>a'),
+    )
+      .when(role('r0/*', 'assume:r0/<..>', 'assume:r1/<..>a', 'assume:r1/<..>b', 'assume:r1/<..>c'))
+      .isRefused('InputError', { roleId: 'r0/*' });
+  });
 });
 
 describe('deleteRole', () => {
