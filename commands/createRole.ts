@@ -2,7 +2,7 @@ import type { RoleCreated } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
-import { refuseAmbiguousScopes, refuseCycle, refuseSpread, type RolesState } from '../src/domain/role.ts';
+import { refuseAmbiguousScopes, refuseCycle, refuseExcess, type RolesState } from '../src/domain/role.ts';
 import { compareScopes } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
@@ -25,7 +25,7 @@ export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesSta
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
     refuseCycle(roles.cycleThrough(data));
-    refuseSpread(roles.spreadThrough(data));
+    refuseExcess(roles.excessOf(data));
     return [{ type: 'RoleCreated', data }];
   },
 };

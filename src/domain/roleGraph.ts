@@ -4,7 +4,7 @@ import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
 import { RolesAt } from './rolesAt.ts';
-import { spreadThrough } from './roleSpread.ts';
+import { type Excess, ROLE_LIMITS, RoleTotals } from './roleTotals.ts';
 import { merging, normalizing } from './scopes.ts';
 import { atOnce, type Sliced, Work } from './work.ts';
 
@@ -32,11 +32,18 @@ const MOST_ROUNDS = 3;
  */
 export class RoleGraph<R extends RoleDefinition> {
   #index = new RoleIndex<R>();
+  #limits: typeof ROLE_LIMITS;
+  #totals: RoleTotals;
   #expansions = new Expansions();
   #recent = new RecentlyUsed<Answer>(MOST_RECENT, (_, { bytes }) => bytes);
   /** The roles as those expansions see them that are under way. */
   #views = new Set<RolesAt>();
   #version = 0;
+
+  constructor(limits = ROLE_LIMITS) {
+    this.#limits = limits;
+    this.#totals = new RoleTotals(this.#index, limits);
+  }
 
   get size(): number {
     return this.#index.size;
@@ -63,17 +70,20 @@ export class RoleGraph<R extends RoleDefinition> {
     this.#recent.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
+    this.#totals = new RoleTotals(this.#index, this.#limits);
+    this.#totals.count();
   }
 
   /** A graph of its own with the same roles. */
   clone(): RoleGraph<R> {
-    const graph = new RoleGraph<R>();
+    const graph = new RoleGraph<R>(this.#limits);
     graph.load(this.#index.values());
     return graph;
   }
 
   set(role: R): void {
     this.#note(role.roleId);
+    this.#totals.change(role.roleId, role);
     this.#index.set(role);
     this.#forget(role.roleId);
   }
@@ -81,6 +91,7 @@ export class RoleGraph<R extends RoleDefinition> {
   delete(roleId: string): void {
     if (!this.#index.get(roleId)) return;
     this.#note(roleId);
+    this.#totals.change(roleId, undefined);
     this.#index.delete(roleId);
     this.#forget(roleId);
   }
@@ -152,9 +163,14 @@ export class RoleGraph<R extends RoleDefinition> {
     return endlessThrough(role, this.#index);
   }
 
-  /** The id of a role that, with this role put in place, would grant others with too many parameters to expand it. */
-  spreadThrough(role: RoleDefinition): string | undefined {
-    return spreadThrough(role, this.#index);
+  /** Why this role, put in place, would be more than can be expanded; undefined where it is not. Having less never is. */
+  excessOf(role: RoleDefinition): Excess | undefined {
+    return this.#totals.excessOf(role);
+  }
+
+  /** How many scopes all roles have together, with those that parameters make for the scopes of other roles. */
+  get scopeTotal(): number {
+    return this.#totals.total;
   }
 
   /** Tells what is under way that a role is about to change. */

@@ -51,11 +51,28 @@ export class RoleIndex<R extends RoleDefinition> {
     this.#roles.delete(roleId);
   }
 
+  /** The ids that end in a star and grant their role for every text that begins as they do, of those that this text begins as. */
+  starredStartsOf(text: string): string[] {
+    return this.#starts.startsOf(text).map((start) => `${start}*`);
+  }
+
+  /** By how many different texts the roles' scopes may grant the role of an id ending in a star with a parameter of their own. */
+  parametersOf(roleId: string): number {
+    const start = roleId.slice(0, -1);
+    return this.#exact.countStartingWith(start) + this.#prefix.countStartingWith(start);
+  }
+
+  /** Whether a role other than this one has a scope of that reach. */
+  isReachedByOthers(reach: Reach, roleId: string): boolean {
+    const holders = 'exact' in reach ? this.#exact.of(reach.exact) : this.#prefix.of(reach.prefix);
+    return holders.size > (holders.has(roleId) ? 1 : 0);
+  }
+
   /** The ids of the roles that a reach grants; one may stand there twice. */
   granted(reach: Reach): string[] {
     if ('prefix' in reach)
-      return [...this.#ids.startingWith(reach.prefix), ...this.#starredStartsOf(reach.prefix)];
-    const ids = this.#starredStartsOf(reach.exact);
+      return [...this.#ids.startingWith(reach.prefix), ...this.starredStartsOf(reach.prefix)];
+    const ids = this.starredStartsOf(reach.exact);
     return this.#roles.has(reach.exact) ? [reach.exact, ...ids] : ids;
   }
 
@@ -78,10 +95,6 @@ export class RoleIndex<R extends RoleDefinition> {
       ...this.#prefix.startingWith(start),
       ...this.#prefix.ofStartsOf(start),
     ];
-  }
-
-  #starredStartsOf(text: string): string[] {
-    return this.#starts.startsOf(text).map((start) => `${start}*`);
   }
 
   #hold({ roleId, scopes }: R, action: 'add' | 'delete'): void {
@@ -123,8 +136,12 @@ class Holders {
     this.#texts.deleteAll(gone);
   }
 
-  of(text: string): Iterable<string> {
-    return this.#byText.get(text) ?? [];
+  of(text: string): ReadonlySet<string> {
+    return this.#byText.get(text) ?? NOBODY;
+  }
+
+  countStartingWith(start: string): number {
+    return this.#texts.countStartingWith(start);
   }
 
   startingWith(start: string): string[] {
@@ -135,3 +152,5 @@ class Holders {
     return this.#texts.startsOf(text).flatMap((start) => [...this.of(start)]);
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();

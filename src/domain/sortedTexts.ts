@@ -32,6 +32,15 @@ export class SortedTexts {
     return this.#texts.slice(from, to);
   }
 
+  /** How many begin with a prefix. */
+  countStartingWith(prefix: string): number {
+    return this.#firstFrom(prefix + LAST) - this.#firstFrom(prefix);
+  }
+
+  has(text: string): boolean {
+    return this.#texts[this.#firstFrom(text)] === text;
+  }
+
   /**
    * All that a text begins with, longest first. The longest one, if there is any, is not before whatever comes last before
    * the text; so that one either is it, or shows by how much they have in common how long it can be at most. Example: for
@@ -73,6 +82,9 @@ export class SortedTexts {
     return low;
   }
 }
+
+/** After every character of the texts that are kept here. */
+const LAST = '\uffff';
 
 /** Of so many texts it is quicker to put all in order than to put each in its place. */
 const MANY = 64;
