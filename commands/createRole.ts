@@ -2,6 +2,7 @@ import type { RoleCreated } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
+import { asCode } from '../src/domain/markdown.ts';
 import { refuseAmbiguousScopes, refuseCycle, refuseExcess, type RolesState } from '../src/domain/role.ts';
 import { compareScopes } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
@@ -17,7 +18,7 @@ export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesSta
       if (stored.description === data.description && sameList(stored.scopes, data.scopes)) return [];
       throw new ApiError(
         'RequestConflict',
-        `role ${data.roleId} already exists and is different: updateRole changes it`,
+        `role ${asCode(data.roleId)} already exists and is different: updateRole changes it`,
         {
           roleId: data.roleId,
         },

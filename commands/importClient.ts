@@ -1,9 +1,9 @@
 import type { ClientRow } from '../projections/clients.ts';
-import type { ClientCreated, ClientEvent } from '../schemas/events/clientEvents.ts';
+import type { ClientCreated, ClientEvent, ImportedClient } from '../schemas/events/clientEvents.ts';
 import type { Command } from '../src/command.ts';
 import { createClient } from './createClient.ts';
 
-export type ImportClientInput = ClientCreated['data'] & { disabled: boolean };
+export type ImportClientInput = ClientCreated['data'] & { imported: ImportedClient; disabled: boolean };
 
 /** createClient, and disableClient in the same step: a client that was disabled elsewhere never works here. */
 export const importClient: Command<ImportClientInput, ClientRow | undefined, ClientEvent> = {
@@ -13,8 +13,8 @@ export const importClient: Command<ImportClientInput, ClientRow | undefined, Cli
     const events: ClientEvent[] = createClient.decide(input, client, context);
     if (disabled) {
       const { clientId, imported } = input;
-      const kept = imported && { imported: { lastModified: imported.lastModified } };
-      events.push({ type: 'ClientDisabled', data: { clientId, ...kept } });
+      const { lastModified } = imported;
+      events.push({ type: 'ClientDisabled', data: { clientId, imported: { lastModified } } });
     }
     return events;
   },

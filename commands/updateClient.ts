@@ -1,8 +1,7 @@
 import type { ClientRow } from '../projections/clients.ts';
 import type { ClientUpdated } from '../schemas/events/clientEvents.ts';
 import type { Command } from '../src/command.ts';
-import { existing, refuseDoubleStars, refuseStatic } from '../src/domain/client.ts';
-import { sameList } from '../src/domain/sameList.ts';
+import { existing, hasSettings, refuseDoubleStars, refuseStatic } from '../src/domain/client.ts';
 
 /** New settings for a client; scopes that are left out stay. The caller needs the scopes that are added. */
 export const updateClient: Command<ClientUpdated['data'], ClientRow | undefined, ClientUpdated> = {
@@ -16,15 +15,6 @@ export const updateClient: Command<ClientUpdated['data'], ClientRow | undefined,
   },
   decide(input, client) {
     const data = { ...input, expires: new Date(input.expires).toJSON() };
-    return changesNothing(data, existing(client, input.clientId)) ? [] : [{ type: 'ClientUpdated', data }];
+    return hasSettings(existing(client, input.clientId), data) ? [] : [{ type: 'ClientUpdated', data }];
   },
 };
-
-function changesNothing(data: ClientUpdated['data'], client: ClientRow): boolean {
-  return (
-    data.description === client.description &&
-    data.expires === client.expires &&
-    data.deleteOnExpiration === client.deleteOnExpiration &&
-    (data.scopes === undefined || sameList(data.scopes, client.scopes))
-  );
-}

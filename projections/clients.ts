@@ -1,7 +1,10 @@
 import type { ClientEvent, ClientSettings, Credential } from '../schemas/events/clientEvents.ts';
 import type { Projection } from '../src/projection.ts';
 
-/** A client as it is now. `revision` is that of the last event of its stream that changed it. */
+/**
+ * A client as it is now. `revision` is that of the last event of its stream that changed it, `creationRevision` that of the event that
+ * created it here; one that was imported has none, as its dates are those of its former life.
+ */
 export type ClientRow = ClientSettings & {
   clientId: string;
   disabled: boolean;
@@ -10,12 +13,13 @@ export type ClientRow = ClientSettings & {
   lastRotated: string;
   credential: Credential;
   revision: number;
+  creationRevision?: number;
 };
 
 /** All clients, by clientId. The same handlers fold a client's stream to the state that commands decide on. */
 export const clients: Projection<ClientRow, ClientEvent> = {
   name: 'clients',
-  version: 1,
+  version: 2,
   key: (event) => event.data.clientId,
   on: {
     ClientCreated: (_, { data, metadata: { at }, revision }) => ({
@@ -30,6 +34,7 @@ export const clients: Projection<ClientRow, ClientEvent> = {
       lastModified: data.imported?.lastModified ?? at,
       lastRotated: data.imported?.lastRotated ?? at,
       revision,
+      ...(!data.imported && { creationRevision: revision }),
     }),
     ClientUpdated: (row, { data, metadata: { at }, revision }) =>
       row && {

@@ -7,7 +7,7 @@ export type RoleRow = RoleSettings & { roleId: string; created: string; lastModi
 /** All roles, by roleId: what the role-expansion index is loaded from. */
 export const roles: Projection<RoleRow, RoleEvent> = {
   name: 'roles',
-  version: 1,
+  version: 2,
   key: (event) => event.data.roleId,
   on: {
     RoleCreated: (_, { data: { imported, ...data }, metadata: { at } }) => ({

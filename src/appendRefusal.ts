@@ -1,8 +1,11 @@
 import { ApiError } from './domain/errors.ts';
 import { EventTooLarge, OutcomeUnknown, StoreUnavailable } from './eventStore/eventStore.ts';
+import { FileGone } from './watchFiles.ts';
 
 /** What callers are told when the stores refuse to write; any other error is given back as it is. */
 export function refusalOf(error: unknown): unknown {
+  if (error instanceof FileGone)
+    return new ApiError('ServiceUnavailable', `nothing was changed: ${error.message}`);
   if (error instanceof StoreUnavailable) {
     return new ApiError(
       'ServiceUnavailable',

@@ -1,28 +1,34 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
+import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
+import { openClientTokens } from './clientTokens.ts';
 import type { Config, KafkaSettings } from './config.ts';
+import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
+import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
 import { openLastUsed } from './lastUsed.ts';
+import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import { openKafka } from './openKafka.ts';
-import { openSqlite } from './openSqlite.ts';
+import { inTransaction, openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
-import { publisherState } from './publisherState.ts';
+import { sharedPublisherState } from './publisherState.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
+import { refuseMissingLog, refuseRewrittenHistory } from './rewrittenHistory.ts';
 import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
@@ -31,6 +37,8 @@ import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
 import { guardedServices } from './services/guardedServices.ts';
 import { openGuardedServices } from './services/openGuardedServices.ts';
 import { makeRecordCredentials } from './services/recordCredentials.ts';
+import { READ_FILE } from './storeDamage.ts';
+import { type FileGone, watchFiles } from './watchFiles.ts';
 
 export type Stores = {
   eventStore: EventStore;
@@ -39,22 +47,60 @@ export type Stores = {
   keys: Keyring;
   /** Adds a key to the generated key file and answers its id; undefined where the operator keeps the keys. */
   addKey: (() => string) | undefined;
+  /** Resolves once a file of theirs was removed or replaced: they take nothing any more, and the process is to end. */
+  filesGone: Promise<FileGone>;
   close(): Promise<void>;
 };
 export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
   Partial<Pick<Config, 'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix'>>;
 export type Service = Awaited<ReturnType<typeof startService>>;
 
-/** Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. */
-export function openStores(config: StoreConfig): Promise<Stores> {
-  return config.eventStoreUrl === undefined ? openEmbedded(config) : openShared(config);
+/** The log, in the data directory. */
+export const LOG_FILE = 'log.sqlite';
+
+/**
+ * How stores are opened: `mustExist` makes no file where there is none, and `log` is told what cannot be written for a while
+ * though it is to be.
+ */
+export type Opening = { mustExist?: boolean; log?: Logger };
+
+/**
+ * Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. Throws RewrittenHistory for a log on
+ * this machine that lacks what it once had.
+ */
+export async function openStores(config: StoreConfig, opening: Opening = {}): Promise<Stores> {
+  const stores = await openStoresAsStored(config, opening);
+  return { ...stores, eventStore: upcasting(stores.eventStore) };
+}
+
+/** The same with events as they are stored, of whatever release: for a copy of them. */
+export function openStoresAsStored(config: StoreConfig, opening: Opening = {}): Promise<Stores> {
+  return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config);
+}
+
+async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Opening): Promise<Stores> {
+  const file = join(config.dataDir, LOG_HEAD_FILE);
+  // Read before the log is looked at: others may be writing both.
+  const logHead = readLogHead(file);
+  const { alone, ...stores } = await openFiles(config, { mustExist, logHead });
+  try {
+    await refuseRewrittenHistory(stores, logHead);
+    return together({ ...stores, eventStore: await keepLogHead(stores.eventStore, { file, alone, log }) });
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
 }
 
 /**
  * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
  * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
+ * `alone` runs a piece of work while no other process does. Throws RewrittenHistory where the log alone is missing.
  */
-async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Stores> {
+export async function openFiles(
+  { dataDir, secretKeys }: StoreConfig,
+  { mustExist = false, logHead }: { mustExist?: boolean; logHead?: Position } = {},
+) {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = (name: string): string => join(dataDir, name);
   const keyFile = secretKeys ? undefined : file(KEY_FILE);
@@ -62,17 +108,30 @@ async function openEmbedded({ dataDir, secretKeys }: StoreConfig): Promise<Store
     keyFile === undefined
       ? keyring(() => secretKeys!)
       : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
-  const eventStore = sqliteEventStore({
-    db: openSqlite(file('log.sqlite'), { synchronous: 'FULL' }),
-    validate: validateEvent,
-  });
-  const readStore = sqliteReadStore({ db: openSqlite(file('read.sqlite'), { synchronous: 'NORMAL' }) });
-  const secretStore = sqliteSecretStore({
-    db: openSqlite(file('secrets.sqlite'), { synchronous: 'FULL', secureDelete: true }),
-    keyring: keys,
-  });
-  const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
-  return together({ eventStore, readStore, secretStore, keys, addKey });
+  const watch = watchFiles();
+  const opened: { close(): Promise<void> }[] = [];
+  const kept = <T extends { close(): Promise<void> }>(store: T): T => (opened.push(store), store);
+  try {
+    const options = { mustExist, watch };
+    const readDb = openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' });
+    const readStore = kept(sqliteReadStore({ db: readDb }));
+    const secretDb = openSqlite(file('secrets.sqlite'), {
+      ...options,
+      synchronous: 'FULL',
+      secureDelete: true,
+    });
+    const secretStore = kept(sqliteSecretStore({ db: secretDb, keyring: keys }));
+    if (!mustExist && !existsSync(file(LOG_FILE)))
+      await refuseMissingLog({ readStore, secretStore }, { dataDir, logHead });
+    const db = openSqlite(file(LOG_FILE), { ...options, synchronous: 'FULL' });
+    const eventStore = kept(sqliteEventStore({ db, validate: validateEvent }));
+    const addKey = keyFile === undefined ? undefined : () => addKeyToFile(keyFile);
+    const stores = together({ eventStore, readStore, secretStore, keys, addKey, filesGone: watch.gone });
+    return { ...stores, alone: (work: () => void) => inTransaction(db, work) };
+  } catch (error) {
+    await Promise.all(opened.map((store) => store.close()));
+    throw error;
+  }
 }
 
 /** The log is on KurrentDB, the read models and the secrets on MongoDB, all of them shared by several nodes. */
@@ -93,7 +152,8 @@ async function openShared(config: StoreConfig): Promise<Stores> {
     const secretStore = kept(mongoSecretStore({ mongo: await openDatabase(), keyring: keys }));
     const kurrent = kept(openKurrent(eventStoreUrl!));
     const eventStore = await kurrentEventStore({ kurrent, validate: validateEvent, prefix: streamPrefix! });
-    return together({ eventStore, readStore, secretStore, keys, addKey: undefined });
+    const filesGone = new Promise<never>(() => undefined);
+    return together({ eventStore, readStore, secretStore, keys, addKey: undefined, filesGone });
   } catch (error) {
     await Promise.all(opened.map((store) => store.close()));
     throw error;
@@ -117,10 +177,16 @@ export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus
 
 /**
  * The whole service but for HTTP: everything that a command of the command line, or a request, works with. On the stores
- * of the configuration, or on some that were opened already; it closes them too.
+ * of the configuration, which it makes unless they `mustExist`, or on some that were opened already; it closes them too.
  */
-export async function startService(config: Config, log: Logger, opened?: Stores) {
-  const stores = opened ?? (await openStores(config));
+export async function startService(
+  config: Config,
+  log: Logger,
+  { stores: opened, mustExist }: { stores?: Stores; mustExist?: boolean } = {},
+) {
+  const { stores, makeCheck } = watchStores(opened ?? (await openStores(config, { log, mustExist })), {
+    log,
+  });
   const { eventStore, readStore, secretStore } = stores;
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   const started: (() => Promise<void>)[] = [stores.close];
@@ -142,8 +208,9 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
   });
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
+  const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({
-    findSigner: makeFindSigner({ projector, secretStore }),
+    findSigner: makeFindSigner({ projector, clientTokens }),
     revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,
@@ -159,12 +226,8 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
   const { kafka } = config;
   const publisher = kafka && {
     start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
-    state: () => publisherState(stores),
+    state: sharedPublisherState(stores),
   };
-  async function checkBackends(): Promise<void> {
-    await freshness.fresh();
-    await Promise.all([projector.clients.checkpoint(), secretStore.list({ limit: 1 })]);
-  }
   const services = {
     ...stores,
     projector,
@@ -173,8 +236,9 @@ export async function startService(config: Config, log: Logger, opened?: Stores)
     lastUsed,
     authenticate,
     clientHistory: makeClientHistory(eventStore),
-    checkBackends,
+    checkBackends: makeCheck(clientTokens, freshness),
     publisher,
+    log,
   };
   return {
     ...services,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import { ConfigError, wrong } from './configError.ts';
+import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
@@ -15,6 +16,7 @@ import {
   readDataDir,
   readEventStoreUrl,
   readHost,
+  readKeepAlive,
   readPort,
   readPrefix,
   readReadStoreUrl,
@@ -40,6 +42,8 @@ export type Config = Readonly<{
   readAccess: 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
+  /** For how long (ms) a connection stays open on which nothing happens. */
+  keepAliveTimeout: number;
   /** How many processes serve together. */
   workers: number;
   /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
@@ -73,9 +77,12 @@ export type KafkaSettings = Readonly<{
 export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Reads all settings. Throws ConfigError naming every one that is wrong. Variables of other names are not looked at. */
+/**
+ * Reads all settings; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
+ * one that is wrong. Variables of other names are not looked at.
+ */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  const { given, problems } = withoutEmpty(env);
   const services = readServiceSettings(given);
   const settings = cleanEnv(
     given,
@@ -91,6 +98,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
+      KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
       WORKERS: setting(readWorkers)({ default: 1 }),
       EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
       READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
@@ -105,7 +113,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
     },
-    { reporter: ({ errors }) => refuse(errors, services.problems) },
+    { reporter: ({ errors }) => refuse(errors, [...problems, ...services.problems]) },
   );
   const config: Config = {
     port: settings.PORT,
@@ -119,6 +127,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     readAccess: settings.READ_ACCESS as Config['readAccess'],
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    keepAliveTimeout: settings.KEEP_ALIVE_TIMEOUT,
     workers: settings.WORKERS,
     eventStoreUrl: settings.EVENT_STORE_URL,
     readStoreUrl: settings.READ_STORE_URL,
@@ -189,7 +198,8 @@ export function readConfigOfStores(
   const variable = /^env:(.*)$/.exec(address)?.[1];
   if (variable === undefined && withoutPassword(address) !== address)
     wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
-  const url = variable === undefined ? address : (env[variable] ?? wrong(`${variable} is not set`));
+  const url = variable === undefined ? address : env[variable];
+  if (!url) return wrong(variable === undefined ? 'an address is empty' : `${variable} is not set, or empty`);
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (directory === undefined) return readConfig({ ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };

@@ -1,9 +1,10 @@
 /**
  * Lets jobs that come at the same time share one commit: `commit` is given all that wait, runs each in one transaction,
  * and answers a result for each, in their order. A job that throws inside is that job's own failure; a commit that throws
- * is everybody's. Jobs are synchronous.
+ * is everybody's, and so is a job that threw and left nothing `isOpen`: the database has taken the whole transaction back
+ * by itself, as it does when a disk is full. Jobs are synchronous.
  */
-export function groupCommit<Result>(inTransaction: (work: () => void) => void) {
+export function groupCommit<Result>(inTransaction: (work: () => void) => void, isOpen: () => boolean) {
   type Waiting = { job: () => Result; resolve: (result: Result) => void; reject: (error: unknown) => void };
   let waiting: Waiting[] = [];
   let idle = Promise.resolve();
@@ -20,6 +21,7 @@ export function groupCommit<Result>(inTransaction: (work: () => void) => void) {
             const result = job();
             settle.push(() => resolve(result));
           } catch (error) {
+            if (!isOpen()) throw error;
             settle.push(() => reject(error));
           }
         }

@@ -92,7 +92,12 @@ export function makeHandleCommand(parts: {
       await context.authorize(command.authParams(input, state));
       const decided = command.decide(input, state, { now: context.now });
       const before = subject.row(state);
-      if (decided.length === 0) return { events: [], row: before, position: projector.position };
+      if (decided.length === 0) {
+        // Another node may have made it so, just now.
+        await projector.catchUp();
+        freshness.stillFresh();
+        return { events: [], row: before, position: projector.position };
+      }
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
       if (secret?.isNamedIn(events)) await secret.store();
       // Not on the word of somebody who may have lost all rights while this process was frozen.

@@ -1,8 +1,16 @@
-import { createClient } from '../commands/createClient.ts';
+import { randomUUID } from 'node:crypto';
 import { createRole } from '../commands/createRole.ts';
+import { importClient } from '../commands/importClient.ts';
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN } from '../schemas/constants.ts';
+import { refuseUnreadableTexts } from './api/unreadableTexts.ts';
 import { validateInput } from './api/validate.ts';
+import { quoted } from './configError.ts';
 import { isStatic } from './domain/client.ts';
+import type { Event } from './event.ts';
+import { encodeEvent } from './eventStore/encodeEvent.ts';
+import { validateEvent } from './eventStore/validateEvent.ts';
+import { insideContext } from './insideContext.ts';
+import { DATE_TIME, isDateTime } from './isDateTime.ts';
 
 /** `source` is the file and the index in it. */
 export type RoleEntry = {
@@ -37,42 +45,72 @@ export type Entries = {
 const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 const ROLE_ID = new RegExp(ROLE_ID_PATTERN);
 
-/** Reads Taskcluster exports: JSON arrays of roles and of clients, as listRoles and listClients give them. */
-export function readEntries(files: { name: string; text: string }[], now: Date): Entries {
+/**
+ * Reads Taskcluster exports: roles and clients as listRoles, listRoles2 and listClients of either dialect give them, in UTF-8 with
+ * or without a byte-order mark. What it takes can be imported: an event that the log would refuse is a problem too.
+ */
+export function readEntries(files: { name: string; content: Uint8Array }[], now: Date): Entries {
   const entries: Entries = { roles: [], clients: [], skippedStatic: 0, problems: [] };
   const seen = new Set<string>();
-  for (const { name, text } of files) {
-    const array = parseArray(text);
-    if (typeof array === 'string') entries.problems.push(`${name}: ${array}`);
+  for (const { name, content } of files) {
+    const list = listIn(content);
+    if (typeof list === 'string') entries.problems.push(`${name}: ${list}`);
     else
-      array.forEach((entry, index) => {
+      list.forEach((entry, index) => {
         try {
           const id = addEntry(entries, { ...asEntry(entry), source: `${name}[${index}]` }, now);
           if (seen.has(id)) throw new Error(`${id} is there twice`);
           seen.add(id);
         } catch (error) {
-          entries.problems.push(`${name}[${index}]: ${(error as Error).message.replaceAll('\n', ' ')}`);
+          entries.problems.push(`${name}[${index}]: ${inOneLine((error as Error).message)}`);
         }
       });
   }
   return entries;
 }
 
-function parseArray(text: string): unknown[] | string {
+/** It passes over a byte-order mark. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const FORMS = 'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
+
+/** A message, which may hold a block of Markdown, in one line. */
+export function inOneLine(message: string): string {
+  return message.replaceAll(/\n+/g, ' ');
+}
+
+/** The entries of a file, or what is wrong with it. */
+function listIn(content: Uint8Array): unknown[] | string {
+  let text: string;
   try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : 'must hold a JSON array of roles or of clients';
+    text = utf8.decode(content);
+  } catch {
+    return 'is not UTF-8';
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
   } catch {
     return 'is not valid JSON';
   }
+  if (Array.isArray(value)) return value;
+  if (!isObject(value)) return `must hold ${FORMS}`;
+  if ('continuationToken' in value)
+    return 'holds a continuationToken, so it is one page of several: join the lists of all pages, and leave it out';
+  const unknown = Object.keys(value).find((name) => name !== 'roles' && name !== 'clients');
+  if (unknown !== undefined)
+    return `has a property ${quoted(unknown)}, which is not known here: it must hold ${FORMS}`;
+  const [list, ...others] = Object.values(value);
+  return Array.isArray(list) && others.length === 0 ? list : `must hold ${FORMS}`;
 }
 
 type Entry = Record<string, unknown> & { source: string };
 
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function asEntry(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error('must be a role or a client');
-  return value as Record<string, unknown>;
+  return isObject(value) ? value : fail('must be a role or a client');
 }
 
 /** Answers the entry's id, with what it is the id of. */
@@ -94,10 +132,13 @@ function readRole(entry: Entry, now: Date): RoleEntry {
   const { description, scopes } = entry;
   const body = { description, scopes };
   validateInput('create-role-request', body);
+  refuseUnreadableTexts(body);
   const created = readDate(entry, 'created') ?? now.toJSON();
-  const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>), created };
+  const imported = { created, lastModified: readDate(entry, 'lastModified') ?? created };
+  const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>) };
   createRole.check!(role);
-  return { ...role, lastModified: readDate(entry, 'lastModified') ?? created, source: entry.source };
+  refuseWhatTheLogRefuses([{ type: 'RoleCreated', data: { ...role, imported } }]);
+  return { ...role, ...imported, source: entry.source };
 }
 
 function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
@@ -112,6 +153,7 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   } = entry;
   const body = { description, expires, scopes, deleteOnExpiration };
   validateInput('create-client-request', body);
+  refuseUnreadableTexts(body);
   if (typeof disabled !== 'boolean') throw new Error('disabled must be true or false');
   if (
     accessToken !== undefined &&
@@ -121,20 +163,31 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   }
   const created = readDate(entry, 'created') ?? now.toJSON();
   const lastModified = readDate(entry, 'lastModified') ?? created;
+  const imported = { created, lastModified, lastRotated: readDate(entry, 'lastRotated') ?? created };
   const settings = body as Pick<ClientEntry, 'description' | 'expires' | 'scopes' | 'deleteOnExpiration'>;
-  const credential = { id: '', fingerprint: '' };
-  if (!isStatic(clientId)) createClient.check!({ clientId, ...settings, credential });
+  const client = { clientId, ...settings, expires: new Date(settings.expires).toJSON(), disabled };
+  if (!isStatic(clientId)) {
+    const input = { ...client, imported, credential: SOME_CREDENTIAL };
+    importClient.check!(input);
+    refuseWhatTheLogRefuses(importClient.decide(input, undefined, { now }));
+  }
   return {
-    clientId,
-    ...settings,
-    expires: new Date(settings.expires).toJSON(),
-    disabled,
-    created,
-    lastModified,
-    lastRotated: readDate(entry, 'lastRotated') ?? created,
+    ...client,
+    ...imported,
     lastDateUsed: readDate(entry, 'lastDateUsed'),
     accessToken: accessToken as string | undefined,
   };
+}
+
+/** As long as those that are made. */
+const SOME_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
+
+/** Throws InvalidEvent and EventTooLarge. Updates of the same entry are no longer than its creation. */
+function refuseWhatTheLogRefuses(events: Event[]): void {
+  for (const event of events) {
+    validateEvent(event);
+    encodeEvent(event, insideContext('import').metadata);
+  }
 }
 
 function readId(id: unknown, { name, pattern }: { name: string; pattern: RegExp }): string {
@@ -147,7 +200,11 @@ function readId(id: unknown, { name, pattern }: { name: string; pattern: RegExp 
 function readDate(entry: Record<string, unknown>, name: string): string | undefined {
   const value = entry[name];
   if (value === undefined) return undefined;
-  const date = new Date(typeof value === 'string' ? value : Number.NaN);
-  if (Number.isNaN(date.getTime())) throw new Error(`${name} must be a date`);
-  return date.toJSON();
+  return typeof value === 'string' && isDateTime(value)
+    ? new Date(value).toJSON()
+    : fail(`${name} must be ${DATE_TIME}`);
+}
+
+function fail(message: string): never {
+  throw new Error(message);
 }

@@ -2,7 +2,7 @@ import { importRole, type ImportRoleInput } from '../commands/importRole.ts';
 import type { RoleRow } from '../projections/roles.ts';
 import { ApiError } from './domain/errors.ts';
 import type { RoleGraph } from './domain/roleGraph.ts';
-import type { RoleEntry } from './importEntries.ts';
+import { inOneLine, type RoleEntry } from './importEntries.ts';
 
 /**
  * The roles of an import in an order in which each may be taken over once those before it are, by the very rules of the run.
@@ -44,7 +44,7 @@ function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefin
     importRole.decide(importInput(role), graph, { now: new Date() });
     return undefined;
   } catch (error) {
-    if (error instanceof ApiError) return error.message;
+    if (error instanceof ApiError) return inOneLine(error.message);
     throw error;
   }
 }

@@ -6,8 +6,10 @@ import {
   MAX_ID_LENGTH,
   STATIC_PREFIX,
 } from '../schemas/constants.ts';
+import { PUBLISHED_STATIC_SCOPES } from '../schemas/publishedStaticScopes.ts';
 import { quoted, wrong } from './configError.ts';
 import { isValidScope } from './domain/scopes.ts';
+import { isWellFormed } from './domain/wellFormed.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
 
 export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
@@ -28,7 +30,10 @@ export function readSecretKeys(text: string): SecretKey[] {
   return keys;
 }
 
-/** Reads STATIC_CLIENTS. Throws ConfigError naming the entry that is wrong, by index and clientId, never a token. */
+/**
+ * Reads STATIC_CLIENTS. An entry without scopes gets those that Taskcluster publishes for its clientId. Throws ConfigError naming
+ * the entry that is wrong, by index and clientId, never a token.
+ */
 export function readStaticClients(text: string): StaticClient[] {
   const clients = readArray(text).map(readStaticClient);
   const twice = clients.find(
@@ -39,7 +44,7 @@ export function readStaticClients(text: string): StaticClient[] {
 }
 
 function readStaticClient(entry: unknown, i: number): StaticClient {
-  const { clientId, accessToken, description = '', scopes, ...others } = asObject(entry, `[${i}]`);
+  const { clientId, accessToken, ...settings } = asObject(entry, `[${i}]`);
   if (
     typeof clientId !== 'string' ||
     !new RegExp(CLIENT_ID_PATTERN).test(clientId) ||
@@ -54,14 +59,28 @@ function readStaticClient(entry: unknown, i: number): StaticClient {
   if (typeof accessToken !== 'string' || !new RegExp(ACCESS_TOKEN_PATTERN).test(accessToken)) {
     return wrong(`${name}: accessToken must be 22 to 66 characters of A-Z, a-z, 0-9, _ and -`);
   }
+  const defaults = 'scopes' in settings ? { description: '' } : publishedSettings(clientId, name);
+  const { description, scopes, ...others }: Record<string, unknown> = { ...defaults, ...settings };
   if (typeof description !== 'string' || description.length > MAX_DESCRIPTION_LENGTH) {
     return wrong(`${name}: description must be a text of at most ${MAX_DESCRIPTION_LENGTH} characters`);
   }
+  if (!isWellFormed(description))
+    wrong(
+      `${name}: description must be well-formed Unicode: without half of a surrogate pair, and without NUL`,
+    );
   const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
   if (!Array.isArray(scopes) || !scopes.every(isScope))
     return wrong(`${name}: scopes must be an array of scopes that do not end in **`);
   refuseOthers(others, name);
   return { clientId, accessToken, description, scopes };
+}
+
+/** What Taskcluster itself makes of a client that is configured with a token only. */
+function publishedSettings(clientId: string, name: string): Pick<StaticClient, 'description' | 'scopes'> {
+  const scopes = PUBLISHED_STATIC_SCOPES[clientId];
+  if (scopes) return { description: 'Internal client', scopes: [...scopes] };
+  const known = Object.keys(PUBLISHED_STATIC_SCOPES).join(', ');
+  return wrong(`${name}: scopes must be given, as only these clients have published ones: ${known}`);
 }
 
 function readArray(text: string): unknown[] {

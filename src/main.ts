@@ -12,6 +12,7 @@ import { publishCommand } from './cli/publish.ts';
 import { purgeExpiredCommand } from './cli/purgeExpired.ts';
 import { serveCommand } from './cli/serve.ts';
 import { describeFailure } from './cli/failure.ts';
+import { watchOutput } from './cli/output.ts';
 import { SERVICE_VERSION } from './version.ts';
 
 const program = new Command('authledger')
@@ -34,6 +35,7 @@ const program = new Command('authledger')
   .addCommand(purgeExpiredCommand())
   .addCommand(configCommand());
 
+watchOutput();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -58,6 +58,8 @@ export type Mongo = {
    * the driver throws.
    */
   reaching<T>(ask: () => Promise<T>): Promise<T>;
+  /** Writes a document of its own, over the one that was written before, to see whether that works. Throws as `reaching` does. */
+  probe(): Promise<void>;
   /** Removes a collection; no error where there is none. */
   drop(name: string): Promise<void>;
   close(): Promise<void>;
@@ -107,6 +109,16 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   return {
     collection,
     reaching,
+    async probe() {
+      const write = () =>
+        collection('probe').updateOne({ _id: 'probe' }, { $set: { at: new Date() } }, { upsert: true });
+      try {
+        await reaching(write);
+      } catch (error) {
+        // Another node wrote it first, for the first time.
+        if (!isTaken(error)) throw error;
+      }
+    },
     async drop(name) {
       try {
         await reaching(() => collection(name).drop());

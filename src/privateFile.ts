@@ -1,5 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchownSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -27,16 +39,55 @@ export function replacePrivateFile(file: string, content: string): void {
   syncFolder(file);
 }
 
+/**
+ * Writes new content of a private file beside it, while others go on with their work: `replace` puts it in the file's place in
+ * one step, and `discard` throws it away where that was not done.
+ */
+export async function draftPrivateFile(
+  file: string,
+  content: string,
+): Promise<{ replace(): void; discard(): void }> {
+  const draft = draftOf(file);
+  const discard = (): void => rmSync(draft, { force: true });
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    giveToOwner(handle.fd, file);
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    discard();
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return { replace: () => renameSync(draft, file), discard };
+}
+
 function writeDraft(file: string, content: string): string {
-  const draft = `${file}.${randomUUID()}.draft`;
+  const draft = draftOf(file);
   const handle = openSync(draft, 'wx', 0o600);
   try {
+    giveToOwner(handle, file);
     writeSync(handle, content);
     fsyncSync(handle);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
   } finally {
     closeSync(handle);
   }
   return draft;
+}
+
+function draftOf(file: string): string {
+  return `${file}.${randomUUID()}.draft`;
+}
+
+/** A command that root runs leaves files that the service, whose folder it is, can read. */
+function giveToOwner(handle: number, file: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(file));
+  fchownSync(handle, uid, gid);
 }
 
 /** A name is durable only once its folder is. */

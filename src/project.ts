@@ -17,6 +17,7 @@ import type { ReadStore } from './readStore/readStore.ts';
 import { type Follower, readModel } from './readModel.ts';
 import { UnknownEvent } from './unknownEvent.ts';
 import { waitingRoom } from './waitingRoom.ts';
+import { FileGone } from './watchFiles.ts';
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
 const MOST_UNWRITTEN = 20_000;
@@ -97,6 +98,8 @@ export async function startProjector(options: {
   });
 
   function logRetry(error: unknown): void {
+    // Of that, whoever ends the process tells.
+    if (error instanceof FileGone) return;
     log.warn({ err: error }, 'the read store did not answer: trying again');
   }
 
@@ -177,10 +180,12 @@ export async function startProjector(options: {
       try {
         await follow(stopping.signal);
       } catch (error) {
-        if (error instanceof UnknownEvent || error instanceof UnknownPosition) {
+        const isForGood =
+          error instanceof UnknownEvent || error instanceof UnknownPosition || error instanceof FileGone;
+        if (isForGood) {
           failure = error;
           waiting.close();
-          log.fatal({ err: error }, 'the read models stopped');
+          if (!(error instanceof FileGone)) log.fatal({ err: error }, 'the read models stopped');
           return;
         }
         log.error({ err: error }, 'following the log failed: trying again in a second');

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Position, Recorded } from './event.ts';
 import { type EventStore, StoreUnavailable } from './eventStore/eventStore.ts';
 import { FAILURE_KEY, PUBLISHER_TABLE, type PublisherFailure } from './publish.ts';
@@ -40,6 +41,19 @@ export async function publisherState({
     // Once the publisher is past the place where it could not go on, it has gone on.
     ...(row?.value && row.position >= position && { failure: row.value }),
   };
+}
+
+/** The same, looked at once for all who ask in the same turn of the event loop. */
+export function sharedPublisherState(
+  stores: Parameters<typeof publisherState>[0],
+): () => Promise<PublisherState> {
+  let looking: Promise<PublisherState> | undefined;
+  async function lookSoon(): Promise<PublisherState> {
+    await turnOfTheLoop();
+    looking = undefined;
+    return publisherState(stores);
+  }
+  return () => (looking ??= lookSoon());
 }
 
 /** A subscription goes on until a log that is away is back; whoever asks here is told before. */

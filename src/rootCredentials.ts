@@ -7,14 +7,18 @@ import type { StaticClient } from './jsonSettings.ts';
 
 /** The client that a service without STATIC_CLIENTS makes for its administrator. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
-const FILE = 'root-credentials.json';
+
+/** Where the generated administrator's clientId and token are kept. */
+export function rootCredentialsFile(dataDir: string): string {
+  return join(dataDir, 'root-credentials.json');
+}
 
 /**
  * The administrator's client, with the token in `root-credentials.json` of the data directory, which is made (0600) where
  * there is none. Throws ConfigError when the file is there and does not hold credentials.
  */
 export function rootClient(dataDir: string): StaticClient {
-  const file = join(dataDir, FILE);
+  const file = rootCredentialsFile(dataDir);
   createPrivateFile(
     file,
     `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`,

@@ -1,20 +1,19 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { makeListener } from './api/listener.ts';
 import { trustFunction } from './api/forwarded.ts';
+import { listen } from './api/httpServer.ts';
+import { makeListener } from './api/listener.ts';
 import { makeServe } from './api/serve.ts';
 import { type Service, startService, type Stores } from './compose.ts';
 import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
 import { purgeExpired } from './purgeExpired.ts';
+import { startedOnSoundReadModels } from './storeDamage.ts';
 import { synchroniseStaticClients } from './staticClients.ts';
 import type { StaticClient } from './jsonSettings.ts';
+import type { FileGone } from './watchFiles.ts';
 
 const MINUTE = 60_000;
-/** Requests under way when the service is told to stop have this long (ms) to end. */
-const DRAIN = 30_000;
 
 /** A service that answers. */
 export type Serving = {
@@ -24,12 +23,14 @@ export type Serving = {
   /** The administrator's client, when this start made it. */
   madeRoot: StaticClient | undefined;
   service: Service;
+  /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
+  filesGone: Promise<FileGone>;
   /** Takes no further request, answers those under way, then writes and closes everything. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the whole service; where it is `prepared`, what a start does once is done already.
+ * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
  * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
  */
 export async function serve(
@@ -41,11 +42,13 @@ export async function serve(
     stores,
   }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
 ): Promise<Serving> {
-  const service = await startService(config, log, stores);
+  const isFirst = !prepared && !stores;
+  const service = await (isFirst
+    ? startFirst(config, log)
+    : startService(config, log, { stores, mustExist: prepared }));
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
-    const server = await listen(config);
-    const port = (server.address() as AddressInfo).port;
+    const { server, port, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',
@@ -79,8 +82,9 @@ export async function serve(
       rootUrl,
       madeRoot,
       service,
+      filesGone: service.filesGone,
       async stop() {
-        await drain(server);
+        await drain();
         await stopJobs();
         await publisher?.stop();
         await service.close();
@@ -94,12 +98,17 @@ export async function serve(
 
 /** What a start does once, however many processes serve then. Answers the administrator's client when it made it. */
 export async function prepare(config: Config, log: Logger): Promise<StaticClient | undefined> {
-  const service = await startService(config, log);
+  const service = await startFirst(config, log);
   try {
     return await prepareStaticClients(service, config);
   } finally {
     await service.close();
   }
+}
+
+/** Of several processes that serve together, the first one alone: it may put a file aside. */
+function startFirst(config: Config, log: Logger): Promise<Service> {
+  return startedOnSoundReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
 function prepareStaticClients(
@@ -112,27 +121,4 @@ function prepareStaticClients(
 /** The address that callers use, of a service that listens at this port. */
 export function rootUrlAt({ rootUrl, host }: Config, port: number): string {
   return rootUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function listen({ host, port }: Config): Promise<Server> {
-  const server = createServer({ requestTimeout: MINUTE, headersTimeout: MINUTE / 2 });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve(server));
-  });
-}
-
-/** No accepted request is dropped; connections that are kept alive end with their next reply. */
-function drain(server: Server): Promise<void> {
-  // Also those whose request was under way already.
-  server.keepAliveTimeout = 1;
-  server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
-  return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), DRAIN);
-    server.close(() => {
-      clearTimeout(force);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

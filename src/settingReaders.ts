@@ -6,9 +6,6 @@ import { quoted, wrong } from './configError.ts';
 const LEAST_BODY = 1024;
 const MOST_BODY = 768 * 1024;
 const MOST_WORKERS = 64;
-/** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
-const LEAST_STALENESS = 2000;
-const MOST_STALENESS = 60_000;
 
 export function readPort(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536
@@ -32,7 +29,7 @@ export function readRootUrl(text: string): string {
 }
 
 export function readDataDir(text: string): string {
-  return text === '' ? wrong('must be a directory, not empty') : resolve(text);
+  return text.trim() === '' ? wrong(`must be a directory, not ${quoted(text)}`) : resolve(text);
 }
 
 export function oneOf(...values: string[]): (text: string) => string {
@@ -123,11 +120,24 @@ export function readPrefix(text: string): string {
     : wrong(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
 }
 
-/** In milliseconds. */
-export function readStaleness(text: string): number {
-  const [, digits, unit] = /^(\d{1,6})(ms|s)$/.exec(text) ?? [];
-  const ms = Number(digits) * (unit === 's' ? 1000 : 1);
-  return ms >= LEAST_STALENESS && ms <= MOST_STALENESS
-    ? ms
-    : wrong(`must be a time from ${LEAST_STALENESS}ms to ${MOST_STALENESS / 1000}s, not ${quoted(text)}`);
+/** Reads a time such as `90s` or `1500ms`, in milliseconds, that lies between two others. */
+function duration(least: `${number}s`, most: `${number}s`): (text: string) => number {
+  return (text) => {
+    const ms = milliseconds(text);
+    const isPossible = ms !== undefined && ms >= milliseconds(least)! && ms <= milliseconds(most)!;
+    return isPossible
+      ? ms
+      : wrong(`must be a time from ${least} to ${most}, such as 2s or 2500ms, not ${quoted(text)}`);
+  };
 }
+
+function milliseconds(text: string): number | undefined {
+  const [, digits, unit] = /^(\d{1,9})(ms|s)$/.exec(text) ?? [];
+  return unit === undefined ? undefined : Number(digits) * (unit === 's' ? 1000 : 1);
+}
+
+/** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
+export const readStaleness = duration('2s', '60s');
+
+/** Load balancers keep idle connections for some seconds up to more than an hour. */
+export const readKeepAlive = duration('1s', '7200s');

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import { PUBLISHED_STATIC_SCOPES } from '../schemas/publishedStaticScopes.ts';
 import { readConfig, readConfigOfStores, redactedConfig } from '../src/config.ts';
 import { ConfigError } from '../src/configError.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
+import { sharedFile, testWithShared } from './sharedData.ts';
 
 const key = (id: string, bytes = 32): object => ({
   id,
@@ -27,6 +31,7 @@ describe('the settings', () => {
       readAccess: undefined,
       logLevel: 'info',
       maxBodyBytes: 524_288,
+      keepAliveTimeout: 90_000,
       workers: 1,
     });
   });
@@ -44,6 +49,8 @@ describe('the settings', () => {
       READ_ACCESS: 'guarded',
       LOG_LEVEL: 'debug',
       MAX_BODY_BYTES: '768KiB',
+      KEEP_ALIVE_TIMEOUT: '620s',
+      MAX_STALENESS: '2500ms',
       WORKERS: '64',
       SOMETHING_ELSE: 'ignored',
     });
@@ -58,6 +65,8 @@ describe('the settings', () => {
       trustProxy: ['loopback', '10.0.0.0/8'],
       readAccess: 'guarded',
       maxBodyBytes: 786_432,
+      keepAliveTimeout: 620_000,
+      maxStaleness: 2500,
       workers: 64,
     });
     expect(config.allowedCorsOrigin).toEqual(/^https:/);
@@ -67,17 +76,14 @@ describe('the settings', () => {
     expect(shown).not.toContain(Buffer.from('secret').toString('base64').slice(0, 6));
   });
 
-  test('that are empty but set are not the same as unset', () => {
+  test('with an empty list of static clients are not the same as without the setting', () => {
     expect(readConfig({ STATIC_CLIENTS: '[]' }).staticClients).toEqual([]);
-    expect(readConfig({ ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
   });
 
   test.each([
     ['PORT', '70000', /from 0 to 65535/],
-    ['PORT', '', /PORT/],
     ['HOST', 'a b', /host name/],
     ['ROOT_URL', 'ftp://x', /http or https/],
-    ['DATA_DIR', '', /directory/],
     ['TRUST_PROXY', 'perhaps', /hops/],
     ['ALLOWED_CORS_ORIGIN', 'example.com', /origins/],
     ['ALLOWED_CORS_ORIGIN', '/(/', /regular expression/],
@@ -88,12 +94,16 @@ describe('the settings', () => {
     ['WORKERS', '0', /1 to 64/],
     ['WORKERS', '65', /1 to 64/],
     ['WORKERS', '2.5', /1 to 64/],
-    ['WORKERS', '', /1 to 64/],
     ['EVENT_STORE_URL', 'http://secret-host', /KurrentDB/],
     ['EVENT_STORE_URL', 'kurrentdb://', /KurrentDB/],
     ['READ_STORE_URL', 'postgres://user:secret-word@host', /MongoDB/],
-    ['MAX_STALENESS', '1s', /2000ms to 60s/],
-    ['MAX_STALENESS', '5', /2000ms to 60s/],
+    ['MAX_STALENESS', '1999ms', /2s to 60s/],
+    ['MAX_STALENESS', '5', /2s to 60s/],
+    ['KEEP_ALIVE_TIMEOUT', '999ms', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '7201s', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '90', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '0s', /1s to 7200s/],
+    ['KEEP_ALIVE_TIMEOUT', '-5s', /1s to 7200s/],
     ['STREAM_PREFIX', 'a b', /1 to 64/],
     ['COLLECTION_PREFIX', '$', /1 to 64/],
     ['KAFKA_BROKERS', 'host', /host:port/],
@@ -117,6 +127,12 @@ describe('the settings', () => {
     ],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, accessToken: 'secret-short' }]), /22 to 66/],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, scopes: ['a**'] }]), /scopes/],
+    ['STATIC_CLIENTS', JSON.stringify([{ ...client, scopes: null }]), /scopes must be an array/],
+    [
+      'STATIC_CLIENTS',
+      JSON.stringify([client, { ...client, clientId: 'static/taskcluster/none', scopes: undefined }]),
+      /\[1\] \(static\/taskcluster\/none\): scopes must be given.*built-in-workers, .*static\/taskcluster\/root$/,
+    ],
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, expires: 'x' }]), /"expires"/],
     ['STATIC_CLIENTS', JSON.stringify([client, client]), /twice/],
   ])('are refused by name: %s=%s', (name, value, message) => {
@@ -126,6 +142,50 @@ describe('the settings', () => {
     expect(read).toThrow(message);
     expect(read).not.toThrow(/secret-/);
   });
+
+  test('of static clients that Taskcluster publishes need a token only', () => {
+    const { accessToken } = client;
+    const read = (entry: object) => readConfig({ STATIC_CLIENTS: JSON.stringify([entry]) }).staticClients;
+    const clientId = 'static/taskcluster/index';
+    const published = ['queue:get-artifact:*', 'queue:get-task:*'];
+    const description = 'Internal client';
+    expect(read({ clientId, accessToken })).toEqual([
+      { clientId, accessToken, description, scopes: published },
+    ]);
+    expect(read({ clientId, accessToken, description: 'ours' })).toEqual([
+      { clientId, accessToken, description: 'ours', scopes: published },
+    ]);
+    for (const scopes of [[], ['a']])
+      expect(read({ clientId, accessToken, scopes })).toEqual([
+        { clientId, accessToken, description: '', scopes },
+      ]);
+  });
+
+  testWithShared(
+    'spec/static-scopes.json',
+    'of static clients have the scopes that are published with Taskcluster',
+    () => {
+      const published = JSON.parse(readFileSync(sharedFile('spec/static-scopes.json'), 'utf8')) as {
+        clientId: string;
+        scopes: string[];
+      }[];
+      expect(Object.entries(PUBLISHED_STATIC_SCOPES)).toEqual(
+        published.map(({ clientId, scopes }) => [clientId, scopes]),
+      );
+    },
+  );
+
+  testWithShared(
+    'cases/static-clients-as-deployed.json',
+    'take STATIC_CLIENTS as deployments of Taskcluster have it',
+    () => {
+      const STATIC_CLIENTS = readFileSync(sharedFile('cases/static-clients-as-deployed.json'), 'utf8');
+      expect(readConfig({ STATIC_CLIENTS }).staticClients).toMatchObject([
+        { clientId: 'static/taskcluster/index', scopes: ['queue:get-artifact:*', 'queue:get-task:*'] },
+        { clientId: 'static/taskcluster/root', scopes: ['*'], description: 'Internal client' },
+      ]);
+    },
+  );
 
   const shared = {
     EVENT_STORE_URL: 'kurrentdb://admin:secret-word@db.example.com:2113?tls=true',
@@ -217,4 +277,68 @@ describe('the settings', () => {
   test('that are wrong are named all at once', () => {
     expect(() => readConfig({ PORT: 'x', LOG_LEVEL: 'x' })).toThrow(/PORT[^]*LOG_LEVEL|LOG_LEVEL[^]*PORT/);
   });
+});
+
+describe('a variable that is set and empty', () => {
+  const source = readFileSync(new URL('../src/config.ts', import.meta.url), 'utf8');
+  const names = [...source.matchAll(/^ +([A-Z][A-Z_]+): setting\(/gm)].map((match) => match[1]!);
+  const ofServices = [...new Set(guardedServices.map(({ variable }) => variable))];
+  const refused = [
+    'STATIC_CLIENTS',
+    'SECRET_KEYS',
+    'READ_ACCESS',
+    'EVENT_STORE_URL',
+    'READ_STORE_URL',
+    'KAFKA_SASL_MECHANISM',
+    'KAFKA_SASL_USERNAME',
+    'KAFKA_SASL_PASSWORD',
+    ...ofServices,
+    ...ofServices.map((variable) => `${variable}_FILE`),
+  ];
+  const unset = names.filter((name) => !refused.includes(name) && name !== 'ALLOWED_CORS_ORIGIN');
+
+  test('is looked at here for every setting there is', () => {
+    expect(names).toEqual(expect.arrayContaining(['PORT', 'STATIC_CLIENTS', 'RECORD_CREDENTIALS']));
+    expect(names.length).toBeGreaterThan(20);
+    expect(ofServices).toHaveLength(8);
+  });
+
+  test.each(unset)('counts as unset: %s', (name) => {
+    expect(readConfig({ [name]: '' })).toEqual(readConfig({}));
+  });
+
+  test.each(refused)('is refused where that would open or empty something: %s', (name) => {
+    const message = `${name} is set and empty: give it a value, or do not set it`;
+    expect(() => readConfig({ [name]: '' })).toThrow(new ConfigError(message));
+  });
+
+  test('allows no origin where it is ALLOWED_CORS_ORIGIN', () => {
+    expect(readConfig({ ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
+  });
+
+  test('is refused together with all else that is wrong', () => {
+    const env = { READ_ACCESS: '', SECRET_KEYS: '', STATSUM: '', STATSUM_FILE: '/x', PORT: 'x', HOST: '' };
+    expect(() => readConfig(env)).toThrow(
+      /^PORT: [^]*READ_ACCESS is set[^]*SECRET_KEYS is set[^]*STATSUM is set/,
+    );
+  });
+
+  test('of another name is left alone', () => {
+    expect(readConfig({ SOMETHING: '', SOMETHING_FILE: '' })).toEqual(readConfig({}));
+  });
+
+  test.each(['', undefined])('holds no address of stores: %j', (ADDRESS) => {
+    expect(() => readConfigOfStores('env:ADDRESS', { ADDRESS })).toThrow(
+      new ConfigError('ADDRESS is not set, or empty'),
+    );
+    expect(() => readConfigOfStores('', {})).toThrow(new ConfigError('an address is empty'));
+  });
+
+  const anyText = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'];
+  test.each([...names, ...ofServices].filter((name) => !anyText.includes(name)))(
+    'is not one of white space, which is refused: %s',
+    (name) => {
+      expect(() => readConfig({ [name]: ' ' })).toThrow(new RegExp(`^${name}(:| is not valid JSON)`));
+    },
+  );
 });

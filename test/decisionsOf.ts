@@ -27,7 +27,7 @@ export function rowAfter<R, E extends Event>(projection: Projection<R, E>, ...ev
   return fold(projection, undefined, recorded(events));
 }
 
-type Specification<I> = { when(input: I): Decision };
+type Specification<I> = { when(input: I, now?: Date): Decision };
 type Decision = {
   then(...events: Event[]): void;
   needsScopesFor(params: Record<string, unknown>): void;
@@ -60,11 +60,11 @@ export function roleDecisionsOf<I>(command: Command<I, RolesState, Event>) {
 
 function specify<I, S>(command: Command<I, S, Event>, state: S): Specification<I> {
   return {
-    when(input) {
+    when(input, now = NOW) {
       const decide = (): Event[] => {
         command.check?.(input);
         command.authParams(input, state);
-        return command.decide(input, state, { now: NOW });
+        return command.decide(input, state, { now });
       };
       return {
         then: (...events) => expect(decide()).toEqual(events),

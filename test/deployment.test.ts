@@ -50,6 +50,12 @@ describe('docker-compose.yml', () => {
   });
 });
 
+test('a container is judged by whether it answers: one that can change nothing can still authenticate', () => {
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  expect(dockerfile).toMatch(/^HEALTHCHECK .*\\\n.*\/api\/auth\/v1\/__lbheartbeat__'/m);
+  for (const [, { healthcheck }] of nodes) expect(healthcheck).toBeUndefined();
+});
+
 test('the Dockerfile builds from folders that are there, on a Node that package.json allows', () => {
   const lines = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\n');
   const copied = lines.flatMap((line) => /^COPY (?!--from)(.*) \S+$/.exec(line)?.[1]?.split(' ') ?? []);

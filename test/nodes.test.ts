@@ -100,6 +100,25 @@ describe('several nodes', () => {
     }
   });
 
+  test('give the token of a client that another one created just now, where its creation is sent again', async () => {
+    const nodes = await start(2);
+    const writes = (node: TestNode): boolean => node.service.projector.writes();
+    await until(() => nodes.filter(writes).length === 1);
+    // Late is the one that writes the tables: it cannot learn from them what it does not hold yet.
+    const two = nodes.find(writes)!;
+    const one = nodes.find((node) => node !== two)!;
+    two.link.lag = 400;
+    const body = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
+    for (const clientId of ['again/1', 'again/2']) {
+      const first = await signedFetch(clientAt(one, clientId), ROOT, { method: 'PUT', body });
+      const second = await signedFetch(clientAt(two, clientId), ROOT, { method: 'PUT', body });
+      expect([first.status, second.status]).toEqual([200, 200]);
+      const accessToken = second.body['accessToken']!;
+      expect(accessToken).toBe(first.body['accessToken']);
+      expect((await currentScopes(two, { clientId, accessToken })).status).toBe(200);
+    }
+  });
+
   test('that start together configure the static clients once, and do so again when a token changes', async () => {
     const nodes = await start(3);
     const ofRoot = async (): Promise<string[]> =>

@@ -5,11 +5,14 @@ import { describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { eventSchemas } from '../schemas/events/eventSchemas.ts';
 import { actorHistory } from '../projections/actorHistory.ts';
+import { clients } from '../projections/clients.ts';
+import { roleHistory } from '../projections/roleHistory.ts';
 import { makeClientHistory } from '../src/clientHistory.ts';
 import type { Event, NewEvent } from '../src/event.ts';
 import type { EventStore } from '../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { UnknownPosition } from '../src/eventStore/position.ts';
+import { upcasting } from '../src/eventStore/upcasting.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { allProjections, type Projector, startProjector } from '../src/project.ts';
 import { tableOf } from '../src/projection.ts';
@@ -20,9 +23,11 @@ import { UnknownEvent } from '../src/unknownEvent.ts';
 import { metadata } from './contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
-const corpus = JSON.parse(
-  readFileSync(new URL('./corpus/events-v1.json', import.meta.url), 'utf8'),
-) as Event[];
+const inCorpus = (name: string): Event[] =>
+  JSON.parse(readFileSync(new URL(`./corpus/${name}.json`, import.meta.url), 'utf8')) as Event[];
+const corpus = inCorpus('events-v1');
+/** Of releases before texts had to be well-formed. */
+const notWellFormed = inCorpus('events-not-well-formed');
 
 async function appendAll(eventStore: EventStore, events: Event[]): Promise<void> {
   for (const event of events) {
@@ -63,6 +68,27 @@ describe('the read models', () => {
     types.delete('CredentialsIssued');
     expect([...types].sort()).toEqual(Object.keys(actorHistory.on).sort());
     await projector.stop();
+  });
+
+  test('are built anew beside tables of a former version, which stay', async () => {
+    const memory = memoryEventStore({ validate: validateEvent });
+    const readStore = memoryReadStore();
+    await appendAll(memory, [...corpus, ...notWellFormed]);
+    const head = await memory.head();
+    const former = ['clients-v1', 'roles-v1'];
+    const old = [{ key: 'cut', value: { description: 'cut \ud83d' }, position: head }];
+    for (const table of former) await readStore.commit(table, old, head);
+    for (const { name, version } of [roleHistory, actorHistory])
+      await readStore.commit(`${name}-v${version}`, [], head);
+    for (let starts = 0; starts < 2; starts += 1) {
+      const projector = await start(upcasting(memory), readStore);
+      expect(await projector.clients.get('cut')).toMatchObject({ description: 'a\ufffdb\ufffd' });
+      expect(projector.roleGraph.get('cut')!.description).toBe('\ufffd and \ufffd, 😀 and \\ud83d');
+      expect(await projector.clients.get('one')).toMatchObject({ description: 'newer' });
+      await projector.stop();
+      expect(await readStore.checkpoint(tableOf(clients))).toBe(head);
+    }
+    for (const table of former) expect(await readStore.list(table, { limit: 10 })).toEqual(old);
   });
 
   test('are there also when the log was read before its head is known', async () => {

@@ -1,8 +1,14 @@
 import { once } from 'node:events';
 import { type Agent, type IncomingMessage, request as httpRequest } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 
-export type RawReply = { status: number; headers: IncomingMessage['headers']; text: string; body: ErrorBody };
+export type RawReply = {
+  status: number;
+  headers: IncomingMessage['headers'];
+  text: string;
+  bytes: Buffer;
+  body: ErrorBody;
+};
 export type ErrorBody = {
   code?: string;
   message?: string;
@@ -28,7 +34,7 @@ export async function rawRequest(
       ? {}
       : { 'content-length': String(Buffer.byteLength(body)) };
   const request = httpRequest({
-    hostname,
+    hostname: hostname.replace(/^\[|\]$/g, ''),
     port,
     method,
     path: path ?? pathname + search,
@@ -38,12 +44,16 @@ export async function rawRequest(
   request.on('error', () => undefined);
   request.end(body);
   const [response] = (await once(request, 'response')) as [IncomingMessage];
-  const received = await text(response);
-  const isJson = received !== '' && response.headers['content-type']?.startsWith('application/json');
+  const bytes = await buffer(response);
+  const received = bytes.toString();
+  const isPacked = response.headers['content-encoding'] !== undefined;
+  const isJson =
+    received !== '' && !isPacked && response.headers['content-type']?.startsWith('application/json');
   return {
     status: response.statusCode!,
     headers: response.headers,
     text: received,
+    bytes,
     body: isJson ? (JSON.parse(received) as ErrorBody) : {},
   };
 }

@@ -18,7 +18,10 @@ export type Finished = { stdout: string; stderr: string; code: number | null };
 
 /** Runs a command to its end. */
 export async function runCommand(args: string[], env: Record<string, string>): Promise<Finished> {
-  const child = startCommand(args, env);
+  return finished(startCommand(args, env));
+}
+
+async function finished(child: ChildProcess): Promise<Finished> {
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout!),
     text(child.stderr!),
@@ -27,11 +30,26 @@ export async function runCommand(args: string[], env: Record<string, string>): P
   return { stdout, stderr, code: code as number | null };
 }
 
+/** Runs a command in a shell for a reader who has had enough after five characters; `redirect` is such as `2>&1`. */
+export async function runIntoHead(
+  args: string[],
+  env: Record<string, string>,
+  redirect = '',
+): Promise<Finished> {
+  const script = ['--norc', '-o', 'pipefail', '-c', `"$0" "$@" ${redirect} | head -c 5`];
+  return finished(
+    spawn('bash', [...script, process.execPath, MAIN, ...args], {
+      env: { PATH: process.env['PATH'], ...env },
+    }),
+  );
+}
+
 /** Starts `authledger serve` as a process of its own; resolves once it serves. */
 export async function startServer(
   env: Record<string, string>,
+  args: string[] = [],
 ): Promise<{ child: ChildProcess; rootUrl: string; output(): string }> {
-  const child = startCommand(['serve'], { PORT: '0', ...env });
+  const child = startCommand(['serve', ...args], { PORT: '0', ...env });
   let output = '';
   child.stderr!.setEncoding('utf8').on('data', (part: string) => (output += part));
   const rootUrl = await new Promise<string>((resolve, reject) => {

@@ -45,6 +45,7 @@ export function sharedStores(open?: OpenStores) {
       secretStore: linked(opened.secretStore, () => link.isReadCut),
       keys,
       addKey: undefined,
+      filesGone: new Promise<never>(() => undefined),
       async close() {
         await Promise.all([opened.readStore.close(), opened.secretStore.close()]);
       },

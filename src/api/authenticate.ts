@@ -11,6 +11,7 @@ import {
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { toWellFormed } from '../domain/wellFormed.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -68,6 +69,8 @@ export type Clients = {
   /** The revision that a client is at; undefined where it is not in memory. */
   revisionOf(clientId: string): number | undefined;
   expand(scopes: readonly string[]): readonly string[];
+  /** What a request has in the end of the scopes that are left to it: where not given, their expansion with `anonymous`. */
+  granted?(left: readonly string[]): readonly string[];
   /** Changes with what scopes expand to. */
   version(): number;
   /** Told of every client whose token made a valid signature. */
@@ -174,7 +177,11 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const { held } = standing;
     if (held?.version === version) return held.scopes;
     const { id: clientId, signer, restriction } = standing;
-    const scopes = scopesOf({ clientId, scopes: signer.scopes, restriction }, clients.expand);
+    const scopes = scopesOf(
+      { clientId, scopes: signer.scopes, restriction },
+      clients.expand,
+      clients.granted,
+    );
     if (held?.scopes === scopes) held.version = version;
     else if (signer.revision !== undefined)
       standings.set(keyOf(standing), { ...standing, held: { version, scopes } });
@@ -183,7 +190,8 @@ export function makeAuthenticate(clients: Clients): Authenticate {
 }
 
 function failed(error: unknown): Verdict {
-  return { status: 'auth-failed', message: refusal(error) };
+  // It may name a client as a certificate or a bewit does, which can hold any text.
+  return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
 }
 
 function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {

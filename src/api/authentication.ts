@@ -1,5 +1,6 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingFrom, normalize } from '../domain/scopes.ts';
+import { ANONYMOUS } from '../domain/temporaryCredentials.ts';
 import {
   type Authenticate,
   checkPayload,
@@ -9,6 +10,7 @@ import {
 } from './authenticate.ts';
 import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
 import { dateText } from './dateText.ts';
+import { insufficientScopes } from './insufficientScopes.ts';
 import { scopesText } from './scopesText.ts';
 import type { Services } from './services.ts';
 
@@ -37,8 +39,11 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       output: 'authenticate-hawk-response',
       description: `${description}, an unsigned one with \`no-auth\` and the scopes that everybody has.`,
       handle({ body, now }) {
-        const verdict = authenticate(body as SignedRequest, now);
-        return verdict instanceof Promise ? verdict.then(shown) : shown(verdict);
+        const signed = body as SignedRequest;
+        const verdict = authenticate(signed, now);
+        return verdict instanceof Promise
+          ? verdict.then((made) => shown(made, signed))
+          : shown(verdict, signed);
       },
     },
     {
@@ -48,9 +53,10 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       output: 'older-authenticate-hawk-response',
       description: `${description}.`,
       async handle({ body, now }) {
-        const verdict = await authenticate(body as SignedRequest, now);
+        const signed = body as SignedRequest;
+        const verdict = await authenticate(signed, now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict);
+        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict, signed);
       },
     },
     ...(['older', 'current'] as const).map((dialect): Endpoint => ({
@@ -88,8 +94,9 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
   ];
 }
 
-function shown(verdict: Verdict): EndpointReply {
-  if (verdict.status === 'auth-failed') return { body: verdict };
+function shown(verdict: Verdict, signed: SignedRequest): EndpointReply {
+  if (verdict.status === 'auth-failed')
+    return { body: verdict, refused: { reason: verdict.message, signed } };
   const { scopes, expires: date } = verdict;
   const expires = dateText(date);
   if (verdict.status === 'no-auth')
@@ -106,17 +113,8 @@ async function testReply(request: EndpointRequest, scopes: string[], required: s
   if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
   if (verdict.status === 'auth-success') checkPayload(verdict, request.payload, request.contentType);
   const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
-  const missing = missingFrom(verdict.scopes, required);
-  if (missing.length > 0) {
-    throw new ApiError(
-      'InsufficientScopes',
-      `client ${clientId} is missing these requiredScopes: ${missing.join(', ')}`,
-      {
-        clientId,
-        missing,
-      },
-    );
-  }
+  const missing = missingFrom(normalize(verdict.scopes), required);
+  if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
   return { body: { clientId, scopes: verdict.scopes } };
 }
 
@@ -127,10 +125,12 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       if (clientId !== 'tester')
         throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
-      return { scopes: normalize(clientScopes), expires: tomorrow, token: async () => 'no-secret' };
+      return { scopes: clientScopes, expires: tomorrow, token: async () => 'no-secret' };
     },
     revisionOf: () => undefined,
     expand: normalize,
+    // In the order in which the caller gave them, as official clients' tests compare it.
+    granted: (left) => [...new Set([ANONYMOUS, ...left])],
     version: () => 0,
   });
 }

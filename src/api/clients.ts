@@ -10,10 +10,11 @@ import type { Command } from '../command.ts';
 import { existing } from '../domain/client.ts';
 import type { Event } from '../event.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
+import type { Outcome } from '../handleCommand.ts';
 import { clientSubject } from '../subjects.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { isPaged, keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
@@ -26,7 +27,7 @@ type Shown = Pick<Services, 'projector' | 'lastUsed'>;
 /** A client as replies show it. */
 async function shownClient(
   { projector, lastUsed }: Shown,
-  { revision: _, credential: __, ...client }: ClientRow,
+  { revision: _, creationRevision: __, credential: ___, ...client }: ClientRow,
   lastUsedAt = lastUsed.of,
 ): Promise<object> {
   return {
@@ -55,32 +56,83 @@ async function* shownClients(
 
 /** The endpoints about clients. */
 export function clientEndpoints(services: Services): Endpoint[] {
-  const { projector, makeSecret, handleCommand } = services;
+  const { projector, makeSecret, secretStore, handleCommand, log } = services;
   const both = { dialects: ['older', 'current'], category: 'Clients', stability: 'stable' } as const;
 
   const shown = (client: ClientRow): Promise<object> => shownClient(services, client);
   const shownChanged = (client: ClientRow): Promise<object> =>
     shownClient(services, client, services.lastUsed.ofChanged);
 
+  type Change<I> = { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret };
+
+  function run<I>(request: EndpointRequest, change: Change<I>): Promise<Outcome<ClientRow>> {
+    const subject = clientSubject(request.params['clientId']!, services);
+    return handleCommand({ ...change, subject, context: contextOf(request) });
+  }
+
   async function change<I>(
     request: EndpointRequest,
-    {
-      command,
-      input,
-      secret,
-    }: { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret },
+    change: Change<I>,
   ): Promise<EndpointReply & { body: object }> {
-    const subject = clientSubject(request.params['clientId']!, services);
-    const { row, position } = await handleCommand({
-      command,
-      subject,
-      input,
-      secret,
-      context: contextOf(request),
-    });
+    const { row, position } = await run(request, change);
+    const accessToken = change.secret?.token;
     return {
-      body: row ? { ...(await shownChanged(row)), ...(secret && { accessToken: secret.token }) } : {},
+      body: row ? { ...(await shownChanged(row)), ...(accessToken !== undefined && { accessToken }) } : {},
       position,
+      holdsSecret: accessToken !== undefined,
+    };
+  }
+
+  async function page(query: Record<string, string>): Promise<EndpointReply> {
+    const { prefix, continuationToken } = query;
+    const { rows, last } = await projector.clients.list({
+      prefix,
+      after: keyIn(continuationToken),
+      limit: limitOf(query),
+    });
+    const token = tokenFor(last);
+    return {
+      pieces: piecesOf(shownClients(services, rows), {
+        schema: 'get-client-response',
+        name: 'clients',
+        rest: token === undefined ? {} : { continuationToken: token },
+      }),
+    };
+  }
+
+  /**
+   * Creates a client. Where the same was asked for before, as official clients do when they got no reply, it gives the token that
+   * the client was created with. `lost` is the credential whose token was not there in a former try.
+   */
+  async function create(request: EndpointRequest, lost?: string): Promise<EndpointReply> {
+    const clientId = request.params['clientId']!;
+    const secret = makeSecret(clientId);
+    const { scopes = [], ...settings } = request.body as Body;
+    const input = { clientId, ...settings, scopes, credential: secret.credential };
+    const outcome = await run(request, { command: createClient, input, secret });
+    const row = outcome.row!;
+    const credentialId = row.credential.id;
+    const isNew = credentialId === secret.credential.id;
+    const accessToken = isNew ? secret.token : await secretStore.get({ clientId, credentialId });
+    if (accessToken === undefined) {
+      if (credentialId === lost)
+        throw new Error(`the secret store has no entry ${credentialId}, which client ${clientId} refers to`);
+      // A reset meanwhile destroys the token, and then this is a conflict.
+      return create(request, credentialId);
+    }
+    if (!isNew) {
+      // Whoever lost the right meanwhile is told no token.
+      await request.authorize(createClient.authParams(input, row));
+      const { requestId, caller } = request;
+      log.info(
+        { requestId, clientId, actor: caller.clientId },
+        'createClient was sent again: the token that the client was created with is told again',
+      );
+    }
+    return {
+      body: { ...(await shownChanged(row)), accessToken },
+      position: outcome.position,
+      holdsSecret: true,
     };
   }
 
@@ -99,22 +151,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       description:
         'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
         'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
-      async handle({ query }) {
-        const { prefix, continuationToken } = query;
-        const { rows, last } = await projector.clients.list({
-          prefix,
-          after: keyIn(continuationToken),
-          limit: limitOf(query),
-        });
-        const token = tokenFor(last);
-        return {
-          pieces: piecesOf(shownClients(services, rows), {
-            schema: 'get-client-response',
-            name: 'clients',
-            rest: token === undefined ? {} : { continuationToken: token },
-          }),
-        };
-      },
+      handle: ({ query }) => page(query),
     },
     {
       ...both,
@@ -122,15 +159,19 @@ export function clientEndpoints(services: Services): Endpoint[] {
       dialects: ['older'],
       method: 'get',
       route: '/clients/',
-      query: ['prefix'],
+      query: ['prefix', 'continuationToken', 'limit'],
       scopes: 'auth:list-clients',
       reads: true,
       output: 'older-list-clients-response',
+      otherOutput: 'list-clients-response',
       title: 'List Clients',
-      description: 'All clients in the order of their clientIds, or those that begin with `prefix`.',
-      handle: ({ query }) => ({
-        pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }),
-      }),
+      description:
+        'All clients in the order of their clientIds, or those that begin with `prefix`. With `limit` or `continuationToken` it ' +
+        'answers a page of them, as the method of the current dialect does.',
+      handle: ({ query }) =>
+        isPaged(query)
+          ? page(query)
+          : { pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }) },
     },
     {
       ...both,
@@ -159,14 +200,9 @@ export function clientEndpoints(services: Services): Endpoint[] {
       title: 'Create Client',
       description:
         'Creates a client and gives its `accessToken`, which can never be read again: keep it, or reset it when it is lost. ' +
-        'The caller needs all scopes that the client gets. A client that exists already is a conflict.',
-      handle(request) {
-        const clientId = request.params['clientId']!;
-        const secret = makeSecret(clientId);
-        const { scopes = [], ...settings } = request.body as Body;
-        const input = { clientId, ...settings, scopes, credential: secret.credential };
-        return change(request, { command: createClient, input, secret });
-      },
+        'The caller needs all scopes that the client gets. A client that exists already is a conflict, but for the same request ' +
+        'within 15 minutes: as long as nothing of the client was changed, it changes nothing and gives the same `accessToken`.',
+      handle: (request) => create(request),
     },
     {
       ...both,

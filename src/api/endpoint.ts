@@ -11,12 +11,14 @@ export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/ap
  */
 export type Endpoint = {
   name: string;
-  /** In which dialects it is served; a method whose shape differs is declared once for each. */
+  /** Whose method it is; a method whose shape differs is declared once for each dialect. */
   dialects: readonly Dialect[];
+  /** Dialects that serve it besides, for clients of the time between the two. It is deprecated there, and not in their reference. */
+  alsoServedIn?: readonly Dialect[];
   method: 'get' | 'put' | 'post' | 'delete';
-  /** Path below the dialect's prefix; `<name>` stands for one percent-encoded segment. */
+  /** Path below the dialect's prefix, served with and without a slash at its end; `<name>` stands for one percent-encoded segment. */
   route: string;
-  /** The last path parameter takes the rest of the path, which may hold slashes or be empty. */
+  /** The last path parameter takes the rest of the path, which may hold slashes, also at its end, or be empty. */
   takesRest?: true;
   /** Names of the query parameters it knows. */
   query?: readonly string[];
@@ -48,6 +50,11 @@ export type Endpoint = {
   otherOutput?: string;
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
+
+/** All dialects in which an endpoint is served. */
+export function servedIn({ dialects, alsoServedIn = [] }: Endpoint): Dialect[] {
+  return [...dialects, ...alsoServedIn];
+}
 
 /** What fills in an endpoint's scope expression for a request. */
 export function scopeParamsOf(
@@ -83,6 +90,14 @@ export type SignedRequest = {
   host: string;
   port: number;
   authorization?: string;
+  /** Where it came from, as the service says that asks about it. */
+  sourceIp?: string;
+};
+
+/** A signature that was refused: why, and where it was. */
+export type RefusedSignature = {
+  reason: string;
+  signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'>;
 };
 
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
@@ -94,8 +109,15 @@ export type EndpointReply = {
   /** A body that is JSON text already, of ASCII characters only. */
   ascii?: string;
   pieces?: AsyncIterable<string>;
-  /** One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`. */
+  /**
+   * One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`, and never
+   * compressed.
+   */
   isRoutine?: boolean;
+  /** It is never compressed: its length would say something of the secret. */
+  holdsSecret?: boolean;
+  /** The signature of a request to another service that it refuses. */
+  refused?: RefusedSignature;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

@@ -1,5 +1,5 @@
 import type { ApiError } from '../domain/errors.ts';
-import { STATUS_OF } from '../domain/errors.ts';
+import { toWellFormed } from '../domain/wellFormed.ts';
 
 /** The request as far as an error may show it. */
 export type ShownRequest = {
@@ -11,7 +11,6 @@ export type ShownRequest = {
 
 /** An error as callers see it: its code and message, with the request that met it. */
 export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
-  const status = STATUS_OF[error.code];
   const message = [
     error.message,
     '',
@@ -19,7 +18,7 @@ export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
     '',
     `* method:     ${requestInfo.method}`,
     `* errorCode:  ${error.code}`,
-    `* statusCode: ${status}`,
+    `* statusCode: ${error.status}`,
     `* time:       ${requestInfo.time}`,
   ].join('\n');
   return {
@@ -43,7 +42,8 @@ export function shownPayload(payload: unknown, declared: readonly string[]): unk
     Object.entries(payload)
       .slice(0, 50)
       .map(([name, value]) => {
-        if (!declared.includes(name) || SECRET.has(name)) return [name.slice(0, 64), HIDDEN];
+        // What is cut may have been cut within a surrogate pair.
+        if (!declared.includes(name) || SECRET.has(name)) return [toWellFormed(name.slice(0, 64)), HIDDEN];
         return [name, name === 'resource' && typeof value === 'string' ? withoutBewit(value) : value];
       }),
   );

@@ -1,8 +1,8 @@
 import { isExpired, isInternal } from '../domain/client.ts';
 import { AuthenticationFailure } from '../domain/errors.ts';
 import type { ClientRow } from '../../projections/clients.ts';
+import type { ClientTokens } from '../clientTokens.ts';
 import type { Projector } from '../project.ts';
-import type { SecretStore } from '../secretStore/secretStore.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
 
@@ -11,13 +11,13 @@ const MOST_TOKENS = 10_000;
 
 /**
  * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
- * and a plain Error when a client's token is missing from the secret store: that is our fault, not the caller's.
+ * and what reading tokens throws when a client's is missing from the secret store: that is our fault, not the caller's.
  */
 export function makeFindSigner(parts: {
-  projector: Pick<Projector, 'clients' | 'catchUp'>;
-  secretStore: SecretStore;
+  projector: Pick<Projector, 'clients'>;
+  clientTokens: Pick<ClientTokens, 'read'>;
 }) {
-  const { projector, secretStore } = parts;
+  const { projector, clientTokens } = parts;
 
   // By credentialId, under which there is never another token: the client's row says which of them counts.
   const tokens = new RecentlyUsed<string>(MOST_TOKENS);
@@ -31,20 +31,13 @@ export function makeFindSigner(parts: {
   }
 
   async function tokenOf(client: ClientRow, now: Date): Promise<string> {
-    const { clientId, credential } = client;
-    const known = tokens.get(credential.id);
+    const { id } = client.credential;
+    const known = tokens.get(id);
     if (known !== undefined) return known;
-    const token = await secretStore.get({ clientId, credentialId: credential.id });
-    if (token !== undefined) {
-      tokens.set(credential.id, token);
-      return token;
-    }
-    // A reset between the two reads, in another process perhaps, destroys the entry that the row named: the row names
-    // another one by now.
-    await projector.catchUp();
-    const current = await usable(clientId, now);
-    if (current.credential.id !== credential.id) return tokenOf(current, now);
-    throw new Error(`the secret store has no entry ${credential.id}, which client ${clientId} refers to`);
+    const token = await clientTokens.read(client);
+    if (token === undefined) return tokenOf(await usable(client.clientId, now), now);
+    tokens.set(id, token);
+    return token;
   }
 
   return async function findSigner(clientId: string, now: Date): Promise<Signer> {

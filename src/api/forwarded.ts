@@ -4,7 +4,7 @@ import proxyAddr from 'proxy-addr';
 /** Decides whether the nth address in front of this service is a proxy that is believed. */
 export type TrustProxy = (address: string, hop: number) => boolean;
 
-/** Where a request came from, and the host and port it was sent to, as its signature covers them. */
+/** Where a request came from, and the host, an IPv6 literal without brackets, and port it was sent to, as its signature covers them. */
 export type Origin = { sourceIp: string | undefined; host: string; port: number };
 
 /**
@@ -30,9 +30,10 @@ function firstOf(header: string | string[] | undefined): string | undefined {
 }
 
 function readHost(header: string | undefined): { host: string; port?: number } {
-  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:/?#@\\\s]+)(?::(\d{1,5}))?$/.exec(header ?? '');
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/?#@\\\s]+))(?::(\d{1,5}))?$/.exec(header ?? '');
   if (!parts) return { host: '' };
-  return { host: parts[1]!.toLowerCase(), port: parts[2] === undefined ? undefined : Number(parts[2]) };
+  const [, ipv6, name, port] = parts;
+  return { host: (ipv6 ?? name)!.toLowerCase(), port: port === undefined ? undefined : Number(port) };
 }
 
 /** The decision that a TRUST_PROXY setting stands for: nobody, everybody, so many hops, or a list of addresses. */

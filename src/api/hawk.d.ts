@@ -42,7 +42,7 @@ declare module 'hawk' {
     };
     crypto: {
       calculateMac(
-        type: 'header',
+        type: 'header' | 'bewit',
         credentials: Credentials,
         options: Partial<Artifacts> & {
           method: string;
@@ -55,7 +55,10 @@ declare module 'hawk' {
       ): string;
       calculatePayloadHash(payload: Buffer | string, algorithm: 'sha256', contentType: string): string;
     };
-    utils: { parseAuthorizationHeader(header: string): Partial<Artifacts> };
+    utils: {
+      parseAuthorizationHeader(header: string): Partial<Artifacts>;
+      limits: { maxMatchLength: number };
+    };
   };
   export default hawk;
 }

@@ -2,12 +2,17 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import hawk from 'hawk';
 import { AuthenticationFailure } from '../domain/errors.ts';
 import { sameText } from '../sameText.ts';
+import { bareIpv6 } from './bareIpv6.ts';
 import type { SignedRequest } from './endpoint.ts';
+import { MOST_IN_FIELD } from './headerLimits.ts';
+
+// A setting of hawk's, for headers and for URLs with a bewit.
+hawk.utils.limits.maxMatchLength = MOST_IN_FIELD;
 
 /** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
 const CLOCK_SKEW_SECONDS = 15 * 60;
-/** Longer headers are refused by hawk. */
-const MAX_HEADER_LENGTH = 4096;
+/** Of headers up to this long (characters) hawk finds soon that they are malformed. */
+const SHORT_HEADER = 1024;
 
 /** A request's signature, read and not verified yet: who it says has signed, and what was signed along. */
 export type Signature = { id: string; ext?: string; plain?: PlainHeader };
@@ -20,6 +25,12 @@ const VALUE = '[ !#-\\[\\]-~]+';
 const PLAIN = new RegExp(
   `^Hawk id="(${VALUE})", ts="(\\d{1,12})", nonce="(${VALUE})"(?:, hash="(${VALUE})")?(?:, ext="(${VALUE})")?, mac="([A-Za-z0-9+/]{43}=)"$`,
 );
+const LINE_ENDS = '\\n\\r\\u2028\\u2029';
+/** A scheme and attributes, as hawk reads them, in a time that grows with the length and no faster. */
+const READABLE = new RegExp(
+  `^\\w+\\s+(?:\\w+="[^"\\\\${LINE_ENDS}]*"[^\\S${LINE_ENDS}]*(?:,[^\\S${LINE_ENDS}]*|$))+$`,
+);
+const NOT_HAWK = 'the Authorization header is not of the Hawk scheme';
 
 /**
  * Reads a request's signature; undefined where it has none. Throws AuthenticationFailure, or hawk's own error, for one that
@@ -29,6 +40,7 @@ export function readSignature({ method, resource, authorization }: SignedRequest
   const hasBewit = resource.includes('bewit=') && /[?&]bewit=/.test(resource);
   if (authorization === undefined) return hasBewit ? readBewit(method, resource) : undefined;
   if (hasBewit) fail('give either an Authorization header or a bewit, not both');
+  if (authorization.length > MOST_IN_FIELD) failTooLong('the Authorization header');
   return readPlainHeader(authorization) ?? readHeader(authorization);
 }
 
@@ -37,7 +49,7 @@ export function readSignature({ method, resource, authorization }: SignedRequest
  *
  * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
  * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
- * refusals, are hawk's.
+ * refusals, are hawk's. Brackets of an IPv6 literal do not count: some clients sign them, and others do not.
  */
 export function verifySignature(
   request: SignedRequest,
@@ -46,11 +58,22 @@ export function verifySignature(
 ): Promise<string | undefined> | string | undefined {
   const { plain } = signature;
   if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
-  return askHawk(request, signature, key);
+  const verdict = askHawk(request, signature, key);
+  const host = otherForm(request.host);
+  if (host === undefined) return verdict;
+  return verdict.catch((error: unknown) => {
+    if (!isBadMac(error)) throw error;
+    return askHawk({ ...request, host }, signature, key);
+  });
+}
+
+/** An IPv6 literal with brackets where it has none, and without where it has; undefined for any other host. */
+function otherForm(host: string): string | undefined {
+  const bare = bareIpv6(host);
+  return bare === host ? `[${host}]` : bare;
 }
 
 function readPlainHeader(authorization: string): Signature | undefined {
-  if (authorization.length > MAX_HEADER_LENGTH) return undefined;
   const parts = PLAIN.exec(authorization);
   if (!parts) return undefined;
   const ext = parts[5];
@@ -94,15 +117,22 @@ async function askHawk(
 }
 
 function readHeader(header: string): Signature {
+  // What is malformed would take hawk a time that grows with the square of its length.
+  if (header.length > SHORT_HEADER && !READABLE.test(header))
+    fail(/^hawk\b/i.test(header) ? 'Bad header format' : NOT_HAWK);
   const { id, ts, nonce, mac, ext } = hawk.utils.parseAuthorizationHeader(header);
   // As hawk says it, which is asked only once the client is known.
   if (!id || !ts || !nonce || !mac) fail('Missing attributes');
   return { id, ext };
 }
 
-/** A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. */
+/**
+ * A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. It is signed
+ * for GET, and good for HEAD too.
+ */
 function readBewit(method: string, resource: string): Signature {
-  if (method.toUpperCase() !== 'GET') fail('a bewit is for GET requests only');
+  if (!['GET', 'HEAD'].includes(method.toUpperCase())) fail('a bewit is for GET and HEAD requests only');
+  if (resource.length > MOST_IN_FIELD) failTooLong('a URL with a bewit');
   const [bewit, ...others] = [...resource.matchAll(/[?&]bewit=([^&]*)/g)].map((match) => match[1]!);
   if (others.length > 0) fail('give one bewit only');
   const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');
@@ -114,14 +144,20 @@ function readBewit(method: string, resource: string): Signature {
 export function refusal(error: unknown): string {
   if (error instanceof AuthenticationFailure) return error.message;
   if (!isHawkRefusal(error)) throw error;
-  return error.message === 'Unauthorized'
-    ? 'the Authorization header is not of the Hawk scheme'
-    : error.message;
+  return error.message === 'Unauthorized' ? NOT_HAWK : error.message;
+}
+
+function isBadMac(error: unknown): boolean {
+  return isHawkRefusal(error) && error.message === 'Bad mac';
 }
 
 /** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */
 function isHawkRefusal(error: unknown): error is Error {
   return error instanceof Error && 'isBoom' in error && 'isServer' in error && error.isServer === false;
+}
+
+function failTooLong(what: string): never {
+  fail(`${what} must be at most ${MOST_IN_FIELD} characters long`);
 }
 
 function fail(message: string): never {

@@ -41,12 +41,12 @@ export function historyEndpoints({ projector, clientHistory }: Services): Endpoi
       route: '/audit/<entityType>/<entityId>',
       scopes: 'auth:audit-history:<entityType>',
       title: 'Get Entity History',
-      description: `All changes of one client or role, through all its lives. ${order}`,
+      description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${order}`,
       handle({ params, query }) {
         const { entityType, entityId } = params as { entityType: string; entityId: string };
-        return entityType === 'client'
-          ? pageOfClient(entityId, query)
-          : pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
+        if (entityType === 'client') return pageOfClient(entityId, query);
+        if (entityType === 'role') return pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
+        return reply([], undefined);
       },
     },
     {

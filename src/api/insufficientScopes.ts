@@ -1,4 +1,5 @@
 import { ApiError } from '../domain/errors.ts';
+import { fenced } from '../domain/markdown.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import type { Caller } from './endpoint.ts';
 
@@ -7,19 +8,19 @@ const MOST_NAMED = 100;
 
 /** The refusal of a caller who lacks scopes: it names them, and what the request needs, where that is not very long. */
 export function insufficientScopes(
-  { clientId }: Caller,
-  missing: string[],
+  { clientId }: Pick<Caller, 'clientId'>,
+  missing: readonly string[],
   expression: ConcreteExpression,
 ): ApiError {
   const named = missing.slice(0, MOST_NAMED);
   const isLong = missing.length > MOST_NAMED;
   const message = [
     `client ${clientId} does not have sufficient scopes; it is missing:`,
-    ...named.map((scope) => `  ${scope}`),
+    fenced(named.join('\n')),
     ...(isLong
-      ? [`  and ${missing.length - MOST_NAMED} others`]
-      : ['The request needs:', JSON.stringify(expression, undefined, 2)]),
-  ].join('\n');
+      ? [`and ${missing.length - MOST_NAMED} others`]
+      : ['The request needs:', fenced(JSON.stringify(expression, undefined, 2))]),
+  ].join('\n\n');
   return new ApiError('InsufficientScopes', message, {
     clientId,
     missing: named,

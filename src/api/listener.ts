@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import cors from 'cors';
 import express, { type Express } from 'express';
 import { type Config, DEFAULT_PREFIX } from '../config.ts';
@@ -8,9 +8,10 @@ import type { Endpoint } from './endpoint.ts';
 import { errorBody } from './errorReply.ts';
 import { exchangesDocument } from './exchanges.ts';
 import { ApiError } from '../domain/errors.ts';
+import { headerProblem } from './headerLimits.ts';
 import { openapiDocument } from './openapi.ts';
 import { referenceDocument, schemaDocuments } from './reference.ts';
-import { CACHE_CONTROL } from './send.ts';
+import { EVERY_REPLY, sendAllowed, sendJson } from './send.ts';
 import type { Serve } from './serve.ts';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
@@ -19,8 +20,13 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
     origin,
     methods: ['GET', 'PUT', 'POST', 'DELETE', 'HEAD', 'OPTIONS'],
     allowedHeaders: [
+      'Accept',
       'Authorization',
+      'Cache-Control',
+      'Content-Encoding',
       'Content-Type',
+      'Origin',
+      'X-Requested-With',
       'Auth-At-Least',
       'Traceparent',
       'X-Taskcluster-Trace-Id',
@@ -51,6 +57,8 @@ export function makeListener(
     if (!serve(request, response)) documents(request, response);
   };
   return (request, response) => {
+    // The package answers a browser's by itself.
+    if (request.method === 'OPTIONS') response.setHeaders(new Headers(EVERY_REPLY));
     // Only browsers say where they come from, and only they look for an answer to it.
     if (request.headers.origin === undefined) answer(request, response);
     else allowOrigin(request, response, () => answer(request, response));
@@ -62,10 +70,11 @@ function makeDocuments(
   { rootUrl, kafka }: Pick<Config, 'kafka'> & { rootUrl: string },
 ): Express {
   const app = express();
-  app.disable('x-powered-by').disable('etag');
-  app.use((_, response, next) => {
-    response.set('cache-control', CACHE_CONTROL);
-    next();
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
+  app.use((request, response, next) => {
+    const problem = headerProblem(request);
+    if (problem) refuse(response, problem);
+    else next();
   });
   const documents: Record<string, object> = {
     ...schemaDocuments(),
@@ -78,14 +87,19 @@ function makeDocuments(
     '/openapi.json': openapiDocument(endpoints, { rootUrl, version: SERVICE_VERSION }),
   };
   for (const [path, document] of Object.entries(documents))
-    app.get(path, (_, response) => void response.json(document));
+    app
+      .route(path)
+      .get((_, response) => sendJson(response, document))
+      .options((_, response) => sendAllowed(response, ['GET', 'HEAD']));
   app.use((request, response) => {
-    const error = new ApiError(
-      'ResourceNotFound',
-      `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`,
-    );
-    const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
-    response.status(404).json(errorBody(error, shown));
+    const message = `there is nothing at ${request.method} ${request.path.slice(0, 200)} here`;
+    refuse(response, new ApiError('ResourceNotFound', message));
   });
   return app;
+}
+
+/** Of a request that is for no method of the API. */
+function refuse(response: ServerResponse, error: ApiError): void {
+  const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
+  sendJson(response, errorBody(error, shown), { status: error.status });
 }

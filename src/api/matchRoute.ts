@@ -1,6 +1,6 @@
 import { MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
-import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
+import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
 /** An endpoint that a request is for, with its path parameters still percent-encoded. */
@@ -11,22 +11,24 @@ type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 const NO_PARAMETERS = {};
 
 /**
- * Finds the endpoint for a method and a path. A path without parameters comes before one with. Throws a plain Error for a
- * parameter that has no pattern.
+ * Finds the endpoint for a method and a path, which may have one slash more at its end, or none where the route has one. A path
+ * without parameters comes before one with. Throws a plain Error for a parameter that has no pattern.
  */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
 ): (method: string, path: string) => Match | undefined {
   const routes = endpoints.flatMap((endpoint) =>
-    endpoint.dialects.map((dialect) => asRoute(endpoint, dialect)),
+    servedIn(endpoint).map((dialect) => asRoute(endpoint, dialect)),
   );
   const fixed = new Map(
-    routes
-      .filter(isFixed)
-      .map(({ segments, ...route }): [string, Match] => [
-        `${route.endpoint.method} ${segments.join('/')}`,
-        { ...route, encoded: NO_PARAMETERS },
-      ]),
+    routes.filter(isFixed).flatMap(({ segments, ...route }): [string, Match][] => {
+      const match = { ...route, encoded: NO_PARAMETERS };
+      const name = `${route.endpoint.method} ${segments.join('/')}`;
+      return [
+        [name, match],
+        [`${name}/`, match],
+      ];
+    }),
   );
   const others = routes.filter((route) => !isFixed(route));
 
@@ -41,7 +43,7 @@ export function makeMatchRoute(
 }
 
 function asRoute(endpoint: Endpoint, dialect: Dialect): Route {
-  const segments = (URL_PREFIX[dialect] + endpoint.route).split('/');
+  const segments = (URL_PREFIX[dialect] + endpoint.route).replace(/\/$/, '').split('/');
   for (const segment of segments.filter(isParameter)) pathPattern(endpoint, nameOf(segment));
   for (const name of endpoint.query ?? []) queryPattern(endpoint, name);
   return { endpoint, dialect, segments };
@@ -62,9 +64,14 @@ function nameOf(parameter: string): string {
 function fits({ endpoint, segments: pattern }: Route, segments: string[]): boolean {
   const rest = endpoint.takesRest ? pattern.length - 1 : Infinity;
   return (
-    (rest === Infinity ? segments.length === pattern.length : segments.length > rest) &&
+    (rest === Infinity ? lengthOf(segments) === pattern.length : segments.length >= rest) &&
     pattern.every((each, i) => i === rest || (isParameter(each) ? segments[i] !== '' : each === segments[i]))
   );
+}
+
+/** Without the slash at the end, which only the rest of a path has as a part of it. */
+function lengthOf(segments: string[]): number {
+  return segments.at(-1) === '' ? segments.length - 1 : segments.length;
 }
 
 function parametersOf({ endpoint, segments: pattern }: Route, segments: string[]): Record<string, string> {

@@ -31,7 +31,8 @@ export function monitoringEndpoints({ checkBackends, publisher }: Services): End
       dialects: ['current'],
       route: '/__lbheartbeat__',
       title: 'Load Balancer Heartbeat',
-      description: 'Answers while the process does. It touches no database.',
+      description:
+        'Answers while the process does. It touches no database: a node that can change nothing can still authenticate.',
       handle: () => ({ body: {} }),
     },
     {
@@ -50,7 +51,9 @@ export function monitoringEndpoints({ checkBackends, publisher }: Services): End
       route: '/__heartbeat__',
       title: 'Heartbeat',
       description:
-        'Answers while the service has its databases and its answers are up to date; else 503 with the reason. ' +
+        'Answers while this node is up to date, its databases can be read and written to, and the tokens of clients are there; ' +
+        'else 503 naming what fails. It rests on the last changes, and on a probe every 10 s at most where there are none: ' +
+        'asking often costs nothing. It is for who watches over the service; load balancers ask `__lbheartbeat__`. ' +
         'Where changes are published, it says how far that has come; no request ever waits for it.',
       async handle() {
         try {

@@ -1,6 +1,6 @@
-import { STATUS_OF } from '../domain/errors.ts';
+import { ERROR_CODES } from '../domain/errors.ts';
 import { bodySchemas } from './bodySchemas.ts';
-import { type Dialect, type Endpoint, URL_PREFIX } from './endpoint.ts';
+import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
 /** The whole API, both dialects of it, as an OpenAPI 3.1 document. */
@@ -10,7 +10,7 @@ export function openapiDocument(
 ): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const endpoint of endpoints) {
-    for (const dialect of endpoint.dialects) {
+    for (const dialect of servedIn(endpoint)) {
       const path = URL_PREFIX[dialect] + endpoint.route.replaceAll(/<([^>]+)>/g, '{$1}');
       paths[path] = { ...paths[path], [endpoint.method]: operation(endpoint, dialect) };
     }
@@ -44,7 +44,7 @@ export function openapiDocument(
           type: 'apiKey',
           in: 'query',
           name: 'bewit',
-          description: 'A signature in the URL, for GET requests.',
+          description: 'A signature in the URL, for GET and HEAD requests.',
         },
       },
     },
@@ -54,6 +54,7 @@ export function openapiDocument(
 function operation(endpoint: Endpoint, dialect: Dialect): object {
   const { name, title, description, category, stability, input, scopes, authentication } = endpoint;
   const { output, otherOutput } = endpoint;
+  const isDeprecated = stability === 'deprecated' || !endpoint.dialects.includes(dialect);
   const isChange = endpoint.authorization === 'command';
   const ok = { description: title, ...(isChange && { headers: AUTH_POSITION }) };
   return {
@@ -64,7 +65,7 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
         ? description
         : `${description}\n\nNeeds the scopes: \`${JSON.stringify(scopes)}\``,
     tags: [category],
-    ...(stability === 'deprecated' && { deprecated: true }),
+    ...(isDeprecated && { deprecated: true }),
     ...(scopes !== undefined && { 'x-taskcluster-scopes': scopes }),
     security: authentication === 'none' ? [] : [{ hawk: [] }, { bewit: [] }, {}],
     parameters: [...parameters(endpoint), ...(endpoint.stateless ? [] : [AT_LEAST])],
@@ -125,7 +126,7 @@ const ERROR = {
   type: 'object',
   required: ['code', 'message', 'requestInfo'],
   properties: {
-    code: { type: 'string', enum: Object.keys(STATUS_OF) },
+    code: { type: 'string', enum: ERROR_CODES },
     message: { type: 'string' },
     requestInfo: {
       type: 'object',

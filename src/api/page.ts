@@ -10,6 +10,11 @@ export function limitOf(query: Record<string, string>): number {
   return limit;
 }
 
+/** Whether a query asks for a page of a list that is else answered as a whole. */
+export function isPaged({ limit, continuationToken }: Record<string, string>): boolean {
+  return limit !== undefined || continuationToken !== undefined;
+}
+
 /** Turns the key after which the next page begins into a continuation token. */
 export function tokenFor(key: string | undefined): string | undefined {
   return key === undefined ? undefined : Buffer.from(key).toString('base64url');

@@ -1,18 +1,33 @@
 import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { ApiError } from '../domain/errors.ts';
+import { refuseUnreadableTexts } from './unreadableTexts.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
+const unpack = promisify(gunzip);
 const EMPTY = Buffer.alloc(0);
 /** Lists in lists that a body may have. None needs more than a few; what follows them by recursion stands this many. */
 const MOST_LEVELS = 1000;
 
 /**
- * The whole body as it was sent. Throws InputTooLarge as soon as it is longer than `limit` bytes: what is not read by then
- * is left unread.
+ * The whole body, unpacked where it comes in gzip: that is also what a signature covers. Throws InputTooLarge as soon as it is
+ * longer than `limit` bytes, packed or unpacked, and MalformedPayload for what is no gzip, or in another encoding. What
+ * is not read by then is left unread.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> | Buffer {
-  const { 'content-length': announced, 'transfer-encoding': encoding } = request.headers;
-  if (announced === undefined && encoding === undefined) return EMPTY;
+  const {
+    'content-length': announced,
+    'transfer-encoding': transfer,
+    'content-encoding': encoding,
+  } = request.headers;
+  if (announced === undefined && transfer === undefined) return EMPTY;
+  if (encoding === undefined) return readAll(request, limit);
+  const isPacked = isGzip(encoding);
+  return readAll(request, limit).then((body) => (isPacked && body.length > 0 ? unpacked(body, limit) : body));
+}
+
+function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -23,26 +38,49 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     };
     function refuse(): void {
       request.off('data', take).pause();
-      reject(new ApiError('InputTooLarge', `the body must be at most ${limit} bytes long`));
+      reject(tooLarge('the body', limit));
     }
-    if (Number(announced ?? 0) > limit) return refuse();
+    if (Number(request.headers['content-length'] ?? 0) > limit) return refuse();
     request.on('data', take);
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     request.on('error', reject);
   });
 }
 
-/** The JSON object in a body. Throws MalformedPayload for anything else. */
+function isGzip(encoding: string): boolean {
+  const name = encoding.trim().toLowerCase();
+  if (name !== 'gzip' && name !== 'x-gzip' && name !== 'identity')
+    malformed(`content-encoding must be gzip or identity, not ${encoding.slice(0, 64)}`);
+  return name !== 'identity';
+}
+
+/** Unpacks no further than to the limit, however much there is. */
+async function unpacked(body: Buffer, limit: number): Promise<Buffer> {
+  try {
+    return await unpack(body, { maxOutputLength: limit });
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge('the unpacked body', limit);
+    if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR')
+      malformed('the body is not valid gzip, which its content-encoding says it is');
+    throw error;
+  }
+}
+
+function tooLarge(what: string, limit: number): ApiError {
+  return new ApiError('InputTooLarge', `${what} must be at most ${limit} bytes long`);
+}
+
+/** The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a text that is not well-formed. */
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity')
-    malformed(`content-encoding must be identity, not ${encoding.slice(0, 64)}`);
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();
   if (type !== 'application/json') malformed('content-type must be application/json');
+  let text = '';
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(body));
+    text = utf8.decode(body);
+    value = JSON.parse(text);
   } catch {
     malformed('the body is not valid JSON');
   }
@@ -51,6 +89,8 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   // Most bodies are too short to be so deep.
   if (body.length > MOST_LEVELS && isDeeperThan(MOST_LEVELS, value))
     malformed(`the body must not be nested deeper than ${MOST_LEVELS} levels`);
+  // In UTF-8, only an escape can be of what is not well-formed.
+  if (text.includes('\\u')) refuseUnreadableTexts(value);
   return value as Record<string, unknown>;
 }
 

@@ -9,7 +9,7 @@ import type { RoleGraph } from '../domain/roleGraph.ts';
 import type { Event } from '../event.ts';
 import { roleSubject } from '../subjects.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { isPaged, keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
 
 /** Roles that a list reads at a time. */
@@ -68,8 +68,6 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
     const token = ids.length < limit ? undefined : tokenFor(ids.at(-1));
     return { ids, ...(token !== undefined && { continuationToken: token }) };
   }
-  const isPaged = ({ limit, continuationToken }: Record<string, string>): boolean =>
-    limit !== undefined || continuationToken !== undefined;
 
   return [
     {

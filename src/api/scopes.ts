@@ -39,6 +39,7 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
       name: 'expandScopesGet',
       method: 'get',
       dialects: ['older'],
+      alsoServedIn: ['current'],
       stability: 'deprecated',
       input: 'older-scopeset',
       description: `${description} A GET with a body, kept for old clients: use expandScopes.`,

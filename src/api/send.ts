@@ -1,54 +1,99 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, type Writable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import Negotiator from 'negotiator';
 
-/** Answers from this service are about one moment and one caller: nothing in between may keep them. */
-export const CACHE_CONTROL = 'no-store no-cache must-revalidate';
-const JSON_TYPE = 'application/json; charset=utf-8';
+/**
+ * The headers of every reply. Answers from this service are about one moment and one caller: nothing in between may keep
+ * them. And nobody is to take them for anything but what they say they are.
+ */
+export const EVERY_REPLY = {
+  'cache-control': 'no-store, no-cache, must-revalidate',
+  'x-content-type-options': 'nosniff',
+};
+const JSON_REPLY = Object.entries({
+  ...EVERY_REPLY,
+  'content-type': 'application/json; charset=utf-8',
+}).flat();
 
-/** Sends a value as JSON. */
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+/** From so many characters on, compressing saves more than it costs: a shorter reply is a few packets, all sent at once. */
+const WORTH_COMPRESSING = 4096;
+
+/** Sends a value as JSON, compressed where that pays and the caller accepts it, unless it must not be. */
+export function sendJson(
+  response: ServerResponse,
+  body: unknown,
+  { status = 200, mayCompress = true }: { status?: number; mayCompress?: boolean } = {},
+): void {
   const text = JSON.stringify(body);
-  writeHead(response, status, Buffer.byteLength(text));
-  response.end(text);
+  const head = { status, length: Buffer.byteLength(text) };
+  begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING).end(text);
 }
 
 /** Sends JSON text of ASCII characters only: there is nothing to be encoded in it, nor to be counted. */
-export function sendAscii(response: ServerResponse, text: string): void {
-  writeHead(response, 200, text.length);
-  response.end(text, 'latin1');
+export function sendAscii(response: ServerResponse, text: string, mayCompress: boolean): void {
+  const head = { status: 200, length: text.length };
+  begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING).end(text, 'latin1');
 }
 
-function writeHead(response: ServerResponse, status: number, length: number): void {
-  // As a list, Node takes them as they are where no other header was set.
-  const headers = [
-    'content-type',
-    JSON_TYPE,
-    'cache-control',
-    CACHE_CONTROL,
-    'content-length',
-    String(length),
-  ];
-  response.writeHead(status, headers);
+/** The headers of a reply with JSON of so many bytes. As a list, Node takes them as they are where no other header was set. */
+export function jsonHeaders(length: number): string[] {
+  return [...JSON_REPLY, 'content-length', String(length)];
 }
 
 /** Sends an empty success. */
 export function sendNothing(response: ServerResponse): void {
-  response.writeHead(204, { 'cache-control': CACHE_CONTROL }).end();
+  response.writeHead(204, EVERY_REPLY).end();
+}
+
+/** Says which methods a path has. */
+export function sendAllowed(response: ServerResponse, methods: readonly string[]): void {
+  response.writeHead(204, { ...EVERY_REPLY, allow: [...methods, 'OPTIONS'].join(', ') }).end();
 }
 
 /**
- * Sends JSON text piece by piece, no faster than it is taken. Rejects when the pieces fail; ends quietly when the
- * receiver goes away.
+ * Sends JSON text piece by piece, no faster than it is taken; compressed where that pays and the caller accepts it. Rejects
+ * when the pieces fail; ends quietly when the receiver goes away.
  */
 export async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string>): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
+  let taker: Writable | undefined;
   for await (const piece of pieces) {
     if (gone.signal.aborted) return;
-    // The headers wait for the first piece: what fails before it can still be answered with an error.
-    if (!response.headersSent)
-      response.writeHead(200, { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL });
-    if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
+    // The headers wait for the first piece: what fails before it can still be answered with an error. If it is short, it is all.
+    taker ??= begin(response, { status: 200 }, piece.length >= WORTH_COMPRESSING);
+    if (response.req.method === 'HEAD') break;
+    if (!taker.write(piece)) await once(taker, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
-  response.end();
+  (taker ?? response).end();
+}
+
+type Head = { status: number; length?: number };
+
+/** Writes the headers, and answers what takes the text. */
+function begin(response: ServerResponse, head: Head, isWorthCompressing: boolean): Writable {
+  if (!isWorthCompressing) return plain(response, head);
+  // Beside what it says already, such as Origin.
+  response.appendHeader('vary', 'accept-encoding');
+  return acceptsGzip(response.req) ? compressed(response, head) : plain(response, head);
+}
+
+function plain(response: ServerResponse, { status, length }: Head): Writable {
+  return response.writeHead(status, length === undefined ? JSON_REPLY : jsonHeaders(length));
+}
+
+/** Node compresses in other threads. */
+function compressed(response: ServerResponse, { status }: Head): Writable {
+  response.writeHead(status, [...JSON_REPLY, 'content-encoding', 'gzip']);
+  if (response.req.method === 'HEAD') return response;
+  const gzip = createGzip();
+  // Either of the two that ends too soon takes the other with it.
+  pipeline(gzip, response, () => undefined);
+  return gzip;
+}
+
+function acceptsGzip(request: IncomingMessage): boolean {
+  return new Negotiator(request).encoding(['gzip', 'identity']) === 'gzip';
 }

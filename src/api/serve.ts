@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
-import { ApiError, AuthenticationFailure, STATUS_OF } from '../domain/errors.ts';
+import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
-import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import {
   type Caller,
@@ -12,18 +12,23 @@ import {
   type Endpoint,
   type EndpointReply,
   type EndpointRequest,
+  type RefusedSignature,
   scopeParamsOf,
   type SignedRequest,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
+import { headerProblem } from './headerLimits.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
+import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
+import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
-import { sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
+import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
 export type ServeParts = {
@@ -48,6 +53,9 @@ type Seen = {
   /** The payload as far as an error may show it. */
   shownPayload(): unknown;
   clientId?: string;
+  sourceIp?: string;
+  /** Its own signature, or the one that it asks about. */
+  refused?: RefusedSignature;
 };
 
 /** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
@@ -60,17 +68,25 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
+  const logRefused = makeLogRefused(log);
+  const warnOfProxy = makeProxyWarning(log, parts.trustProxy);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
     const match = matchRoute(request.method ?? 'GET', path);
-    if (!match) return false;
+    if (!match) return request.method === 'OPTIONS' && answerOptions(path, response);
     answer(match, search, { request, response }).catch((error: unknown) => {
       log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
       response.destroy();
     });
     return true;
   };
+
+  function answerOptions(path: string, response: ServerResponse): boolean {
+    const methods = METHODS.filter((method) => matchRoute(method, path));
+    if (methods.length > 0) sendAllowed(response, methods);
+    return methods.length > 0;
+  }
 
   async function answer(match: Match, search: string, http: Http): Promise<void> {
     requestCame();
@@ -88,9 +104,11 @@ export function makeServe(parts: ServeParts): Serve {
     try {
       const reply = await respond({ match, search, http, seen });
       isRoutine = reply.isRoutine === true;
+      seen.refused = reply.refused;
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
-      if (reply.ascii !== undefined) sendAscii(response, reply.ascii);
-      else if (reply.body !== undefined) sendJson(response, status, reply.body);
+      const mayCompress = !isRoutine && reply.holdsSecret !== true;
+      if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
+      else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
       else if (reply.pieces) await sendPieces(response, reply.pieces);
       else {
         status = 204;
@@ -101,13 +119,17 @@ export function makeServe(parts: ServeParts): Serve {
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { requestId, name: method, clientId, started } = seen;
+    const { requestId, name: method, clientId, started, refused, sourceIp } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    log[isRoutine ? 'debug' : 'info']({ requestId, method, clientId, status, durationMs }, 'request');
+    const line = { requestId, method, clientId, status, durationMs };
+    if (refused) logRefused(refused, { ...line, sourceIp });
+    else log[isRoutine ? 'debug' : 'info'](line, 'request');
   }
 
   async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
     const { endpoint, dialect } = match;
+    const problem = headerProblem(http.request);
+    if (problem) throw problem;
     seen.params = readParameters(match);
     const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
@@ -116,6 +138,7 @@ export function makeServe(parts: ServeParts): Serve {
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
+    seen.sourceIp = sourceIp;
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -187,26 +210,39 @@ export function makeServe(parts: ServeParts): Serve {
 
   function refuse(response: ServerResponse, thrown: unknown, seen: Seen): number {
     const error = asApiError(thrown, seen);
-    const status = STATUS_OF[error.code];
+    const { status } = error;
     if (response.headersSent) {
       // A list that failed halfway must not look complete.
       response.destroy();
       return status;
     }
-    if (status === 401) response.setHeader('www-authenticate', 'hawk');
+    if (status === 401) {
+      const { url: resource = '', headers } = response.req;
+      seen.refused = { reason: error.message, signed: { resource, authorization: headers.authorization } };
+      warnOfProxy(response.req);
+      response.setHeader('www-authenticate', 'hawk');
+    }
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
     // What of a refused body is not read yet is not worth reading.
     if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
     const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
-    sendJson(response, status, errorBody(error, shown));
+    sendJson(response, errorBody(error, shown), { status });
     return status;
   }
 
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
+    if (thrown instanceof StoreDamaged) {
+      log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
+      return new ApiError(
+        'ServiceUnavailable',
+        'a database is damaged: whoever runs this service has to act',
+      );
+    }
     if (thrown instanceof StoreUnavailable) {
       log.warn({ err: thrown, requestId, method: name }, 'a store did not answer');
       return new ApiError('ServiceUnavailable', 'a database does not answer right now: try again');
@@ -218,6 +254,9 @@ export function makeServe(parts: ServeParts): Serve {
     );
   }
 }
+
+/** What endpoints may be asked with. */
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
 /** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
 const CLIENT_GONE = 499;

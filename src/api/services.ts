@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { ClientHistory } from '../clientHistory.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
@@ -5,6 +6,7 @@ import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../project.ts';
 import type { PublisherState } from '../publisherState.ts';
 import type { MakeSecret } from '../secretStore/newSecret.ts';
+import type { SecretStore } from '../secretStore/secretStore.ts';
 import type { CommandContext } from '../handleCommand.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { EndpointRequest } from './endpoint.ts';
@@ -15,10 +17,12 @@ export type Services = {
   eventStore: EventStore;
   handleCommand: HandleCommand;
   makeSecret: MakeSecret;
+  secretStore: Pick<SecretStore, 'get'>;
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
   authenticate: Authenticate;
-  /** Throws when a store that the service needs does not answer. */
+  log: Logger;
+  /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
   checkBackends(): Promise<void>;
   /** What publishes every change to other systems; undefined where nothing does. */
   publisher: { state(): Promise<PublisherState> } | undefined;

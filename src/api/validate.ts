@@ -2,6 +2,8 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import { schemaPath } from '../../schemas/v1/apiSchemas.ts';
 import { ApiError } from '../domain/errors.ts';
+import { bareIpv6 } from './bareIpv6.ts';
+import { DATE_TIME, isDateTime } from '../isDateTime.ts';
 import { bodySchemas } from './bodySchemas.ts';
 
 /** Problems that a refusal lists. */
@@ -15,6 +17,9 @@ const ajv = new Ajv({
   ownProperties: true,
 });
 addFormats.default(ajv);
+const hostname = addFormats.default.get('hostname') as RegExp;
+// The published schema asks for a name, and services have addresses too.
+ajv.addFormat('hostname', (text: string) => hostname.test(text) || bareIpv6(text) !== undefined);
 // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
 for (const { $schema: _, $id, ...schema } of Object.values(bodySchemas))
   ajv.addSchema({ $id: $id as string, ...schema });
@@ -74,6 +79,8 @@ function described({ instancePath, keyword, message, params }: ErrorObject): str
   }
   if (keyword === 'enum')
     return `${path} must be one of ${(params as { allowedValues: string[] }).allowedValues.join(', ')}`;
+  if (keyword === 'format' && (params as { format: string }).format === 'date-time')
+    return `${path} must be ${DATE_TIME}`;
   return `${path} ${message}`;
 }
 
@@ -87,10 +94,10 @@ const dates = new Map(
   ]),
 );
 
-/** A date may have the right form and still be none, as 23:59:60 is. */
+/** A date may have the right form and still be none, as 23:59:60 is, or lie in a year that has no such form. */
 function impossibleDates(name: string, body: object): string[] {
   return dates
     .get(name)!
-    .filter((key) => key in body && Number.isNaN(Date.parse((body as Record<string, string>)[key]!)))
-    .map((key) => `body.${key} must be a date that exists`);
+    .filter((key) => key in body && !isDateTime((body as Record<string, string>)[key]!))
+    .map((key) => `body.${key} must be ${DATE_TIME}`);
 }

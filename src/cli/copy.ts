@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { openStores } from '../compose.ts';
+import { openStoresAsStored } from '../compose.ts';
 import { readConfigOfStores } from '../config.ts';
 import { wrong } from '../configError.ts';
 import { copyStores, type Progress } from '../copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
+import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';
 
 const URLS =
@@ -29,11 +30,12 @@ async function copy(fromUrl: string, toUrl: string): Promise<void> {
     wrong('one of --from and --to must be sqlite:DIRECTORY: READ_STORE_URL can be that of one only');
   if (fromConfig.eventStoreUrl === undefined && !existsSync(fromConfig.dataDir))
     wrong(`--from: there is no directory ${fromConfig.dataDir}`);
-  const from = await openStores(fromConfig);
+  const log = commandLog(fromConfig);
+  const from = await openStoresAsStored(fromConfig, { log });
   try {
     const head = await from.eventStore.head();
     if (head === from.eventStore.start) wrong('--from: there is no event in this log: is the address right?');
-    const to = await openStores(toConfig);
+    const to = await openStoresAsStored(toConfig, { log });
     const bar = bars(amountUpTo(head));
     try {
       const { events, secrets } = await copyStores({ from, to }, bar.update);

@@ -6,6 +6,7 @@ import hawk from 'hawk';
 import { readConfig } from '../config.ts';
 import { makeLogger } from '../logger.ts';
 import { serve } from '../serve.ts';
+import { FileGone } from '../watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
 type Credentials = { clientId: string; accessToken: string };
@@ -39,7 +40,8 @@ export function demoCommand(): Command {
         await tour(serving.rootUrl, { clientId, accessToken });
         if (!exit) {
           console.log(nextThings(serving.rootUrl, { clientId, accessToken }));
-          await untilSignal();
+          const ending = await Promise.race([untilSignal(), serving.filesGone]);
+          if (ending instanceof FileGone) throw ending;
         }
       } finally {
         await serving.stop();

@@ -1,9 +1,9 @@
-import { pipeline } from 'node:stream/promises';
 import { Argument, Command } from 'commander';
 import { piecesOf } from '../api/page.ts';
 import { allClients } from '../api/clients.ts';
 import { allRoles } from '../api/roles.ts';
 import { inBackground } from './inBackground.ts';
+import { print } from './output.ts';
 import { withService } from './withService.ts';
 
 /** `authledger export`. */
@@ -15,9 +15,13 @@ export function exportCommand(): Command {
       inBackground((what: 'roles' | 'clients') =>
         withService(async (service) => {
           const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
-          await pipeline(piecesOf(rows, {}), process.stdout, { end: false });
-          process.stdout.write('\n');
+          await print(lineOf(piecesOf(rows, {})));
         }),
       ),
     );
+}
+
+async function* lineOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  yield* pieces;
+  yield '\n';
 }

@@ -1,11 +1,13 @@
 import { ConfigError } from '../configError.ts';
 import { CopyDiffers } from '../copyLog.ts';
 import { ApiError } from '../domain/errors.ts';
-import { OutcomeUnknown, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { OutcomeUnknown, StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { ReplayRefused } from '../replay.ts';
+import { RewrittenHistory } from '../rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
+import { howToMend } from '../storeDamage.ts';
 import { UnknownEvent } from '../unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
@@ -16,6 +18,7 @@ const THEIRS = [
   OutcomeUnknown,
   BusUnavailable,
   ReplayRefused,
+  RewrittenHistory,
   CopyDiffers,
   UnknownEvent,
   UnknownPosition,
@@ -25,6 +28,7 @@ const THEIRS = [
 
 /** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
 export function describeFailure(error: unknown): string {
+  if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${howToMend(error)}`;
   const isTheirs = THEIRS.some((kind) => error instanceof kind);
   if (isTheirs) return `authledger: ${(error as Error).message}`;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { wrong } from '../configError.ts';
 import type { Recorded } from '../event.ts';
@@ -8,6 +6,7 @@ import { type HistoryQuery, logHistory } from '../logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 import { inBackground } from './inBackground.ts';
+import { print } from './output.ts';
 import { withStores } from './withStores.ts';
 
 type Options = HistoryQuery & { json?: true };
@@ -38,8 +37,7 @@ function history({ json, ...query }: Options): Promise<void> {
     const { after } = query;
     if (after !== undefined && !isPositionOf(after, eventStore.start))
       wrong('--after must be a position of this log, as this command prints it in the first column');
-    const lines = linesOf(logHistory(eventStore, query), json ? asciiJson : told);
-    await pipeline(Readable.from(lines), process.stdout, { end: false }).catch(unlessGone);
+    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : told));
   });
 }
 
@@ -89,11 +87,6 @@ function asWord(text: string): string {
 /** No text from outside moves the cursor of a terminal. */
 function printable(line: string): string {
   return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
-}
-
-/** Whoever reads may have had enough, as `head` has. */
-function unlessGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
 }
 
 function asCount(text: string): number {

@@ -16,11 +16,11 @@ export function importCommand(): Command {
     .description(
       'take over roles and clients from Taskcluster exports; running it again changes nothing that is so already',
     )
-    .argument('<file...>', 'JSON arrays of roles or of clients, as listRoles and listClients give them')
+    .argument('<file...>', 'roles or clients in JSON, as listRoles, listRoles2 and listClients give them')
     .option('--dry-run', 'only say what would happen')
     .action(async (files: string[], { dryRun = false }: { dryRun?: boolean }) => {
       const entries = readEntries(
-        files.map((name) => ({ name, text: readFileSync(name, 'utf8') })),
+        files.map((name) => ({ name, content: readFileSync(name) })),
         new Date(),
       );
       const done = await withService(async (service) => {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { openStores } from '../compose.ts';
 import { readConfig } from '../config.ts';
 import { rotateKeys } from '../secretStore/rotateKeys.ts';
+import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';
 
 /** `authledger keys rotate`. */
@@ -14,7 +15,8 @@ export function keysCommand(): Command {
         'and it goes on. Old keys are named when nothing uses them any more, and never removed.',
     )
     .action(async () => {
-      const stores = await openStores(readConfig());
+      const config = readConfig();
+      const stores = await openStores(config, { log: commandLog(config) });
       const bar = progressBar('sealing', 0);
       try {
         const { resealed, resumed, current, unused, used } = await rotateKeys(stores, bar.update);

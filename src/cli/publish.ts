@@ -26,8 +26,9 @@ export function publishCommand(): Command {
 async function publish(from: string): Promise<void> {
   const config = readConfig();
   if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
-  const stores = await openStores(config);
-  const bus = openMessageBus(config.kafka!, commandLog(config));
+  const log = commandLog(config);
+  const stores = await openStores(config, { log });
+  const bus = openMessageBus(config.kafka!, log);
   try {
     const { eventStore } = stores;
     const after = from === 'start' ? undefined : from;

@@ -1,62 +1,55 @@
-import { Command } from 'commander';
-import { type Config, isLoopback, readConfig } from '../config.ts';
-import type { StaticClient } from '../jsonSettings.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { acceptRewrittenHistory } from '../acceptRewrittenHistory.ts';
+import { isLoopback, readConfig } from '../config.ts';
 import { makeLogger } from '../logger.ts';
-import { ROOT_CLIENT_ID } from '../rootCredentials.ts';
 import { serve } from '../serve.ts';
+import { FileGone } from '../watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
+import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, work } from './workers.ts';
+
+/** Characters of a reason. */
+const LONGEST_REASON = 1000;
 
 /** `authledger serve`: what `npm start` runs. */
 export function serveCommand(): Command {
-  return new Command('serve').description('start the service').action(async () => {
-    const config = readConfig();
-    const log = makeLogger({ level: config.logLevel });
-    if (isWorker(config)) return work(config, log);
-    if (config.readAccess === undefined && !isLoopback(config.host)) {
-      log.warn(
-        'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
-      );
-    }
-    const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
-    log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
-    // To stderr as plain text, so that the log on stdout holds no secret.
-    process.stderr.write(welcome(serving.rootUrl, config, serving.madeRoot));
-    const signal = await untilSignal();
-    log.info({ signal }, 'stopping: no further request is taken, those under way are answered');
-    await serving.stop();
-    log.info('stopped');
-  });
+  return new Command('serve')
+    .description('start the service')
+    .option(
+      '--accept-rewritten-history <reason>',
+      'go on with a log that lacks changes, as an older backup of it was restored: it gets a new id, so that the positions that ' +
+        'were given before are refused. The reason is logged, and kept in the log',
+      asReason,
+    )
+    .action(({ acceptRewrittenHistory: reason }: { acceptRewrittenHistory?: string }) => start(reason));
 }
 
-function welcome(
-  rootUrl: string,
-  { dataDir, staticClients }: Config,
-  madeRoot: StaticClient | undefined,
-): string {
-  const lines = [`authledger serves at ${rootUrl}`, ''];
-  if (madeRoot) {
-    lines.push(
-      'A client with all scopes was made for you. Its token is shown this once, and kept in',
-      `${dataDir}/root-credentials.json:`,
-      '',
-      `  TASKCLUSTER_CLIENT_ID=${madeRoot.clientId}`,
-      `  TASKCLUSTER_ACCESS_TOKEN=${madeRoot.accessToken}`,
-      '',
-    );
-  } else if (!staticClients) {
-    lines.push(
-      `Sign as ${ROOT_CLIENT_ID}: its token is in ${dataDir}/root-credentials.json, unless you moved it.`,
-      '',
+async function start(reason: string | undefined): Promise<void> {
+  const config = readConfig();
+  const log = makeLogger({ level: config.logLevel });
+  if (isWorker(config)) return work(config, log);
+  if (config.readAccess === undefined && !isLoopback(config.host)) {
+    log.warn(
+      'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
     );
   }
-  lines.push(
-    'A first call:',
-    `  curl ${rootUrl}/api/auth/v1/ping`,
-    'With a Taskcluster client (npm install taskcluster-client), the credentials above in the environment:',
-    `  await new taskcluster.Auth({ rootUrl: '${rootUrl}', ...taskcluster.fromEnvVars() }).listClients()`,
-    `All methods: ${rootUrl}/openapi.json`,
-    '',
-  );
-  return `${lines.join('\n')}\n`;
+  if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
+  const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
+  log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
+  // To stderr as plain text, so that the log on stdout holds no secret.
+  process.stderr.write(welcome(serving.rootUrl, config, serving.madeRoot));
+  const ending = await Promise.race([untilSignal(), serving.filesGone]);
+  if (ending instanceof FileGone) {
+    process.exitCode = 1;
+    log.fatal({ file: ending.file }, ending.message);
+  } else log.info({ signal: ending }, 'stopping: no further request is taken, those under way are answered');
+  await serving.stop();
+  log.info('stopped');
+}
+
+function asReason(text: string): string {
+  const reason = text.trim();
+  if (reason === '' || reason.length > LONGEST_REASON)
+    throw new InvalidArgumentError(`It must say why, in at most ${LONGEST_REASON} characters.`);
+  return reason;
 }

@@ -1,9 +1,11 @@
 import { openStores, type Stores } from '../compose.ts';
 import { readConfig } from '../config.ts';
+import { commandLog } from './commandLog.ts';
 
 /** Runs a command of the command line on the stores alone, and closes them whatever happens. */
 export async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
-  const stores = await openStores(readConfig());
+  const config = readConfig();
+  const stores = await openStores(config, { log: commandLog(config) });
   try {
     await run(stores);
   } finally {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { prepare, rootUrlAt, serve, type Serving } from '../serve.ts';
+import { FileGone } from '../watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
 /** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */
@@ -16,9 +17,12 @@ export function isWorker({ workers }: Config): boolean {
   return workers > 1 && cluster.isWorker;
 }
 
+/** What a worker tells the process that started it: a file that was removed or replaced. */
+type Told = { gone?: string };
+
 /**
- * Serves with several processes that share the port and the data directory, and replaces each that ends. This process
- * only watches over them. Throws WorkerFailed when one cannot start.
+ * Serves with several processes that share the port and the data directory, and replaces each that ends, unless it ends as a file
+ * is gone: then none goes on. This process only watches over them. Throws WorkerFailed when one cannot start.
  */
 export async function serveWithWorkers(
   config: Config,
@@ -27,6 +31,14 @@ export async function serveWithWorkers(
   const madeRoot = await prepare(config, log);
   const stopping = new AbortController();
   const { signal } = stopping;
+  let gone: FileGone | undefined;
+  const filesGone = new Promise<FileGone>((resolve) =>
+    cluster.on('message', (_, { gone: file }: Told) => {
+      if (file === undefined || gone) return;
+      stopping.abort();
+      resolve((gone = new FileGone(file)));
+    }),
+  );
 
   async function keep(first: Running): Promise<void> {
     for (let { worker, ended } = first; ; { worker, ended } = startWorker()) {
@@ -50,6 +62,7 @@ export async function serveWithWorkers(
       port,
       rootUrl: rootUrlAt(config, port),
       madeRoot,
+      filesGone,
       async stop() {
         stopping.abort();
         letGo();
@@ -58,21 +71,34 @@ export async function serveWithWorkers(
     };
   } catch (error) {
     letGo();
-    throw error;
+    throw gone ?? error;
   }
 }
 
-/** What one of the workers does: it serves until it is told to stop, or the process that started it is gone. */
+/**
+ * What one of the workers does: it serves until it is told to stop, the process that started it is gone, or a file is. Of that it
+ * tells nobody but the process that started it, as all workers notice.
+ */
 export async function work(config: Config, log: Logger): Promise<void> {
   const letGo = untilLetGo(cluster.worker!);
   try {
     const serving = await serve(config, { log, prepared: true });
-    const signal = await Promise.race([untilSignal(), letGo]);
-    log.info({ signal }, 'a worker stops: it answers the requests under way');
+    const ending = await Promise.race([untilSignal(), letGo, serving.filesGone]);
+    if (ending instanceof FileGone) await tellGone(ending);
+    else log.info({ signal: ending }, 'a worker stops: it answers the requests under way');
     await serving.stop();
+  } catch (error) {
+    if (!(error instanceof FileGone)) throw error;
+    await tellGone(error);
   } finally {
     if (process.connected) process.disconnect();
   }
+}
+
+function tellGone({ file }: FileGone): Promise<void> {
+  process.exitCode = 1;
+  // Where it is not sent, nobody is there to be told.
+  return new Promise((resolve) => process.send!({ gone: file } satisfies Told, () => resolve()));
 }
 
 /** `ended` resolves, with how it ended, once the worker is gone or could not be made at all. */
@@ -81,7 +107,12 @@ type Running = { worker: Worker; ended: Promise<object> };
 function startWorker(): Running {
   const worker = cluster.fork();
   const ended = new Promise<object>((resolve) => {
-    worker.once('exit', (code, signal) => resolve({ code, signal }));
+    worker.once('exit', (code, signal) => {
+      const how = { code, signal };
+      // What it told before is heard first.
+      if (worker.isConnected()) worker.once('disconnect', () => resolve(how));
+      else resolve(how);
+    });
     // What could not be sent to a worker that is dying is an error too, and its exit follows.
     worker.on('error', (err) => worker.process.pid === undefined && resolve({ err }));
   });

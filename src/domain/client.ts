@@ -1,5 +1,7 @@
 import { INTERNAL_PREFIX, STATIC_PREFIX } from '../../schemas/constants.ts';
+import type { ClientSettings } from '../../schemas/events/clientEvents.ts';
 import { ApiError } from './errors.ts';
+import { sameList } from './sameList.ts';
 
 /** Static clients are far from expiring: nothing but configuration ends them. */
 export const STATIC_EXPIRES = '3000-01-01T00:00:00.000Z';
@@ -35,6 +37,21 @@ export function refuseDoubleStars(scopes: readonly string[] = []): void {
 export function existing<Row>(row: Row | undefined, clientId: string): Row {
   if (!row) throw new ApiError('ResourceNotFound', `client ${clientId} does not exist`, { clientId });
   return row;
+}
+
+type SettingsToCompare = Omit<ClientSettings, 'scopes'> & Partial<Pick<ClientSettings, 'scopes'>>;
+
+/** Whether a client has these settings already; scopes that are left out are the same. Both dates are in toJSON form. */
+export function hasSettings(
+  client: ClientSettings,
+  { description, expires, deleteOnExpiration, scopes = client.scopes }: SettingsToCompare,
+): boolean {
+  return (
+    description === client.description &&
+    expires === client.expires &&
+    deleteOnExpiration === client.deleteOnExpiration &&
+    sameList(scopes, client.scopes)
+  );
 }
 
 /** Whether a client's time is over. The moment of `expires` itself still counts as valid. */

@@ -1,5 +1,5 @@
 /** HTTP status of every error code that a reply may carry; the codes are those of the Taskcluster API, and three of ours. */
-export const STATUS_OF = {
+const STATUS_OF = {
   MalformedPayload: 400,
   InvalidRequestArguments: 400,
   InputValidationError: 400,
@@ -18,6 +18,7 @@ export const STATUS_OF = {
 } as const;
 
 export type ErrorCode = keyof typeof STATUS_OF;
+export const ERROR_CODES = Object.keys(STATUS_OF) as ErrorCode[];
 
 /**
  * A refusal with a documented code; its message and details are shown to the caller, so they never hold a secret. A detail
@@ -25,11 +26,22 @@ export type ErrorCode = keyof typeof STATUS_OF;
  */
 export class ApiError extends Error {
   code: ErrorCode;
+  /** The HTTP status of the reply. */
+  status: number;
   details: Record<string, unknown>;
   constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}) {
     super(message);
     this.code = code;
+    this.status = STATUS_OF[code];
     this.details = details;
+  }
+}
+
+/** The header of a request is larger than is taken: InputTooLarge, as a body would be, with the status that HTTP has for headers. */
+export class HeaderTooLarge extends ApiError {
+  constructor(message: string) {
+    super('InputTooLarge', message);
+    this.status = 431;
   }
 }
 

@@ -1,4 +1,5 @@
 import { ApiError } from './errors.ts';
+import { asCode, fenced } from './markdown.ts';
 import type { RoleGraph } from './roleGraph.ts';
 import type { Excess } from './roleTotals.ts';
 import type { RoleRow } from '../../projections/roles.ts';
@@ -18,13 +19,14 @@ const PARAMETER = '<..>';
 export function refuseAmbiguousScopes(roleId: string, scopes: readonly string[]): void {
   if (!roleId.endsWith('*')) return;
   for (const scope of scopes) {
-    if (scope.split(PARAMETER).length > 2) {
-      throw new ApiError('InputError', `scope '${scope}' has more than one '${PARAMETER}'`, { scope });
-    }
-    if (scope.endsWith(`*${PARAMETER}`)) {
-      throw new ApiError('InputError', `scope '${scope}' ends with an ambiguous '*${PARAMETER}'`, { scope });
-    }
+    if (scope.split(PARAMETER).length > 2) refuseScope(scope, `has more than one ${asCode(PARAMETER)}`);
+    if (scope.endsWith(`*${PARAMETER}`))
+      refuseScope(scope, `ends with an ambiguous ${asCode(`*${PARAMETER}`)}`);
   }
+}
+
+function refuseScope(scope: string, problem: string): never {
+  throw new ApiError('InputError', `this scope ${problem}:\n\n${fenced(scope)}`, { scope });
 }
 
 /** Throws InputError, with the cycle in its details, when some roles would grant each other in a circle. */
@@ -50,7 +52,7 @@ export function refuseEndlessCycle(cycle: string[] | undefined): void {
 }
 
 function pathOf(cycle: string[]): string {
-  return cycle.map((roleId) => `'${roleId}'`).join(' -> ');
+  return cycle.map(asCode).join(' -> ');
 }
 
 /** Throws InputError when a role would be more than can be expanded. */
@@ -61,6 +63,6 @@ export function refuseExcess(excess: Excess | undefined): void {
 /** The stored role; throws ResourceNotFound where there is none. */
 export function existingRole(roles: Pick<RolesState, 'get'>, roleId: string): RoleRow {
   const role = roles.get(roleId);
-  if (!role) throw new ApiError('ResourceNotFound', `role ${roleId} does not exist`, { roleId });
+  if (!role) throw new ApiError('ResourceNotFound', `role ${asCode(roleId)} does not exist`, { roleId });
   return role;
 }

@@ -1,6 +1,7 @@
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { isInternal } from './client.ts';
 import { AuthenticationFailure } from './errors.ts';
+import { fenced } from './markdown.ts';
 import { isValidScope, missingFrom } from './scopes.ts';
 
 /**
@@ -102,8 +103,8 @@ export function signedTexts(
 
 /**
  * The scopes that a request has in the end: those of the client it comes from, limited by the certificate, then by the
- * request itself, expanded, with the role `anonymous` that everybody has. `expand` gives a scope set's expansion.
- * Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
+ * request itself, expanded, with the role `anonymous` that everybody has. `expand` gives a scope set's expansion, and `granted`
+ * makes of the scopes that are left what the request has, where that is not so. Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
  */
 export function scopesOf(
   {
@@ -112,6 +113,7 @@ export function scopesOf(
     restriction,
   }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
   expand: (scopes: readonly string[]) => readonly string[],
+  granted = (left: readonly string[]) => expand([...left, ANONYMOUS]),
 ): readonly string[] {
   const { certificate, authorizedScopes } = restriction;
   let scopes = own;
@@ -121,7 +123,7 @@ export function scopesOf(
       const needed = `auth:create-client:${clientId}`;
       if (missingFrom(issuerScopes, [needed]).length > 0) {
         fail(
-          `ext.certificate.issuer ${certificate.issuer} does not have ${needed}, which it needs to name these credentials`,
+          `ext.certificate.issuer ${certificate.issuer} does not have the scope that it needs to name these credentials:\n\n${fenced(needed)}`,
         );
       }
     }
@@ -139,14 +141,14 @@ export function scopesOf(
     );
     scopes = authorizedScopes;
   }
-  return expand([...scopes, ANONYMOUS]);
+  return granted(scopes);
 }
 
 /** Grants the role that everybody has, signed or not. */
 export const ANONYMOUS = 'assume:anonymous';
 
 function refuseMissing(missing: readonly string[], problem: string): void {
-  if (missing.length > 0) fail(`${problem}: ${missing.join(', ')}`);
+  if (missing.length > 0) fail(`${problem}:\n\n${fenced(missing.join('\n'))}`);
 }
 
 function readScopes(value: unknown, field: string): string[] {

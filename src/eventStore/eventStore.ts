@@ -1,7 +1,8 @@
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 
 /**
- * The log. Every adapter passes test/contracts/eventStore.ts.
+ * The log. Every adapter passes test/contracts/eventStore.ts, and gives events as they are stored; upcasting.ts reads those of
+ * earlier releases as today's.
  *
  * - Positions are given by the store in commit order: never by clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.
@@ -48,6 +49,12 @@ export type EventStore = {
   /** The position before the first event. */
   start: Position;
 
+  /**
+   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
+   * what the last try wrote. Where nothing can be written beside the log, it asks for the end of it. Throws as writing does.
+   */
+  probe(): Promise<void>;
+
   close(): Promise<void>;
 };
 
@@ -83,6 +90,15 @@ export class InvalidEvent extends Error {}
 
 /** The store cannot be used right now, and what was asked of it did not happen. Any store may throw it. */
 export class StoreUnavailable extends Error {}
+
+/** What the store keeps in a file is not as it was written: it stays so until somebody restores or removes that file. */
+export class StoreDamaged extends StoreUnavailable {
+  file: string;
+  constructor(file: string, reason: string) {
+    super(`${file} is damaged: ${reason}`);
+    this.file = file;
+  }
+}
 
 /**
  * The store went away while it was appended to, and did not come back in time to say what came of it. It is safe to append the

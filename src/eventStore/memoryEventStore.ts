@@ -83,6 +83,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
       }
     },
     head: async () => positionOf(logId, log.length),
+    probe: async () => undefined,
     close: async () => undefined,
   };
 }

@@ -7,8 +7,9 @@ export class UnknownPosition extends Error {
   constructor(position: Position, logId: string) {
     super(
       `the log ${logId} has no position ${position}: the read models are another log's, or this log was restored from an older ` +
-        'backup. Another log needs another DATA_DIR or COLLECTION_PREFIX; after a restore, remove the read models ' +
-        '(read.sqlite, or the collection named tables): they are built again',
+        'backup. Another log needs another DATA_DIR or COLLECTION_PREFIX. After a restore, a log in a file is taken over with ' +
+        '`authledger serve --accept-rewritten-history REASON`; where the log is shared, remove the collection named tables: the read ' +
+        'models are built again',
     );
   }
 }

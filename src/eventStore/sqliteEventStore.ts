@@ -1,11 +1,19 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
-import { groupCommit } from '../groupCommit.ts';
-import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import {
+  closeSqlite,
+  inTransaction,
+  parseStored,
+  reaching,
+  sharedCommits,
+  type Sqlite,
+  writeProbe,
+} from '../openSqlite.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
-import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
+import { nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
+import { logIdIn } from './sqliteLogId.ts';
 import { wakeUp } from './wakeUp.ts';
 
 /** Events that a subscriber is given at a time. */
@@ -16,11 +24,10 @@ const ALL = -1;
 const POLL = 50;
 
 /**
- * The tables of the log. The schema itself keeps it append-only: events are neither changed nor removed, not even by
- * REPLACE, and each new one takes the next position.
+ * The events. The schema itself keeps them append-only: they are neither changed nor removed, not even by REPLACE, and each
+ * new one takes the next position.
  */
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS events (
     position INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -58,10 +65,14 @@ const COLUMNS = 'position, id, stream, revision, type, data, metadata';
 export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event: Event): void }): EventStore {
   const logId = openLog(db);
   const statements = prepare(db);
-  const group = groupCommit<Position>((work) => inTransaction(db, work));
+  const group = sharedCommits<Position>(db);
   const sleeping = wakeUp();
   let newest = 0;
-  const head = (): number => statements.head.get()!;
+  const readHead = (): number => statements.head.get()!;
+  function head(): number {
+    db.files.refuseIfGone();
+    return reaching(db, readHead);
+  }
 
   function appendNow(writes: Encoded[]): Position {
     const remaining = writes.map((write) => {
@@ -87,6 +98,18 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     return positionOf(logId, last || position);
   }
 
+  function recorded([position, id, stream, revision, type, data, metadata]: Row): Recorded {
+    return {
+      id,
+      stream,
+      revision,
+      type,
+      data: parseStored(db, data),
+      metadata: parseStored(db, metadata) as Metadata,
+      position: positionOf(logId, position),
+    };
+  }
+
   // A savepoint within the group's transaction: an append that fails halfway leaves nothing behind.
   const appendWhole = db.transaction(appendNow);
 
@@ -101,14 +124,15 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     },
     async read(stream, { fromRevision = 0, limit = ALL } = {}) {
       // Asked first: what another process appends between the two is then among the events.
-      const last = statements.lastRevision.get(stream)?.revision;
-      const events = statements.read.all(stream, fromRevision, limit).map((row) => recorded(row, logId));
+      const last = reaching(db, () => statements.lastRevision.get(stream))?.revision;
+      const rows = reaching(db, () => statements.read.all(stream, fromRevision, limit));
+      const events = rows.map((row) => recorded(row));
       const read = events.at(-1)?.revision;
       return { events, revision: read === undefined || read < last! ? (last ?? 'none') : read };
     },
     async readLast(stream) {
-      const row = statements.readLast.get(stream);
-      return row && recorded(row, logId);
+      const row = reaching(db, () => statements.readLast.get(stream));
+      return row && recorded(row);
     },
     async *subscribe({ after = positionOf(logId, 0), signal }) {
       let count = Number(countIn(after, logId));
@@ -116,11 +140,13 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       if (count > head()) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
-        const rows = statements.batch.all(count, BATCH);
+        db.files.refuseIfGone();
+        const from = count;
+        const rows = reaching(db, () => statements.batch.all(from, BATCH));
         count = rows.at(-1)?.[0] ?? count;
         const live = rows.length < BATCH;
         if (rows.length > 0 || !wasLive) {
-          yield { events: rows.map((row) => recorded(row, logId)), position: positionOf(logId, count), live };
+          yield { events: rows.map((row) => recorded(row)), position: positionOf(logId, count), live };
         }
         wasLive = live;
         // Reading waits for nothing: without this, nobody else had a turn until the end of the log.
@@ -138,9 +164,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       }
       return positionOf(logId, position);
     },
+    probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }
@@ -162,11 +189,7 @@ function encodeWrite(
 function openLog(db: Sqlite): string {
   return inTransaction(db, () => {
     db.exec(SCHEMA);
-    const known = db.prepare<[], { id: string }>('SELECT id FROM log').get();
-    if (known) return known.id;
-    const id = newLogId();
-    db.prepare('INSERT INTO log VALUES (?)').run(id);
-    return id;
+    return logIdIn(db);
   });
 }
 
@@ -199,17 +222,5 @@ function prepare(db: Sqlite) {
         `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`,
       )
       .raw(),
-  };
-}
-
-function recorded([position, id, stream, revision, type, data, metadata]: Row, logId: string): Recorded {
-  return {
-    id,
-    stream,
-    revision,
-    type,
-    data: JSON.parse(data) as unknown,
-    metadata: JSON.parse(metadata) as Metadata,
-    position: positionOf(logId, position),
   };
 }

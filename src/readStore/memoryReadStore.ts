@@ -53,6 +53,7 @@ export function memoryReadStore(): ReadStore {
       else leases.delete(name);
       return true;
     },
+    probe: async () => undefined,
     close: async () => undefined,
   };
 }

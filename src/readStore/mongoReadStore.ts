@@ -180,6 +180,7 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
       await dropRows(seen.value);
     },
     ...mongoLeases(mongo),
+    probe: () => mongo.probe(),
     close: () => mongo.close(),
   };
 }

@@ -45,6 +45,12 @@ export type ReadStore = {
     swap: { expected: LeaseRecord | undefined; next: LeaseRecord | undefined },
   ): Promise<boolean>;
 
+  /**
+   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
+   * what the last try wrote. Throws as writing does.
+   */
+  probe(): Promise<void>;
+
   close(): Promise<void>;
 };
 

@@ -1,5 +1,13 @@
 import type { Position } from '../event.ts';
-import { doNotWait, type Sqlite, whenFree } from '../openSqlite.ts';
+import {
+  closeSqlite,
+  doNotWait,
+  parseStored,
+  reaching,
+  type Sqlite,
+  whenFree,
+  writeProbe,
+} from '../openSqlite.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -14,7 +22,7 @@ type Raw = { key: string; value: string | null; position: Position };
 
 /** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
-  db.exec(SCHEMA);
+  reaching(db, () => db.exec(SCHEMA));
   doNotWait(db);
   const checkpointOf = db.prepare<[string], { position: Position }>(
     'SELECT position FROM checkpoints WHERE name = ?',
@@ -23,6 +31,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     `INSERT INTO checkpoints VALUES (?, ?)
       ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > position`,
   );
+  const allNames = db.prepare<[], { name: string }>('SELECT name FROM checkpoints ORDER BY name');
   const forgetCheckpoint = db.prepare<[string]>('DELETE FROM checkpoints WHERE name = ?');
   const leaseOf = db.prepare<[string], LeaseRecord>('SELECT holder, counter FROM leases WHERE name = ?');
   const statements = new Map<string, ReturnType<typeof prepareTable>>();
@@ -42,15 +51,19 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
 
   /** Another process may have removed the table that a statement is for. */
   function reading<T>(name: string, read: (prepared: ReturnType<typeof prepareTable>) => T): T | undefined {
-    const prepared = table(name);
+    const prepared = reaching(db, () => table(name));
     if (!prepared) return undefined;
     try {
-      return read(prepared);
+      return reaching(db, () => read(prepared));
     } catch (error) {
       if (!/no such table/.test((error as Error).message)) throw error;
       statements.delete(name);
       return undefined;
     }
+  }
+
+  function parsed({ key, value, position }: Raw): Row<unknown> {
+    return { key, value: value === null ? undefined : parseStored(db, value), position };
   }
 
   function drop(name: string): void {
@@ -74,21 +87,24 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       return (rows ?? []).map(parsed) as StoredRow<Value>[];
     },
     async commit(name, rows, position) {
-      await whenFree(db, () => {
-        if (!table(name))
-          db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
-        const { put } = table(name)!;
-        for (const { key, value, position: at } of rows)
-          put.run(key, value === undefined ? null : JSON.stringify(value), at);
-        if (position !== undefined) setCheckpoint.run(name, position);
-      });
+      try {
+        await whenFree(db, () => {
+          if (!table(name))
+            db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
+          const { put } = table(name)!;
+          for (const { key, value, position: at } of rows)
+            put.run(key, value === undefined ? null : JSON.stringify(value), at);
+          if (position !== undefined) setCheckpoint.run(name, position);
+        });
+      } catch (error) {
+        // What was made in vain is not there, and what another process removed is to be made again.
+        statements.delete(name);
+        throw error;
+      }
     },
-    checkpoint: async (name) => checkpointOf.get(name)?.position,
+    checkpoint: async (name) => reaching(db, () => checkpointOf.get(name))?.position,
     async tables() {
-      return db
-        .prepare<[], { name: string }>('SELECT name FROM checkpoints ORDER BY name')
-        .all()
-        .map(({ name }) => name);
+      return reaching(db, () => allNames.all()).map(({ name }) => name);
     },
     async replaceTable(from, to) {
       return whenFree(db, () => {
@@ -105,7 +121,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     async dropTable(name) {
       await whenFree(db, () => drop(name));
     },
-    readLease: async (name) => leaseOf.get(name),
+    readLease: async (name) => reaching(db, () => leaseOf.get(name)),
     async swapLease(name, { expected, next }) {
       return whenFree(db, () => {
         const current = leaseOf.get(name);
@@ -115,8 +131,9 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
         return true;
       });
     },
+    probe: () => whenFree(db, () => writeProbe(db)),
     async close() {
-      db.close();
+      closeSqlite(db);
     },
   };
 }
@@ -141,8 +158,4 @@ function prepareTable(db: Sqlite, name: string) {
 /** Tables of rows have names of their own kind, so that none can be taken for one of this adapter's. */
 function quoted(name: string): string {
   return `"table ${name.replaceAll('"', '""')}"`;
-}
-
-function parsed({ key, value, position }: Raw): Row<unknown> {
-  return { key, value: value === null ? undefined : (JSON.parse(value) as unknown), position };
 }

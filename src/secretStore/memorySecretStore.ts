@@ -41,6 +41,7 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
       Object.assign(entry, keyring.seal(place, keyring.open(place, entry)));
       return true;
     },
+    probe: async () => undefined,
     close: async () => undefined,
   };
 }

@@ -58,6 +58,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       const sealing = () => secrets().updateOne({ _id: place.credentialId }, { $set: next });
       return (await reaching(sealing)).matchedCount > 0;
     },
+    probe: () => mongo.probe(),
     close: () => mongo.close(),
   };
 }

@@ -5,7 +5,7 @@
  * current key and bound to its place: moved to another place it cannot be opened.
  */
 export type SecretStore = {
-  /** Stores a token, durable when it resolves. Throws when the place is taken by another token. */
+  /** Stores a token, durable when it resolves. Throws PlaceTaken when the place has another token. */
   put(place: Place, token: string): Promise<void>;
 
   /** The token; undefined where there is none. Throws UnsealError when it cannot be opened. */
@@ -20,12 +20,21 @@ export type SecretStore = {
   /** Seals the same token under the keyring's current key; says whether it had been under another one. */
   reseal(place: Place): Promise<boolean>;
 
+  /**
+   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
+   * what the last try wrote. Throws as writing does.
+   */
+  probe(): Promise<void>;
+
   close(): Promise<void>;
 };
 
 export type Place = { clientId: string; credentialId: string };
 /** `createdAt` is a date in toJSON form. */
 export type SecretEntry = Place & { keyId: string; createdAt: string };
+
+/** A place that another token has already: entries are never overwritten. */
+export class PlaceTaken extends Error {}
 
 /** An entry that was tampered with or moved, or whose key is not in the keyring. Its message tells no secret. */
 export class UnsealError extends Error {}

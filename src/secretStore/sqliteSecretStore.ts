@@ -1,5 +1,11 @@
-import { groupCommit } from '../groupCommit.ts';
-import { inTransaction, type Sqlite } from '../openSqlite.ts';
+import {
+  closeSqlite,
+  inTransaction,
+  reaching,
+  sharedCommits,
+  type Sqlite,
+  writeProbe,
+} from '../openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
 import { refuseTaken } from './taken.ts';
@@ -16,8 +22,8 @@ const SCHEMA = `
 
 /** Sealed tokens in a SQLite file that several processes may share. Tokens that come at the same time share a commit. */
 export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyring }): SecretStore {
-  db.exec(SCHEMA);
-  const group = groupCommit<void>((work) => inTransaction(db, work));
+  reaching(db, () => db.exec(SCHEMA));
+  const group = sharedCommits<void>(db);
   const find = db.prepare<[string], Place & Sealed>('SELECT * FROM secrets WHERE credentialId = ?');
   const insert = db.prepare<[string, string, string, Buffer, string]>(
     'INSERT INTO secrets VALUES (?, ?, ?, ?, ?)',
@@ -32,7 +38,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
   );
 
   function entryAt({ clientId, credentialId }: Place): (Place & Sealed) | undefined {
-    const entry = find.get(credentialId);
+    const entry = reaching(db, () => find.get(credentialId));
     return entry?.clientId === clientId ? entry : undefined;
   }
 
@@ -51,7 +57,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
       return entry && keyring.open(place, entry);
     },
     destroy: ({ clientId, credentialId }) => group.run(() => void remove.run(credentialId, clientId)),
-    list: async ({ after = '', limit }) => page.all(after, limit),
+    list: async ({ after = '', limit }) => reaching(db, () => page.all(after, limit)),
     async reseal(place) {
       const entry = entryAt(place);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
@@ -61,9 +67,10 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
         () => replace.run(keyId, sealed, place.credentialId, entry.sealed).changes > 0,
       );
     },
+    probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
-      db.close();
+      closeSqlite(db);
     },
   };
 }

@@ -1,9 +1,9 @@
-import type { Place } from './secretStore.ts';
+import { type Place, PlaceTaken } from './secretStore.ts';
 
-/** An entry is written once: the same token again changes nothing, another one is refused with a plain Error. */
+/** An entry is written once: the same token again changes nothing, another one is refused with PlaceTaken. */
 export function refuseTaken({ credentialId }: Place, isSame: boolean): void {
   if (!isSame)
-    throw new Error(
+    throw new PlaceTaken(
       `the secret store has an entry ${credentialId} already, and entries are never overwritten`,
     );
 }

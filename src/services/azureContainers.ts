@@ -95,6 +95,7 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
     {
       name: 'azureContainers',
       dialects: ['current'],
+      alsoServedIn: ['older'],
       method: 'get',
       route: '/azure/<account>/containers',
       query: ['continuationToken'],

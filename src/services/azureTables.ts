@@ -74,6 +74,7 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
       scopes: 'auth:azure-table:list-accounts',
       output: 'azure-account-list-response',
       tell: async (accounts) => ({ accounts: [...accounts.keys()].sort() }),
+      whenNotConfigured: { accounts: [] },
     },
     {
       name: 'azureTables',

@@ -1,5 +1,6 @@
 import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { isDateTime } from '../isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
 import { rsaPrivateKey } from './rsaPrivateKey.ts';
@@ -119,9 +120,9 @@ export const gcp: GuardedService<Setting, Client> = {
         const { accessToken, expireTime } = await project
           .generate({ serviceAccount, seconds }, request.signal)
           .catch((error: unknown) => refused(error, serviceAccount));
-        const expires = new Date(String(expireTime));
-        if (typeof accessToken !== 'string' || accessToken === '' || Number.isNaN(expires.getTime()))
+        if (typeof accessToken !== 'string' || accessToken === '' || !isDateTime(String(expireTime)))
           throw new Error('Google answered with no access token');
+        const expires = new Date(String(expireTime));
         const body = { accessToken, expireTime: expires.toJSON() };
         return { body, target: `${projectId}/${serviceAccount}`, expires };
       },
@@ -144,6 +145,12 @@ function refused(error: unknown, serviceAccount: string): never {
   const { status } = error as { status?: unknown };
   if (status === 404)
     throw new ApiError('ResourceNotFound', `Google knows no service account ${serviceAccount}`);
+  if (status === 403)
+    throw new ApiError(
+      'ResourceNotFound',
+      `Google does not let the account that is configured here make tokens of ${serviceAccount}: an administrator must give it the role ` +
+        'Service Account Token Creator on that, in a project where the IAM Service Account Credentials API is enabled',
+    );
   if (status === 429)
     throw new ApiError('TooManyRequests', 'Google takes no more requests for now: try again in a minute');
   throw error;

@@ -1,5 +1,7 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
+import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { isDateTime } from '../isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
@@ -13,7 +15,13 @@ type Setting = Record<string, { appId: number | string; privateKey: string; apiU
 type Send = (route: string, parameters: object) => Promise<GithubAnswer>;
 
 /** The apps by name. */
-type Client = Map<string, Send>;
+type Client = Map<string, App>;
+
+/** `installations` are those that were looked up lately, by owner. */
+type App = { send: Send; installations: RecentlyUsed<KeptInstallation> };
+
+/** `lookedUp` is in milliseconds. */
+type KeptInstallation = { id: number; lookedUp: number };
 
 type Body = { repositories: string[]; permissions: Record<string, string> };
 
@@ -25,6 +33,9 @@ const APP = /^[A-Za-z0-9._-]{1,100}$/;
 const OWNER = /^[A-Za-z0-9_-]{1,100}$/;
 /** GitHub takes no longer names of repositories (characters); the published schema has no limit. */
 const LONGEST_NAME = 100;
+/** For how long (ms) an installation is not looked up again, and how many are kept of each app. */
+const KEPT_FOR = 60 * 60_000;
+const MOST_KEPT = 1000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Installation tokens of GitHub Apps, for some repositories of one owner. They last as long as GitHub says: an hour. */
@@ -71,7 +82,7 @@ export const github: GuardedService<Setting, Client> = {
         headers: { 'x-github-api-version': '2022-11-28' },
         request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });
-      return [name, send] as const;
+      return [name, { send, installations: new RecentlyUsed<KeptInstallation>(MOST_KEPT) }] as const;
     });
     return new Map(apps);
   },
@@ -107,11 +118,11 @@ export const github: GuardedService<Setting, Client> = {
       async give(apps, request) {
         const wanted = wantedIn(request);
         const { appName, owner, repositories, permissions } = wanted;
-        const send = apps.get(appName);
-        if (!send)
+        const app = apps.get(appName);
+        if (!app)
           throw new ApiError('ResourceNotFound', `the app ${appName} is not one of those configured here`);
-        const ask: Send = (route, parameters) => answerOf(send, { route, parameters }, request);
-        const { token, expires } = await tokenFrom(ask, wanted);
+        const ask: Send = (route, parameters) => answerOf(app.send, { route, parameters }, request);
+        const { token, expires } = await tokenFrom({ ...app, ask, now: request.now }, wanted);
         return {
           body: { token, expires: expires.toJSON() },
           target: `${appName}/${owner}/${repositories.join(',')}`,
@@ -166,29 +177,63 @@ async function answerOf(
   }
 }
 
+type Token = { token: string; expires: Date };
+
 /** Throws ResourceNotFound and InputError; a plain Error where GitHub answered with something else than was asked for. */
-async function tokenFrom(ask: Send, wanted: Wanted): Promise<{ token: string; expires: Date }> {
-  const { appName, owner, repositories, permissions } = wanted;
-  const { status, data } = await ask('POST /app/installations/{installation_id}/access_tokens', {
-    installation_id: await installationOf(ask, wanted),
+async function tokenFrom(
+  { ask, installations, now }: Pick<App, 'installations'> & { ask: Send; now: Date },
+  wanted: Wanted,
+): Promise<Token> {
+  const { owner } = wanted;
+  const kept = installations.get(owner);
+  const isRecent = kept && now.getTime() - kept.lookedUp < KEPT_FOR;
+  const token = isRecent && (await tokenOfKept(ask, kept.id, wanted));
+  if (token) return token;
+  installations.delete(owner);
+  const id = await installationOf(ask, wanted);
+  installations.set(owner, { id, lookedUp: now.getTime() });
+  return tokenIn(await askForToken(ask, id, wanted), wanted);
+}
+
+/**
+ * A token of an installation that was looked up before. Undefined where that is gone (404) or suspended (403) by now, or its owner has
+ * another name: looking it up again tells which.
+ */
+async function tokenOfKept(ask: Send, id: number, wanted: Wanted): Promise<Token | undefined> {
+  const answer = await askForToken(ask, id, wanted).catch((error: unknown) => {
+    if ((error as { status?: unknown }).status === 403) return undefined;
+    throw error;
+  });
+  if (!answer || answer.status === 404) return undefined;
+  if (answer.status < 400 && !isNoMoreThan(wanted, answer.data as Reach)) return undefined;
+  return tokenIn(answer, wanted);
+}
+
+function askForToken(ask: Send, id: number, { repositories, permissions }: Wanted): Promise<GithubAnswer> {
+  return ask('POST /app/installations/{installation_id}/access_tokens', {
+    installation_id: id,
     repositories,
     permissions,
   });
+}
+
+function tokenIn({ status, data }: GithubAnswer, wanted: Wanted): Token {
   if (status === 404) throw notInstalled(wanted);
   if (status === 422)
     throw new ApiError(
       'InputError',
-      `GitHub gives no such token: the app ${appName} must be installed for each of these repositories of ${owner}, with these permissions`,
+      `GitHub gives no such token: the app ${wanted.appName} must be installed for each of these repositories of ${wanted.owner}, with these permissions`,
     );
   const { token, expires_at } = data as { token?: unknown; expires_at?: unknown };
-  const expires = new Date(String(expires_at));
-  if (typeof token !== 'string' || token === '' || Number.isNaN(expires.getTime()))
+  if (typeof token !== 'string' || token === '' || !isDateTime(String(expires_at)))
     throw new Error('GitHub answered with no token');
+  const expires = new Date(String(expires_at));
   if (!isNoMoreThan(wanted, data as Reach)) throw new Error('GitHub answered with a token for more');
   return { token, expires };
 }
 
-type Installation = { id?: unknown; account?: { login: string }; suspended_at?: unknown };
+/** `account` is null, or has no login, where GitHub does not say whose an installation is. */
+type Installation = { id?: unknown; account?: { login?: unknown } | null; suspended_at?: unknown };
 
 /** The id of the app's installation at an owner, who may be an organisation or a user. */
 async function installationOf(ask: Send, wanted: Wanted): Promise<number> {
@@ -197,20 +242,30 @@ async function installationOf(ask: Send, wanted: Wanted): Promise<number> {
   if (answer.status === 404) answer = await ask('GET /users/{owner}/installation', { owner });
   const { status, data } = answer;
   if (status === 404) throw notInstalled(wanted);
-  const { id, account, suspended_at } = data as Installation;
   // Scopes are for a name: what it became is another one, and somebody else may take the old one.
-  if (status === 301 || (account && account.login.toLowerCase() !== owner))
+  if (status === 301) throw renamed(owner);
+  const { id, account, suspended_at } = data as Installation;
+  if (typeof id !== 'number' || account === undefined)
+    throw new Error('GitHub answered with no installation');
+  if (typeof account?.login !== 'string')
     throw new ApiError(
       'InputError',
-      `${owner} has another name at GitHub by now: use that, with scopes for it`,
+      `GitHub does not say that the installation of the app ${wanted.appName} is one of ${owner}: tokens are for organisations and users only`,
     );
+  if (account.login.toLowerCase() !== owner) throw renamed(owner);
   if (suspended_at)
     throw new ApiError(
       'ResourceNotFound',
       `the installation of the app ${wanted.appName} at ${owner} is suspended`,
     );
-  if (typeof id !== 'number' || !account) throw new Error('GitHub answered with no installation');
   return id;
+}
+
+function renamed(owner: string): ApiError {
+  return new ApiError(
+    'InputError',
+    `${owner} has another name at GitHub by now: use that, with scopes for it`,
+  );
 }
 
 function notInstalled({ appName, owner }: Wanted): ApiError {

@@ -35,7 +35,11 @@ export type GuardedEndpoint<Client> = Omit<
 > &
   (
     | { give(client: Client, request: GuardedRequest): Promise<Given> }
-    | { tell(client: Client, request: GuardedRequest): Promise<unknown> }
+    | {
+        tell(client: Client, request: GuardedRequest): Promise<unknown>;
+        /** What it tells where the service is not configured; left out, it answers 404 there. */
+        whenNotConfigured?: unknown;
+      }
   );
 
 /**

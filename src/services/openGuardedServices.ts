@@ -51,11 +51,13 @@ function openGuardedService(
     endpoint: GuardedEndpoint<unknown>,
     request: EndpointRequest,
   ): Promise<EndpointReply> {
-    if (!isConfigured)
+    if (!isConfigured) {
+      if ('whenNotConfigured' in endpoint) return { body: endpoint.whenNotConfigured };
       throw new ApiError(
         'ResourceNotFound',
         `${service} is not configured here: an administrator must set ${variable} to ${needs}`,
       );
+    }
     const asking = { service, method: endpoint.name, incidentId: request.requestId, log };
     // Lives are counted from when they are asked for: a body may have taken long to come in.
     const asked = { ...request, now: new Date() };
@@ -70,7 +72,7 @@ function openGuardedService(
     // Whoever lost the right meanwhile is given nothing.
     await request.authorize(scopeParamsOf(endpoint, request));
     await recordCredentials?.(service, given, request);
-    return { body: given.body };
+    return { body: given.body, holdsSecret: true };
   }
 
   function asJob({ name, every, run }: GuardedJob<unknown>): Job {

@@ -28,6 +28,7 @@ export const statsum: GuardedService<
     {
       name: 'statsumToken',
       dialects: ['older'],
+      alsoServedIn: ['current'],
       method: 'get',
       route: '/statsum/<project>/token',
       patterns: { project: /^[a-zA-Z0-9_-]{1,64}$/ },

@@ -25,6 +25,7 @@ export const webhooktunnel: GuardedService<Setting, Setting> = {
     {
       name: 'webhooktunnelToken',
       dialects: ['older'],
+      alsoServedIn: ['current'],
       method: 'get',
       route: '/webhooktunnel',
       title: 'Get Token for Webhooktunnel Proxy',

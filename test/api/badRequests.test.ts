@@ -75,7 +75,7 @@ describe('a body', () => {
       {},
       { 'content-type': 'text/plain' },
       { 'content-type': 'application/x-www-form-urlencoded' },
-      { ...JSON_TYPE, 'content-encoding': 'gzip' },
+      ...['br', 'deflate', 'gzip, gzip', ''].map((name) => ({ ...JSON_TYPE, 'content-encoding': name })),
     ]) {
       expectRefusal(
         await send('PUT', '/clients/x', body, headers as Record<string, string>),
@@ -104,6 +104,9 @@ describe('a body', () => {
     ['with a long description', { ...client, description: 'x'.repeat(10_241) }],
     ['with no date', { ...client, expires: 'tomorrow' }],
     ['with a date that does not exist', { ...client, expires: '2020-01-01T23:59:60Z' }],
+    ['with a date after the year 9999', { ...client, expires: '9999-12-31T23:59:59-01:00' }],
+    ['with a date before the year 0', { ...client, expires: '0000-01-01T00:00:00+01:00' }],
+    ['with a date without a zone', { ...client, expires: '2030-01-01T00:00:00' }],
   ])('%s does not match its schema', async (_, body) => {
     expectRefusal(await send('PUT', '/clients/x', body), 400, 'InputValidationError');
     expectRefusal(await send('POST', '/clients/x', body), 400, 'InputValidationError');
@@ -165,10 +168,13 @@ describe('a URL', () => {
 
   test('that is nowhere, or asked in another way, is not found', async () => {
     for (const [method, path] of [
-      ['GET', '/clients'],
       ['GET', '/clients/a/b'],
       ['PATCH', '/clients/a'],
       ['GET', '/clients//'],
+      ['GET', '/clients/a//'],
+      ['GET', '//clients'],
+      ['GET', '/Clients/'],
+      ['PUT', '/clients/'],
     ] as const) {
       expect((await send(method, path)).status).toBe(404);
     }
@@ -212,6 +218,26 @@ describe('without sufficient scopes', () => {
     expectRefusal(reply, 403, 'InsufficientScopes');
     expect(reply.body.message).toMatch(/anonymous/);
     expect(reply.body.details).toMatchObject({ clientId: 'anonymous', missing: ['auth:create-role:x', 'a'] });
+  });
+
+  test('scopes in messages are shown as they are, also by what shows Markdown', async () => {
+    const messageOf = async (reply: Promise<RawReply>): Promise<string> => (await reply).body.message!;
+    expect(await messageOf(unsigned('PUT', '/roles/x', { ...role, scopes: ['a_*_*', 'b```'] }))).toMatch(
+      /missing:\n\n````\nauth:create-role:x\na_\*_\*\nb```\n````\n\nThe request needs:\n\n````\n\{\n[^]*\n\}\n````\n\n---\n/,
+    );
+    expect(await messageOf(unsigned('GET', '/clients/x'))).toMatch(
+      /missing:\n\n```\nauth:get-client:x\n```\n\nThe request needs:\n\n```\n"auth:get-client:x"\n```\n\n---\n/,
+    );
+    expect(await messageOf(unsigned('POST', '/test-authenticate', { requiredScopes: ['x_*'] }))).toContain(
+      '\n\n```\nx_*\n```\n\n',
+    );
+    expect(await messageOf(send('PUT', '/roles/x*', { ...role, scopes: ['a_*_*<..>'] }))).toContain(
+      '\n\n```\na_*_*<..>\n```\n\n',
+    );
+    expect(await messageOf(send('PUT', '/roles/x_*_*', { ...role, scopes: ['assume:x_*_y'] }))).toContain(
+      'found: `x_*_*` -> `x_*_*`\n',
+    );
+    expect(await messageOf(send('GET', '/roles/_*_*'))).toContain('role `_*_*` does not exist');
   });
 
   test('what needs no authority is refused first, and only then the lack of it', async () => {

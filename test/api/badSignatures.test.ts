@@ -163,11 +163,41 @@ describe('a bewit', () => {
   const open = (query: string, options: Parameters<typeof rawRequest>[1] = {}): Promise<RawReply> =>
     rawRequest(`${url}?${query}`, options);
 
-  test('that is right is accepted, on GET only', async () => {
-    expect((await open(`bewit=${bewit()}`)).status).toBe(200);
+  test('that is right is accepted, on GET and HEAD only', async () => {
+    const got = await open(`bewit=${bewit()}`);
+    expect(got.status).toBe(200);
+    const head = await open(`bewit=${bewit()}`, { method: 'HEAD' });
+    expect({ ...head, headers: { ...head.headers, date: '' } }).toEqual({
+      ...got,
+      text: '',
+      bytes: Buffer.alloc(0),
+      body: {},
+      headers: { ...got.headers, date: '' },
+    });
+    expect((await open(`bewit=${bewit(-10)}`, { method: 'HEAD' })).status).toBe(401);
     const forPost = `${service.rootUrl}/api/auth/v1/clients/signer/disable`;
     const stolen = hawk.uri.getBewit(forPost, { credentials: credentialsOf(ROOT), ttlSec: 60 });
     expectRefused(await rawRequest(`${forPost}?bewit=${stolen}`, { method: 'POST' }), /GET/);
+  });
+
+  test("of another service's request is good for GET and HEAD only", async () => {
+    const verdictOn = (method: string, credentials: Credentials): Promise<unknown> => {
+      const signed = hawk.uri.getBewit('http://other.example.com/a', {
+        credentials: credentialsOf(credentials),
+        ttlSec: 60,
+      });
+      const request = { method, resource: `/a?bewit=${signed}`, host: 'other.example.com', port: 80 };
+      return service.older(null)['authenticateHawk']!(request);
+    };
+    for (const method of ['get', 'head']) {
+      expect(await verdictOn(method, client)).toMatchObject({ status: 'auth-success', clientId: 'signer' });
+      expect(await verdictOn(method, { ...client, accessToken: 'x' })).toMatchObject({ message: 'Bad mac' });
+    }
+    for (const method of ['post', 'put', 'delete', 'options', 'trace', 'patch', 'connect'])
+      expect(await verdictOn(method, client)).toMatchObject({
+        status: 'auth-failed',
+        message: expect.stringMatching(/GET and HEAD/),
+      });
   });
 
   test('that is empty, malformed, changed, or over is refused', async () => {
@@ -264,9 +294,13 @@ describe('temporary credentials', () => {
     ['start', 'now'],
     ['start', null],
     ['start', 1e300],
+    ['start', -8.64e15],
     ['start', now - 32 * 24 * 3_600_000],
     ['expiry', now - 6 * 60_000],
     ['expiry', '2030'],
+    ['expiry', Date.parse('9999-12-31T23:59:59-01:00')],
+    ['expiry', 8.64e15],
+    ['expiry', 1e300],
     ['scopes', 'x:y'],
     ['scopes', ['y']],
     ['scopes', ['\u00e9']],
@@ -343,6 +377,11 @@ describe('ext', () => {
       expectRefused(await withExt(encoded({ authorizedScopes })));
     },
   );
+
+  test('authorizedScopes that are not held are shown as they are, also by what shows Markdown', async () => {
+    const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes', '_y*_*', 'z'] }));
+    expectRefused(reply, /these scopes of ext.authorizedScopes:\n\n```\n_y\*_\*\nz\n```\n\n---/);
+  });
 
   test('authorizedScopes that are held limit the request', async () => {
     const reply = await withExt(encoded({ authorizedScopes: ['auth:current-scopes'] }));

@@ -89,7 +89,7 @@ describe('a change', () => {
     const clientId = 'contested';
     const outcomes = await Promise.allSettled([
       createElsewhere(clientId),
-      service.current()['createClient']!(clientId, settings),
+      service.current()['createClient']!(clientId, { ...settings, description: 'another' }),
     ]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });

@@ -61,6 +61,24 @@ describe('a history', () => {
     expect(auditHistory).not.toContainEqual(first.auditHistory.at(-1));
   });
 
+  test.each(['secret', 'hook', 'worker-pool'])(
+    'of a %s is empty, also where a role or a client has its name',
+    async (type) => {
+      const settings = {
+        description: '',
+        expires: minutesFromNow(60),
+        scopes: [`auth:audit-history:${type}`],
+      };
+      const { accessToken } = await auth['createClient']!(`auditor/${type}`, settings);
+      const auditor = service.current({ clientId: `auditor/${type}`, accessToken });
+      for (const id of ['much-changed', 'much/changed', 'nothing'])
+        expect(await auditor['getEntityHistory']!(type, id, { limit: 5 })).toEqual({ auditHistory: [] });
+      await expect(auditor['getEntityHistory']!('role', 'much-changed')).rejects.toMatchObject({
+        body: { code: 'InsufficientScopes' },
+      });
+    },
+  );
+
   test('refuses a continuation token of another kind', async () => {
     const continuationToken = Buffer.from('no place').toString('base64url');
     for (const history of [histories['of a client'], histories['of who made the changes']])

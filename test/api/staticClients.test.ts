@@ -45,6 +45,22 @@ describe('static clients', () => {
     expect(auditHistory[0].clientId).toBe('static/authledger/static-clients');
   });
 
+  test('that are configured as deployments of Taskcluster have them get the published scopes', async () => {
+    const clientId = 'static/taskcluster/root';
+    const accessToken = token('a');
+    const STATIC_CLIENTS = JSON.stringify([
+      { clientId, accessToken },
+      { clientId: 'static/taskcluster/notify', accessToken: token('b') },
+    ]);
+    service = await startService({ STATIC_CLIENTS });
+    const root = service.current({ clientId, accessToken });
+    expect(await root['currentScopes']!()).toEqual({ scopes: ['*'] });
+    expect(await root['client']!('static/taskcluster/notify')).toMatchObject({
+      description: 'Internal client',
+      scopes: ['queue:get-task:*'],
+    });
+  });
+
   test('are not changed where nothing has changed', async () => {
     service = await startService(configured(['root', 'a', '*']));
     const before = await service.service.eventStore.head();
@@ -88,7 +104,8 @@ describe('without configuration', () => {
     service = await startService(unset, dataDir);
     const { accessToken } = service.madeRoot!;
     await service.stop();
-    for (const name of ['log', 'read', 'secrets']) rmSync(join(dataDir, `${name}.sqlite`));
+    for (const name of ['log.sqlite', 'read.sqlite', 'secrets.sqlite', 'log-head.json'])
+      rmSync(join(dataDir, name));
     service = await startService(unset, dataDir);
     expect(service.madeRoot!.accessToken).toBe(accessToken);
   });

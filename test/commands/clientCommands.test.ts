@@ -9,7 +9,7 @@ import { importClient } from '../../commands/importClient.ts';
 import { resetAccessToken } from '../../commands/resetAccessToken.ts';
 import { updateClient } from '../../commands/updateClient.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
-import { decisionsOf } from '../decisionsOf.ts';
+import { decisionsOf, NOW } from '../decisionsOf.ts';
 
 const clientId = 'ci/linux';
 const credential = { id: 'credential-1', fingerprint: 'f1' };
@@ -24,6 +24,9 @@ const created: ClientEvent = { type: 'ClientCreated', data: create };
 const disabled: ClientEvent = { type: 'ClientDisabled', data: { clientId } };
 const deleted: ClientEvent = { type: 'ClientDeleted', data: { clientId } };
 
+const minutesLater = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);
+const importedJustNow = { created: NOW.toJSON(), lastModified: NOW.toJSON(), lastRotated: NOW.toJSON() };
+
 describe('createClient', () => {
   const { given } = decisionsOf(createClient);
   test('creates a client', () => given().when(create).then(created));
@@ -37,7 +40,48 @@ describe('createClient', () => {
       .when(create)
       .needsScopesFor({ clientId, scopes: ['a', 'b'] }));
   test('creates it again after it was deleted', () => given(created, deleted).when(create).then(created));
-  test('refuses one that exists', () => given(created).when(create).isRefused('RequestConflict'));
+  test('does nothing where the same is sent again within 15 minutes, and needs the scopes all the same', () => {
+    const again = { ...create, credential: { id: 'credential-2', fingerprint: 'f2' } };
+    given(created).when(again).then();
+    given(deleted, created, deleted, created).when(again).then();
+    given(created)
+      .when({ ...again, expires: '2030-01-01T01:00:00+01:00' })
+      .then();
+    given(created).when(again, minutesLater(14.99)).then();
+    given(created).when(again, minutesLater(-1)).then();
+    given(created)
+      .when(again)
+      .needsScopesFor({ clientId, scopes: ['a', 'b'] });
+  });
+  test.each<[string, object]>([
+    ['another description', { description: 'other' }],
+    ['another end', { expires: '2030-01-01T00:00:00.001Z' }],
+    ['another wish to be deleted', { deleteOnExpiration: true }],
+    ['other scopes', { scopes: ['a', 'b', 'c'] }],
+    ['scopes in another order', { scopes: ['b', 'a'] }],
+    ['dates of another deployment', { imported: importedJustNow }],
+  ])('refuses one that exists where it is sent with %s', (_, change) => {
+    given(created)
+      .when({ ...create, ...change })
+      .isRefused('RequestConflict', { clientId });
+  });
+  test('refuses one that exists 15 minutes after it was created', () =>
+    given(created).when(create, minutesLater(15)).isRefused('RequestConflict'));
+  test.each<[string, ClientEvent[]]>([
+    ['was given a new token', [{ type: 'AccessTokenReset', data: { clientId, credential } }]],
+    ['is disabled', [disabled]],
+    ['was disabled and enabled', [disabled, { type: 'ClientEnabled', data: { clientId } }]],
+    ['was updated, and back', [{ type: 'ClientUpdated', data: { clientId, ...settings } }]],
+  ])('refuses one that %s after it was created', (_, changes) => {
+    given(created, ...changes)
+      .when(create)
+      .isRefused('RequestConflict');
+  });
+  test('refuses one that was imported just now', () => {
+    given({ type: 'ClientCreated', data: { ...create, imported: importedJustNow } })
+      .when(create)
+      .isRefused('RequestConflict');
+  });
   test('refuses static clients', () =>
     given()
       .when({ ...create, clientId: 'static/x' })

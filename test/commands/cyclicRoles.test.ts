@@ -69,7 +69,7 @@ function anyChange(step: fc.Arbitrary<Step>): fc.Arbitrary<Change> {
   const ofStored = fc
     .tuple(fc.nat(), fc.array(fc.constantFrom('as it is', 'out', 'grown')), fc.option(step))
     .map(([at, fates, other]): Change => (roles) => {
-      const role = roles[at % roles.length]!;
+      const role = roles[at % roles.length] ?? entry('a', []);
       const changed = role.scopes.flatMap((scope, i) => {
         if (fates[i] === 'out') return [];
         return fates[i] === 'grown' ? `${scope}a` : scope;

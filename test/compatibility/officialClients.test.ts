@@ -59,7 +59,12 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
 
     const { accessToken: __, ...shown } = created;
     expect(await auth['client']!(clientId)).toEqual({ ...shown, lastDateUsed: expect.any(String) });
-    await expect(auth['createClient']!(clientId, settings)).rejects.toMatchObject({
+    expect(await auth['createClient']!(clientId, settings)).toEqual({
+      ...created,
+      lastDateUsed: expect.any(String),
+    });
+    const other = { ...settings, description: 'another' };
+    await expect(auth['createClient']!(clientId, other)).rejects.toMatchObject({
       statusCode: 409,
       code: 'RequestConflict',
     });
@@ -153,13 +158,26 @@ describe.each(dialects)('%s', (_, dialect, temporary) => {
     await expect(
       tester['testAuthenticate']!({ clientScopes: ['a'], requiredScopes: ['b'] }),
     ).rejects.toMatchObject({ statusCode: 403 });
+    expect(await tester['testAuthenticate']!({ clientScopes: ['z', 'test:b', 'test:*', 'a'] })).toEqual({
+      clientId: 'tester',
+      scopes: ['assume:anonymous', 'z', 'test:b', 'test:*', 'a'],
+    });
     expect(await tester['testAuthenticate']!({})).toMatchObject({ clientId: 'tester' });
-    expect(await tester['testAuthenticateGet']!()).toMatchObject({ clientId: 'tester' });
+    expect(await tester['testAuthenticateGet']!()).toEqual({
+      clientId: 'tester',
+      scopes: ['assume:anonymous', 'test:*', 'auth:create-client:test:*'],
+    });
     const limited = connect(
       { clientId: 'tester', accessToken: 'no-secret' },
       { authorizedScopes: ['test:other'] },
     );
     await expect(limited['testAuthenticateGet']!()).rejects.toMatchObject({ statusCode: 403 });
+    const inOrder = ['test:z', 'test:a', 'assume:anonymous', 'test:a'];
+    expect(
+      await connect({ clientId: 'tester', accessToken: 'no-secret' }, { authorizedScopes: inOrder })[
+        'testAuthenticate'
+      ]!({ clientScopes: ['test:*'], requiredScopes: ['test:a'] }),
+    ).toEqual({ clientId: 'tester', scopes: ['assume:anonymous', 'test:z', 'test:a'] });
   });
 
   describe('authenticateHawk', () => {

@@ -10,6 +10,7 @@ import {
   WrongExpectedRevision,
 } from '../../src/eventStore/eventStore.ts';
 import { UnknownPosition } from '../../src/eventStore/position.ts';
+import { upcasting } from '../../src/eventStore/upcasting.ts';
 
 export type Opened = {
   store: EventStore;
@@ -180,6 +181,36 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
       });
     });
 
+    describe('an event that holds what this release would not write', () => {
+      const given = { id: randomUUID(), type: 'RoleCreated' };
+      const data = { roleId: 'r', description: 'cut \ud83d, \0 and 😀', scopes: ['a'] };
+      const shown = { ...given, data: { ...data, description: 'cut \ufffd, \ufffd and 😀' } };
+
+      test('is kept as it was given, alone or with others', async () => {
+        await append('s', 'none', { ...given, data });
+        const writes = ['a', 'b'].map((stream) => ({
+          stream,
+          expectedRevision: 'none' as const,
+          events: [{ ...given, id: randomUUID(), data }],
+        }));
+        await store.append(writes, metadata);
+        for (const stream of ['s', 'a', 'b']) expect((await store.readLast(stream))!.data).toEqual(data);
+      });
+
+      test('is read as this release would have written it, however it is read', async () => {
+        await append('s', 'none', { ...given, data }, event());
+        await append('t', 'none', { ...given, id: randomUUID(), data });
+        const log = upcasting(store);
+        const { events, revision } = await log.read('s', { fromRevision: 0, limit: 1 });
+        expect({ events, revision }).toMatchObject({ events: [{ ...shown, stream: 's' }], revision: 1 });
+        expect((await log.readLast('t'))!.data).toEqual(shown.data);
+        expect(await log.readLast('nothing')).toBeUndefined();
+        expect(await take(log)).toMatchObject([shown, { type: 'RoleDeleted' }, { data: shown.data }]);
+        const { position } = (await log.read('s')).events[1]!;
+        expect(await take(log, { after: position })).toMatchObject([{ stream: 't', data: shown.data }]);
+      });
+    });
+
     describe('subscribe', () => {
       test('an empty log is live at once, with nothing in it', async () => {
         expect(await take(store)).toEqual([]);
@@ -250,6 +281,16 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(await taken).toHaveLength(5);
         expect(await store.head()).toBe(await other.head());
       });
+    });
+
+    test('a probe leaves no trace in the log', async () => {
+      await store.probe();
+      expect([await store.head(), await take(store)]).toEqual([store.start, []]);
+      const { position } = await append('s', 'none', event());
+      await Promise.all([store.probe(), store.probe()]);
+      expect(await store.head()).toBe(position);
+      expect(await take(store)).toHaveLength(1);
+      await append('s', 0, event());
     });
 
     test('two processes that append at the same time lose and repeat nothing', async () => {

@@ -123,6 +123,15 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       expect(await keys()).toEqual(['b']);
     });
 
+    test('a probe leaves no trace in the tables', async () => {
+      await store.probe();
+      expect(await store.tables()).toEqual([]);
+      await store.commit('t', [row('a', 1)], at(1));
+      await Promise.all([store.probe(), store.probe(), opened.other?.probe()]);
+      expect(await store.tables()).toEqual(['t']);
+      expect(await keys()).toEqual(['a']);
+    });
+
     test('a lease changes hands only as expected', async () => {
       const [mine, yours] = [
         { holder: 'me', counter: 1 },

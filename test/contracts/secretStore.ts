@@ -55,6 +55,16 @@ export function secretStoreContract(name: string, open: (keys: Keyring) => Promi
       expect(await store.get(here)).toBeUndefined();
     });
 
+    test('shows nothing of a probe', async () => {
+      await store.probe();
+      expect(await store.list({ limit: 9 })).toEqual([]);
+      const here = place();
+      await store.put(here, 'a token');
+      await Promise.all([store.probe(), store.probe()]);
+      expect(await store.list({ limit: 9 })).toHaveLength(1);
+      expect(await store.get(here)).toBe('a token');
+    });
+
     test('lists its entries in pages, without tokens', async () => {
       const places = [place(), place(), place()].toSorted((a, b) =>
         a.credentialId < b.credentialId ? -1 : 1,

@@ -3,9 +3,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
  * A way to a server on loopback that can be cut, for those who are on it and those who come. It listens on the port `at`, on
- * any that is free when left out.
+ * any that is free when left out, of this loopback address.
  */
-export async function startCuttableProxy(port: number, at = 0) {
+export async function startCuttableProxy(port: number, at = 0, host = '127.0.0.1') {
   const sockets = new Set<Socket>();
   let isOpen = true;
   const server = createServer((one) => {
@@ -24,7 +24,7 @@ export async function startCuttableProxy(port: number, at = 0) {
         to.destroy();
       });
     }
-  }).listen(at, '127.0.0.1');
+  }).listen(at, host);
   await once(server, 'listening');
   const cut = (): void => sockets.forEach((socket) => socket.destroy());
   return {

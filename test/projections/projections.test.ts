@@ -37,7 +37,13 @@ const roleCreated: RoleEvent = {
 describe('clients', () => {
   test('has a client from its creation on', () => {
     const dates = { created: first, lastModified: first, lastRotated: first };
-    expect(rowAfter(clients, created)).toEqual({ ...data, disabled: false, ...dates, revision: 0 });
+    expect(rowAfter(clients, created)).toEqual({
+      ...data,
+      disabled: false,
+      ...dates,
+      revision: 0,
+      creationRevision: 0,
+    });
   });
   test('keeps the dates of an imported one', () => {
     const imported = {
@@ -48,6 +54,7 @@ describe('clients', () => {
     const event: ClientEvent = { type: 'ClientCreated', data: { ...data, imported } };
     expect(rowAfter(clients, event)).toMatchObject(imported);
     expect(rowAfter(clients, event)).not.toHaveProperty('imported');
+    expect(rowAfter(clients, event)).not.toHaveProperty('creationRevision');
     const off: ClientEvent = {
       type: 'ClientDisabled',
       data: { clientId, imported: { lastModified: imported.lastModified } },

@@ -34,6 +34,7 @@ export const isInstalled = {
   ferretdb: existsSync(join(cache, 'ferretdb-1.24.0')),
   kafka: existsSync(join(cache, 'kafka-4.1.0')),
   moto: existsSync(join(cache, 'moto-5.2.5')),
+  'python-clients': existsSync(join(cache, 'python-clients-113.2.0')),
 };
 
 /** FerretDB, which speaks MongoDB's protocol. */

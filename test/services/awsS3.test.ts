@@ -130,15 +130,19 @@ describe('awsS3Credentials', () => {
     const whole = await client('aws/whole', ['auth:aws-s3:read-only:bucket/']);
     const under = await client('aws/under', ['auth:aws-s3:read-write:bucket/a/b*']);
     for (const prefix of ['/v1', '/api/auth/v1']) {
-      expect((await get('read-only/bucket/', whole, prefix)).status).toBe(200);
-      expect(policyAsked()).toEqual(policyFor('read-only', 'bucket', ''));
+      for (const path of ['bucket/', 'bucket']) {
+        expect((await get(`read-only/${path}`, whole, prefix)).status).toBe(200);
+        expect(policyAsked()).toEqual(policyFor('read-only', 'bucket', ''));
+      }
       expect((await get('read-only/bucket/a', whole, prefix)).status).toBe(403);
       for (const path of ['a/b/c%20*', 'a%2Fb%2Fc%20%2A']) {
         expect((await get(`read-write/bucket/${path}`, under, prefix)).status).toBe(200);
         expect(policyAsked()).toEqual(policyFor('read-write', 'bucket', 'a/b/c *'));
       }
-      for (const path of ['a/c', 'a/', ''])
-        expect((await get(`read-only/bucket/${path}`, under, prefix)).status).toBe(403);
+      expect((await get('read-write/bucket/a/b/', under, prefix)).status).toBe(200);
+      expect(policyAsked()).toEqual(policyFor('read-write', 'bucket', 'a/b/'));
+      for (const path of ['/a/c', '/a/', '/', ''])
+        expect((await get(`read-only/bucket${path}`, under, prefix)).status).toBe(403);
     }
   });
 

@@ -127,6 +127,30 @@ describe('azureAccounts', () => {
     const other = service.current(await client('no-lister', ['auth:azure-table:list-tables:*']));
     await expect(other['azureAccounts']!()).rejects.toMatchObject({ code: 'InsufficientScopes' });
   });
+
+  test('lists none where none is configured, to those who have the scope; all other methods are not there', async () => {
+    const unconfigured = await startService();
+    try {
+      const nobody = null;
+      for (const dialect of ['older', 'current'] as const) {
+        const root = unconfigured[dialect]();
+        expect(await root['azureAccounts']!()).toEqual({ accounts: [] });
+        await expect(unconfigured[dialect](nobody)['azureAccounts']!()).rejects.toMatchObject({
+          code: 'InsufficientScopes',
+        });
+        for (const ask of [
+          root['azureTables']!('account'),
+          root['azureTableSAS']!('account', 'table', 'read-only'),
+          dialect === 'older'
+            ? root['azureBlobSAS']!('account', 'container', 'read-only')
+            : root['azureContainers']!('account'),
+        ])
+          await expect(ask).rejects.toMatchObject({ code: 'ResourceNotFound' });
+      }
+    } finally {
+      await unconfigured.remove();
+    }
+  });
 });
 
 describe('azureTables', () => {

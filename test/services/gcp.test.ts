@@ -134,7 +134,7 @@ describe('gcpCredentials', () => {
   test.each([
     ['that there is no such account', refusal(404, 'NOT_FOUND'), 'ResourceNotFound'],
     ['that it is asked too often', refusal(429, 'RESOURCE_EXHAUSTED'), 'TooManyRequests'],
-    ['that the key may not do this', refusal(403, 'PERMISSION_DENIED'), 'BadGateway'],
+    ['that the key may not do this', refusal(403, 'PERMISSION_DENIED'), 'ResourceNotFound'],
     ['that it failed', refusal(500, 'INTERNAL'), 'BadGateway'],
     ['with something else', { body: { accessToken: '', expireTime: '2040-01-01T00:00:00Z' } }, 'BadGateway'],
     [
@@ -143,6 +143,16 @@ describe('gcpCredentials', () => {
       'BadGateway',
     ],
     ['with no date', { body: { accessToken, expireTime: 'canary' } }, 'BadGateway'],
+    [
+      'with a date without a zone',
+      { body: { accessToken, expireTime: '2040-01-01T00:00:00' } },
+      'BadGateway',
+    ],
+    [
+      'with a date after the year 9999',
+      { body: { accessToken, expireTime: '9999-12-31T23:59:59-01:00' } },
+      'BadGateway',
+    ],
     ['with no JSON', { body: 'canary {' }, 'BadGateway'],
     ['with null', { body: 'null' }, 'BadGateway'],
     ['with another address', { status: 302, headers: { location: '/canary' } }, 'BadGateway'],
@@ -154,6 +164,16 @@ describe('gcpCredentials', () => {
     expect(error.message).not.toContain('canary');
     expect(asked).toHaveLength(1);
     expect(await issued(service, 'gcp')).toEqual(before);
+  });
+
+  test('tells whom to ask where Google does not let the configured account do this', async () => {
+    answer = () => refusal(403, 'PERMISSION_DENIED');
+    await expect(give()).rejects.toMatchObject({
+      statusCode: 404,
+      message: expect.stringMatching(
+        /worker@other.*an administrator must give it the role Service Account Token Creator/,
+      ),
+    });
   });
 
   test('is GatewayTimeout when Google does not answer, who is not asked any longer then', async () => {

@@ -31,7 +31,7 @@ const installation = (login = 'Acme', more = {}): DoubleAnswer => ({
 
 let hub: HttpDouble;
 let service: TestService;
-let asked: Asked[];
+let asked: Asked[] = [];
 let answers: Record<string, DoubleAnswer | ((asked: Asked) => DoubleAnswer)>;
 
 /** What GitHub answers: a token for what was asked for, which may also read metadata. */
@@ -74,7 +74,10 @@ beforeAll(async () => {
   const app = { appId: 123, privateKey, apiUrl: hub.url };
   service = await startService({ GITHUB_APPS: JSON.stringify({ ci: app, 'other-app': app }) });
 });
-beforeEach(() => {
+beforeEach(async () => {
+  // What is kept of earlier tests is forgotten where GitHub knows it no longer.
+  answers = {};
+  await ask();
   asked = [];
   answers = { [ORG]: installation(), [TOKENS]: tokenAsAsked };
 });
@@ -130,6 +133,73 @@ describe('githubRepoToken', () => {
     };
     const replies = await Promise.all([ask(), ask(), ask()]);
     expect(new Set(replies.map(({ body }) => body['token'])).size).toBe(3);
+  });
+
+  test('looks an installation up once an hour, for each app and owner', async () => {
+    answers['GET /orgs/other/installation'] = installation('other', { id: 7 });
+    answers['POST /app/installations/7/access_tokens'] = tokenFor([], wanted.permissions);
+    const app = { appId: 1, privateKey, apiUrl: hub.url };
+    const client = await github.open({ ci: app, two: app });
+    const { give } = github.endpoints[0] as unknown as {
+      give(client: unknown, request: object): Promise<object>;
+    };
+    const start = Date.parse('2030-01-01T00:00:00Z');
+    const looksUp = async (appName: string, owner: string, minutes: number): Promise<boolean> => {
+      asked = [];
+      const now = new Date(start + minutes * 60_000);
+      await give(client, {
+        params: { appName, owner },
+        body: wanted,
+        now,
+        signal: new AbortController().signal,
+      });
+      return asked.length > 1;
+    };
+    expect(await looksUp('ci', 'acme', 0)).toBe(true);
+    expect(await looksUp('ci', 'Acme', 59)).toBe(false);
+    expect(await looksUp('ci', 'other', 59)).toBe(true);
+    expect(await looksUp('two', 'acme', 59)).toBe(true);
+    expect(await looksUp('ci', 'acme', 60)).toBe(true);
+    expect(await looksUp('ci', 'acme', 119)).toBe(false);
+    expect(routesAsked()).toEqual([TOKENS]);
+  });
+
+  test.each<[string, DoubleAnswer]>([
+    ['is gone', none],
+    ['is suspended', { status: 403, body: { message: 'canary: suspended' } }],
+    [
+      'has an owner of another name',
+      tokenFor([], wanted.permissions, { repositories: [{ full_name: 'newer/site' }] }),
+    ],
+  ])('looks an installation up again when it %s', async (_, outdated) => {
+    expect((await ask()).status).toBe(200);
+    asked = [];
+    answers[TOKENS] = outdated;
+    answers[ORG] = installation('Acme', { id: 43 });
+    answers['POST /app/installations/43/access_tokens'] = tokenAsAsked;
+    for (const _ of [1, 2]) expect((await ask()).status).toBe(200);
+    const newer = 'POST /app/installations/43/access_tokens';
+    expect(routesAsked()).toEqual([TOKENS, ORG, newer, newer]);
+  });
+
+  test.each<[string, DoubleAnswer, DoubleAnswer, string]>([
+    ['is gone', none, none, 'ResourceNotFound'],
+    ['is suspended', { status: 403 }, installation('Acme', { suspended_at: expiresAt }), 'ResourceNotFound'],
+    ['has an owner of another name', none, installation('Newer'), 'InputError'],
+  ])('says so when an installation that it knew %s', async (_, given, lookedUp, code) => {
+    expect((await ask()).status).toBe(200);
+    Object.assign(answers, { [TOKENS]: given, [ORG]: lookedUp });
+    for (const _ of [1, 2]) expect((await ask()).body.code).toBe(code);
+  });
+
+  test('does not look an installation up again when GitHub takes no more requests, or refuses what is wanted', async () => {
+    await ask();
+    for (const status of [422, 429, 500]) {
+      asked = [];
+      answers[TOKENS] = { status };
+      await ask();
+      expect(routesAsked()).toEqual([TOKENS]);
+    }
   });
 
   test('is also there for repositories of a user', async () => {
@@ -202,12 +272,19 @@ describe('githubRepoToken', () => {
     ['gives no such token', { [TOKENS]: { status: 422, body: { message: 'canary' } } }, 'InputError'],
     ['has another name for the owner', { [ORG]: installation('Newer') }, 'InputError'],
     ['has moved the owner', { [ORG]: { status: 301, headers: { location: '/canary' } } }, 'InputError'],
+    ['does not say whose the installation is', { [ORG]: { body: { id: 42, account: null } } }, 'InputError'],
+    [
+      'says that it is an enterprise’s',
+      { [ORG]: { body: { id: 42, account: { slug: 'acme' } } } },
+      'InputError',
+    ],
     ['has moved the user', { [ORG]: none, [USER]: { status: 301 } }, 'InputError'],
     ['does not know the app', { [ORG]: { status: 401, body: { message: 'canary' } } }, 'BadGateway'],
     ['forbids it', { [TOKENS]: { status: 403, body: { message: 'canary' } } }, 'BadGateway'],
     ['fails', { [TOKENS]: { status: 500, body: { message: 'canary' } } }, 'BadGateway'],
     ['answers with no installation', { [ORG]: { body: 'canary {' } }, 'BadGateway'],
     ['answers with half of one', { [ORG]: { body: { account: { login: 'acme' } } } }, 'BadGateway'],
+    ['answers with the other half', { [ORG]: { body: { id: 42 } } }, 'BadGateway'],
     ['sends elsewhere', { [TOKENS]: { status: 307, headers: { location: '/canary' } } }, 'BadGateway'],
     ['answers with no token', { [TOKENS]: tokenFor(['site'], {}, { token: '' }) }, 'BadGateway'],
     [
@@ -216,6 +293,11 @@ describe('githubRepoToken', () => {
       'BadGateway',
     ],
     ['answers with no date', { [TOKENS]: tokenFor(['site'], {}, { expires_at: 'canary' }) }, 'BadGateway'],
+    [
+      'answers with a date after the year 9999',
+      { [TOKENS]: tokenFor(['site'], {}, { expires_at: '9999-12-31T23:59:59-01:00' }) },
+      'BadGateway',
+    ],
     ['answers with no JSON', { [TOKENS]: { body: 'canary {' } }, 'BadGateway'],
   ])('says what it means when GitHub %s, and records nothing', async (_, given, code) => {
     const before = await issued(service, 'github');

@@ -58,9 +58,4 @@ describe('statsumToken', () => {
       code: 'InvalidRequestArguments',
     });
   });
-
-  test('is only there in the older dialect', async () => {
-    const reply = await fetch(`${service.rootUrl}/api/auth/v1/statsum/one/token`);
-    expect(reply.status).toBe(404);
-  });
 });

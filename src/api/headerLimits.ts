@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import { ApiError, HeaderTooLarge } from '../domain/errors.ts';
+
+/** The most characters that a field of a header may have, and a URL: bewits are in both. */
+export const MOST_IN_FIELD = 16 * 1024;
+/** The most characters that the names and values of all fields may have together, and the most fields. */
+const MOST_TOGETHER = 64 * 1024;
+const MOST_FIELDS = 2000;
+
+/**
+ * Where node's own parser gives up. It takes more than is taken here, so that what is a little too large is refused as any other
+ * request is; and it leaves fields out, the host perhaps, only where there are too many anyway.
+ */
+export const PARSER_LIMITS = { maxHeaderSize: 2 * MOST_TOGETHER, maxHeadersCount: MOST_FIELDS + 1 };
+
+/** Why a request cannot be taken with its header, whatever it asks for; undefined where it can. */
+export function headerProblem(request: IncomingMessage): ApiError | undefined {
+  const tooLarge = sizeProblem(request);
+  if (tooLarge) return tooLarge;
+  return request.headers.host === undefined && request.httpVersion === '1.1'
+    ? new ApiError('MalformedPayload', 'a request of HTTP/1.1 must have a Host header')
+    : undefined;
+}
+
+function sizeProblem({ url = '', rawHeaders }: IncomingMessage): HeaderTooLarge | undefined {
+  if (rawHeaders.length > 2 * MOST_FIELDS)
+    return new HeaderTooLarge(`the header must have at most ${MOST_FIELDS} fields`);
+  let together = 0;
+  for (const text of rawHeaders) together += text.length;
+  if (together <= MOST_IN_FIELD && url.length <= MOST_IN_FIELD) return undefined;
+  const long = rawHeaders.findIndex((text, i) => i % 2 === 1 && text.length > MOST_IN_FIELD);
+  if (long > 0) return tooLong(`the header field ${JSON.stringify(rawHeaders[long - 1]!.slice(0, 64))}`);
+  if (url.length > MOST_IN_FIELD) return tooLong('the URL');
+  return together > MOST_TOGETHER ? tooLargeTogether() : undefined;
+}
+
+function tooLong(what: string): HeaderTooLarge {
+  return new HeaderTooLarge(`${what} must be at most ${MOST_IN_FIELD} characters long`);
+}
+
+/** The refusal of a header whose fields have too much together. */
+export function tooLargeTogether(): HeaderTooLarge {
+  return new HeaderTooLarge(
+    `the fields of the header must have at most ${MOST_TOGETHER} characters together, and each at most ${MOST_IN_FIELD}`,
+  );
+}

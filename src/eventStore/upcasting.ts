@@ -1,0 +1,20 @@
+import { upcast } from '../../schemas/events/upcast.ts';
+import type { EventStore } from './eventStore.ts';
+
+/** A log whose events are read as today's release would have written them. What is stored stays as it is. */
+export function upcasting(log: EventStore): EventStore {
+  return {
+    ...log,
+    async read(stream, options) {
+      const { events, revision } = await log.read(stream, options);
+      return { events: events.map(upcast), revision };
+    },
+    async readLast(stream) {
+      const last = await log.readLast(stream);
+      return last && upcast(last);
+    },
+    async *subscribe(options) {
+      for await (const batch of log.subscribe(options)) yield { ...batch, events: batch.events.map(upcast) };
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { welcome } from '../../src/cli/welcome.ts';
+import { rootClient } from '../../src/rootCredentials.ts';
+
+const rootUrl = 'http://127.0.0.1:8080';
+const dataDir = mkdtempSync(join(tmpdir(), 'authledger-welcome-'));
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+/** What a shell has in its environment after the lines of the message that are to be pasted. */
+function pasted(message: string): string[] {
+  const exports = message.split('\n').filter((line) => line.startsWith('  export '));
+  const shown = 'echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN"';
+  const script = [...exports, shown].join('\n');
+  return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split(' ');
+}
+
+describe('the message of a start', () => {
+  const root = rootClient(dataDir);
+  const credentials = [rootUrl, root.clientId, root.accessToken];
+
+  test('shows the credentials of the client that it made', () => {
+    const message = welcome(rootUrl, { dataDir, staticClients: undefined }, root);
+    expect(pasted(message)).toEqual(credentials);
+    expect(message).toContain('was made for you');
+    expect(message).toContain(root.accessToken);
+  });
+
+  test('shows no token again, but how to take it from its file', () => {
+    const message = welcome(rootUrl, { dataDir, staticClients: undefined }, undefined);
+    expect(pasted(message)).toEqual(credentials);
+    expect(message).toContain(`whose token is in ${dataDir}/root-credentials.json`);
+    expect(message).not.toContain(root.accessToken);
+  });
+
+  test('speaks of STATIC_CLIENTS where those are the clients', () => {
+    const message = welcome(rootUrl, { dataDir, staticClients: [root] }, undefined);
+    expect(message).toContain('those of STATIC_CLIENTS');
+    expect(message).not.toContain('root-credentials.json');
+    expect(message).not.toContain(root.accessToken);
+  });
+});
