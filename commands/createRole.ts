@@ -3,7 +3,7 @@ import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
 import { asCode } from '../src/domain/markdown.ts';
-import { refuseAmbiguousScopes, refuseCycle, refuseSpread, type RolesState } from '../src/domain/role.ts';
+import { refuseAmbiguousScopes, refuseCycle, refuseExcess, type RolesState } from '../src/domain/role.ts';
 import { compareScopes } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
@@ -26,7 +26,7 @@ export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesSta
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
     refuseCycle(roles.cycleThrough(data));
-    refuseSpread(roles.spreadThrough(data));
+    refuseExcess(roles.excessOf(data));
     return [{ type: 'RoleCreated', data }];
   },
 };

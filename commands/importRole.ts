@@ -3,7 +3,7 @@ import type { Command } from '../src/command.ts';
 import {
   refuseAmbiguousScopes,
   refuseEndlessCycle,
-  refuseSpread,
+  refuseExcess,
   type RolesState,
 } from '../src/domain/role.ts';
 import { compareScopes, sameScopes } from '../src/domain/scopes.ts';
@@ -23,7 +23,7 @@ export const importRole: Command<ImportRoleInput, RolesState, RoleEvent> = {
     if (stored?.description === data.description && sameScopes(stored.scopes, data.scopes)) return [];
     refuseAmbiguousScopes(data.roleId, data.scopes);
     refuseEndlessCycle(roles.endlessThrough(data));
-    refuseSpread(roles.spreadThrough(data));
+    refuseExcess(roles.excessOf(data));
     if (stored) return [{ type: 'RoleUpdated', data }];
     return [
       { type: 'RoleCreated', data: { ...data, scopes: data.scopes.toSorted(compareScopes), imported } },

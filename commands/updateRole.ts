@@ -7,7 +7,7 @@ import {
   refuseAmbiguousScopes,
   refuseCycle,
   refuseEndlessCycle,
-  refuseSpread,
+  refuseExcess,
   type RolesState,
 } from '../src/domain/role.ts';
 import { missingFrom } from '../src/domain/scopes.ts';
@@ -28,7 +28,7 @@ export const updateRole: Command<RoleUpdated['data'], RolesState, RoleUpdated> =
     refuseAmbiguousScopes(data.roleId, data.scopes);
     if (addsDependency(stored, data, roles)) refuseCycle(roles.cycleThrough(data));
     else refuseEndlessCycle(roles.endlessThrough(data));
-    refuseSpread(roles.spreadThrough(data));
+    refuseExcess(roles.excessOf(data));
     return [{ type: 'RoleUpdated', data }];
   },
 };

@@ -1,155 +1,307 @@
-import { circlesFrom } from './circlesFrom.ts';
 import { KeptMerge } from './keptMerge.ts';
-import type { RoleIndex } from './roleIndex.ts';
-import { parameterFrom, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
-import { MOST_FROM_ONE } from './roleSpread.ts';
-import { mergeNormal, normalize } from './scopes.ts';
+import { RecentlyUsed } from './recentlyUsed.ts';
+import type { RolesAt } from './rolesAt.ts';
+import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
+import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
+import type { Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
 
-/**
- * A role as a scope grants it, as a text: the role's id and, if the role takes a parameter, a line feed and the parameter.
- * What other roles expand to does not depend on how they were granted.
- */
+/** A role as a scope grants it, as a text: the role's id and, if the role takes a parameter, a line feed and the parameter. */
 type Grant = string;
 
-/** What of all roles with parameters is kept, in scopes and lists; the oldest go first. */
-const MOST_WITH_PARAMETER = 2_000_000;
-/** What one takes by itself. */
-const EACH_WITH_PARAMETER = 20;
-/** Lists of one scope that are more than these are merged once for all who hold it. */
-const MANY = 64;
-/** Scopes that grant so many roles are few; each keeps about as much as all that it grants. */
-const MOST_MERGES = 16;
+/** What a grant gives by itself: the role's own scopes in normal form, and where these lead. */
+type Node = {
+  own: Scopes;
+  /** Grants by scopes that grant few roles. */
+  grants: readonly Grant[];
+  /** Scopes that grant many roles, which are looked for when they are wanted. */
+  wide: readonly string[];
+};
 
 /**
- * What each role expands to, as the lists whose merge it is. They are found when they are first wanted, from those of the
- * roles that the role grants, and are kept until one of these changes. Of a role without a parameter that is one list. One
- * with a parameter has the lists of what it grants and one of its own scopes: very many parameters may be asked for, and
- * what does not depend on them is in memory once. Roles may reach each other in a circle (imported ones do); then they
- * reach the same, so that all roles of a circle have the same lists.
+ * All that a grant leads to, as the lists whose merge it is, and the wide scopes on the way, behind which it was not looked; good
+ * until a role changes that the grant's role reaches.
+ */
+type Closure = { lists: readonly Scopes[]; wide: readonly string[]; version: number; bytes: number };
+
+/** What a wide scope leads to, merged, as of a version. */
+type WideMerge = { merge: KeptMerge; list: Scopes; version: number; isBusy: boolean };
+
+/** A scope that grants more roles than these is wide: what it leads to is merged once for all who hold it. */
+const FEW = 64;
+/** Closures that one expansion makes to be kept; what is more is looked at once, together. */
+const MOST_MADE = 64;
+/** About how many bytes of closures are kept. */
+const MOST_KEPT = 32 * 1024 * 1024;
+/** What one takes by itself, for each list or scope that it refers to, and for each scope that was made for it besides its text. */
+const CLOSURE_BYTES = 250;
+const REFERENCE_BYTES = 8;
+const SCOPE_BYTES = 40;
+/** Wide scopes whose merges are kept, and the scopes in all of these together: each takes about 100 bytes. */
+const MOST_MERGES = 16;
+const MOST_MERGED = 500_000;
+/** Roles of which it is known when they changed. */
+const MOST_CHANGED = 100_000;
+
+/**
+ * What scopes give through roles, as the lists whose merge it is: of each role that is reached, its own scopes in normal form.
+ * A role without a parameter has the same list for everybody, as long as it does not change. It goes from grant to grant, each
+ * once, so that its work is that of the roles reached, in whatever way they grant each other.
  */
 export class Expansions {
-  #index: Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'scopeCount' | 'takesParameter'>;
-  #plain = new Map<Grant, Scopes[]>();
-  #withParameter = new Map<Grant, Scopes[]>();
-  /** What `#withParameter` holds, in scopes and lists. */
-  #held = 0;
-  /** By the scope that grants many roles, what these give together. */
-  #merges = new Map<string, KeptMerge>();
-  /** The keys of `#withParameter`, by role. */
-  #grantsOfRole = new Map<string, Set<Grant>>();
+  #nodes = new WeakMap<RoleDefinition, Node>();
+  #own = new WeakMap<RoleDefinition, Scopes>();
+  #closures = new RecentlyUsed<Closure>(MOST_KEPT, (key, { bytes }) => bytes + 2 * key.length);
+  /** The version at which a role, or something it reaches, last changed. */
+  #changedAt = new Map<string, number>();
+  #allChangedAt = 0;
+  #merges = new Map<string, WideMerge>();
 
-  constructor(index: RoleIndex<RoleDefinition>) {
-    this.#index = index;
+  /** Notes that these roles, or something they reach, changed with a version. */
+  forget(roles: Iterable<{ roleId: string; role: RoleDefinition | undefined }>, version: number): void {
+    for (const { roleId, role } of roles) {
+      this.#changedAt.set(roleId, version);
+      if (role) this.#nodes.delete(role);
+    }
+    // Roles that are gone would stay here for ever.
+    if (this.#changedAt.size > MOST_CHANGED) this.forgetAll(version);
   }
 
-  /** What the roles that a scope grants expand to: the same lists as before as long as nothing in them changed. */
-  listsOf(scope: string): Scopes[] {
-    this.#dropOldest();
-    const lists = this.#grantsOf(scope).flatMap((grant) => this.#ready(grant) ?? this.#makeLists(grant));
-    return this.#fewLists(scope, lists);
+  /** Notes that any role may have changed with a version. */
+  forgetAll(version: number): void {
+    this.#allChangedAt = version;
+    this.#changedAt.clear();
+    this.#closures.clear();
+    this.#nodes = new WeakMap();
   }
 
-  /** Of a scope that grants very many roles, their lists merged to one. */
-  #fewLists(scope: string, lists: Scopes[]): Scopes[] {
-    if (lists.length <= MANY) return lists;
-    const kept = this.#merges.get(scope) ?? new KeptMerge();
+  /** The lists of all that scopes in normal form grant, in slices. Throws ExpansionTooLarge. */
+  *listsOf(scopes: Scopes, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
+    const found: Found = { lists: new Set(), wide: new Set() };
+    const others: Grant[] = [];
+    let made = 0;
+    for (const scope of scopes) {
+      const grants = fewGrants(scope, roles);
+      if (work.spend(2)) yield;
+      if (!grants) {
+        found.wide.add(scope);
+        continue;
+      }
+      for (const grant of grants) {
+        const known = this.#known(grant, roles);
+        if (known) add(known, found);
+        else if (made < MOST_MADE) add(yield* this.#makeClosure(grant, roles, work), found);
+        else others.push(grant);
+        if (!known) made += 1;
+        if (work.spend(known?.lists.length)) yield;
+      }
+    }
+    if (others.length > 0) add(yield* this.#walk(others, { roles }, work), found);
+    for (const scope of withoutCovered([...found.wide].sort(compareScopes)))
+      found.lists.add(yield* this.#mergeOf(scope, roles, work));
+    const count = work.counter();
+    found.lists.forEach(count);
+    return found.lists;
+  }
+
+  /** What a wide scope leads to, merged; the same array as before where nothing in it changed. */
+  *#mergeOf(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
+    const kept = this.#merges.get(scope);
+    if (kept?.isBusy) {
+      // Whoever makes it has its turns in between.
+      while (work.isShared && kept.isBusy) yield;
+      if (kept.isBusy) return yield* merging([...(yield* this.#walkWide(scope, roles, work))], work);
+    }
+    if (kept?.version === roles.version) return kept.list;
+    const wide = this.#merges.get(scope) ?? { merge: new KeptMerge(), list: [], version: -1, isBusy: true };
     this.#merges.delete(scope);
-    this.#merges.set(scope, kept);
-    if (this.#merges.size > MOST_MERGES) this.#merges.delete(this.#merges.keys().next().value!);
-    return [kept.of(new Set(lists))];
+    this.#merges.set(scope, wide);
+    wide.isBusy = true;
+    let isDone = false;
+    try {
+      const lists = yield* this.#walkWide(scope, roles, work);
+      wide.list = yield* wide.merge.of(lists, work);
+      wide.version = roles.version;
+      isDone = true;
+    } finally {
+      wide.isBusy = false;
+      // One that was cut off is worth nothing.
+      if (!isDone) this.#merges.delete(scope);
+    }
+    this.#dropMerges();
+    return wide.list;
   }
 
-  /** Drops what was made from a role's own scopes. */
-  forget(roleId: string): void {
-    this.#plain.delete(roleId);
-    for (const grant of this.#grantsOfRole.get(roleId) ?? []) this.#drop(grant);
-    this.#grantsOfRole.delete(roleId);
+  *#walkWide(scope: string, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
+    const { lists } = yield* this.#walk([], { roles, behind: scope }, work);
+    return lists;
   }
 
-  #grantsOf(scope: string): Grant[] {
-    const reach = reachOf(scope);
-    if (!reach) return [];
-    return this.#index
-      .granted(reach)
-      .map((id) => (this.#index.takesParameter(id) ? `${id}\n${parameterFrom(reach, id)}` : id));
+  #dropMerges(): void {
+    let merged = 0;
+    for (const { list } of this.#merges.values()) merged += list.length;
+    for (const [scope, { list }] of this.#merges) {
+      if (this.#merges.size <= MOST_MERGES && merged <= MOST_MERGED) return;
+      this.#merges.delete(scope);
+      merged -= list.length;
+    }
   }
 
-  #scopesOf(grant: Grant): Scopes {
-    const { roleId, parameter } = partsOf(grant);
-    const { scopes } = this.#index.get(roleId)!;
-    return parameter === undefined ? scopes : scopes.map((scope) => withParameter(scope, parameter));
+  #known(grant: Grant, roles: RolesAt): Closure | undefined {
+    const closure = this.#closures.get(grant);
+    if (!closure) return undefined;
+    const changedAt = this.#changedAt.get(partsOf(grant).roleId) ?? this.#allChangedAt;
+    return changedAt <= Math.min(closure.version, roles.version) ? closure : undefined;
   }
 
-  #ready(grant: Grant): Scopes[] | undefined {
-    return this.#plain.get(grant) ?? this.#withParameter.get(grant);
-  }
-
-  /** Makes the lists of a grant, and of all that it reaches and that have none yet. */
-  #makeLists(wanted: Grant): Scopes[] {
-    const reached = new Map<Grant, { scopes: Scopes; grants: Map<string, Grant[]> }>();
-    const unmadeFrom = (grant: Grant): Grant[] => {
-      // No roles do that which were checked when they were made.
-      if (reached.size > MOST_FROM_ONE * (this.#index.scopeCount + 1)) {
-        throw new Error(
-          `role ${partsOf(wanted).roleId} grants other roles with too many parameters to expand it`,
-        );
-      }
-      const scopes = this.#scopesOf(grant);
-      const grants = new Map(scopes.map((scope) => [scope, this.#grantsOf(scope)]));
-      reached.set(grant, { scopes, grants });
-      return [...new Set([...grants.values()].flat())].filter((each) => !this.#ready(each));
+  *#makeClosure(grant: Grant, roles: RolesAt, work: Work): Sliced<Closure> {
+    const made = { bytes: 2 * grant.length };
+    const { lists, wide } = yield* this.#walk([grant], { roles, made }, work);
+    const closure = {
+      lists: [...lists],
+      wide: [...wide],
+      version: roles.version,
+      bytes: CLOSURE_BYTES + REFERENCE_BYTES * (lists.size + wide.size) + made.bytes,
     };
-    for (const circle of circlesFrom(wanted, unmadeFrom)) {
-      const roles = circle.map((grant) => reached.get(grant)!);
-      const own = normalize(roles.flatMap(({ scopes }) => scopes));
-      const granted = roles.flatMap(({ grants }) =>
-        [...grants].flatMap(([scope, of]) =>
-          // Only those of the circle itself are not ready.
-          this.#fewLists(
-            scope,
-            of.flatMap((each) => this.#ready(each) ?? []),
-          ),
-        ),
-      );
-      const lists = [...new Set([own, ...granted])].filter(({ length }) => length > 0);
-      this.#keep(circle, lists);
-    }
-    return this.#ready(wanted)!;
+    if (roles.isCurrent) this.#closures.set(grant, closure);
+    return closure;
   }
 
-  #keep(circle: readonly Grant[], lists: Scopes[]): void {
-    const grants = circle.map((grant) => ({ grant, ...partsOf(grant) }));
-    const isMerged = lists.length > MANY || grants.some(({ parameter }) => parameter === undefined);
-    const kept = isMerged ? [mergeNormal(lists)] : lists;
-    for (const { grant, roleId, parameter } of grants) {
-      if (parameter === undefined) this.#plain.set(roleId, kept);
-      else {
-        this.#withParameter.set(grant, kept);
-        this.#held += sizeOf(kept);
-        this.#grantsOfRole.set(roleId, (this.#grantsOfRole.get(roleId) ?? new Set()).add(grant));
+  /**
+   * The own lists of grants and of all that they lead to; where a wide scope is given, of all that is behind it, and behind every
+   * wide scope on the way. What a parameter that ends in a star covers gives nothing new: `q*` makes of a scope what covers all
+   * that `qa` makes of it.
+   */
+  *#walk(
+    grants: readonly Grant[],
+    { roles, behind, made }: { roles: RolesAt; behind?: string; made?: { bytes: number } },
+    work: Work,
+  ): Sliced<Found> {
+    const found: Found = { lists: new Set(), wide: new Set() };
+    const count = work.counter();
+    const reached = new Set<Grant>();
+    const starred = new StarredParameters();
+    const reach = (grant: Grant): void => {
+      if (reached.has(grant)) return;
+      reached.add(grant);
+      starred.note(grant);
+    };
+    function* passWide(scope: string): Sliced<void> {
+      if (found.wide.has(scope)) return;
+      found.wide.add(scope);
+      if (behind === undefined) return;
+      const by = reachOf(scope)!;
+      for (const id of roles.granted(by)) {
+        reach(grantOf(id, by, roles));
+        if (work.spend()) yield;
       }
     }
-  }
-
-  #dropOldest(): void {
-    for (const grant of this.#withParameter.keys()) {
-      if (this.#held <= MOST_WITH_PARAMETER) return;
-      this.#drop(grant);
-      this.#grantsOfRole.get(partsOf(grant).roleId)!.delete(grant);
+    grants.forEach(reach);
+    if (behind !== undefined) yield* passWide(behind);
+    for (const grant of reached) {
+      if (starred.isCovered(grant)) continue;
+      const node = this.#readyNode(grant, roles) ?? (yield* this.#makeNode(grant, { roles, made }, work));
+      if (node.own.length > 0 && !found.lists.has(node.own)) {
+        found.lists.add(node.own);
+        count(node.own);
+      }
+      node.grants.forEach(reach);
+      if (work.spend(1 + node.grants.length)) yield;
+      for (const scope of node.wide) yield* passWide(scope);
     }
+    return found;
   }
 
-  #drop(grant: Grant): void {
-    this.#held -= sizeOf(this.#withParameter.get(grant)!);
-    this.#withParameter.delete(grant);
+  /** Of a role without a parameter, what it gives is made once. */
+  #readyNode(grant: Grant, roles: RolesAt): Node | undefined {
+    if (!roles.isCurrent || grant.includes('\n')) return undefined;
+    return this.#nodes.get(roles.get(grant)!);
+  }
+
+  *#makeNode(
+    grant: Grant,
+    { roles, made }: { roles: RolesAt; made?: { bytes: number } },
+    work: Work,
+  ): Sliced<Node> {
+    const { roleId, parameter } = partsOf(grant);
+    const role = roles.get(roleId)!;
+    const own =
+      parameter === undefined
+        ? (this.#own.get(role) ?? (yield* this.#ownOf(role, work)))
+        : yield* normalizing(withParameterIn(role, parameter), work);
+    if (made && parameter !== undefined) for (const { length } of own) made.bytes += SCOPE_BYTES + length;
+    const found = new Set<Grant>();
+    const wide: string[] = [];
+    for (const scope of own) {
+      if (!mayGrant(scope)) continue;
+      const grants = fewGrants(scope, roles);
+      if (grants) grants.forEach((each) => found.add(each));
+      else wide.push(scope);
+      if (work.spend(2)) yield;
+    }
+    const node = { own, grants: [...found], wide };
+    if (parameter === undefined && roles.isCurrent) this.#nodes.set(role, node);
+    return node;
+  }
+
+  *#ownOf(role: RoleDefinition, work: Work): Sliced<Scopes> {
+    const own = yield* normalizing(role.scopes, work);
+    this.#own.set(role, own);
+    return own;
   }
 }
 
-/** What the lists of a role with a parameter take: the first is its own, and the others are shared. */
-function sizeOf(lists: Scopes[]): number {
-  return EACH_WITH_PARAMETER + (lists[0]?.length ?? 0) + lists.length;
+type Found = { lists: Set<Scopes>; wide: Set<string> };
+
+function add({ lists, wide }: { lists: Iterable<Scopes>; wide: Iterable<string> }, to: Found): void {
+  for (const list of lists) to.lists.add(list);
+  for (const scope of wide) to.wide.add(scope);
+}
+
+/** The parameters of one role that are looked at for whether they cover another. */
+const MOST_STARTS = 16;
+
+/** The parameters ending in a star with which roles were granted. */
+class StarredParameters {
+  #starts = new Map<string, readonly string[]>();
+
+  note(grant: Grant): void {
+    if (!grant.endsWith('*')) return;
+    const { roleId, parameter } = partsOf(grant);
+    if (parameter === undefined) return;
+    const starts = this.#starts.get(roleId) ?? [];
+    if (starts.length < MOST_STARTS) this.#starts.set(roleId, [...starts, parameter.slice(0, -1)]);
+  }
+
+  /** Whether a role was granted with another parameter that covers this grant's. Of many, not all are looked at. */
+  isCovered(grant: Grant): boolean {
+    if (this.#starts.size === 0) return false;
+    const { roleId, parameter } = partsOf(grant);
+    if (parameter === undefined) return false;
+    const starts = this.#starts.get(roleId) ?? [];
+    return starts.some((start) => parameter !== `${start}*` && parameter.startsWith(start));
+  }
+}
+
+/** What a scope grants; undefined where it is wide. */
+function fewGrants(scope: string, roles: RolesAt): Grant[] | undefined {
+  const reach = reachOf(scope);
+  if (!reach) return [];
+  const ids = roles.granted(reach);
+  return ids.length > FEW ? undefined : ids.map((id) => grantOf(id, reach, roles));
+}
+
+function grantOf(roleId: string, reach: Reach, roles: RolesAt): Grant {
+  return roles.takesParameter(roleId) ? `${roleId}\n${parameterFrom(reach, roleId)}` : roleId;
+}
+
+function mayGrant(scope: string): boolean {
+  return reachOf(scope) !== undefined;
+}
+
+function withParameterIn({ scopes }: RoleDefinition, parameter: string): string[] {
+  return scopes.map((scope) => withParameter(scope, parameter));
 }
 
 function partsOf(grant: Grant): { roleId: string; parameter?: string } {

@@ -1,4 +1,5 @@
-import { compareScopes, covers } from './scopes.ts';
+import { compareScopes, covers, droppingCovered, withoutCovered } from './scopes.ts';
+import type { Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
 
@@ -15,25 +16,29 @@ export class KeptMerge {
   #all: string[] = [];
   #normal: string[] = [];
 
-  /** The merge of these lists: the same array as before when nothing in it changed. */
-  of(lists: ReadonlySet<Scopes>): Scopes {
+  /**
+   * The merge of these lists, in slices: the same array as before when nothing in it changed. It must not be asked again before
+   * it has answered.
+   */
+  *of(lists: ReadonlySet<Scopes>, work: Work): Sliced<Scopes> {
     const touched = new Set<string>();
-    for (const list of this.#lists) if (!lists.has(list)) this.#count(list, -1, touched);
-    for (const list of lists) if (!this.#lists.has(list)) this.#count(list, 1, touched);
+    for (const list of this.#lists) if (!lists.has(list)) yield* this.#count(list, { by: -1, touched }, work);
+    for (const list of lists) if (!this.#lists.has(list)) yield* this.#count(list, { by: 1, touched }, work);
     this.#lists = lists;
-    this.#update(touched);
+    yield* this.#update(touched, work);
     return this.#normal;
   }
 
-  #count(list: Scopes, by: number, touched: Set<string>): void {
+  *#count(list: Scopes, { by, touched }: { by: number; touched: Set<string> }, work: Work): Sliced<void> {
     for (const scope of list) {
       this.#counts.set(scope, (this.#counts.get(scope) ?? 0) + by);
       touched.add(scope);
     }
+    if (work.spend(1 + 2 * list.length)) yield;
   }
 
   /** `touched` are the scopes whose count may have changed from or to none. */
-  #update(touched: Set<string>): void {
+  *#update(touched: Set<string>, work: Work): Sliced<void> {
     const gone = new Set<string>();
     const come: string[] = [];
     for (const scope of touched) {
@@ -42,15 +47,35 @@ export class KeptMerge {
         this.#counts.delete(scope);
         if (isThere) gone.add(scope);
       } else if (!isThere) come.push(scope);
+      if (work.spend(2)) yield;
     }
     if ((gone.size + come.length) * FEW_AMONG < this.#all.length) {
-      for (const scope of gone) this.#change(scope, false);
-      for (const scope of come) this.#change(scope, true);
-    } else {
-      const kept = gone.size > 0 ? this.#all.filter((each) => !gone.has(each)) : this.#all;
-      this.#all = kept.concat(come).sort(compareScopes);
-      this.#normal = withoutCovered(this.#all);
+      for (const scope of [...gone, ...come]) {
+        this.#change(scope, !gone.has(scope));
+        if (work.spend(1 + this.#all.length / COPIED_FOR_ONE)) yield;
+      }
+      return;
     }
+    const kept = gone.size > 0 ? this.#all.filter((each) => !gone.has(each)) : this.#all;
+    this.#all = yield* this.#joined(kept, come, work);
+    this.#normal = yield* droppingCovered(this.#all, work);
+  }
+
+  /** Scopes in order and others in none, all in order. */
+  *#joined(sorted: string[], others: string[], work: Work): Sliced<string[]> {
+    let parts = [sorted];
+    for (let from = 0; from < others.length; from += SORTED_AT_ONCE) {
+      parts.push(others.slice(from, from + SORTED_AT_ONCE).sort(compareScopes));
+      if (work.spend(4 * SORTED_AT_ONCE)) yield;
+    }
+    while (parts.length > 1) {
+      parts.sort((a, b) => a.length - b.length);
+      const next: string[][] = [];
+      for (let i = 0; i < parts.length; i += 2)
+        next.push(i + 1 < parts.length ? yield* inOrder(parts[i]!, parts[i + 1]!, work) : parts[i]!);
+      parts = next;
+    }
+    return parts[0]!;
   }
 
   /** One scope came or went: what it covers stands directly behind it, and nothing else is concerned. */
@@ -69,15 +94,21 @@ export class KeptMerge {
 
 /** One by one is quicker for at most one change among so many scopes. */
 const FEW_AMONG = 256;
+/** So many scopes are copied in the time that it takes to look at one. */
+const COPIED_FOR_ONE = 64;
+const SORTED_AT_ONCE = 1000;
 
-/** Of scopes in order, those that none of them covers. */
-function withoutCovered(sorted: Scopes): string[] {
-  let last: string | undefined;
-  return sorted.filter((scope) => {
-    if (last !== undefined && covers(last, scope)) return false;
-    last = scope;
-    return true;
-  });
+function* inOrder(one: readonly string[], other: readonly string[], work: Work): Sliced<string[]> {
+  const all: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < one.length && j < other.length) {
+    all.push(compareScopes(one[i]!, other[j]!) < 0 ? one[i++]! : other[j++]!);
+    if (work.spend()) yield;
+  }
+  for (; i < one.length; i += 1) all.push(one[i]!);
+  for (; j < other.length; j += 1) all.push(other[j]!);
+  return all;
 }
 
 /** Where the first stands that is not before a scope. */

@@ -1,13 +1,13 @@
 import { ApiError } from './errors.ts';
 import { asCode, fenced } from './markdown.ts';
 import type { RoleGraph } from './roleGraph.ts';
-import { MOST_FROM_ONE } from './roleSpread.ts';
+import type { Excess } from './roleTotals.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 
 /** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
 export type RolesState = Pick<
   RoleGraph<RoleRow>,
-  'get' | 'expand' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'spreadThrough'
+  'get' | 'expand' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'excessOf'
 >;
 
 const PARAMETER = '<..>';
@@ -55,14 +55,9 @@ function pathOf(cycle: string[]): string {
   return cycle.map(asCode).join(' -> ');
 }
 
-/** Throws InputError naming the role when a role would grant others with too many parameters to expand it. */
-export function refuseSpread(roleId: string | undefined): void {
-  if (roleId === undefined) return;
-  throw new ApiError(
-    'InputError',
-    `role ${asCode(roleId)} would grant other roles with more than ${MOST_FROM_ONE} parameters for each of its own`,
-    { roleId },
-  );
+/** Throws InputError when a role would be more than can be expanded. */
+export function refuseExcess(excess: Excess | undefined): void {
+  if (excess) throw new ApiError('InputError', excess.message, excess.details);
 }
 
 /** The stored role; throws ResourceNotFound where there is none. */

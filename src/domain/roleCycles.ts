@@ -3,7 +3,7 @@ import { grantingScope, PARAMETER, reachWithin, type RoleDefinition } from './ro
 import { withRole } from './withRole.ts';
 
 type Roles = ReturnType<typeof withRole>;
-type Stored = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted'>;
+type Stored = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'takesParameter'>;
 
 /**
  * The ids along a shortest dependency cycle that a role, put in the place of the stored one of its id, would be on: the

@@ -3,32 +3,47 @@ import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
-import { spreadThrough } from './roleSpread.ts';
-import { mergeNormal, normalize } from './scopes.ts';
+import { RolesAt } from './rolesAt.ts';
+import { type Excess, ROLE_LIMITS, RoleTotals } from './roleTotals.ts';
+import { merging, normalizing } from './scopes.ts';
+import { atOnce, type Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
 
 /** An answer with the lists that it was merged from, and the version of the roles at which these were looked at. */
-type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number };
+type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number; bytes: number };
 
-/** About how many characters of questions and scopes of answers are kept. */
-const MOST_RECENT = 1_000_000;
+/** About how many bytes of questions and answers are kept. */
+const MOST_RECENT = 64 * 1024 * 1024;
+/** What an answer takes by itself, and for each scope or list that it refers to. */
+const ANSWER_BYTES = 300;
+const REFERENCE_BYTES = 8;
+/** How often an expansion that took several slices looks again for what changed meanwhile. */
+const MOST_ROUNDS = 3;
 
 /**
- * The role-expansion index: all roles, and what each expands to, ready made.
+ * The role-expansion index: all roles, and what each expands to.
  *
  * A scope set expands to the least set that holds it and, with every scope in it that grants a role, the scopes of that
- * role. As a role is granted by one scope alone, that is the union of what each scope gives: expanding is merging lists
- * that are ready. Example: with the roles a -> [assume:b, x] and b -> [y], the list of b is [y], that of a is
- * [assume:b, x, y], and expanding [assume:a, z] merges [assume:a, z] with the list of a.
+ * role. Expanding is merging the ready lists of all roles that are reached. Example: with the roles a -> [assume:b, x] and
+ * b -> [y], expanding [assume:a, z] merges [assume:a, z], [assume:b, x] and [y].
  *
- * A change drops the lists of the role and of those that reach it, and no others; a list is made again when it is wanted.
+ * What is known of a role is forgotten when the role changes, or one that it reaches, and only then.
  */
 export class RoleGraph<R extends RoleDefinition> {
   #index = new RoleIndex<R>();
-  #expansions = new Expansions(this.#index);
-  #recent = new RecentlyUsed<Answer>(MOST_RECENT, (question, { scopes }) => question.length + scopes.length);
+  #limits: typeof ROLE_LIMITS;
+  #totals: RoleTotals;
+  #expansions = new Expansions();
+  #recent = new RecentlyUsed<Answer>(MOST_RECENT, (_, { bytes }) => bytes);
+  /** The roles as those expansions see them that are under way. */
+  #views = new Set<RolesAt>();
   #version = 0;
+
+  constructor(limits = ROLE_LIMITS) {
+    this.#limits = limits;
+    this.#totals = new RoleTotals(this.#index, limits);
+  }
 
   get size(): number {
     return this.#index.size;
@@ -51,44 +66,81 @@ export class RoleGraph<R extends RoleDefinition> {
   /** Replaces all roles. */
   load(roles: Iterable<R>): void {
     this.#index = new RoleIndex();
-    this.#expansions = new Expansions(this.#index);
+    this.#expansions = new Expansions();
     this.#recent.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
+    this.#totals = new RoleTotals(this.#index, this.#limits);
+    this.#totals.count();
   }
 
   /** A graph of its own with the same roles. */
   clone(): RoleGraph<R> {
-    const graph = new RoleGraph<R>();
+    const graph = new RoleGraph<R>(this.#limits);
     graph.load(this.#index.values());
     return graph;
   }
 
   set(role: R): void {
+    this.#note(role.roleId);
+    this.#totals.change(role.roleId, role);
     this.#index.set(role);
     this.#forget(role.roleId);
   }
 
   delete(roleId: string): void {
     if (!this.#index.get(roleId)) return;
+    this.#note(roleId);
+    this.#totals.change(roleId, undefined);
     this.#index.delete(roleId);
     this.#forget(roleId);
   }
 
-  /** What scopes expand to, in normal form: the same array as before as long as nothing in it changed. */
+  /** What scopes expand to, in normal form, at once. Throws ExpansionTooLarge. */
   expand(scopes: Scopes): Scopes {
+    return atOnce(this.expanding(scopes, new Work()));
+  }
+
+  /**
+   * What scopes expand to, in normal form, in slices: the same array as before as long as nothing in it changed. It is what the
+   * roles gave at one moment since it began; what changed while it was made is looked for again, a few times at most.
+   * Throws ExpansionTooLarge.
+   */
+  *expanding(scopes: Scopes, work: Work): Sliced<Scopes> {
     const question = scopes.join('\n');
     const known = this.#recent.get(question);
     if (known?.version === this.#version) return known.scopes;
+    const asked = yield* normalizing(scopes, work);
     // Covers all that any role could give.
-    const from = scopes.includes('*') ? [] : scopes.flatMap((scope) => this.#expansions.listsOf(scope));
-    if (known && isSame(known.from, from)) {
-      known.version = this.#version;
-      return known.scopes;
+    if (asked[0] === '*') return asked;
+    let answer = known;
+    for (let round = 1; round <= MOST_ROUNDS && answer?.version !== this.#version; round += 1)
+      answer = yield* this.#answer({ question, asked, former: answer }, work);
+    this.#recent.set(question, answer!);
+    return answer!.scopes;
+  }
+
+  /** What was the former answer is the same array again where it was merged from the same lists. */
+  *#answer(
+    { question, asked, former }: { question: string; asked: Scopes; former: Answer | undefined },
+    work: Work,
+  ): Sliced<Answer> {
+    const roles = new RolesAt(this.#index, this.#version);
+    this.#views.add(roles);
+    let lists;
+    try {
+      lists = yield* this.#expansions.listsOf(asked, roles, work);
+    } finally {
+      this.#views.delete(roles);
     }
-    const answer = mergeNormal([normalize(scopes), ...new Set(from)]);
-    this.#recent.set(question, { scopes: answer, from, version: this.#version });
-    return answer;
+    const { version } = roles;
+    if (former && isSame(former.from, lists)) return { ...former, version };
+    const scopes = yield* merging([asked, ...lists], work);
+    const from = [...lists];
+    // Its texts are those of the question and, where parameters were put in, its own.
+    const text = scopes.reduce((sum, { length }) => sum + length, 2 * question.length);
+    const bytes = ANSWER_BYTES + text + REFERENCE_BYTES * (scopes.length + from.length);
+    return { scopes, from, version, bytes };
   }
 
   /** What whoever has the role has: the scope that grants it, and all that it gives. */
@@ -111,22 +163,40 @@ export class RoleGraph<R extends RoleDefinition> {
     return endlessThrough(role, this.#index);
   }
 
-  /** The id of a role that, with this role put in place, would grant others with too many parameters to expand it. */
-  spreadThrough(role: RoleDefinition): string | undefined {
-    return spreadThrough(role, this.#index);
+  /** Why this role, put in place, would be more than can be expanded; undefined where it is not. Having less never is. */
+  excessOf(role: RoleDefinition): Excess | undefined {
+    return this.#totals.excessOf(role);
   }
 
-  /** Drops what was made from the role, and from all that reach it, as far back as that goes. */
+  /** How many scopes all roles have together, with those that parameters make for the scopes of other roles. */
+  get scopeTotal(): number {
+    return this.#totals.total;
+  }
+
+  /** Tells what is under way that a role is about to change. */
+  #note(roleId: string): void {
+    for (const roles of this.#views) roles.note(roleId, this.#index.get(roleId));
+  }
+
+  /** Forgets what is known of a role, and of all that reach it, as far back as that goes; where these are very many, of all roles. */
   #forget(roleId: string): void {
     this.#version += 1;
     const affected = new Set([roleId]);
     for (const id of affected) {
-      this.#expansions.forget(id);
       for (const holder of this.#index.holdersOf(id)) affected.add(holder);
+      if (affected.size > MOST_AFFECTED) {
+        this.#expansions.forgetAll(this.#version);
+        return;
+      }
     }
+    const roles = [...affected].map((id) => ({ roleId: id, role: this.#index.get(id) }));
+    this.#expansions.forget(roles, this.#version);
   }
 }
 
-function isSame(some: readonly Scopes[], others: readonly Scopes[]): boolean {
-  return some.length === others.length && some.every((each, i) => each === others[i]);
+/** Roles that are forgotten one by one: some milliseconds' work. */
+const MOST_AFFECTED = 5000;
+
+function isSame(some: readonly Scopes[], others: ReadonlySet<Scopes>): boolean {
+  return some.length === others.size && some.every((each) => others.has(each));
 }

@@ -10,15 +10,9 @@ export class RoleIndex<R extends RoleDefinition> {
   #takingParameter = new Set<string>();
   #exact = new Holders();
   #prefix = new Holders();
-  #scopeCount = 0;
 
   get size(): number {
     return this.#roles.size;
-  }
-
-  /** Scopes of all roles together. */
-  get scopeCount(): number {
-    return this.#scopeCount;
   }
 
   get(roleId: string): R | undefined {
@@ -44,7 +38,6 @@ export class RoleIndex<R extends RoleDefinition> {
     this.#ids.add(roleId);
     if (roleId.endsWith('*')) this.#starts.add(roleId.slice(0, -1));
     if (takesParameter(role)) this.#takingParameter.add(roleId);
-    this.#scopeCount += role.scopes.length;
     this.#hold(role, 'add');
   }
 
@@ -52,18 +45,34 @@ export class RoleIndex<R extends RoleDefinition> {
     const role = this.#roles.get(roleId);
     if (!role) return;
     this.#hold(role, 'delete');
-    this.#scopeCount -= role.scopes.length;
     this.#takingParameter.delete(roleId);
     if (roleId.endsWith('*')) this.#starts.delete(roleId.slice(0, -1));
     this.#ids.delete(roleId);
     this.#roles.delete(roleId);
   }
 
+  /** The ids that end in a star and grant their role for every text that begins as they do, of those that this text begins as. */
+  starredStartsOf(text: string): string[] {
+    return this.#starts.startsOf(text).map((start) => `${start}*`);
+  }
+
+  /** By how many different texts the roles' scopes may grant the role of an id ending in a star with a parameter of their own. */
+  parametersOf(roleId: string): number {
+    const start = roleId.slice(0, -1);
+    return this.#exact.countStartingWith(start) + this.#prefix.countStartingWith(start);
+  }
+
+  /** Whether a role other than this one has a scope of that reach. */
+  isReachedByOthers(reach: Reach, roleId: string): boolean {
+    const holders = 'exact' in reach ? this.#exact.of(reach.exact) : this.#prefix.of(reach.prefix);
+    return holders.size > (holders.has(roleId) ? 1 : 0);
+  }
+
   /** The ids of the roles that a reach grants; one may stand there twice. */
   granted(reach: Reach): string[] {
     if ('prefix' in reach)
-      return [...this.#ids.startingWith(reach.prefix), ...this.#starredStartsOf(reach.prefix)];
-    const ids = this.#starredStartsOf(reach.exact);
+      return [...this.#ids.startingWith(reach.prefix), ...this.starredStartsOf(reach.prefix)];
+    const ids = this.starredStartsOf(reach.exact);
     return this.#roles.has(reach.exact) ? [reach.exact, ...ids] : ids;
   }
 
@@ -88,17 +97,12 @@ export class RoleIndex<R extends RoleDefinition> {
     ];
   }
 
-  #starredStartsOf(text: string): string[] {
-    return this.#starts.startsOf(text).map((start) => `${start}*`);
-  }
-
   #hold({ roleId, scopes }: R, action: 'add' | 'delete'): void {
-    for (const scope of scopes) {
-      const reach = reachWithin(roleId, scope);
-      if (!reach) continue;
-      if ('exact' in reach) this.#exact[action](reach.exact, roleId);
-      else this.#prefix[action](reach.prefix, roleId);
-    }
+    const reaches = scopes.map((scope) => reachWithin(roleId, scope)).filter((reach) => reach !== undefined);
+    const exact = reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : []));
+    const prefix = reaches.flatMap((reach) => ('prefix' in reach ? [reach.prefix] : []));
+    this.#exact[action](exact, roleId);
+    this.#prefix[action](prefix, roleId);
   }
 }
 
@@ -107,25 +111,37 @@ class Holders {
   #byText = new Map<string, Set<string>>();
   #texts = new SortedTexts();
 
-  add(text: string, roleId: string): void {
-    const holders = this.#byText.get(text);
-    if (holders) holders.add(roleId);
-    else {
-      this.#byText.set(text, new Set([roleId]));
-      this.#texts.add(text);
+  /** A role may reach a text by several scopes. */
+  add(texts: readonly string[], roleId: string): void {
+    const fresh: string[] = [];
+    for (const text of texts) {
+      const holders = this.#byText.get(text);
+      if (holders) holders.add(roleId);
+      else {
+        this.#byText.set(text, new Set([roleId]));
+        fresh.push(text);
+      }
     }
+    this.#texts.addAll(fresh);
   }
 
-  /** A role with two scopes of one reach (as parameters make them) is forgotten with the first: it is removed as a whole. */
-  delete(text: string, roleId: string): void {
-    const holders = this.#byText.get(text);
-    if (!holders?.delete(roleId) || holders.size > 0) return;
-    this.#byText.delete(text);
-    this.#texts.delete(text);
+  delete(texts: readonly string[], roleId: string): void {
+    const gone: string[] = [];
+    for (const text of texts) {
+      const holders = this.#byText.get(text);
+      if (!holders?.delete(roleId) || holders.size > 0) continue;
+      this.#byText.delete(text);
+      gone.push(text);
+    }
+    this.#texts.deleteAll(gone);
   }
 
-  of(text: string): Iterable<string> {
-    return this.#byText.get(text) ?? [];
+  of(text: string): ReadonlySet<string> {
+    return this.#byText.get(text) ?? NOBODY;
+  }
+
+  countStartingWith(start: string): number {
+    return this.#texts.countStartingWith(start);
   }
 
   startingWith(start: string): string[] {
@@ -136,3 +152,5 @@ class Holders {
     return this.#texts.startsOf(text).flatMap((start) => [...this.of(start)]);
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();

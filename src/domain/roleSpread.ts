@@ -1,65 +1,60 @@
-import type { RoleIndex } from './roleIndex.ts';
-import { grantingScope, PARAMETER, reachOf, type RoleDefinition, takesParameter } from './roleReach.ts';
-import { withRole } from './withRole.ts';
+import { grantingScope, PARAMETER, reachOf } from './roleReach.ts';
+import type { withRole } from './withRole.ts';
+import { sizeOfScopes } from './work.ts';
 
-/** Grants with a parameter that may come from one parameter: real roles have a few. */
-export const MOST_FROM_ONE = 1000;
+/** What may come of one parameter: grants with a parameter, and scopes of the roles so granted. Real roles make a few. */
+export type Spread = { grants: number; scopes: number };
+export const MOST_FROM_ONE: Spread = { grants: 1000, scopes: 10_000 };
 
 /** What a role's parameter has become on its way: some text, the parameter without so many characters, and some text. */
 type Handed = { before: string; cut: number; after: string };
-type Stored = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'holdersOf'>;
+type Roles = Pick<ReturnType<typeof withRole>, 'get' | 'granted' | 'takesParameter'>;
 
-/**
- * The id of a role that, with this one in the place of the stored one of its id, would spread each of its parameters to
- * more grants than `most`: this one itself, or one that hands its parameter on to it. Undefined where there is none.
- *
- * Roles need no cycle for that. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b* grants c* likewise, and so on:
- * ten such roles make a thousand grants of one, and forty more than any memory holds.
- */
-export function spreadThrough(
-  role: RoleDefinition,
-  stored: Stored,
-  most = MOST_FROM_ONE,
-): string | undefined {
-  if (!takesParameter(role)) return undefined;
-  const roles = withRole(role, stored);
-  const affected = new Set([role.roleId]);
-  for (const id of affected) {
-    if (countFromOne(id, roles, most) > most) return id;
-    for (const holder of stored.holdersOf(id)) if (takesParameter(roles.get(holder))) affected.add(holder);
-  }
-  return undefined;
+/** Roles that are looked at for one: some milliseconds' work. What takes more is too much. */
+const MOST_LOOKED_AT = 100_000;
+const TOO_MUCH: Spread = { grants: Infinity, scopes: Infinity };
+
+/** A role that makes too much of one parameter, directly or by handing it on. */
+export function isSpreadTooFar({ grants, scopes }: Spread, most = MOST_FROM_ONE): boolean {
+  return grants > most.grants || scopes > most.scopes;
 }
 
 /**
- * How many grants come from one parameter, that of the role among them; it stops once they are more than `most`. It follows
- * a parameter that may be any text, and counts each role that some text would grant: no text grants more of them.
+ * What comes of one parameter of a role, the role itself included: it stops once that is more than `most`. It follows a parameter
+ * that may be any text, and counts each role that some text would grant: no text grants more of them.
+ *
+ * Roles need no cycle to make very much of one. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b* grants c* likewise, and
+ * so on: ten such roles make a thousand grants of one, and forty more than any memory holds.
  */
-function countFromOne(roleId: string, roles: ReturnType<typeof withRole>, most: number): number {
+export function spreadOf(roleId: string, roles: Roles, most = MOST_FROM_ONE): Spread {
   const grants = new Map([[roleId, { roleId, handed: { before: '', cut: 0, after: '' } }]]);
+  let scopeCount = 0;
+  let lookedAt = 0;
   for (const grant of grants.values()) {
-    for (const scope of roles.get(grant.roleId).scopes) {
-      for (const next of handedOn(scope, grant.handed, roles)) {
+    const { scopes } = roles.get(grant.roleId);
+    scopeCount += 1 + sizeOfScopes(scopes);
+    for (const scope of scopes) {
+      const granted = handedOn(scope, grant.handed, roles);
+      lookedAt += granted.length;
+      if (lookedAt > MOST_LOOKED_AT) return TOO_MUCH;
+      for (const next of granted.filter(({ roleId: id }) => roles.takesParameter(id))) {
         const { before, cut, after } = next.handed;
         grants.set([next.roleId, before, cut, after].join('\n'), next);
       }
+      if (grants.size > most.grants) break;
     }
-    if (grants.size > most) break;
+    if (isSpreadTooFar({ grants: grants.size, scopes: scopeCount }, most)) break;
   }
-  return grants.size;
+  return { grants: grants.size, scopes: scopeCount };
 }
 
-function handedOn(
-  scope: string,
-  handed: Handed,
-  roles: ReturnType<typeof withRole>,
-): { roleId: string; handed: Handed }[] {
+function handedOn(scope: string, handed: Handed, roles: Roles): { roleId: string; handed: Handed }[] {
   const at = scope.indexOf(PARAMETER);
   if (at < 0) return [];
   const before = scope.slice(0, at) + handed.before;
   const after = handed.after + scope.slice(at + PARAMETER.length);
   const reach = reachOf(`${before}*`);
-  const granted = reach ? roles.granted(reach).filter((id) => takesParameter(roles.get(id))) : [];
+  const granted = reach ? roles.granted(reach) : [];
   return granted.map((roleId) => {
     const start = grantingScope(roleId).slice(0, -1);
     const missing = start.length - before.length;

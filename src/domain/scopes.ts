@@ -1,3 +1,4 @@
+import { atOnce, type Sliced, Work } from './work.ts';
 import { sameList } from './sameList.ts';
 
 /**
@@ -37,36 +38,86 @@ export function compareScopes(a: string, b: string): number {
 
 /** The normal form of any scopes. */
 export function normalize(scopes: readonly string[]): string[] {
+  return withoutCovered(scopes.toSorted(compareScopes));
+}
+
+/** Of scopes in order, those that none of them covers. */
+export function withoutCovered(sorted: readonly string[]): string[] {
   const normal: string[] = [];
-  for (const scope of scopes.toSorted(compareScopes)) {
-    const last = normal.at(-1);
-    if (last === undefined || !covers(last, scope)) normal.push(scope);
+  let last: string | undefined;
+  for (const scope of sorted) {
+    if (last !== undefined && covers(last, scope)) continue;
+    normal.push(scope);
+    last = scope;
   }
   return normal;
 }
 
+/** The same as `withoutCovered`, in slices. */
+export function* droppingCovered(sorted: readonly string[], work: Work): Sliced<string[]> {
+  const normal: string[] = [];
+  for (let from = 0; from < sorted.length; from += AT_A_TIME) {
+    const last = normal.at(-1);
+    for (const scope of withoutCovered(sorted.slice(from, from + AT_A_TIME)))
+      if (last === undefined || !covers(last, scope)) normal.push(scope);
+    if (work.spend(AT_A_TIME)) yield;
+  }
+  return normal;
+}
+
+/** Scopes that are sorted at a time. */
+const AT_A_TIME = 1000;
+/** What sorting one of these takes, in units of work. */
+const SORTING = 4;
+
+/** The same as `normalize`, in slices. */
+export function* normalizing(scopes: readonly string[], work: Work): Sliced<readonly string[]> {
+  const sorted: string[][] = [];
+  for (let from = 0; from < scopes.length; from += AT_A_TIME) {
+    const some = scopes.slice(from, from + AT_A_TIME);
+    if (work.spend(SORTING * some.length)) yield;
+    sorted.push(normalize(some));
+  }
+  return yield* merging(sorted, work);
+}
+
 /** The normal form of several normal forms together, merged two by two without sorting anything again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
-  const longest = Math.max(0, ...lists.map((list) => list.length));
-  const total = lists.reduce((sum, list) => sum + list.length, 0);
+  return atOnce(merging(lists, new Work()));
+}
+
+/** The same as `mergeNormal`, in slices. */
+export function* merging(lists: readonly (readonly string[])[], work: Work): Sliced<readonly string[]> {
+  const longest = lists.reduce((most, { length }) => Math.max(most, length), 0);
+  const total = lists.reduce((sum, { length }) => sum + length, 0);
   // Where one list outweighs all others, these are quickly put into it.
   const isMany = lists.length > 2 && total > 2 * longest;
-  let round = (isMany ? withoutRepeated(lists) : lists).filter((list) => list.length > 0);
+  let round = isMany ? yield* withoutRepeated(lists, work) : lists.filter(({ length }) => length > 0);
   while (round.length > 1) {
     round.sort((a, b) => a.length - b.length);
     const next: (readonly string[])[] = [];
-    for (let i = 0; i < round.length; i += 2) {
-      next.push(i + 1 < round.length ? mergeTwo(round[i]!, round[i + 1]!) : round[i]!);
-    }
+    for (let i = 0; i < round.length; i += 2)
+      next.push(i + 1 < round.length ? yield* mergingTwo([round[i]!, round[i + 1]!], work) : round[i]!);
     round = next;
   }
   return round[0] ?? [];
 }
 
 /** Many lists mostly hold the same scopes: it is quicker to look for these once than to merge them again and again. */
-function withoutRepeated(lists: readonly (readonly string[])[]): string[][] {
+function* withoutRepeated(lists: readonly (readonly string[])[], work: Work): Sliced<(readonly string[])[]> {
   const seen = new Set<string>();
-  return lists.map((list) => list.filter((scope) => !seen.has(scope) && seen.add(scope)));
+  const remaining: (readonly string[])[] = [];
+  for (const list of lists) {
+    const unseen: string[] = [];
+    for (const scope of list) {
+      if (seen.has(scope)) continue;
+      seen.add(scope);
+      unseen.push(scope);
+    }
+    if (unseen.length > 0) remaining.push(unseen);
+    if (work.spend(list.length)) yield;
+  }
+  return remaining;
 }
 
 /**
@@ -75,19 +126,25 @@ function withoutRepeated(lists: readonly (readonly string[])[]): string[][] {
  * come, so that the first gives c. What one list gives at a time is found by searching: mostly a few scopes of a role are
  * merged with the many that it is granted.
  */
-function mergeTwo(one: readonly string[], other: readonly string[]): readonly string[] {
+function* mergingTwo(
+  [one, other]: readonly [readonly string[], readonly string[]],
+  work: Work,
+): Sliced<readonly string[]> {
   const merged: string[] = [];
   let giving = one;
   let waiting = other;
   let from = 0;
   let next = 0;
   while (next < waiting.length) {
+    const begun = from + next;
     const end = firstAfter(giving, waiting[next]!, from);
     if (end > from) {
       for (; from < end; from += 1) merged.push(giving[from]!);
       const last = giving[end - 1]!;
       while (next < waiting.length && covers(last, waiting[next]!)) next += 1;
     }
+    // A long run of one list is copied, which takes next to nothing.
+    if (work.spend(2 + (from + next - begun) / 8)) yield;
     [giving, waiting] = [waiting, giving];
     [from, next] = [next, from];
   }

@@ -7,6 +7,18 @@ export class SortedTexts {
     if (this.#texts[at] !== text) this.#texts.splice(at, 0, text);
   }
 
+  /** The same for many at once. */
+  addAll(texts: readonly string[]): void {
+    if (texts.length < MANY) texts.forEach((text) => this.add(text));
+    else this.#texts = [...new Set([...this.#texts, ...texts])].sort(byCodeUnits);
+  }
+
+  deleteAll(texts: readonly string[]): void {
+    if (texts.length < MANY) return texts.forEach((text) => this.delete(text));
+    const gone = new Set(texts);
+    this.#texts = this.#texts.filter((text) => !gone.has(text));
+  }
+
   delete(text: string): void {
     const at = this.#firstFrom(text);
     if (this.#texts[at] === text) this.#texts.splice(at, 1);
@@ -18,6 +30,15 @@ export class SortedTexts {
     let to = from;
     while (this.#texts[to]?.startsWith(prefix)) to += 1;
     return this.#texts.slice(from, to);
+  }
+
+  /** How many begin with a prefix. */
+  countStartingWith(prefix: string): number {
+    return this.#firstFrom(prefix + LAST) - this.#firstFrom(prefix);
+  }
+
+  has(text: string): boolean {
+    return this.#texts[this.#firstFrom(text)] === text;
   }
 
   /**
@@ -60,6 +81,16 @@ export class SortedTexts {
     }
     return low;
   }
+}
+
+/** After every character of the texts that are kept here. */
+const LAST = '\uffff';
+
+/** Of so many texts it is quicker to put all in order than to put each in its place. */
+const MANY = 64;
+
+function byCodeUnits(one: string, other: string): number {
+  return one < other ? -1 : 1;
 }
 
 function commonLength(one: string, other: string): number {

@@ -1,0 +1,87 @@
+import { ApiError } from './errors.ts';
+
+/**
+ * A computation in slices: it yields whenever it has worked for some milliseconds, so that whoever runs it can let others
+ * have their turn, and returns its result. `yield*` joins such computations; `atOnce` runs one to its end.
+ */
+export type Sliced<Result> = Generator<void, Result, void>;
+
+/** Units of work in a slice. A unit is about what it takes to look at one scope: a slice takes some milliseconds. */
+export const SLICE = 10_000;
+
+/** How many scopes an expansion may produce (see sizeOfScopes) where nothing else is set. */
+export const MAX_EXPANSION_SCOPES = 400_000;
+
+/** Units of work that an expansion may take for each scope that it may produce. */
+const UNITS_FOR_EACH = 20;
+
+/** A scope of ordinary length counts as one, a longer one as several: what is kept of it is its text. */
+const ORDINARY_LENGTH = 100;
+
+/** What so many scopes count as, where the number of scopes is limited. */
+export function sizeOfScopes(scopes: readonly string[]): number {
+  let size = scopes.length;
+  for (const { length } of scopes) if (length > ORDINARY_LENGTH) size += Math.floor(length / ORDINARY_LENGTH);
+  return size;
+}
+
+/** Scopes would expand to more, or take more work, than an expansion may. */
+export class ExpansionTooLarge extends ApiError {
+  constructor(limit: number) {
+    super(
+      'InputError',
+      `these scopes expand to more than ${limit} scopes (MAX_EXPANSION_SCOPES), which is too much at a time`,
+      { limit },
+    );
+  }
+}
+
+/** Counts the work of one computation: says when a slice is full, and refuses what goes beyond a limit. */
+export class Work {
+  /** The most units that one slice took. */
+  longestSlice = 0;
+  #limit: number;
+  #unitsLeft: number;
+  #inSlice = 0;
+
+  /** Whether others have their turns between the slices. */
+  readonly isShared: boolean;
+
+  /** `limit` is how many scopes may be produced (see sizeOfScopes). */
+  constructor({
+    limit = MAX_EXPANSION_SCOPES,
+    isShared = false,
+  }: { limit?: number; isShared?: boolean } = {}) {
+    this.isShared = isShared;
+    this.#limit = limit;
+    this.#unitsLeft = limit * UNITS_FOR_EACH;
+  }
+
+  /** Counts work that was done. Answers whether it is time to yield. Throws ExpansionTooLarge. */
+  spend(units = 1): boolean {
+    this.#unitsLeft -= units;
+    this.#inSlice += units;
+    if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.#limit);
+    if (this.#inSlice > this.longestSlice) this.longestSlice = this.#inSlice;
+    if (this.#inSlice < SLICE) return false;
+    this.#inSlice = 0;
+    return true;
+  }
+
+  /** Counts the scopes of one set, which throws ExpansionTooLarge once they are too many. */
+  counter(): (scopes: readonly string[]) => void {
+    let left = this.#limit;
+    return (scopes) => {
+      left -= sizeOfScopes(scopes);
+      if (left < 0) throw new ExpansionTooLarge(this.#limit);
+    };
+  }
+}
+
+/** Runs a sliced computation to its end without letting anybody else have a turn. */
+export function atOnce<Result>(computation: Sliced<Result>): Result {
+  for (;;) {
+    const step = computation.next();
+    if (step.done) return step.value;
+  }
+}
