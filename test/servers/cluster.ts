@@ -16,7 +16,7 @@ import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
 
 /** What a node has to answer again by itself within (ms). */
-const SOON = 10_000;
+const SOON = 30_000;
 /** What a node has to write to the tables by itself within (ms), also to a server that takes its time. */
 const WRITTEN = 60_000;
 

@@ -29,12 +29,15 @@ whereServersRun(['ferretdb', 'kafka'], 'several nodes', () => {
       isOver: () => isOver,
     };
     const writers = Array.from({ length: WRITERS }, (_, i) => write(target, known, `${name}/w${i}`));
-    await sleep(500);
-    await happen();
-    await cluster.allAnswer();
-    await sleep(500);
-    isOver = true;
-    await Promise.all(writers);
+    try {
+      await sleep(500);
+      await happen();
+      await cluster.allAnswer();
+      await sleep(500);
+    } finally {
+      isOver = true;
+      await Promise.all(writers);
+    }
   }
 
   async function nothingIsLostOrDoubled(): Promise<void> {
