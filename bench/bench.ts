@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Attack, ATTACKS, prepareAttacks } from './attacks.ts';
 import { type Backend, BACKENDS, measureBackend } from './backends.ts';
 import { authenticateCall, type Signer, signedCall, temporary } from './calls.ts';
 import { fill, grantsOf, realRoles, type Size } from './fill.ts';
@@ -281,6 +282,32 @@ async function besideLongWork({ server, signers, env }: Service): Promise<void> 
   await Promise.allSettled(working);
 }
 
+/** Authentication while one process repeats a hostile input on 4 connections, against the same bytes sent to a server that does nothing. */
+async function besideAttacks(): Promise<void> {
+  const env = settingsOf('attacked');
+  const signers = await fill(env['DATA_DIR']!, { roles: 486, clients: 1000, events: 1486 });
+  await prepareAttacks(env['DATA_DIR']!);
+  const dummy = await start([folder('dummy.js')]);
+  const server = await start(['--import', folder('loopDelay.js'), main, 'serve'], env);
+  const options = { connections: CONNECTIONS, ms: ROUND_MS, countFailures: true };
+  const whileAttacked = (attack: Attack, port: number) => async (): Promise<Round & { delay: number }> => {
+    const attacker = await start([folder('attack.js'), attack, String(port), JSON.stringify(root)]);
+    await server.longestDelay();
+    const round = await load(server.port, inTurn(signers), options);
+    const delay = await server.longestDelay();
+    await attacker.stop();
+    return { ...round, delay };
+  };
+  for (const attack of Object.keys(ATTACKS) as Attack[]) {
+    const rounds = await interleaved({
+      dummy: whileAttacked(attack, dummy.port),
+      server: whileAttacked(attack, server.port),
+    });
+    report.besideAttack('13', `authenticateHawk beside ${attack}`, rounds['server']!, rounds['dummy']!);
+  }
+  await Promise.all([server.stop(), dummy.stop()]);
+}
+
 async function measureEmbedded(): Promise<void> {
   const small = await startFilled('small', { roles: 486, clients: 1000, events: 1486 });
   const large = await startFilled('large', { roles: 10_000, clients: 100_000, events: 110_000 });
@@ -305,6 +332,7 @@ async function measureEmbedded(): Promise<void> {
     if (isWanted('4 5')) await changes([...middling, ['10,000 roles, 1,000,000 clients', huge]]);
     if (isWanted('12')) await besideLongWork(huge);
   }
+  if (isWanted('13')) await besideAttacks();
   report.print();
 }
 

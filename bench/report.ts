@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import type { Round } from './load.ts';
 
-type Measured = (Round & { cpu?: number })[];
+type Measured = (Round & { cpu?: number; delay?: number })[];
 /** What a rate is to reach: parts of the floors' or of row 1's, or so many a second. */
 type RateTarget = { A?: number; B?: number; row1?: number; least?: number };
 
@@ -75,6 +75,20 @@ export class Report {
       rounds,
       target: `≤ ${most} × idle (is ${(slow(rounds) / slow(than)).toFixed(2)}), no error (${failed})`,
       reached: slow(rounds) <= most * slow(than) && failed === 0,
+    });
+  }
+
+  /** Calls a second and their slowest hundredth beside an attack, against rounds in which it goes elsewhere; and the event loop's longest delay. */
+  besideAttack(row: string, what: string, rounds: Measured, elsewhere: Measured): void {
+    const slow = (each: Measured): number => median(each.map(({ latencies }) => quantile(latencies, 0.99)));
+    const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
+    const [rate, tail] = [ratio(rounds, elsewhere), slow(rounds) / slow(elsewhere)];
+    const delay = Math.max(...rounds.map(({ delay = Number.NaN }) => delay));
+    this.add(row, what, {
+      figure: `${rate.toFixed(2)} × elsewhere, loop ≤ ${delay.toFixed(0)} ms`,
+      rounds,
+      target: `≥ 0.5 × elsewhere, p99 ≤ 3 × (is ${tail.toFixed(2)}), no error (${failed})`,
+      reached: rate >= 0.5 && tail <= 3 && failed === 0,
     });
   }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,8 @@ export type Running = {
   cpu(): number;
   /** Resident memory in MB, and the most it ever was. */
   memory(): { now: number; most: number };
+  /** The longest delay of its event loop since this was last asked, in milliseconds; of a server that `loopDelay` is imported into. */
+  longestDelay(): Promise<number>;
   stop(): Promise<void>;
 };
 
@@ -27,8 +29,9 @@ let started = 0;
  */
 export async function start(args: string[], env: Record<string, string> = {}): Promise<Running> {
   const log = join(logs, String((started += 1)));
+  const delayFile = `${log}.delay`;
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: process.env['PATH'], LOOP_DELAY_FILE: delayFile, ...env },
     stdio: ['ignore', openSync(log, 'w'), 'ignore'],
   });
   children.add(child);
@@ -50,6 +53,13 @@ export async function start(args: string[], env: Record<string, string> = {}): P
       return (Number(fields[11]) + Number(fields[12])) * TICK;
     },
     memory: () => ({ now: megabytes('VmRSS'), most: megabytes('VmHWM') }),
+    async longestDelay() {
+      rmSync(delayFile, { force: true });
+      child.kill('SIGUSR2');
+      while (!existsSync(delayFile)) await sleep(5);
+      await sleep(5);
+      return Number(readFileSync(delayFile, 'utf8'));
+    },
     async stop() {
       child.kill('SIGTERM');
       await ended;
