@@ -74,7 +74,8 @@ export function makeServe(parts: ServeParts): Serve {
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
     const match = matchRoute(request.method ?? 'GET', path);
-    if (!match) return request.method === 'OPTIONS' && answerOptions(path, response);
+    if (!match)
+      return request.method === 'OPTIONS' && !headerProblem(request) && answerOptions(path, response);
     answer(match, search, { request, response }).catch((error: unknown) => {
       log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
       response.destroy();
