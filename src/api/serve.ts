@@ -6,15 +6,16 @@ import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
+import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
 import {
   type Caller,
   type Dialect,
   type Endpoint,
   type EndpointReply,
   type EndpointRequest,
-  type RefusedSignature,
   scopeParamsOf,
   type SignedRequest,
+  URL_PREFIX,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
 import { headerProblem } from './headerLimits.ts';
@@ -23,7 +24,6 @@ import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
-import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
@@ -54,8 +54,8 @@ type Seen = {
   shownPayload(): unknown;
   clientId?: string;
   sourceIp?: string;
-  /** Its own signature, or the one that it asks about. */
-  refused?: RefusedSignature;
+  /** It was denied, or the signature that it asks about was refused. */
+  denial?: Denial;
 };
 
 /** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
@@ -68,7 +68,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
-  const logRefused = makeLogRefused(log);
+  const logDenied = makeLogDenied(log);
   const warnOfProxy = makeProxyWarning(log, parts.trustProxy);
 
   return (request, response) => {
@@ -105,7 +105,7 @@ export function makeServe(parts: ServeParts): Serve {
     try {
       const reply = await respond({ match, search, http, seen });
       isRoutine = reply.isRoutine === true;
-      seen.refused = reply.refused;
+      if (reply.refused) seen.denial = { kind: 'signature', ...reply.refused };
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
       const mayCompress = !isRoutine && reply.holdsSecret !== true;
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
@@ -120,10 +120,10 @@ export function makeServe(parts: ServeParts): Serve {
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { requestId, name: method, clientId, started, refused, sourceIp } = seen;
+    const { requestId, name: method, clientId, started, denial } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
     const line = { requestId, method, clientId, status, durationMs };
-    if (refused) logRefused(refused, { ...line, sourceIp });
+    if (denial) logDenied(denial, { ...line, ...placeOf(match, http.request), sourceIp: seen.sourceIp });
     else log[isRoutine ? 'debug' : 'info'](line, 'request');
   }
 
@@ -137,9 +137,9 @@ export function makeServe(parts: ServeParts): Serve {
     const read = readBody(http.request, parts.maxBodyBytes);
     const payload = read instanceof Promise ? await read : read;
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
-    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
+    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -217,9 +217,13 @@ export function makeServe(parts: ServeParts): Serve {
       response.destroy();
       return status;
     }
-    if (status === 401) {
+    const kind = denialOf(status);
+    if (kind) {
       const { url: resource = '', headers } = response.req;
-      seen.refused = { reason: error.message, signed: { resource, authorization: headers.authorization } };
+      const signed = { resource, authorization: headers.authorization };
+      seen.denial = { kind, reason: error.message, signed };
+    }
+    if (status === 401) {
       warnOfProxy(response.req);
       response.setHeader('www-authenticate', 'hawk');
     }
@@ -264,6 +268,11 @@ const CLIENT_GONE = 499;
 
 type Http = { request: IncomingMessage; response: ServerResponse };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
+
+/** What a request asked for. */
+function placeOf({ endpoint: { method, route }, dialect }: Match, { url = '' }: IncomingMessage): object {
+  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: targetOf(url) };
+}
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
 
