@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { addressBlock } from './addressBlock.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
 import {
@@ -139,7 +140,6 @@ export function makeServe(parts: ServeParts): Serve {
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
-    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -147,6 +147,10 @@ export function makeServe(parts: ServeParts): Serve {
       port,
       authorization: http.request.headers.authorization,
     };
+    if (!endpoint.stateless)
+      await (typeof atLeast === 'string'
+        ? parts.freshness.fresh({ atLeast, caller: () => waiterOf(signed, seen) })
+        : parts.freshness.fresh());
     const { caller, resolve } =
       endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
     seen.clientId = caller.clientId;
@@ -202,6 +206,14 @@ export function makeServe(parts: ServeParts): Serve {
     checkPayload(verdict, payload, http.request.headers['content-type'] ?? '');
     const { clientId, issuer, scopes, expires } = verdict;
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
+  }
+
+  /** Who waits for a position, as far as it is known before: the client whose token signed, else where the request came from. */
+  async function waiterOf(signed: SignedRequest, { now, sourceIp = '' }: Seen): Promise<string> {
+    const verdict = await parts.authenticate(signed, now);
+    return verdict.status === 'auth-success'
+      ? `client ${verdict.issuer ?? verdict.clientId}`
+      : `address ${addressBlock(sourceIp)}`;
   }
 
   function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
