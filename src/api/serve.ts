@@ -7,6 +7,7 @@ import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { addressBlock } from './addressBlock.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
+import type { Bodies } from './connections.ts';
 import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
 import {
   type Caller,
@@ -40,6 +41,8 @@ export type ServeParts = {
   readAccess: 'guarded' | 'open' | undefined;
   trustProxy: TrustProxy;
   maxBodyBytes: number;
+  /** What bounds the bodies that are not whole; where it is left out, nothing does. */
+  bodies?: Bodies;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -53,6 +56,8 @@ type Seen = {
   params: Record<string, string>;
   /** The payload as far as an error may show it. */
   shownPayload(): unknown;
+  /** Its body is being read. */
+  isReading?: boolean;
   clientId?: string;
   sourceIp?: string;
   /** It was denied, or the signature that it asks about was refused. */
@@ -135,8 +140,10 @@ export function makeServe(parts: ServeParts): Serve {
     seen.params = readParameters(match);
     const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
-    const read = readBody(http.request, parts.maxBodyBytes);
+    const read = readBody(http.request, parts.maxBodyBytes, parts.bodies);
+    seen.isReading = read instanceof Promise;
     const payload = read instanceof Promise ? await read : read;
+    seen.isReading = false;
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
@@ -242,7 +249,7 @@ export function makeServe(parts: ServeParts): Serve {
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
     // What of a refused body is not read yet is not worth reading.
-    if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
+    if (seen.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
     const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
     sendJson(response, errorBody(error, shown), { status });
