@@ -21,7 +21,7 @@ test.each(['1', '2'])(
     });
     const [logId] = headers.get('auth-position')!.split('.');
     const statuses: Record<number, number> = {};
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       const far = `${logId}.${'9'.repeat(18)}${String(round).padStart(2, '0')}`;
       const asked = Array.from({ length: 200 }, async () => {
         const { status } = await fetch(`${attacked.rootUrl}/v1/roles/`, {
@@ -31,7 +31,7 @@ test.each(['1', '2'])(
       });
       await Promise.all(asked);
     }
-    expect(statuses).toEqual({ 400: 4000 });
+    expect(statuses).toEqual({ 400: 1600 });
     await sleep(100);
     expect(Object.keys(attacked.answers())).toEqual(['auth-success']);
   },
