@@ -12,11 +12,14 @@ import {
   readBodyLimit,
   readBoolean,
   readBrokers,
+  readConnections,
   readCorsOrigin,
   readDataDir,
   readEventStoreUrl,
   readHost,
   readKeepAlive,
+  readMemory,
+  readPatience,
   readPort,
   readPrefix,
   readReadStoreUrl,
@@ -44,6 +47,16 @@ export type Config = Readonly<{
   maxBodyBytes: number;
   /** For how long (ms) a connection stays open on which nothing happens. */
   keepAliveTimeout: number;
+  /** How many connections a process takes, of all and of each address. */
+  maxConnections: number;
+  maxConnectionsPerAddress: number | undefined;
+  /** How many bytes a process keeps of bodies that are not whole, and of replies that are not taken. */
+  maxUnfinishedBodies: number;
+  maxUnreadReplies: number;
+  /** How long (ms) a header and a body may take to arrive, and a reply may be without progress. */
+  headersTimeout: number;
+  bodyTimeout: number;
+  replyTimeout: number;
   /** How many processes serve together. */
   workers: number;
   /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
@@ -99,6 +112,13 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
+      MAX_CONNECTIONS: setting(readConnections)({ default: 2000 }),
+      MAX_CONNECTIONS_PER_ADDRESS: setting(readConnections)({ default: undefined }),
+      MAX_UNFINISHED_BODIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
+      MAX_UNREAD_REPLIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
+      HEADERS_TIMEOUT: setting(readPatience)({ default: 20_000 }),
+      BODY_TIMEOUT: setting(readPatience)({ default: 60_000 }),
+      REPLY_TIMEOUT: setting(readPatience)({ default: 30_000 }),
       WORKERS: setting(readWorkers)({ default: 1 }),
       EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
       READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
@@ -128,6 +148,13 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     keepAliveTimeout: settings.KEEP_ALIVE_TIMEOUT,
+    maxConnections: settings.MAX_CONNECTIONS,
+    maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
+    maxUnfinishedBodies: settings.MAX_UNFINISHED_BODIES,
+    maxUnreadReplies: settings.MAX_UNREAD_REPLIES,
+    headersTimeout: settings.HEADERS_TIMEOUT,
+    bodyTimeout: settings.BODY_TIMEOUT,
+    replyTimeout: settings.REPLY_TIMEOUT,
     workers: settings.WORKERS,
     eventStoreUrl: settings.EVENT_STORE_URL,
     readStoreUrl: settings.READ_STORE_URL,

@@ -64,14 +64,14 @@ async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> 
 }
 
 async function copyLastUsed(from: ReadStore, to: ReadStore): Promise<void> {
-  for (let after: string | undefined, more = true; more;) {
-    const rows = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE });
+  let after: string | undefined;
+  do {
+    const { rows, last } = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE });
     const latest = rows
       .map(({ position }) => position)
       .sort()
       .at(-1);
     if (latest !== undefined) await to.commit(LAST_USED_TABLE, rows, latest);
-    after = rows.at(-1)?.key;
-    more = rows.length === PAGE;
-  }
+    after = last;
+  } while (after !== undefined);
 }

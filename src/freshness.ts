@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { askTogether } from './askTogether.ts';
 import { ApiError } from './domain/errors.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { isPositionOf } from './eventStore/position.ts';
@@ -12,14 +13,18 @@ const PROVE_EVERY = 500;
 export type Freshness = {
   /**
    * Resolves when this node may answer: it has everything that is in the log (on one machine), or proved that it had not
-   * longer ago than MAX_STALENESS (a log on another machine), and holds the position `atLeast` where one is given.
-   * Throws InvalidRequestArguments for a position that is malformed or another log's, else ServiceUnavailable.
+   * longer ago than MAX_STALENESS (a log on another machine), and holds the position that a caller waits for, where one does.
+   * Throws InvalidRequestArguments for a position that is malformed, another log's or beyond the end of the log, TooManyRequests
+   * where too many requests of the caller wait, else ServiceUnavailable.
    */
-  fresh(atLeast?: string): Promise<void>;
+  fresh(awaiting?: Awaiting): Promise<void>;
   /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
   stillFresh(): void;
   stop(): Promise<void>;
 };
+
+/** A position to wait for, and who waits: asked for only where the wait is not over at once. */
+export type Awaiting = { atLeast: string; caller(): Promise<string> | string };
 
 type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
 
@@ -29,17 +34,26 @@ export async function keepFresh(parts: Parts, maxStaleness: number | undefined):
   const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
   // What all requests wait for is one promise.
   const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
-  async function reach(position: string): Promise<void> {
-    checkPosition(position, eventStore.start);
+  const lookAtHead = askTogether(() => eventStore.head());
+  /** The log was seen to go as far as this. */
+  let seen = eventStore.start;
+
+  async function lookFurther(): Promise<void> {
+    const head = await lookAtHead();
+    if (head > seen) seen = head;
+  }
+
+  async function reach({ atLeast, caller }: Awaiting): Promise<void> {
+    checkPosition(atLeast, eventStore.start);
+    if (!projector.holds(atLeast)) {
+      if (atLeast > seen) await lookFurther();
+      if (atLeast > seen) refuseBeyond(atLeast);
+      if (!(await projector.reachFor(await caller(), atLeast))) refuseLate(atLeast);
+    }
     await upToDate();
-    if (await projector.reach(position)) return;
-    throw new ApiError(
-      'ServiceUnavailable',
-      `this node did not reach the position ${position} in time: try again`,
-    );
   }
   return {
-    fresh: (atLeast) => (atLeast === undefined ? upToDate() : reach(atLeast)),
+    fresh: (awaiting) => (awaiting === undefined ? upToDate() : reach(awaiting)),
     stillFresh: () => proof?.check(),
     stop: async () => proof?.stop(),
   };
@@ -83,6 +97,20 @@ async function keepProof({ projector, log }: Parts, maxStaleness: number) {
       await proving;
     },
   };
+}
+
+function refuseBeyond(position: string): never {
+  throw new ApiError(
+    'InvalidRequestArguments',
+    `the log has not come to the position ${position} in Auth-At-Least: nobody was given it`,
+  );
+}
+
+function refuseLate(position: string): never {
+  throw new ApiError(
+    'ServiceUnavailable',
+    `this node did not reach the position ${position} in time: try again`,
+  );
 }
 
 function checkPosition(position: string, start: string): void {

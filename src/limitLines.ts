@@ -2,24 +2,39 @@ import type { Logger } from 'pino';
 
 /** How long (ms) so many lines are let through. */
 const WINDOW = 1000;
+/** Values of a field that are told apart among what was left out. */
+const MOST_COUNTED = 20;
 
 /**
  * Writes lines of one kind, at most `most` in a second, so that whoever causes them cannot fill a disk. How many more there
- * were is said in a line of its own, which counts as one of the next second.
+ * were is said in a line of its own, which counts as one of the next second; with `countBy` also how many of them had which
+ * value of that field.
  */
 export function limitLines(
   log: Logger,
-  { most, message }: { most: number; message: string },
+  { most, message, countBy }: { most: number; message: string; countBy?: string },
 ): (fields: object) => void {
   let written = 0;
   let leftOut = 0;
   let opened = -Infinity;
+  const counts = new Map<string, number>();
 
   function tellLeftOut(): void {
-    log.info({ leftOut }, `${message}: more in the last second`);
+    log.info(
+      { leftOut, ...(countBy && { [countBy]: Object.fromEntries(counts) }) },
+      `${message}: more in the last second`,
+    );
+    counts.clear();
     leftOut = 0;
     written = 1;
     opened = performance.now();
+  }
+
+  function count(fields: Record<string, unknown>): void {
+    leftOut += 1;
+    if (countBy === undefined) return;
+    const value = String(fields[countBy]);
+    if (counts.has(value) || counts.size < MOST_COUNTED) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
 
   return (fields) => {
@@ -33,7 +48,8 @@ export function limitLines(
       log.info(fields, message);
       return;
     }
-    leftOut += 1;
-    if (leftOut === 1) setTimeout(tellLeftOut, opened + WINDOW - now).unref();
+    count(fields as Record<string, unknown>);
+    // The process does not end before it is told.
+    if (leftOut === 1) setTimeout(tellLeftOut, opened + WINDOW - now);
   };
 }

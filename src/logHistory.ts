@@ -52,11 +52,11 @@ function isAskedFor({ data, metadata, position }: Recorded, { role, actor, after
 }
 
 async function* eventsOf(eventStore: EventStore, stream: string): AsyncGenerator<Recorded, void, undefined> {
-  for (let fromRevision = 0, more = true; more;) {
-    const { events } = await eventStore.read(stream, { fromRevision, limit: PAGE });
+  for (let fromRevision = 0; ;) {
+    const { events, revision } = await eventStore.read(stream, { fromRevision, limit: PAGE });
     yield* events;
     fromRevision += events.length;
-    more = events.length === PAGE;
+    if (revision === 'none' || fromRevision > revision) return;
   }
 }
 

@@ -27,18 +27,30 @@ const MOST_UNWRITTEN_AT_START = 200_000;
 const MOST_PASSED = 10_000;
 /** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
 const WRITE_DELAY = 20;
+/** How long (ms) a request waits for a position. */
+const PATIENCE = 5000;
 /** How often (ms) a node that does not write asks how far the tables have come. */
 const SETTLE_EVERY = 500;
+/** Callers' requests that may wait for a position at once, of all and of each. Each keeps its body meanwhile. */
+const MOST_CALLERS = 500;
+const MOST_OF_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
 
 /** The read models of this node, the role-expansion index among them, and how far they have come. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** The position of the last event in the read models: one that every other node comes to as well. */
   readonly position: Position;
+  /** Whether the read models hold the position. */
+  holds(position: Position): boolean;
   /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
   /** Resolves when the read models hold the position, with whether they did within the time (ms; 5 s when left out). */
   reach(position: Position, within?: number): Promise<boolean>;
+  /**
+   * The same of a position that a caller waits for, in a room of their own, so that they take no place from this node's own
+   * catching up. Throws TooManyRequests where too many of the caller wait already.
+   */
+  reachFor(caller: string, position: Position): Promise<boolean>;
   /** Whether this node is the one that writes the shared tables. */
   writes(): boolean;
   /** Stops following; what was applied is written if this node is the one that writes. */
@@ -78,6 +90,7 @@ export async function startProjector(options: {
   const { eventStore, readStore, log, holder } = options;
   const stopping = new AbortController();
   const waiting = waitingRoom();
+  const callers = waitingRoom({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
   // Nothing is held before the first batch: only then it is known that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
@@ -87,7 +100,8 @@ export async function startProjector(options: {
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
   let passed = 0;
-  const models = openReadModels(readStore, { holds: (wanted) => wanted <= position, untilHeld });
+  const holds = (wanted: Position): boolean => wanted <= position;
+  const models = openReadModels(readStore, { holds, untilHeld });
   const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const lease = holdLease({
     readStore,
@@ -165,6 +179,7 @@ export async function startProjector(options: {
     for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
       waiting.admit(position);
+      callers.admit(position);
       const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
       while (unwritten() > most && !signal.aborted) {
         await write();
@@ -185,6 +200,7 @@ export async function startProjector(options: {
         if (isForGood) {
           failure = error;
           waiting.close();
+          callers.close();
           if (!(error instanceof FileGone)) log.fatal({ err: error }, 'the read models stopped');
           return;
         }
@@ -204,8 +220,18 @@ export async function startProjector(options: {
     isStarted = true;
   }
 
-  const reach = async (wanted: Position, within = 5000): Promise<boolean> =>
+  const reach = async (wanted: Position, within = PATIENCE): Promise<boolean> =>
     position >= wanted || waiting.wait(wanted, within);
+
+  async function reachFor(caller: string, wanted: Position): Promise<boolean> {
+    if (position >= wanted) return true;
+    if (!callers.isFullFor(caller)) return callers.wait(wanted, PATIENCE, caller);
+    throw new ApiError(
+      'TooManyRequests',
+      `at most ${MOST_OF_CALLER} requests of one caller may wait for a position at the same time`,
+      { retryAfter: 1 },
+    );
+  }
 
   async function untilHeld(wanted: Position): Promise<void> {
     if (!failure && (await reach(wanted))) return;
@@ -229,6 +255,7 @@ export async function startProjector(options: {
     if (!failure && isStarted && lease.held()) await writeTables().catch(logRetry);
     await lease.release().catch(logRetry);
     waiting.close();
+    callers.close();
   }
 
   await start().catch(async (error: unknown) => {
@@ -238,7 +265,9 @@ export async function startProjector(options: {
 
   return {
     ...models,
+    holds,
     reach,
+    reachFor,
     get rolesRevision() {
       return models.rolesRevision;
     },

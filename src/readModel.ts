@@ -99,8 +99,7 @@ export class ReadModel<R extends object> {
   /** A page of rows in byte order of their keys. It may be short, even empty, before the end: go on after `last`. */
   async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
     const newer = this.#newerWithin(page);
-    const stored = await this.#store.list<R>(this.table, page);
-    const last = stored.length < page.limit ? undefined : stored.at(-1)!.key;
+    const { rows: stored, last } = await this.#store.list<R>(this.table, page);
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
     const rows = await Promise.all(
       newer

@@ -48,7 +48,7 @@ export async function serve(
     : startService(config, log, { stores, mustExist: prepared }));
   try {
     const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
-    const { server, port, drain } = await listen(config, log);
+    const { server, port, bodies, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',
@@ -59,6 +59,7 @@ export async function serve(
           readAccess: config.readAccess,
           trustProxy: trustFunction(config.trustProxy),
           maxBodyBytes: config.maxBodyBytes,
+          bodies,
           checkReplies,
         }),
         { endpoints: service.endpoints, config: { ...config, rootUrl } },

@@ -80,6 +80,21 @@ export function readBodyLimit(text: string): number {
     : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
 }
 
+export function readConnections(text: string): number {
+  const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 1;
+  return isPossible
+    ? Number(text)
+    : wrong(`must be a number of connections from 1 to 999999, not ${quoted(text)}`);
+}
+
+/** Reads an amount of memory such as `64MiB`, in bytes: enough for a few bodies of the largest size. */
+export function readMemory(text: string): number {
+  const [, digits, unit] = /^(\d{1,10})\s*([KM]iB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * (unit === 'MiB' ? 1024 ** 2 : unit === 'KiB' ? 1024 : 1);
+  const isPossible = bytes >= 2 * 1024 ** 2 && bytes <= 4096 * 1024 ** 2;
+  return isPossible ? bytes : wrong(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
+}
+
 export function readWorkers(text: string): number {
   const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
   return isPossible
@@ -138,6 +153,9 @@ function milliseconds(text: string): number | undefined {
 
 /** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
 export const readStaleness = duration('2s', '60s');
+
+/** How long a caller may take for what it sends or reads. */
+export const readPatience = duration('1s', '600s');
 
 /** Load balancers keep idle connections for some seconds up to more than an hour. */
 export const readKeepAlive = duration('1s', '7200s');

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { clients, type ClientRow } from '../projections/clients.ts';
 import { roles, type RoleRow } from '../projections/roles.ts';
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
@@ -31,8 +32,14 @@ export function clientSubject(
   const foldClient = (row: ClientRow | undefined, events: readonly Recorded[]) =>
     fold(clients, row, events as Recorded<ClientEvent>[]);
   async function foldFrom(row: ClientRow | undefined, fromRevision: number) {
-    const { events, revision } = await eventStore.read(stream, { fromRevision });
-    return { state: foldClient(row, events), revision };
+    let state = row;
+    for (let from = fromRevision; ;) {
+      const { events, revision } = await eventStore.read(stream, { fromRevision: from });
+      state = foldClient(state, events);
+      from += events.length;
+      if (revision === 'none' || from > revision) return { state, revision };
+      await turnOfTheLoop();
+    }
   }
   return {
     stream,

@@ -7,13 +7,13 @@ afterEach(() => void jest.useRealTimers());
 
 type Line = { i?: number; leftOut?: number; msg: string };
 
-function limited(most: number): { write(fields: object): void; lines: Line[] } {
+function limited(most: number, countBy?: string): { write(fields: object): void; lines: Line[] } {
   const lines: Line[] = [];
   const log = pino(
     { base: null, timestamp: false },
     { write: (line) => lines.push(JSON.parse(line) as Line) },
   );
-  return { write: limitLines(log, { most, message: 'it happened' }), lines };
+  return { write: limitLines(log, { most, message: 'it happened', countBy }), lines };
 }
 
 test('so many lines in a second are written, and how many more there were', () => {
@@ -22,6 +22,17 @@ test('so many lines in a second are written, and how many more there were', () =
   expect(lines.map(({ i }) => i)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   jest.advanceTimersByTime(1000);
   expect(lines.slice(10)).toEqual([{ level: 30, leftOut: 25, msg: 'it happened: more in the last second' }]);
+});
+
+test('what was left out is counted by a field, where there is one to count by', () => {
+  const { write, lines } = limited(1, 'from');
+  for (const from of ['a', 'b', 'b', 'c', 'b']) write({ from });
+  jest.advanceTimersByTime(1000);
+  expect(lines.at(-1)).toMatchObject({ leftOut: 4, from: { b: 3, c: 1 } });
+  for (let i = 0; i < 1000; i += 1) write({ from: `${i}` });
+  jest.advanceTimersByTime(1000);
+  expect(lines.at(-1)!.leftOut).toBe(1000);
+  expect(Object.keys((lines.at(-1) as unknown as { from: object }).from)).toHaveLength(20);
 });
 
 test('the line that counts is one of the next second', () => {

@@ -11,6 +11,7 @@ import { take } from './contracts/eventStore.ts';
 import { sharedStores, type TestNode } from './sharedStores.ts';
 import { authorizationFor, type Reply, signedFetch } from './signed.ts';
 import { type Credentials, minutesFromNow, ROOT } from './startService.ts';
+import { allRows } from './allRows.ts';
 
 const running = new Set<TestNode>();
 afterEach(async () => {
@@ -61,8 +62,7 @@ async function expectTablesOfTheLog(): Promise<void> {
     const checkpoints = await Promise.all(tables.map((table) => shared.readStore.checkpoint(table)));
     return checkpoints.every((checkpoint) => checkpoint === head);
   });
-  const rows = (): Promise<unknown[]> =>
-    Promise.all(tables.map((table) => shared.readStore.list(table, { limit: 10_000 })));
+  const rows = (): Promise<unknown[]> => Promise.all(tables.map((table) => allRows(shared.readStore, table)));
   const written = await rows();
   await rebuild(allProjections, shared, () => undefined);
   expect(await rows()).toEqual(written);
@@ -98,6 +98,44 @@ describe('several nodes', () => {
       expect(response.status).toBe(200);
       expect(await response.json()).toMatchObject({ disabled: verb === '/disable' });
     }
+  });
+
+  test('let no caller wait with so many requests that others cannot', async () => {
+    const [one, two] = (await start(2, { MAX_STALENESS: '20s' })) as [TestNode, TestNode];
+    const client = await create(one, 'waiting');
+    await until(async () => (await currentScopes(two, client)).status === 200);
+    two.link.lag = 2000;
+    const role = await fetch(at(one, '/roles/awaited'), {
+      method: 'PUT',
+      headers: {
+        authorization: authorizationFor(at(one, '/roles/awaited'), 'PUT', ROOT),
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ description: '', scopes: [] }),
+    });
+    const atLeast = role.headers.get('auth-position')!;
+    const url = `${two.rootUrl}/v1/roles/awaited`;
+    const ask = async (authorization?: string): Promise<number> => {
+      const headers = { 'auth-at-least': atLeast, ...(authorization !== undefined && { authorization }) };
+      const response = await fetch(url, { headers });
+      await response.text();
+      return response.status;
+    };
+    const unsigned = Array.from({ length: 130 }, () => ask());
+    while (!two.logged().includes('"status":429')) await sleep(10);
+    const signed = Array.from({ length: 5 }, () => ask(authorizationFor(url, 'GET', client)));
+    const statuses = await Promise.all(unsigned);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(100);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(30);
+    expect(await Promise.all(signed)).toEqual(Array(5).fill(200));
+  });
+
+  test('refuse a position beyond the log at once, and do not take it for one that is to come', async () => {
+    const [, two] = (await start(2)) as [TestNode, TestNode];
+    two.link.lag = 2000;
+    const far = `${shared.eventStore.logId}.${'9'.repeat(20)}`;
+    const reply = await fetch(`${two.rootUrl}/v1/roles/`, { headers: { 'auth-at-least': far } });
+    expect(reply.status).toBe(400);
   });
 
   test('give the token of a client that another one created just now, where its creation is sent again', async () => {

@@ -21,6 +21,7 @@ import type { ReadStore } from '../src/readStore/readStore.ts';
 import { rebuild } from '../src/rebuild.ts';
 import { UnknownEvent } from '../src/unknownEvent.ts';
 import { metadata } from './contracts/eventStore.ts';
+import { allRows } from './allRows.ts';
 
 const log = pino({ level: 'silent' });
 const inCorpus = (name: string): Event[] =>
@@ -45,7 +46,7 @@ const start = (eventStore: EventStore, readStore: ReadStore, holder = 'one'): Pr
   startProjector({ eventStore, readStore, log, holder });
 
 async function tablesOf(readStore: ReadStore): Promise<unknown[]> {
-  return Promise.all(allProjections.map((each) => readStore.list(tableOf(each), { limit: 1000 })));
+  return Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
 }
 
 describe('the read models', () => {
@@ -88,7 +89,7 @@ describe('the read models', () => {
       await projector.stop();
       expect(await readStore.checkpoint(tableOf(clients))).toBe(head);
     }
-    for (const table of former) expect(await readStore.list(table, { limit: 10 })).toEqual(old);
+    for (const table of former) expect(await allRows(readStore, table)).toEqual(old);
   });
 
   test('are there also when the log was read before its head is known', async () => {

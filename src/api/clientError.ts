@@ -2,10 +2,13 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
+import { limitLines } from '../limitLines.ts';
 import { errorBody } from './errorReply.ts';
 import { tooLargeTogether } from './headerLimits.ts';
 import { jsonHeaders } from './send.ts';
 
+/** Lines in a second. */
+const MOST_LINES = 10;
 /** A caller has this long (ms) to read why it was refused: what it still sends would take the reply from it if nobody read it. */
 const LINGER = 2000;
 
@@ -18,6 +21,11 @@ export function makeAnswerClientError(
 ): (error: Error & { code?: string }, socket: Socket) => void {
   // Node tells of each piece that comes after the first that it could not read.
   const known = new WeakSet<Socket>();
+  const write = limitLines(log, {
+    most: MOST_LINES,
+    message: 'a request could not be read',
+    countBy: 'sourceIp',
+  });
 
   return (error, socket) => {
     if (known.has(socket)) return;
@@ -29,7 +37,7 @@ export function makeAnswerClientError(
     if (underWay?.headersSent) return void socket.destroy();
     const refusal = refusalOf(error);
     // The error itself holds what was received, a signature perhaps.
-    log.info({ code: error.code, status: refusal.status }, 'a request could not be read');
+    write({ code: error.code, status: refusal.status, sourceIp: socket.remoteAddress });
     close(socket, replyText(refusal));
   };
 }

@@ -94,10 +94,11 @@ export type SignedRequest = {
   sourceIp?: string;
 };
 
-/** A signature that was refused: why, and where it was. */
+/** A signature that was refused: why, and where it was; with method, host and port where it was for another service. */
 export type RefusedSignature = {
   reason: string;
-  signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'>;
+  signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'> &
+    Partial<Pick<SignedRequest, 'method' | 'host' | 'port'>>;
 };
 
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */

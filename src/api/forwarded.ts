@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import proxyAddr from 'proxy-addr';
 
 /** Decides whether the nth address in front of this service is a proxy that is believed. */
@@ -8,25 +9,57 @@ export type TrustProxy = (address: string, hop: number) => boolean;
 export type Origin = { sourceIp: string | undefined; host: string; port: number };
 
 /**
- * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, x-forwarded-port and x-forwarded-proto.
- * Without a usable Host header the host is empty, and no signature will fit it.
+ * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, -host, -port and -proto. Each proxy adds a value at the
+ * end: behind k trusted ones the kth from the right counts, which the outermost of them wrote, as whatever is left of it may be
+ * the caller's own. Without a usable host it is empty, and no signature will fit it. The source is an address or undefined.
  */
 export function originOf(request: IncomingMessage, trust: TrustProxy): Origin {
   const remote = request.socket.remoteAddress;
-  const { host, port } = readHost(request.headers.host);
-  if (remote === undefined || !trust(remote, 0)) return { sourceIp: remote, host, port: port ?? 80 };
-  const sourceIp = proxyAddr(request, trust);
-  return { sourceIp, host, port: forwardedPort(request) ?? port ?? 80 };
+  const { headers } = request;
+  const own = readHost(headers.host);
+  if (remote === undefined || !trust(remote, 0))
+    return { sourceIp: remote, host: own.host, port: own.port ?? 80 };
+  const forwardedFor = valuesOf(headers['x-forwarded-for']);
+  const hops = [remote, ...forwardedFor.toReversed().map((value) => addressIn(value) ?? '')];
+  const counting = (name: string): string | undefined => {
+    const values = valuesOf(headers[name]);
+    let k = 1;
+    while (k < values.length && trust(hops[k] ?? '', k)) k += 1;
+    return values.at(-k);
+  };
+  const source = counting('x-forwarded-for');
+  const host = counting('x-forwarded-host');
+  const forwarded = host === undefined ? undefined : readHost(host);
+  const isHttps = counting('x-forwarded-proto') === 'https';
+  return {
+    sourceIp: source === undefined ? remote : addressIn(source),
+    host: (forwarded ?? own).host,
+    port:
+      portIn(counting('x-forwarded-port')) ??
+      forwarded?.port ??
+      (isHttps ? 443 : undefined) ??
+      own.port ??
+      80,
+  };
 }
 
-function forwardedPort(request: IncomingMessage): number | undefined {
-  const given = Number(firstOf(request.headers['x-forwarded-port']));
-  if (Number.isInteger(given) && given > 0 && given < 65536) return given;
-  return firstOf(request.headers['x-forwarded-proto']) === 'https' ? 443 : undefined;
+function valuesOf(header: string | string[] | undefined): string[] {
+  const text = Array.isArray(header) ? header.join() : header;
+  const values = text?.split(',').map((value) => value.trim());
+  return values?.filter((value) => value !== '') ?? [];
 }
 
-function firstOf(header: string | string[] | undefined): string | undefined {
-  return (Array.isArray(header) ? header[0] : header)?.split(',')[0]!.trim();
+function portIn(text: string | undefined): number | undefined {
+  const port = Number(text);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+}
+
+/** An address, which some proxies write with a port; undefined for any other text. */
+function addressIn(text: string): string | undefined {
+  const [, ipv6, ipv4] = /^\[([0-9a-fA-F:.]+)\](?::\d{1,5})?$|^([0-9.]+):\d{1,5}$/.exec(text) ?? [];
+  const address = ipv6 ?? ipv4 ?? text;
+  // A zone may be of any length.
+  return isIP(address) && !address.includes('%') ? address : undefined;
 }
 
 function readHost(header: string | undefined): { host: string; port?: number } {

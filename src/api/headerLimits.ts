@@ -15,11 +15,29 @@ export const PARSER_LIMITS = { maxHeaderSize: 2 * MOST_TOGETHER, maxHeadersCount
 
 /** Why a request cannot be taken with its header, whatever it asks for; undefined where it can. */
 export function headerProblem(request: IncomingMessage): ApiError | undefined {
-  const tooLarge = sizeProblem(request);
-  if (tooLarge) return tooLarge;
-  return request.headers.host === undefined && request.httpVersion === '1.1'
-    ? new ApiError('MalformedPayload', 'a request of HTTP/1.1 must have a Host header')
+  return sizeProblem(request) ?? hostProblem(request);
+}
+
+/** What stands in front of this service may have taken another of two hosts for the one that counts. */
+function hostProblem({
+  httpVersionMajor,
+  httpVersionMinor,
+  rawHeaders,
+}: IncomingMessage): ApiError | undefined {
+  if (httpVersionMajor !== 1) return malformed('a request must be one of HTTP/1.1 or HTTP/1.0');
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts > 1) return malformed('a request must have one Host header, not several');
+  return hosts === 0 && httpVersionMinor === 1
+    ? malformed('a request of HTTP/1.1 must have a Host header')
     : undefined;
+}
+
+function malformed(message: string): ApiError {
+  return new ApiError('MalformedPayload', message);
 }
 
 function sizeProblem({ url = '', rawHeaders }: IncomingMessage): HeaderTooLarge | undefined {

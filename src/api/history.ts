@@ -32,7 +32,8 @@ export function historyEndpoints({ projector, clientHistory }: Services): Endpoi
     output: 'get-entity-history-response',
   } as const;
   const order =
-    'Oldest first; go on with the `continuationToken` until there is none. Nothing is ever removed from it.';
+    'Oldest first; a page may be shorter than `limit`: go on with the `continuationToken` until there is none. Nothing is ever removed ' +
+    'from it.';
 
   return [
     {

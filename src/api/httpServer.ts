@@ -1,8 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { roomForConnections } from '../openFiles.ts';
 import type { Config } from '../config.ts';
 import { makeAnswerClientError } from './clientError.ts';
+import { type Bodies, type ConnectionLimits, limitConnections } from './connections.ts';
 import { PARSER_LIMITS } from './headerLimits.ts';
 
 const SECOND = 1000;
@@ -14,13 +16,15 @@ const DRAIN = 30 * SECOND;
 export type Listening = {
   server: Server;
   port: number;
+  /** Bounds the bodies of requests. */
+  bodies: Bodies;
   /** Takes no further request; resolves when those under way are answered. */
   drain(): Promise<void>;
 };
 
 /** Starts to listen; what answers is for the caller to add. Rejects with node's own error where that is not possible. */
 export function listen(
-  config: Pick<Config, 'host' | 'port' | 'keepAliveTimeout'>,
+  config: Pick<Config, 'host' | 'port'> & ConnectionLimits,
   log: Logger,
 ): Promise<Listening> {
   const { maxHeaderSize, maxHeadersCount } = PARSER_LIMITS;
@@ -28,28 +32,36 @@ export function listen(
   const server = createServer({ ...timeouts(config), maxHeaderSize, requireHostHeader: false });
   server.maxHeadersCount = maxHeadersCount;
   server.on('clientError', makeAnswerClientError(log));
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const limits = { ...config, maxConnections: connectionsWithin(config.maxConnections, log) };
+  const { bodies, sockets } = limitConnections(server, { limits, log });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.port, config.host, () => {
       const { port } = server.address() as AddressInfo;
-      resolve({ server, port, drain: () => drain(server, sockets) });
+      resolve({ server, port, bodies, drain: () => drain(server, sockets) });
     });
   });
 }
 
-/** To node, a connection that was not used yet is one whose headers are late. */
+/** As many connections as are asked for, or as the operating system leaves room for beside the databases. */
+function connectionsWithin(most: number, log: Logger): number {
+  const room = roomForConnections();
+  if (room < most)
+    log.warn(
+      { maxConnections: most, taken: room },
+      'the limit of open files (ulimit -n) leaves room for fewer connections than MAX_CONNECTIONS',
+    );
+  return Math.min(most, room);
+}
+
+/** Headers that are late are looked for elsewhere: to node, a connection that was not used yet is one whose headers are late. */
 function timeouts({ keepAliveTimeout }: Pick<Config, 'keepAliveTimeout'>) {
   const headersTimeout = Math.max(MINUTE / 2, keepAliveTimeout + SECOND);
   return { keepAliveTimeout, headersTimeout, requestTimeout: Math.max(MINUTE, headersTimeout) };
 }
 
 /** No accepted request is dropped; connections that are kept alive end with their next reply. */
-function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+function drain(server: Server, sockets: () => Iterable<Socket>): Promise<void> {
   // Also those whose request was under way already.
   server.keepAliveTimeout = 1;
   server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
@@ -61,6 +73,6 @@ function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
     });
     server.closeIdleConnections();
     // To node, those that were not used yet are busy.
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of sockets()) if (socket.bytesRead === 0) socket.destroy();
   });
 }

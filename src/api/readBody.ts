@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { ApiError } from '../domain/errors.ts';
+import type { Bodies } from './connections.ts';
 import { refuseUnreadableTexts } from './unreadableTexts.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -13,38 +14,65 @@ const MOST_LEVELS = 1000;
 /**
  * The whole body, unpacked where it comes in gzip: that is also what a signature covers. Throws InputTooLarge as soon as it is
  * longer than `limit` bytes, packed or unpacked, and MalformedPayload for what is no gzip, or in another encoding. What
- * is not read by then is left unread.
+ * is not read by then is left unread. `bodies` is told how much is kept of one that is not whole, and may give it up.
  */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> | Buffer {
+export function readBody(
+  request: IncomingMessage,
+  limit: number,
+  bodies: Bodies | undefined,
+): Promise<Buffer> | Buffer {
   const {
     'content-length': announced,
     'transfer-encoding': transfer,
     'content-encoding': encoding,
   } = request.headers;
   if (announced === undefined && transfer === undefined) return EMPTY;
-  if (encoding === undefined) return readAll(request, limit);
+  if (encoding === undefined) return readAll(request, limit, bodies);
   const isPacked = isGzip(encoding);
-  return readAll(request, limit).then((body) => (isPacked && body.length > 0 ? unpacked(body, limit) : body));
+  return readAll(request, limit, bodies).then((body) =>
+    isPacked && body.length > 0 ? unpacked(body, limit) : body,
+  );
 }
 
-function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
+function readAll(request: IncomingMessage, limit: number, bodies: Bodies | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const announced = Number(request.headers['content-length'] ?? 0);
+    let kept: Buffer = EMPTY;
     let length = 0;
     const take = (chunk: Buffer): void => {
+      const before = length;
       length += chunk.length;
-      if (length > limit) refuse();
-      else chunks.push(chunk);
+      if (length > limit) return giveUp(tooLarge('the body', limit));
+      // Most bodies come in one piece. Of many small ones, each would take more than what is in it.
+      if (before === 0) kept = chunk;
+      else {
+        if (length > kept.length) kept = enlarged(kept.subarray(0, before), Math.min(limit, 2 * length));
+        chunk.copy(kept, before);
+      }
+      if (length !== announced) bodies?.keep(request, kept.length);
     };
-    function refuse(): void {
+    function giveUp(reason: ApiError): void {
       request.off('data', take).pause();
-      reject(tooLarge('the body', limit));
+      kept = EMPTY;
+      bodies?.keep(request, 0);
+      reject(reason);
     }
-    if (Number(request.headers['content-length'] ?? 0) > limit) return refuse();
+    if (announced > limit) return giveUp(tooLarge('the body', limit));
+    bodies?.begin(request, giveUp);
     request.on('data', take);
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('end', () => {
+      if (kept.length > 0 && length !== kept.length) kept = kept.subarray(0, length);
+      bodies?.keep(request, 0);
+      resolve(kept);
+    });
     request.on('error', reject);
   });
+}
+
+function enlarged(bytes: Buffer, length: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(length);
+  bytes.copy(larger);
+  return larger;
 }
 
 function isGzip(encoding: string): boolean {

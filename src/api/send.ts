@@ -28,13 +28,28 @@ export function sendJson(
 ): void {
   const text = JSON.stringify(body);
   const head = { status, length: Buffer.byteLength(text) };
-  begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING).end(text);
+  end(response, begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING), text);
 }
 
 /** Sends JSON text of ASCII characters only: there is nothing to be encoded in it, nor to be counted. */
 export function sendAscii(response: ServerResponse, text: string, mayCompress: boolean): void {
   const head = { status: 200, length: text.length };
-  begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING).end(text, 'latin1');
+  const taker = begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING);
+  if (taker === response) taker.end(text, 'latin1');
+  else end(response, taker, text);
+}
+
+/** Texts that are kept until they are compressed and taken: nothing in a response tells of them. */
+const held = new WeakMap<ServerResponse, number>();
+
+function end(response: ServerResponse, taker: Writable, text: string): void {
+  if (taker !== response) held.set(response, text.length);
+  taker.end(text);
+}
+
+/** Bytes of a reply's text that are kept besides those that wait in its connection. */
+export function heldText(response: ServerResponse): number {
+  return held.get(response) ?? 0;
 }
 
 /** The headers of a reply with JSON of so many bytes. As a list, Node takes them as they are where no other header was set. */

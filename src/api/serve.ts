@@ -5,16 +5,19 @@ import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { addressBlock } from './addressBlock.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
+import type { Bodies } from './connections.ts';
+import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
 import {
   type Caller,
   type Dialect,
   type Endpoint,
   type EndpointReply,
   type EndpointRequest,
-  type RefusedSignature,
   scopeParamsOf,
   type SignedRequest,
+  URL_PREFIX,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
 import { headerProblem } from './headerLimits.ts';
@@ -23,7 +26,6 @@ import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
-import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
@@ -39,6 +41,8 @@ export type ServeParts = {
   readAccess: 'guarded' | 'open' | undefined;
   trustProxy: TrustProxy;
   maxBodyBytes: number;
+  /** What bounds the bodies that are not whole; where it is left out, nothing does. */
+  bodies?: Bodies;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -52,10 +56,12 @@ type Seen = {
   params: Record<string, string>;
   /** The payload as far as an error may show it. */
   shownPayload(): unknown;
+  /** Its body is being read. */
+  isReading?: boolean;
   clientId?: string;
   sourceIp?: string;
-  /** Its own signature, or the one that it asks about. */
-  refused?: RefusedSignature;
+  /** It was denied, or the signature that it asks about was refused. */
+  denial?: Denial;
 };
 
 /** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
@@ -68,13 +74,14 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log } = parts;
-  const logRefused = makeLogRefused(log);
+  const logDenied = makeLogDenied(log);
   const warnOfProxy = makeProxyWarning(log, parts.trustProxy);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
     const match = matchRoute(request.method ?? 'GET', path);
-    if (!match) return request.method === 'OPTIONS' && answerOptions(path, response);
+    if (!match)
+      return request.method === 'OPTIONS' && !headerProblem(request) && answerOptions(path, response);
     answer(match, search, { request, response }).catch((error: unknown) => {
       log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
       response.destroy();
@@ -104,7 +111,7 @@ export function makeServe(parts: ServeParts): Serve {
     try {
       const reply = await respond({ match, search, http, seen });
       isRoutine = reply.isRoutine === true;
-      seen.refused = reply.refused;
+      if (reply.refused) seen.denial = { kind: 'signature', ...reply.refused };
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
       const mayCompress = !isRoutine && reply.holdsSecret !== true;
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
@@ -119,10 +126,10 @@ export function makeServe(parts: ServeParts): Serve {
       status = isGone ? CLIENT_GONE : refuse(response, error, seen);
     }
     if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { requestId, name: method, clientId, started, refused, sourceIp } = seen;
+    const { requestId, name: method, clientId, started, denial } = seen;
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
     const line = { requestId, method, clientId, status, durationMs };
-    if (refused) logRefused(refused, { ...line, sourceIp });
+    if (denial) logDenied(denial, { ...line, ...placeOf(match, http.request), sourceIp: seen.sourceIp });
     else log[isRoutine ? 'debug' : 'info'](line, 'request');
   }
 
@@ -133,10 +140,11 @@ export function makeServe(parts: ServeParts): Serve {
     seen.params = readParameters(match);
     const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
-    const read = readBody(http.request, parts.maxBodyBytes);
+    const read = readBody(http.request, parts.maxBodyBytes, parts.bodies);
+    seen.isReading = read instanceof Promise;
     const payload = read instanceof Promise ? await read : read;
+    seen.isReading = false;
     const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
-    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
     const signed: SignedRequest = {
@@ -146,6 +154,10 @@ export function makeServe(parts: ServeParts): Serve {
       port,
       authorization: http.request.headers.authorization,
     };
+    if (!endpoint.stateless)
+      await (typeof atLeast === 'string'
+        ? parts.freshness.fresh({ atLeast, caller: () => waiterOf(signed, seen) })
+        : parts.freshness.fresh());
     const { caller, resolve } =
       endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
     seen.clientId = caller.clientId;
@@ -203,6 +215,14 @@ export function makeServe(parts: ServeParts): Serve {
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
   }
 
+  /** Who waits for a position, as far as it is known before: the client whose token signed, else where the request came from. */
+  async function waiterOf(signed: SignedRequest, { now, sourceIp = '' }: Seen): Promise<string> {
+    const verdict = await parts.authenticate(signed, now);
+    return verdict.status === 'auth-success'
+      ? `client ${verdict.issuer ?? verdict.clientId}`
+      : `address ${addressBlock(sourceIp)}`;
+  }
+
   function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
     const guarded = parts.readAccess === undefined ? dialect === 'current' : parts.readAccess === 'guarded';
     return endpoint.reads && !guarded ? undefined : endpoint.scopes;
@@ -216,16 +236,20 @@ export function makeServe(parts: ServeParts): Serve {
       response.destroy();
       return status;
     }
-    if (status === 401) {
+    const kind = denialOf(status);
+    if (kind) {
       const { url: resource = '', headers } = response.req;
-      seen.refused = { reason: error.message, signed: { resource, authorization: headers.authorization } };
+      const signed = { resource, authorization: headers.authorization };
+      seen.denial = { kind, reason: error.message, signed };
+    }
+    if (status === 401) {
       warnOfProxy(response.req);
       response.setHeader('www-authenticate', 'hawk');
     }
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
     // What of a refused body is not read yet is not worth reading.
-    if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
+    if (seen.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
     const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
     sendJson(response, errorBody(error, shown), { status });
@@ -263,6 +287,11 @@ const CLIENT_GONE = 499;
 
 type Http = { request: IncomingMessage; response: ServerResponse };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
+
+/** What a request asked for. */
+function placeOf({ endpoint: { method, route }, dialect }: Match, { url = '' }: IncomingMessage): object {
+  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: targetOf(url) };
+}
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
 

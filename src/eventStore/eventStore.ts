@@ -23,8 +23,8 @@ export type EventStore = {
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
   /**
-   * A stream's events from a revision on (0 when left out), at most `limit` of them (all when left out), and the stream's
-   * last revision: 'none' while it has no event.
+   * A stream's events from a revision on (0 when left out), at most `limit` of them, and the stream's last revision: 'none' while
+   * it has no event. Of events that are large it may answer fewer, but at least one: go on until the last revision is reached.
    */
   read(
     stream: string,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Event } from '../event.ts';
 import type { Kurrent } from '../openKurrent.ts';
 import { turns } from '../turns.ts';
+import { PART_SIZE } from '../firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';
@@ -47,14 +48,13 @@ export async function kurrentEventStore(options: {
       // With the event before, which is there as a rule, an answer without events tells the stream's revision too.
       const first = Math.max(0, fromRevision - 1);
       const most = limit + fromRevision - first;
-      const found = await reads.readStream(stream, {
-        fromRevision: BigInt(first),
-        ...(most !== Infinity && { maxCount: most }),
-      });
-      const reachesTheEnd = found.length > 0 && found.length < most;
-      const last = reachesTheEnd ? found.at(-1) : await reads.readLast(stream);
+      const options = { fromRevision: BigInt(first), ...(most !== Infinity && { maxCount: most }) };
+      // The event before may be as large as a part.
+      const { events, isCut } = await reads.readPart(stream, options, 2 * PART_SIZE);
+      const reachesTheEnd = events.length > 0 && events.length < most && !isCut;
+      const last = reachesTheEnd ? events.at(-1) : await reads.readLast(stream);
       return {
-        events: found.filter(({ revision }) => revision >= fromRevision),
+        events: events.filter(({ revision }) => revision >= fromRevision),
         revision: last?.revision ?? 'none',
       };
     },

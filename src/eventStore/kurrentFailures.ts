@@ -105,13 +105,19 @@ export async function answerOf<T>(promise: Promise<T>, within: number = SILENCE)
   }
 }
 
-/** Everything that a reading gives, where it never pauses for longer (ms). */
-export async function allOf<T>(reading: AsyncIterable<T>, within: number = SILENCE): Promise<T[]> {
+/** Everything that a reading gives, up to the item that is enough, where it never pauses for longer (ms). */
+export async function allOf<T>(
+  reading: AsyncIterable<T>,
+  { within = SILENCE, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
+): Promise<T[]> {
   const all: T[] = [];
   const iterator = reading[Symbol.asyncIterator]();
   for (;;) {
     const next = await answerOf(iterator.next(), within);
     if (next.done) return all;
     all.push(next.value);
+    if (!isEnough(next.value)) continue;
+    await iterator.return?.();
+    return all;
   }
 }

@@ -50,22 +50,37 @@ export function kurrentReads({
     return positionAt(logId, place);
   }
 
-  /** Events of a stream; none where there is no such stream. */
-  async function readStream(stream: string, options: ReadOptions): Promise<Recorded[]> {
+  /** Events of a stream until their data have so many characters, and whether they do; none where there is no such stream. */
+  async function readPart(
+    stream: string,
+    options: ReadOptions,
+    most: number,
+  ): Promise<{ events: Recorded[]; isCut: boolean }> {
     return reaching(kurrent, async (client) => {
+      let size = 0;
+      const isEnough = ({ event }: ResolvedEvent): boolean => {
+        if (most !== Infinity) size += JSON.stringify(event!.data).length;
+        return size >= most;
+      };
       try {
         const reading = client.readStream(prefix + stream, { ...options, requiresLeader: true });
-        return (await allOf(reading)).map(recorded);
+        const events = await allOf(reading, { isEnough });
+        return { events: events.map(recorded), isCut: size >= most };
       } catch (error) {
-        if ((error as { type?: string }).type === 'stream-not-found') return [];
+        if ((error as { type?: string }).type === 'stream-not-found') return { events: [], isCut: false };
         throw error;
       }
     });
   }
 
+  /** Events of a stream; none where there is no such stream. */
+  async function readStream(stream: string, options: ReadOptions): Promise<Recorded[]> {
+    return (await readPart(stream, options, Infinity)).events;
+  }
+
   const readAll = (options: ReadAllOptions, within?: number): Promise<Position[]> =>
     reaching(kurrent, async (client) => {
-      const events = await allOf(client.readAll({ ...options, requiresLeader: true }), within);
+      const events = await allOf(client.readAll({ ...options, requiresLeader: true }), { within });
       return events.map(({ event }) => position(event!));
     });
 
@@ -91,6 +106,7 @@ export function kurrentReads({
   return {
     start,
     recorded,
+    readPart,
     readStream,
     head,
     async readLast(stream: string): Promise<Recorded | undefined> {

@@ -1,4 +1,5 @@
 import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
+import { firstPart } from '../firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
@@ -63,7 +64,8 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
       const events = streamOf(stream).slice(fromRevision, fromRevision + limit);
-      return { events: structuredClone(events), revision: revisionOf(stream) };
+      const { part } = firstPart(events, ({ data }) => JSON.stringify(data).length);
+      return { events: structuredClone(part), revision: revisionOf(stream) };
     },
     async readLast(stream) {
       return structuredClone(streamOf(stream).at(-1));

@@ -9,6 +9,7 @@ import {
   type Sqlite,
   writeProbe,
 } from '../openSqlite.ts';
+import { firstPart } from '../firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';
@@ -59,6 +60,7 @@ type Row = [
   data: string,
   metadata: string,
 ];
+const sizeOf = ([, , , , , data, metadata]: Row): number => data.length + metadata.length;
 const COLUMNS = 'position, id, stream, revision, type, data, metadata';
 
 /** The log in a SQLite file that several processes may share. Changes that come at the same time share a commit. */
@@ -125,8 +127,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     async read(stream, { fromRevision = 0, limit = ALL } = {}) {
       // Asked first: what another process appends between the two is then among the events.
       const last = reaching(db, () => statements.lastRevision.get(stream))?.revision;
-      const rows = reaching(db, () => statements.read.all(stream, fromRevision, limit));
-      const events = rows.map((row) => recorded(row));
+      const { part } = reaching(db, () =>
+        firstPart(statements.read.iterate(stream, fromRevision, limit), sizeOf),
+      );
+      const events = part.map((row) => recorded(row));
       const read = events.at(-1)?.revision;
       return { events, revision: read === undefined || read < last! ? (last ?? 'none') : read };
     },
@@ -142,11 +146,11 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       while (!signal.aborted) {
         db.files.refuseIfGone();
         const from = count;
-        const rows = reaching(db, () => statements.batch.all(from, BATCH));
-        count = rows.at(-1)?.[0] ?? count;
-        const live = rows.length < BATCH;
-        if (rows.length > 0 || !wasLive) {
-          yield { events: rows.map((row) => recorded(row)), position: positionOf(logId, count), live };
+        const { part, isCut } = reaching(db, () => firstPart(statements.batch.iterate(from, BATCH), sizeOf));
+        count = part.at(-1)?.[0] ?? count;
+        const live = part.length < BATCH && !isCut;
+        if (part.length > 0 || !wasLive) {
+          yield { events: part.map((row) => recorded(row)), position: positionOf(logId, count), live };
         }
         wasLive = live;
         // Reading waits for nothing: without this, nobody else had a turn until the end of the log.

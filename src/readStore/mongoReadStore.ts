@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../eventStore/eventStore.ts';
+import { PART_SIZE } from '../firstPart.ts';
 import { type Collection, isTaken, type Mongo } from '../openMongo.ts';
 import { mongoLeases } from './mongoLeases.ts';
 import { mongoRegister, type Seen } from './mongoRegister.ts';
@@ -124,10 +125,17 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
       const within = { _id: { ...from, $lt: prefix + LAST }, 'row.value': { $exists: true } };
-      const rows = await reading(name, (all) =>
-        all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit).toArray(),
-      );
-      return (rows ?? []).map(parsed) as StoredRow<Value>[];
+      const found = await reading(name, async (all) => {
+        const part: Document[] = [];
+        let size = 0;
+        for await (const each of all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit)) {
+          part.push(each);
+          if ((size += each.row.value!.length) >= PART_SIZE) break;
+        }
+        return { rows: part.map(parsed) as StoredRow<Value>[], isCut: size >= PART_SIZE };
+      });
+      const { rows = [], isCut } = found ?? {};
+      return { rows, last: isCut || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
     async commit(name, rows, position) {
       for (let place = await made(name); ;) {

@@ -13,8 +13,11 @@ export type ReadStore = {
   /** A row, a tombstone (value undefined), or undefined where there never was one. */
   get<Value>(table: string, key: string): Promise<Row<Value> | undefined>;
 
-  /** Rows in byte order of their keys (`a` and `A` differ), those with the prefix and after the given key, without tombstones. */
-  list<Value>(table: string, page: Page): Promise<StoredRow<Value>[]>;
+  /**
+   * Rows in byte order of their keys (`a` and `A` differ), those with the prefix and after the given key, without tombstones. Of rows
+   * that are large it may answer fewer than `limit`, but at least one. `last` is the key to go on after where there may be more.
+   */
+  list<Value>(table: string, page: Page): Promise<Listed<Value>>;
 
   /**
    * Writes rows, then moves the table's checkpoint; in one transaction where the engine can. Without a position the
@@ -56,5 +59,6 @@ export type ReadStore = {
 
 export type Row<Value> = { key: string; value: Value | undefined; position: Position };
 export type StoredRow<Value> = Row<Value> & { value: Value };
+export type Listed<Value> = { rows: StoredRow<Value>[]; last: string | undefined };
 export type Page = { prefix?: string; after?: string; limit: number };
 export type LeaseRecord = { holder: string; counter: number };

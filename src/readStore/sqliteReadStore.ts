@@ -8,6 +8,7 @@ import {
   whenFree,
   writeProbe,
 } from '../openSqlite.ts';
+import { firstPart } from '../firstPart.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -79,12 +80,17 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const upTo = prefix + LAST;
-      const rows = reading(name, ({ from, following }) =>
-        after === undefined || after < prefix
-          ? from.all(prefix, upTo, limit)
-          : following.all(after, upTo, limit),
-      );
-      return (rows ?? []).map(parsed) as StoredRow<Value>[];
+      const { part = [], isCut } =
+        reading(name, ({ from, following }) =>
+          firstPart(
+            after === undefined || after < prefix
+              ? from.iterate(prefix, upTo, limit)
+              : following.iterate(after, upTo, limit),
+            ({ value }) => value!.length,
+          ),
+        ) ?? {};
+      const rows = part.map(parsed) as StoredRow<Value>[];
+      return { rows, last: isCut || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
     async commit(name, rows, position) {
       try {

@@ -172,7 +172,7 @@ describe('a SQLite file', () => {
     await expect(store.commit('t', rows, '1')).rejects.toThrow(StoreUnavailable);
     db.pragma('max_page_count = 1000000');
     await store.commit('t', rows, '1');
-    expect(await store.list('t', { limit: 9 })).toEqual(rows);
+    expect((await store.list('t', { limit: 9 })).rows).toEqual(rows);
     await store.close();
   });
 

@@ -73,7 +73,7 @@ describe('what is not HTTP', () => {
 
   test('is logged with the reason', () => {
     expect(service.logged()).toMatch(
-      /"code":"HPE_INVALID_METHOD","status":400,"msg":"a request could not be read"/,
+      /"code":"HPE_INVALID_METHOD","status":400,"sourceIp":"127.0.0.1","msg":"a request could not be read"/,
     );
   });
 });

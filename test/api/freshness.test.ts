@@ -132,11 +132,16 @@ describe('Auth-Position and Auth-At-Least', () => {
     }
   });
 
-  test('a position that is not reached in time is answered with 503 and when to try again', async () => {
-    const response = await ask(`${other.eventStore.logId}.${'9'.repeat(20)}`);
-    expect(response.status).toBe(503);
-    expect(response.headers.get('retry-after')).toBe('1');
-    expect(await response.json()).toMatchObject({ code: 'ServiceUnavailable' });
+  test('a position beyond the end of the log is refused at once', async () => {
+    const position = `${other.eventStore.logId}.${'9'.repeat(20)}`;
+    const replies = await Promise.all(Array.from({ length: 300 }, () => ask(position)));
+    for (const response of replies) {
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        code: 'InvalidRequestArguments',
+        message: expect.stringContaining('the log has not come to the position'),
+      });
+    }
   });
 });
 

@@ -75,6 +75,21 @@ describe.each(kinds)('the header of a request for %s', (kind) => {
     expect(await text(older)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 
+  test.each([
+    ['two hosts', ' HTTP/1.1\r\nhost: a\r\nHost: b', 'one Host header'],
+    ['the same host twice', ' HTTP/1.0\r\nhost: a\r\nhost: a', 'one Host header'],
+    ['no version, as in HTTP/0.9', '', 'HTTP/1.1 or HTTP/1.0'],
+    ['another version', ' HTTP/0.9\r\nhost: a', 'HTTP/1.1 or HTTP/1.0'],
+  ])('must not have %s', async (_, rest, message) => {
+    for (const method of ['GET', 'OPTIONS']) {
+      const socket = connect(service.port, '127.0.0.1');
+      socket.end(`${method} ${paths[kind]}${rest}\r\n\r\n`);
+      const refused = await text(socket);
+      expect(refused).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^]*\r\n\r\n\{"code":"MalformedPayload"/);
+      expect(refused).toContain(message);
+    }
+  });
+
   test('may be for a URL of 16 KiB, and not a longer one', async () => {
     const at = (length: number): Promise<RawReply> =>
       rawRequest(service.rootUrl, { path: `${paths[kind]}?${'a'.repeat(length - paths[kind].length - 1)}` });

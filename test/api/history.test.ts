@@ -51,6 +51,32 @@ describe('a history', () => {
     }
   });
 
+  test('of changes that are large is in shorter pages, as is a list of such clients', async () => {
+    const scopes = Array.from({ length: 40 }, (_, i) => `${i}:${'x'.repeat(10_000)}`);
+    const settings = { description: '', expires: minutesFromNow(60), scopes };
+    const ids = ['a', 'b', 'c', 'd'].map((letter) => `large/${letter}`);
+    for (const id of ids) await auth['createClient']!(id, settings);
+    for (const description of ['1', '2', '3', '4', '5'])
+      await auth['updateClient']!('large/a', { ...settings, description });
+    const history = await pages(1000, (query) => auth['getEntityHistory']!('client', 'large/a', query));
+    expect(history.length).toBeGreaterThan(2);
+    expect(history.flat().map(({ actionType }) => actionType)).toEqual([
+      'created',
+      ...Array(5).fill('updated'),
+    ]);
+    const found: string[] = [];
+    let count = 0;
+    for (let continuationToken: string | undefined, more = true; more; count += 1) {
+      const query = { prefix: 'large/', ...(continuationToken && { continuationToken }) };
+      const page = await auth['listClients']!(query);
+      found.push(...page.clients.map(({ clientId }: { clientId: string }) => clientId));
+      continuationToken = page.continuationToken;
+      more = continuationToken !== undefined;
+    }
+    expect(found).toEqual(ids);
+    expect(count).toBeGreaterThan(1);
+  });
+
   test('goes on after its page, however much came meanwhile', async () => {
     const first = await auth['listAuditHistory']!(service.root.clientId, { limit: CHANGES });
     await auth['createRole']!('later', { description: '', scopes: [] });

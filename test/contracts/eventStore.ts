@@ -170,6 +170,22 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(await store.read('s', { fromRevision: 3 })).toEqual({ events: [], revision: 2 });
       });
 
+      test('answers large events in parts, and goes on to the last one', async () => {
+        const ids = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
+        for (const id of ids) await append('s', 'any', event(id));
+        const parts: number[] = [];
+        const read: string[] = [];
+        for (let fromRevision = 0; fromRevision < 7; fromRevision = read.length) {
+          const { events, revision } = await store.read('s', { fromRevision });
+          expect(revision).toBe(6);
+          parts.push(events.length);
+          read.push(...events.map(({ data }) => (data as { roleId: string }).roleId));
+        }
+        expect(read).toEqual(ids);
+        expect(parts.length).toBeGreaterThan(1);
+        expect(Math.min(...parts)).toBeGreaterThan(0);
+      });
+
       test('knows nothing of a stream without events', async () => {
         expect(await store.read('nothing')).toEqual({ events: [], revision: 'none' });
         expect(await store.readLast('nothing')).toBeUndefined();
@@ -247,6 +263,13 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         const positions = (await taken).map(({ position }) => position);
         expect(positions.toSorted()).toEqual(positions);
         expect(new Set(positions).size).toBe(120);
+      });
+
+      test('goes on over events that are large', async () => {
+        const ids = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
+        for (const id of ids) await append('s', 'any', event(id));
+        const events = await take(store);
+        expect(events.map(({ data }) => (data as { roleId: string }).roleId)).toEqual(ids);
       });
 
       test('reads no further batch before the one was handled, and says when it is live', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
+import { allRows } from '../allRows.ts';
 
 export type OpenedReadStore = { store: ReadStore; other?: ReadStore; remove(): Promise<void> };
 
@@ -22,13 +23,30 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
     });
     afterEach(() => opened.remove());
     const keys = async (page = {}): Promise<string[]> =>
-      (await store.list('t', { limit: 100, ...page })).map(({ key }) => key);
+      (await store.list('t', { limit: 100, ...page })).rows.map(({ key }) => key);
 
     test('a table that nobody has written to is empty', async () => {
       expect(await store.get('t', 'a')).toBeUndefined();
       expect(await keys()).toEqual([]);
       expect(await store.checkpoint('t')).toBeUndefined();
       expect(await store.tables()).toEqual([]);
+    });
+
+    test('a list of large rows ends early, and goes on after its last key', async () => {
+      const large = ['a', 'b', 'c', 'd', 'e'].map((key) => ({
+        key,
+        value: { text: key.repeat(400_000) },
+        position: at(1),
+      }));
+      await store.commit('t', large, at(1));
+      expect(await allRows(store, 't')).toEqual(large);
+      const { rows, last } = await store.list('t', { limit: 100 });
+      expect(rows.length).toBeLessThan(5);
+      expect(last).toBe(rows.at(-1)!.key);
+      expect(await store.list('t', { after: 'd', limit: 100 })).toEqual({
+        rows: [large[4]],
+        last: undefined,
+      });
     });
 
     test('a row is what was written last in the order of the log', async () => {
@@ -106,7 +124,7 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       await store.commit('new', [row('new', 2)], at(2));
       await store.replaceTable('new', 't');
       expect(await other.get('t', 'old')).toBeUndefined();
-      expect(await other.list('t', { limit: 9 })).toEqual([row('new', 2)]);
+      expect((await other.list('t', { limit: 9 })).rows).toEqual([row('new', 2)]);
       await other.commit('t', [row('newer', 3)], at(3));
       expect(await keys()).toEqual(['new', 'newer']);
       await other.dropTable('t');
@@ -175,7 +193,7 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
           const expected = [...plain]
             .filter(([, count]) => !isRemoved(count))
             .map(([key, count]) => row(key, count));
-          expect(await store.list('t', { limit: 9 })).toEqual(
+          expect((await store.list('t', { limit: 9 })).rows).toEqual(
             expected.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
           );
         }),

@@ -14,6 +14,7 @@ import { inStores, logIn } from '../inStores.ts';
 import { freePort } from './realServers.ts';
 import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
+import { allRows } from '../allRows.ts';
 
 /** What a node has to answer again by itself within (ms). */
 const SOON = 30_000;
@@ -94,7 +95,7 @@ async function expectTablesOfTheLog(stores: Stores): Promise<void> {
   const { eventStore, readStore } = stores;
   const head = await eventStore.head();
   const tables = allProjections.map(tableOf);
-  const rows = () => Promise.all(tables.map((table) => readStore.list(table, { limit: 1_000_000 })));
+  const rows = () => Promise.all(tables.map((table) => allRows(readStore, table)));
   for (const until = Date.now() + WRITTEN; ; await sleep(100)) {
     const checkpoints = await Promise.all(tables.map((table) => readStore.checkpoint(table)));
     if (checkpoints.every((checkpoint) => checkpoint !== undefined && checkpoint >= head)) break;

@@ -68,7 +68,7 @@ function storesAt(url: () => string): void {
         keys.map((key) => ({ key, value, position: position(1) })),
         position(1),
       );
-      const listed = await store.list(table, { limit: 10 });
+      const { rows: listed } = await store.list(table, { limit: 10 });
       const inByteOrder = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       expect(listed.map(({ key }) => key)).toEqual(inByteOrder);
       expect(listed.every((row) => JSON.stringify(row.value) === JSON.stringify(value))).toBe(true);
@@ -84,7 +84,7 @@ function storesAt(url: () => string): void {
       const seen = new Set<string>();
       const reading = (async () => {
         while (!isOver) {
-          const list = await other.list<{ is: string }>(table, { limit: 100 });
+          const { rows: list } = await other.list<{ is: string }>(table, { limit: 100 });
           expect(list).toHaveLength(50);
           const kinds = new Set(list.map(({ value }) => value.is));
           expect(kinds.size).toBe(1);
@@ -136,7 +136,7 @@ function storesAt(url: () => string): void {
           position(2),
         );
         const kinds = async (): Promise<string[]> =>
-          (await mongoReadStore(mongo).list<{ is: string }>(table, { limit: 20 })).map(
+          (await mongoReadStore(mongo).list<{ is: string }>(table, { limit: 20 })).rows.map(
             ({ value }) => value.is,
           );
         const found = await kinds();
@@ -314,7 +314,7 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
       );
     expect(isWritten).toBe(true);
     way.delayBy(0);
-    expect((await readStore.list(table, { limit: 250 })).map(({ value }) => value)).toEqual(
+    expect((await readStore.list(table, { limit: 250 })).rows.map(({ value }) => value)).toEqual(
       later.map(({ value }) => value),
     );
     expect(await readStore.checkpoint(table)).toBe(position(2));

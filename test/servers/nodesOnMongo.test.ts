@@ -11,6 +11,7 @@ import { sharedStores, type TestNode } from '../sharedStores.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
+import { allRows } from '../allRows.ts';
 
 const OUTAGE = 15_000;
 
@@ -75,7 +76,7 @@ whereServersRun(['ferretdb'], 'nodes on FerretDB', () => {
 
     const readStore = mongoReadStore(await open());
     const rows = (): Promise<unknown[]> =>
-      Promise.all(allProjections.map((each) => readStore.list(tableOf(each), { limit: 1000 })));
+      Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
     const written = await rows();
     await rebuild(allProjections, { ...shared, readStore }, () => undefined);
     expect(await rows()).toEqual(written);

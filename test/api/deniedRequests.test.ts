@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import hawk from 'hawk';
 import { rawRequest, type RawReply } from '../rawRequest.ts';
-import { type Credentials, ROOT, startService, type TestService } from '../startService.ts';
+import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
 const PATH = '/api/auth/v1/scopes/current';
 const WRONG: Credentials = { clientId: 'static/root', accessToken: 'canary-token-of-somebody-else' };
@@ -59,6 +59,9 @@ describe('a refused signature is logged', () => {
       sourceIp: '127.0.0.1',
       requestId: expect.any(String),
       durationMs: expect.any(Number),
+      denied: 'signature',
+      route: 'GET /api/auth/v1/scopes/current',
+      target: PATH,
     });
   });
 
@@ -73,6 +76,8 @@ describe('a refused signature is logged', () => {
       claimedClientId: 'static/root',
       sourceIp: '127.0.0.1',
       signerIp: '192.0.2.7',
+      route: 'POST /v1/authenticate-hawk',
+      judged: 'GET h.example.com:443/x',
     });
   });
 
@@ -138,6 +143,61 @@ describe('a refused signature is logged', () => {
       const seconds = Math.ceil((performance.now() - began) / 1000) + 1;
       const lines = linesOf(flooded).filter(({ msg }) => msg.startsWith('request with a refused signature'));
       expect(lines.length).toBeLessThanOrEqual(10 * seconds);
+    } finally {
+      await flooded.remove();
+    }
+  });
+});
+
+describe('a request without the scopes that it needs is logged', () => {
+  const path = '/api/auth/v1/clients/some%2Fclient';
+  const line = (of: TestService): Line => linesOf(of).findLast(({ denied }) => denied === 'scopes')!;
+
+  test('unsigned, with what it wanted and what it lacks', async () => {
+    const reply = await rawRequest(`${service.rootUrl}${path}?`, { method: 'DELETE' });
+    expect(reply.status).toBe(403);
+    expect(line(service)).toMatchObject({
+      msg: 'request without the scopes that it needs',
+      method: 'deleteClient',
+      route: 'DELETE /api/auth/v1/clients/<clientId>',
+      target: path,
+      clientId: 'anonymous',
+      status: 403,
+      sourceIp: '127.0.0.1',
+      requestId: expect.any(String),
+      reason: expect.stringContaining('auth:delete-client:some/client'),
+    });
+  });
+
+  test('signed, with who signed it', async () => {
+    const settings = { description: '', expires: minutesFromNow(60), scopes: [] };
+    const { accessToken } = await service.current()['createClient']!('poor', settings);
+    const url = service.rootUrl + path;
+    expect((await ask({ authorization: sign(url, { clientId: 'poor', accessToken }) })).status).toBe(401);
+    const authorization = sign(service.rootUrl + PATH, { clientId: 'poor', accessToken });
+    expect((await ask({ authorization })).status).toBe(403);
+    expect(line(service)).toMatchObject({ clientId: 'poor', claimedClientId: 'poor', target: PATH });
+  });
+
+  test('ten times in a second at most, and the rest is counted by its source', async () => {
+    const flooded = await startService({ TRUST_PROXY: '1' });
+    try {
+      const from = (address: string) =>
+        rawRequest(flooded.rootUrl + path, { method: 'DELETE', headers: { 'x-forwarded-for': address } });
+      const sources = Array.from({ length: 200 }, (_, i) => (i % 20 === 0 ? '192.0.2.1' : '192.0.2.2'));
+      await Promise.all(sources.map(from));
+      const tally = (): Record<string, number> => {
+        const sum: Record<string, number> = {};
+        for (const { denied, leftOut, sourceIp } of linesOf(flooded)) {
+          const counts = leftOut === undefined ? { [sourceIp as string]: 1 } : (sourceIp as object);
+          if (denied === 'scopes' || leftOut !== undefined)
+            for (const [source, count] of Object.entries(counts)) sum[source] = (sum[source] ?? 0) + count;
+        }
+        return sum;
+      };
+      const sum = (): number => Object.values(tally()).reduce((all, count) => all + count, 0);
+      while (sum() < 200) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(tally()).toEqual({ '192.0.2.1': 10, '192.0.2.2': 190 });
     } finally {
       await flooded.remove();
     }
