@@ -209,8 +209,10 @@ export async function startService(
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
+  const isGuarded = config.readAccess === 'guarded';
   const authenticate = makeAuthenticate({
-    findSigner: makeFindSigner({ projector, clientTokens }),
+    findSigner: makeFindSigner({ projector, clientTokens, isGuarded }),
+    isGuarded,
     revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,

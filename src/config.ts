@@ -39,7 +39,8 @@ export type Config = Readonly<{
   secretKeys: SecretKey[] | undefined;
   trustProxy: boolean | number | string[];
   allowedCorsOrigin: boolean | string | string[] | RegExp;
-  readAccess: 'guarded' | 'open' | undefined;
+  /** `published` is what undefined means, said explicitly. */
+  readAccess: 'published' | 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
   /** For how long (ms) a connection stays open on which nothing happens. */
@@ -95,7 +96,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       SECRET_KEYS: setting(readSecretKeys)({ default: undefined }),
       TRUST_PROXY: setting(readTrustProxy)({ default: false as boolean | number | string[] }),
       ALLOWED_CORS_ORIGIN: setting(readCorsOrigin)({ default: '*' as Config['allowedCorsOrigin'] }),
-      READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
+      READ_ACCESS: setting(oneOf('published', 'guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),

@@ -63,7 +63,7 @@ describe('the command line', () => {
       const { stderr, code } = await run(command);
       expect(code).toBe(1);
       expect(stderr).toMatch(/PORT: must be/);
-      expect(stderr).toMatch(/READ_ACCESS: must be one of guarded, open/);
+      expect(stderr).toMatch(/READ_ACCESS: must be one of published, guarded, open/);
     }
   });
 

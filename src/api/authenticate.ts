@@ -25,14 +25,18 @@ const STANDING_BYTES = 1000;
 const SCOPE_BYTES = 80;
 
 /**
- * A client that may sign: found, enabled, not expired. The token is fetched when it is needed. `revision` changes with
- * whatever else is said here; without it, nothing of the client is remembered.
+ * A client that may sign: found, enabled, not expired. `revision` changes with whatever else is said here; without it,
+ * nothing of the client is remembered.
  */
 export type Signer = {
   scopes: readonly string[];
   expires: Date;
-  token(): Promise<string>;
+  token: string;
+  /** Which credential the token is of. A client that is created again has another one, whatever its token is. */
+  credentialId?: string;
   revision?: number;
+  /** Why it may not sign after all, where only those may know that who have its token. */
+  refused?: string;
 };
 
 export type AuthSuccess = {
@@ -44,7 +48,10 @@ export type AuthSuccess = {
   expires: Date;
   /** The payload hash that was signed, for whoever has the payload to compare. */
   hash?: string;
-  /** The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more. */
+  /**
+   * The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more, or has another
+   * credential than the one that signed.
+   */
   resolve(now: Date): Promise<readonly string[]>;
 };
 
@@ -64,8 +71,10 @@ export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdic
 
 /** What judging needs to know of clients and roles. */
 export type Clients = {
-  /** Throws AuthenticationFailure for a client that may not sign; any other error of it is let through. */
+  /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
   findSigner(clientId: string, now: Date): Promise<Signer>;
+  /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
+  isGuarded?: boolean;
   /** The revision that a client is at; undefined where it is not in memory. */
   revisionOf(clientId: string): number | undefined;
   expand(scopes: readonly string[]): readonly string[];
@@ -87,6 +96,8 @@ type Standing = Pick<Signature, 'id' | 'ext'> & {
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
+  /** Why the signature is refused even if it is a good one. */
+  refused: string | undefined;
   held: { version: number; scopes: readonly string[] } | undefined;
 };
 
@@ -130,7 +141,17 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
     const standing = await makeStanding(signature, now);
     const hash = await verifySignature(request, signature, { key: standing.key, now });
+    refuseIf(standing);
     return success(standing, { signature, hash, now });
+  }
+
+  /** For a later look at a request that was signed with this standing. */
+  async function standingLater(signed: Standing, later: Date): Promise<Standing> {
+    const standing = remembered(signed, later) ?? (await makeStanding(signed, later));
+    refuseIf(standing);
+    if (standing.signer.credentialId !== signed.signer.credentialId)
+      fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
+    return standing;
   }
 
   function success(
@@ -145,12 +166,11 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       scopes: scopesNow(standing),
       expires: standing.expires,
       hash,
-      resolve: async (later) =>
-        scopesNow(remembered(signature, later) ?? (await makeStanding(signature, later))),
+      resolve: async (later) => scopesNow(await standingLater(standing, later)),
     };
   }
 
-  function remembered({ id, ext }: Signature, now: Date): Standing | undefined {
+  function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Standing | undefined {
     const standing = standings.get(keyOf({ id, ext }));
     if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
     const { signer, signerId, restriction } = standing;
@@ -159,16 +179,18 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     return isCurrent && (!certificate || isInTime(certificate, now)) ? standing : undefined;
   }
 
-  async function makeStanding({ id, ext }: Signature, now: Date): Promise<Standing> {
+  async function makeStanding({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Standing> {
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
     const signer = await clients.findSigner(signerId, now);
-    const token = await signer.token();
-    if (certificate) verifyCertificate(certificate, { clientId: id, token });
+    const { token } = signer;
+    const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
+    const refused = signer.refused ?? (isForged ? FORGED : undefined);
+    if (refused !== undefined && !clients.isGuarded) fail(refused);
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
     const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
-    return { id, ext, signerId, signer, key, restriction, expires, held: undefined };
+    return { id, ext, signerId, signer, key, restriction, expires, refused, held: undefined };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
@@ -215,15 +237,20 @@ function parseExt(ext: string): unknown {
   }
 }
 
-function verifyCertificate(
-  certificate: Certificate,
-  { clientId, token }: { clientId: string; token: string },
-): void {
-  const valid = signedTexts(clientId, certificate).some((text) =>
+const FORGED =
+  'ext.certificate.signature is not valid: another token signed it, or something in it was changed';
+
+function isSignedWith(
+  token: string,
+  { clientId, certificate }: { clientId: string; certificate: Certificate },
+): boolean {
+  return signedTexts(clientId, certificate).some((text) =>
     sameText(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
-  if (!valid)
-    fail('ext.certificate.signature is not valid: another token signed it, or something in it was changed');
+}
+
+function refuseIf({ refused }: Pick<Standing, 'refused'>): void {
+  if (refused !== undefined) fail(refused);
 }
 
 function temporaryToken(seed: string, token: string): string {
