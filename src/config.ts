@@ -6,6 +6,7 @@ import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
+import { withFiles } from './settingFiles.ts';
 import { readServiceSettings, redactedServiceSettings, type ServiceSettings } from './serviceSettings.ts';
 import {
   oneOf,
@@ -19,6 +20,7 @@ import {
   readKeepAlive,
   readPort,
   readPrefix,
+  readPurgeGap,
   readReadStoreUrl,
   readRootUrl,
   readStaleness,
@@ -62,6 +64,12 @@ export type Config = Readonly<{
   serviceSettings: ServiceSettings;
   /** Whether it is recorded which credentials of guarded services were given to whom. */
   recordCredentials: boolean;
+  /** Whether guarded services take secrets that are too short for what they sign. */
+  allowShortSecrets: boolean;
+  /** Whether files and a data directory are taken that others may write, or secrets that others may read. */
+  allowLoosePermissions: boolean;
+  /** How far (ms) the clock may be ahead of the newest event for clients to be purged without being told to. */
+  purgeMaxGap: number;
 }>;
 
 export type KafkaSettings = Readonly<{
@@ -83,7 +91,9 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
  * one that is wrong. Variables of other names are not looked at.
  */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const { given, problems } = withoutEmpty(env);
+  const { given: set, problems } = withoutEmpty(env);
+  const files = withFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
+  const { given } = files;
   const services = readServiceSettings(given);
   const settings = cleanEnv(
     given,
@@ -113,8 +123,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
+      ALLOW_SHORT_SECRETS: setting(readBoolean)({ default: false }),
+      ALLOW_LOOSE_PERMISSIONS: setting(readBoolean)({ default: false }),
+      PURGE_MAX_GAP: setting(readPurgeGap)({ default: 30 * 24 * 60 * 60_000 }),
     },
-    { reporter: ({ errors }) => refuse(errors, [...problems, ...services.problems]) },
+    { reporter: ({ errors }) => refuse(errors, [...problems, ...files.problems, ...services.problems]) },
   );
   const config: Config = {
     port: settings.PORT,
@@ -143,6 +156,9 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     serviceSettings: services.settings,
     recordCredentials: settings.RECORD_CREDENTIALS,
+    allowShortSecrets: settings.ALLOW_SHORT_SECRETS,
+    allowLoosePermissions: settings.ALLOW_LOOSE_PERMISSIONS,
+    purgeMaxGap: settings.PURGE_MAX_GAP,
   };
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)

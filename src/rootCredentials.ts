@@ -8,9 +8,12 @@ import type { StaticClient } from './jsonSettings.ts';
 /** The client that a service without STATIC_CLIENTS makes for its administrator. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
 
+/** The name of the file in the data directory that holds the generated administrator's clientId and token. */
+export const ROOT_CREDENTIALS_FILE = 'root-credentials.json';
+
 /** Where the generated administrator's clientId and token are kept. */
 export function rootCredentialsFile(dataDir: string): string {
-  return join(dataDir, 'root-credentials.json');
+  return join(dataDir, ROOT_CREDENTIALS_FILE);
 }
 
 /**

@@ -16,7 +16,7 @@ import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
 
-const secret = 'canary-setting-0123456789';
+const secret = 'canary-setting-0123456789-abcdefgh';
 const given = 'canary-credentials-0123456789';
 const expires = new Date('2040-01-01T00:00:00Z');
 
