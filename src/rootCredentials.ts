@@ -22,16 +22,18 @@ export function rootCredentialsFile(dataDir: string): string {
  */
 export function rootClient(dataDir: string): StaticClient {
   const file = rootCredentialsFile(dataDir);
-  createPrivateFile(
-    file,
-    `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`,
-  );
+  createPrivateFile(file, rootCredentials(randomToken()));
   const { accessToken } = parse(file) as { accessToken?: unknown };
   if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
     throw new ConfigError(`${file} holds no accessToken: restore it, or remove it to have a new one made`);
   }
   const description = 'Made at the first start, for the administrator. Set STATIC_CLIENTS to replace it.';
   return { clientId: ROOT_CLIENT_ID, accessToken, description, scopes: ['*'] };
+}
+
+/** What such a file holds. */
+export function rootCredentials(accessToken: string): string {
+  return `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken }, undefined, 2)}\n`;
 }
 
 function parse(file: string): object {
