@@ -230,7 +230,7 @@ export async function startService(
   const authenticate = makeAuthenticate({
     findSigner: makeFindSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
-    revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
+    inMemory: (clientId) => projector.clients.inMemory(clientId),
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,

@@ -7,8 +7,9 @@ import type { Projector } from '../project.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
 
-/** Tokens that are kept in memory after they were unsealed. */
-const MOST_TOKENS = 10_000;
+/** Bytes of tokens that are kept in memory after they were unsealed: some 10,000 tokens. */
+const MOST_TOKENS = 4 * 1024 * 1024;
+const AROUND = 200;
 
 /** Nobody has it: what claims to be from a client that is not there is verified with it. */
 const NOBODYS_TOKEN = randomBytes(33).toString('base64url');
@@ -26,7 +27,10 @@ export function makeFindSigner(parts: {
   const { projector, clientTokens, isGuarded = false } = parts;
 
   // By credentialId, under which there is never another token: the client's row says which of them counts.
-  const tokens = new RecentlyUsed<string>(MOST_TOKENS);
+  const tokens = new RecentlyUsed<string>(
+    MOST_TOKENS,
+    (id, token) => AROUND + 2 * (id.length + token.length),
+  );
 
   return async function findSigner(clientId: string, now: Date): Promise<Signer> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);
