@@ -1,4 +1,4 @@
-# The service on the embedded default, or as one node of several: see docker-compose.yml.
+# The service on the embedded default (the README's section "In a container"), or as one node of several: see docker-compose.yml.
 FROM node:20.20-bookworm AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
@@ -11,12 +11,13 @@ COPY schemas schemas
 RUN npm run build && npm prune --omit=dev
 
 FROM node:20.20-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+# Whoever reaches a container's port is not on this machine only: nothing is told to the unsigned.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data READ_ACCESS=guarded
 WORKDIR /app
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
-RUN mkdir /data && chown node:node /data
+RUN mkdir -m 700 /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 8080

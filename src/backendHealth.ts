@@ -49,6 +49,7 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     append: (...args) => events.writing(() => eventStore.append(...args)),
     read: (...args) => events.noting(() => eventStore.read(...args)),
     readLast: (...args) => events.noting(() => eventStore.readLast(...args)),
+    newest: () => events.noting(() => eventStore.newest()),
     async *subscribe(subscription) {
       try {
         yield* eventStore.subscribe(subscription);

@@ -26,8 +26,10 @@ import { inTransaction, openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
 import { startPublisher } from './publish.ts';
 import { sharedPublisherState } from './publisherState.ts';
+import { refuseLooseDataDir } from './permissions.ts';
 import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
+import { ROOT_CREDENTIALS_FILE } from './rootCredentials.ts';
 import { refuseMissingLog, refuseRewrittenHistory } from './rewrittenHistory.ts';
 import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './secretStore/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
@@ -52,11 +54,23 @@ export type Stores = {
   close(): Promise<void>;
 };
 export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
-  Partial<Pick<Config, 'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix'>>;
+  Partial<
+    Pick<
+      Config,
+      'eventStoreUrl' | 'readStoreUrl' | 'streamPrefix' | 'collectionPrefix' | 'allowLoosePermissions'
+    >
+  >;
 export type Service = Awaited<ReturnType<typeof startService>>;
 
 /** The log, in the data directory. */
 export const LOG_FILE = 'log.sqlite';
+const SECRETS_FILE = 'secrets.sqlite';
+
+/** Whatever is in the data directory, but for what holds a secret that is not sealed. */
+const FILES = [
+  LOG_HEAD_FILE,
+  ...[LOG_FILE, READ_FILE, SECRETS_FILE].flatMap((name) => ['', '-wal', '-shm'].map((end) => name + end)),
+];
 
 /**
  * How stores are opened: `mustExist` makes no file where there is none, and `log` is told what cannot be written for a while
@@ -95,13 +109,16 @@ async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Ope
 /**
  * The log, the read models and the secrets are three SQLite files in the data directory: the log can be given to an
  * auditor without a sealed secret in it, the read models can be deleted at any time, and no write of one waits for another.
- * `alone` runs a piece of work while no other process does. Throws RewrittenHistory where the log alone is missing.
+ * `alone` runs a piece of work while no other process does. Throws RewrittenHistory where the log alone is missing, ConfigError where
+ * others may read or write what they must not.
  */
 export async function openFiles(
-  { dataDir, secretKeys }: StoreConfig,
+  { dataDir, secretKeys, allowLoosePermissions = false }: StoreConfig,
   { mustExist = false, logHead }: { mustExist?: boolean; logHead?: Position } = {},
 ) {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  if (!allowLoosePermissions)
+    refuseLooseDataDir(dataDir, { files: FILES, secrets: [KEY_FILE, ROOT_CREDENTIALS_FILE] });
   const file = (name: string): string => join(dataDir, name);
   const keyFile = secretKeys ? undefined : file(KEY_FILE);
   const keys =
@@ -115,7 +132,7 @@ export async function openFiles(
     const options = { mustExist, watch };
     const readDb = openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' });
     const readStore = kept(sqliteReadStore({ db: readDb }));
-    const secretDb = openSqlite(file('secrets.sqlite'), {
+    const secretDb = openSqlite(file(SECRETS_FILE), {
       ...options,
       synchronous: 'FULL',
       secureDelete: true,
@@ -209,8 +226,10 @@ export async function startService(
   const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
+  const isGuarded = config.readAccess === 'guarded';
   const authenticate = makeAuthenticate({
-    findSigner: makeFindSigner({ projector, clientTokens }),
+    findSigner: makeFindSigner({ projector, clientTokens, isGuarded }),
+    isGuarded,
     inMemory: (clientId) => projector.clients.inMemory(clientId),
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,

@@ -6,6 +6,7 @@ import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
 import type { SecretKey } from './secretStore/keyring.ts';
+import { withFiles } from './settingFiles.ts';
 import { readServiceSettings, redactedServiceSettings, type ServiceSettings } from './serviceSettings.ts';
 import {
   oneOf,
@@ -22,6 +23,7 @@ import {
   readPatience,
   readPort,
   readPrefix,
+  readPurgeGap,
   readReadStoreUrl,
   readRootUrl,
   readStaleness,
@@ -42,7 +44,8 @@ export type Config = Readonly<{
   secretKeys: SecretKey[] | undefined;
   trustProxy: boolean | number | string[];
   allowedCorsOrigin: boolean | string | string[] | RegExp;
-  readAccess: 'guarded' | 'open' | undefined;
+  /** `published` is what undefined means, said explicitly. */
+  readAccess: 'published' | 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
   /** For how long (ms) a connection stays open on which nothing happens. */
@@ -74,6 +77,12 @@ export type Config = Readonly<{
   serviceSettings: ServiceSettings;
   /** Whether it is recorded which credentials of guarded services were given to whom. */
   recordCredentials: boolean;
+  /** Whether guarded services take secrets that are too short for what they sign. */
+  allowShortSecrets: boolean;
+  /** Whether files and a data directory are taken that others may write, or secrets that others may read. */
+  allowLoosePermissions: boolean;
+  /** How far (ms) the clock may be ahead of the newest event for clients to be purged without being told to. */
+  purgeMaxGap: number;
 }>;
 
 export type KafkaSettings = Readonly<{
@@ -95,7 +104,9 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
  * one that is wrong. Variables of other names are not looked at.
  */
 export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const { given, problems } = withoutEmpty(env);
+  const { given: set, problems } = withoutEmpty(env);
+  const files = withFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
+  const { given } = files;
   const services = readServiceSettings(given);
   const settings = cleanEnv(
     given,
@@ -108,7 +119,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       SECRET_KEYS: setting(readSecretKeys)({ default: undefined }),
       TRUST_PROXY: setting(readTrustProxy)({ default: false as boolean | number | string[] }),
       ALLOWED_CORS_ORIGIN: setting(readCorsOrigin)({ default: '*' as Config['allowedCorsOrigin'] }),
-      READ_ACCESS: setting(oneOf('guarded', 'open'))({ default: undefined }),
+      READ_ACCESS: setting(oneOf('published', 'guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
@@ -132,8 +143,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
       RECORD_CREDENTIALS: setting(readBoolean)({ default: true }),
+      ALLOW_SHORT_SECRETS: setting(readBoolean)({ default: false }),
+      ALLOW_LOOSE_PERMISSIONS: setting(readBoolean)({ default: false }),
+      PURGE_MAX_GAP: setting(readPurgeGap)({ default: 30 * 24 * 60 * 60_000 }),
     },
-    { reporter: ({ errors }) => refuse(errors, [...problems, ...services.problems]) },
+    { reporter: ({ errors }) => refuse(errors, [...problems, ...files.problems, ...services.problems]) },
   );
   const config: Config = {
     port: settings.PORT,
@@ -169,6 +183,9 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     },
     serviceSettings: services.settings,
     recordCredentials: settings.RECORD_CREDENTIALS,
+    allowShortSecrets: settings.ALLOW_SHORT_SECRETS,
+    allowLoosePermissions: settings.ALLOW_LOOSE_PERMISSIONS,
+    purgeMaxGap: settings.PURGE_MAX_GAP,
   };
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)

@@ -3,7 +3,9 @@ import { guardedServices } from './services/guardedServices.ts';
 /** Refused when they are empty: to take them for unset would open something, or empty it. */
 const REFUSED = new Set([
   'STATIC_CLIENTS',
+  'STATIC_CLIENTS_FILE',
   'SECRET_KEYS',
+  'SECRET_KEYS_FILE',
   'READ_ACCESS',
   'EVENT_STORE_URL',
   'READ_STORE_URL',

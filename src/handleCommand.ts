@@ -89,7 +89,8 @@ export function makeHandleCommand(parts: {
     for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
       await (tries === 1 ? freshness.fresh() : projector.catchUp());
       const { state, revision } = await subject.load();
-      await context.authorize(command.authParams(input, state));
+      const needed = command.authParams(input, state);
+      await context.authorize(needed);
       const decided = command.decide(input, state, { now: context.now });
       const before = subject.row(state);
       if (decided.length === 0) {
@@ -99,7 +100,11 @@ export function makeHandleCommand(parts: {
         return { events: [], row: before, position: projector.position };
       }
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
-      if (secret?.isNamedIn(events)) await secret.store();
+      if (secret?.isNamedIn(events)) {
+        await secret.store();
+        // That may have taken a while, in which the caller lost the right.
+        await context.authorize(needed);
+      }
       // Not on the word of somebody who may have lost all rights while this process was frozen.
       freshness.stillFresh();
       try {

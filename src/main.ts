@@ -10,6 +10,7 @@ import { keysCommand } from './cli/keys.ts';
 import { projectionsCommand } from './cli/projections.ts';
 import { publishCommand } from './cli/publish.ts';
 import { purgeExpiredCommand } from './cli/purgeExpired.ts';
+import { rootCommand } from './cli/root.ts';
 import { serveCommand } from './cli/serve.ts';
 import { describeFailure } from './cli/failure.ts';
 import { watchOutput } from './cli/output.ts';
@@ -31,6 +32,7 @@ const program = new Command('authledger')
   .addCommand(copyCommand())
   .addCommand(projectionsCommand())
   .addCommand(keysCommand())
+  .addCommand(rootCommand())
   .addCommand(publishCommand())
   .addCommand(purgeExpiredCommand())
   .addCommand(configCommand());

@@ -8,9 +8,12 @@ import type { StaticClient } from './jsonSettings.ts';
 /** The client that a service without STATIC_CLIENTS makes for its administrator. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
 
+/** The name of the file in the data directory that holds the generated administrator's clientId and token. */
+export const ROOT_CREDENTIALS_FILE = 'root-credentials.json';
+
 /** Where the generated administrator's clientId and token are kept. */
 export function rootCredentialsFile(dataDir: string): string {
-  return join(dataDir, 'root-credentials.json');
+  return join(dataDir, ROOT_CREDENTIALS_FILE);
 }
 
 /**
@@ -19,16 +22,18 @@ export function rootCredentialsFile(dataDir: string): string {
  */
 export function rootClient(dataDir: string): StaticClient {
   const file = rootCredentialsFile(dataDir);
-  createPrivateFile(
-    file,
-    `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken: randomToken() }, undefined, 2)}\n`,
-  );
+  createPrivateFile(file, rootCredentials(randomToken()));
   const { accessToken } = parse(file) as { accessToken?: unknown };
   if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
     throw new ConfigError(`${file} holds no accessToken: restore it, or remove it to have a new one made`);
   }
   const description = 'Made at the first start, for the administrator. Set STATIC_CLIENTS to replace it.';
   return { clientId: ROOT_CLIENT_ID, accessToken, description, scopes: ['*'] };
+}
+
+/** What such a file holds. */
+export function rootCredentials(accessToken: string): string {
+  return `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken }, undefined, 2)}\n`;
 }
 
 function parse(file: string): object {

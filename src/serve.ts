@@ -8,20 +8,18 @@ import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
 import { purgeExpired } from './purgeExpired.ts';
+import { watchPurgeGap } from './purgeGap.ts';
 import { startedOnSoundReadModels } from './storeDamage.ts';
-import { synchroniseStaticClients } from './staticClients.ts';
-import type { StaticClient } from './jsonSettings.ts';
+import { type Administrator, synchroniseStaticClients } from './staticClients.ts';
 import type { FileGone } from './watchFiles.ts';
 
 const MINUTE = 60_000;
 
 /** A service that answers. */
-export type Serving = {
+export type Serving = Administrator & {
   /** Where it listens. */
   port: number;
   rootUrl: string;
-  /** The administrator's client, when this start made it. */
-  madeRoot: StaticClient | undefined;
   service: Service;
   /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
   filesGone: Promise<FileGone>;
@@ -47,7 +45,8 @@ export async function serve(
     ? startFirst(config, log)
     : startService(config, log, { stores, mustExist: prepared }));
   try {
-    const madeRoot = prepared ? undefined : await prepareStaticClients(service, config);
+    const administrator = prepared ? {} : await prepareClients(service, config);
+    const purgeGap = watchPurgeGap(service, config.purgeMaxGap);
     const { server, port, bodies, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
     server.on(
@@ -67,7 +66,11 @@ export async function serve(
     );
     const stopJobs = startJobs(
       [
-        { name: 'purge-expired', every: 15 * MINUTE, run: (signal) => purgeExpired(service, { signal }) },
+        {
+          name: 'purge-expired',
+          every: 15 * MINUTE,
+          run: async (signal) => ((await purgeGap.waits()) ? 0 : purgeExpired(service, { signal })),
+        },
         {
           name: 'destroy-unreferenced-secrets',
           every: 60 * MINUTE,
@@ -81,7 +84,7 @@ export async function serve(
     return {
       port,
       rootUrl,
-      madeRoot,
+      ...administrator,
       service,
       filesGone: service.filesGone,
       async stop() {
@@ -97,11 +100,11 @@ export async function serve(
   }
 }
 
-/** What a start does once, however many processes serve then. Answers the administrator's client when it made it. */
-export async function prepare(config: Config, log: Logger): Promise<StaticClient | undefined> {
+/** What a start does once, however many processes serve then. */
+export async function prepare(config: Config, log: Logger): Promise<Administrator> {
   const service = await startFirst(config, log);
   try {
-    return await prepareStaticClients(service, config);
+    return await prepareClients(service, config);
   } finally {
     await service.close();
   }
@@ -112,10 +115,12 @@ function startFirst(config: Config, log: Logger): Promise<Service> {
   return startedOnSoundReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
-function prepareStaticClients(
+async function prepareClients(
   service: Service,
-  { staticClients: configured, dataDir }: Config,
-): Promise<StaticClient | undefined> {
+  { staticClients: configured, dataDir, purgeMaxGap }: Config,
+): Promise<Administrator> {
+  // Before this start changes something: with the clock that it has, that would look like a new change.
+  await watchPurgeGap(service, purgeMaxGap).waitsSince();
   return synchroniseStaticClients(service, { configured, dataDir });
 }
 

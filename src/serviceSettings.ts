@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import { ConfigError, wrong } from './configError.ts';
 import { guardedServices } from './services/guardedServices.ts';
+import { HS256_SECRET_BYTES, SHORT_SECRET_BYTES } from './services/hs256Secret.ts';
 import { isRsaPrivateKey } from './services/rsaPrivateKey.ts';
+import { textOf } from './settingFiles.ts';
 
 /** The settings of the guarded services that are configured, by the name of their variable. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
@@ -13,7 +14,8 @@ const MOST_PROBLEMS = 10;
 
 /**
  * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
- * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret.
+ * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret. Secrets that are too
+ * short are taken where ALLOW_SHORT_SECRETS is `true`.
  */
 export function readServiceSettings(env: Record<string, string | undefined>): {
   settings: ServiceSettings;
@@ -21,12 +23,14 @@ export function readServiceSettings(env: Record<string, string | undefined>): {
 } {
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};
+  const allowShortSecrets = env['ALLOW_SHORT_SECRETS'] === 'true';
   // Services of one third party may share a variable.
   const variables = new Map(guardedServices.map(({ variable, settingSchema }) => [variable, settingSchema]));
   for (const [variable, settingSchema] of variables) {
     try {
       const text = textOf(variable, env);
-      if (text !== undefined) settings[variable] = readServiceSetting(variable, { text, settingSchema });
+      if (text !== undefined)
+        settings[variable] = readServiceSetting(variable, { text, settingSchema, allowShortSecrets });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       problems.push(error.message);
@@ -45,24 +49,12 @@ export function redactedServiceSettings(settings: ServiceSettings): Record<strin
   );
 }
 
-function textOf(variable: string, env: Record<string, string | undefined>): string | undefined {
-  const fileVariable = `${variable}_FILE`;
-  const { [variable]: text, [fileVariable]: file } = env;
-  if (file === undefined) return text;
-  if (text !== undefined) wrong(`${variable} and ${fileVariable} are both set: set one of them`);
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    return wrong(
-      `${fileVariable} must name a file that can be read (${(error as NodeJS.ErrnoException).code})`,
-    );
-  }
-}
-
 /** Made where a service is configured only, and once: what it costs is most of what settings cost at start. */
-let ajv: Ajv | undefined;
+const validators = new Map<boolean, Ajv>();
 
-function makeAjv(): Ajv {
+function ajvFor(allowShortSecrets: boolean): Ajv {
+  const known = validators.get(allowShortSecrets);
+  if (known) return known;
   const made = new Ajv({
     allErrors: true,
     verbose: true,
@@ -72,13 +64,20 @@ function makeAjv(): Ajv {
   });
   addFormats.default(made);
   made.addFormat('rsa-private-key', isRsaPrivateKey);
+  const leastBytes = allowShortSecrets ? SHORT_SECRET_BYTES : HS256_SECRET_BYTES;
+  made.addFormat('hs256-secret', (secret) => Buffer.byteLength(secret) >= leastBytes);
+  validators.set(allowShortSecrets, made);
   return made;
 }
 
 /** Reads one setting. Throws ConfigError that names the places where it is wrong. */
 export function readServiceSetting(
   variable: string,
-  { text, settingSchema }: { text: string; settingSchema: object },
+  {
+    text,
+    settingSchema,
+    allowShortSecrets = false,
+  }: { text: string; settingSchema: object; allowShortSecrets?: boolean },
 ): unknown {
   let value: unknown;
   try {
@@ -86,8 +85,7 @@ export function readServiceSetting(
   } catch {
     wrong(`${variable} is not valid JSON`);
   }
-  ajv ??= makeAjv();
-  const validate = ajv.compile(settingSchema);
+  const validate = ajvFor(allowShortSecrets).compile(settingSchema);
   if (validate(value)) return value;
   const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
     return `${variable}${placeOf(error, value)} ${rightOf(error)}`;
@@ -122,8 +120,10 @@ function decoded(part: string): string {
 function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties')
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
-  if (keyword === 'format' && (params as { format: string }).format === 'rsa-private-key')
-    return 'must be the PEM of an RSA private key, not encrypted';
+  const { format } = params as { format?: string };
+  if (format === 'rsa-private-key') return 'must be the PEM of an RSA private key, not encrypted';
+  if (format === 'hs256-secret')
+    return `must have at least ${HS256_SECRET_BYTES} bytes (RFC 7518, section 3.2), or ${SHORT_SECRET_BYTES} with ALLOW_SHORT_SECRETS=true, for an old one that must stay`;
   const { description } = (parentSchema ?? {}) as { description?: string };
   if (keyword === 'pattern' && description !== undefined) return `must be ${description}`;
   if (keyword === 'propertyNames') return 'has a name that is not possible';

@@ -135,8 +135,8 @@ export function readPrefix(text: string): string {
     : wrong(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
 }
 
-/** Reads a time such as `90s` or `1500ms`, in milliseconds, that lies between two others. */
-function duration(least: `${number}s`, most: `${number}s`): (text: string) => number {
+/** Reads a time such as `90s`, `1500ms` or `30d`, in milliseconds, that lies between two others. */
+function duration(least: `${number}s`, most: `${number}${'s' | 'd'}`): (text: string) => number {
   return (text) => {
     const ms = milliseconds(text);
     const isPossible = ms !== undefined && ms >= milliseconds(least)! && ms <= milliseconds(most)!;
@@ -147,8 +147,8 @@ function duration(least: `${number}s`, most: `${number}s`): (text: string) => nu
 }
 
 function milliseconds(text: string): number | undefined {
-  const [, digits, unit] = /^(\d{1,9})(ms|s)$/.exec(text) ?? [];
-  return unit === undefined ? undefined : Number(digits) * (unit === 's' ? 1000 : 1);
+  const [, digits, unit] = /^(\d{1,9})(ms|s|d)$/.exec(text) ?? [];
+  return unit === undefined ? undefined : Number(digits) * { ms: 1, s: 1000, d: 24 * 60 * 60_000 }[unit]!;
 }
 
 /** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
@@ -159,3 +159,6 @@ export const readPatience = duration('1s', '600s');
 
 /** Load balancers keep idle connections for some seconds up to more than an hour. */
 export const readKeepAlive = duration('1s', '7200s');
+
+/** A quiet deployment changes nothing for weeks; a clock that is wrong is often so by years. */
+export const readPurgeGap = duration('1s', '36500d');

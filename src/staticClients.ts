@@ -2,6 +2,7 @@ import { configureStaticClient } from '../commands/configureStaticClient.ts';
 import { STATIC_PREFIX } from '../schemas/constants.ts';
 import type { StaticClient } from './jsonSettings.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
+import { isRootRetired } from './generatedRoot.ts';
 import type { HandleCommand } from './handleCommand.ts';
 import { insideContext } from './insideContext.ts';
 import type { Projector } from './project.ts';
@@ -18,26 +19,36 @@ type Parts = {
   makeSecret: MakeSecret;
 };
 
+/** The administrator's client of a service without configured ones. */
+export type Administrator = {
+  /** Where this start made it, so that its credentials can be shown once. */
+  madeRoot?: StaticClient;
+  /** Where it was removed for good. */
+  isRootRetired?: boolean;
+};
+
 /**
  * Makes the static clients what configuration says they are, through the log. Without configuration there is one, for
- * the administrator: answers its credentials when this start made it, so that they can be shown once.
+ * the administrator, unless it was retired.
  */
 export async function synchroniseStaticClients(
   parts: Parts,
   { configured, dataDir }: { configured: StaticClient[] | undefined; dataDir: string },
-): Promise<StaticClient | undefined> {
-  const root = configured ? undefined : await missingRoot(parts, dataDir);
+): Promise<Administrator> {
+  const administrator = configured ? {} : await administratorOf(parts, dataDir);
+  const { madeRoot: root } = administrator;
   const wanted = new Map((configured ?? (root ? [root] : [])).map((client) => [client.clientId, client]));
   for await (const { key: clientId } of parts.projector.clients.all(STATIC_PREFIX)) {
     const isKept = wanted.has(clientId) || (!configured && clientId === ROOT_CLIENT_ID);
     if (!isKept) await configure(parts, clientId, undefined);
   }
   for (const [clientId, client] of wanted) await configure(parts, clientId, client);
-  return root;
+  return administrator;
 }
 
-async function missingRoot({ projector }: Parts, dataDir: string): Promise<StaticClient | undefined> {
-  return (await projector.clients.get(ROOT_CLIENT_ID)) ? undefined : rootClient(dataDir);
+async function administratorOf(parts: Parts, dataDir: string): Promise<Administrator> {
+  if (await parts.projector.clients.get(ROOT_CLIENT_ID)) return {};
+  return (await isRootRetired(parts)) ? { isRootRetired: true } : { madeRoot: rootClient(dataDir) };
 }
 
 async function configure(parts: Parts, clientId: string, client: StaticClient | undefined): Promise<void> {

@@ -47,6 +47,8 @@ describe('the command line', () => {
     ['projections'],
     ['projections', 'rebuild'],
     ['keys', 'rotate'],
+    ['root', 'rotate'],
+    ['root', 'retire'],
     ['purge-expired'],
     ['config'],
     ['demo'],
@@ -63,7 +65,7 @@ describe('the command line', () => {
       const { stderr, code } = await run(command);
       expect(code).toBe(1);
       expect(stderr).toMatch(/PORT: must be/);
-      expect(stderr).toMatch(/READ_ACCESS: must be one of guarded, open/);
+      expect(stderr).toMatch(/READ_ACCESS: must be one of published, guarded, open/);
     }
   });
 
@@ -109,11 +111,14 @@ describe('serve', () => {
   test('starts again after it was killed, and makes no second administrator', async () => {
     const { STATIC_CLIENTS: _, ...without } = env;
     env = without;
-    const { child } = await serve();
+    const { child, output: first } = await serve();
     const file = join(env['DATA_DIR']!, 'root-credentials.json');
     const credentials = readFileSync(file, 'utf8');
     const { accessToken } = JSON.parse(credentials) as { accessToken: string };
     await end(child, 'SIGKILL');
+    // What is no terminal may be kept.
+    expect(first()).toContain(`Its token is kept in\n${file}`);
+    expect(first()).not.toContain(accessToken);
     const { output } = await serve();
     expect(output()).not.toContain(accessToken);
     expect(readFileSync(file, 'utf8')).toBe(credentials);

@@ -33,6 +33,9 @@ describe('the settings', () => {
       maxBodyBytes: 524_288,
       keepAliveTimeout: 90_000,
       workers: 1,
+      allowShortSecrets: false,
+      allowLoosePermissions: false,
+      purgeMaxGap: 30 * 24 * 60 * 60_000,
     });
   });
 
@@ -52,6 +55,9 @@ describe('the settings', () => {
       KEEP_ALIVE_TIMEOUT: '620s',
       MAX_STALENESS: '2500ms',
       WORKERS: '64',
+      ALLOW_SHORT_SECRETS: 'true',
+      ALLOW_LOOSE_PERMISSIONS: 'true',
+      PURGE_MAX_GAP: '7d',
       SOMETHING_ELSE: 'ignored',
     });
     expect(config).toMatchObject({
@@ -68,6 +74,9 @@ describe('the settings', () => {
       keepAliveTimeout: 620_000,
       maxStaleness: 2500,
       workers: 64,
+      allowShortSecrets: true,
+      allowLoosePermissions: true,
+      purgeMaxGap: 7 * 24 * 60 * 60_000,
     });
     expect(config.allowedCorsOrigin).toEqual(/^https:/);
     expect(config.secretKeys!.map(({ id }) => id)).toEqual(['b', 'a']);
@@ -98,6 +107,9 @@ describe('the settings', () => {
     ['EVENT_STORE_URL', 'kurrentdb://', /KurrentDB/],
     ['READ_STORE_URL', 'postgres://user:secret-word@host', /MongoDB/],
     ['MAX_STALENESS', '1999ms', /2s to 60s/],
+    ['PURGE_MAX_GAP', '999ms', /1s to 36500d/],
+    ['ALLOW_SHORT_SECRETS', 'yes', /true, false/],
+    ['ALLOW_LOOSE_PERMISSIONS', 'yes', /true, false/],
     ['MAX_STALENESS', '5', /2s to 60s/],
     ['KEEP_ALIVE_TIMEOUT', '999ms', /1s to 7200s/],
     ['MAX_CONNECTIONS', '0', /1 to 999999/],
@@ -292,7 +304,9 @@ describe('a variable that is set and empty', () => {
   const ofServices = [...new Set(guardedServices.map(({ variable }) => variable))];
   const refused = [
     'STATIC_CLIENTS',
+    'STATIC_CLIENTS_FILE',
     'SECRET_KEYS',
+    'SECRET_KEYS_FILE',
     'READ_ACCESS',
     'EVENT_STORE_URL',
     'READ_STORE_URL',

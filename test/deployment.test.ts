@@ -56,6 +56,15 @@ test('a container is judged by whether it answers: one that can change nothing c
   for (const [, { healthcheck }] of nodes) expect(healthcheck).toBeUndefined();
 });
 
+test('a container tells nothing to the unsigned', () => {
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  const set = /^ENV (.*)$/m
+    .exec(dockerfile)![1]!
+    .split(' ')
+    .map((each) => each.split('='));
+  expect(readConfig(Object.fromEntries(set) as Record<string, string>).readAccess).toBe('guarded');
+});
+
 test('the Dockerfile builds from folders that are there, on a Node that package.json allows', () => {
   const lines = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\n');
   const copied = lines.flatMap((line) => /^COPY (?!--from)(.*) \S+$/.exec(line)?.[1]?.split(' ') ?? []);

@@ -9,7 +9,7 @@ import { readServiceSetting } from '../src/serviceSettings.ts';
 const folder = mkdtempSync(join(tmpdir(), 'authledger-settings-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const secret = 'canary-secret-0123456789';
+const secret = 'canary-secret-0123456789-abcdefgh';
 const statsum = { secret, baseUrl: 'https://statsum.example.com' };
 function file(content: string): string {
   const path = join(folder, 'setting.json');
@@ -47,6 +47,24 @@ describe('the setting of a guarded service', () => {
     );
   });
 
+  test.each(['STATSUM', 'WEBHOOKTUNNEL', 'WEBSOCKTUNNEL'])(
+    '%s has a secret of at least 32 bytes',
+    (variable) => {
+      const others = { STATSUM: { baseUrl: 'https://x' }, WEBHOOKTUNNEL: { proxyUrl: 'https://x' } };
+      const withSecret = (bytes: number): string =>
+        JSON.stringify({ ...others[variable as keyof typeof others], secret: 's'.repeat(bytes) });
+      const read =
+        (bytes: number, env = {}) =>
+        () =>
+          readConfig({ [variable]: withSecret(bytes), ...env });
+      expect(read(32)).not.toThrow();
+      expect(read(31)).toThrow(`${variable}.secret must have at least 32 bytes`);
+      const allowed = { ALLOW_SHORT_SECRETS: 'true' };
+      expect(read(16, allowed)).not.toThrow();
+      expect(read(15, allowed)).toThrow(`${variable}.secret must have at least 32 bytes`);
+    },
+  );
+
   test('that two services share is refused once', () => {
     expect(() => readConfig({ AZURE_ACCOUNTS: '{' })).toThrow(/^AZURE_ACCOUNTS is not valid JSON$/);
   });
@@ -65,7 +83,7 @@ describe('the setting of a guarded service', () => {
     ],
     [
       { STATSUM: JSON.stringify({ ...statsum, secret: 'short' }) },
-      /^STATSUM\.secret must NOT have fewer than 16/,
+      /^STATSUM\.secret must have at least 32 bytes \(RFC 7518, section 3\.2\), or 16 with ALLOW_SHORT_SECRETS=true/,
     ],
     [{ STATSUM: '{}', STATSUM_FILE: '/x' }, /^STATSUM and STATSUM_FILE are both set: set one of them$/],
     [{ STATSUM_FILE: '/nowhere/at/all' }, /^STATSUM_FILE must name a file that can be read \(ENOENT\)$/],

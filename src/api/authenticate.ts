@@ -25,14 +25,18 @@ const STANDING_BYTES = 1000;
 const SCOPE_BYTES = 40;
 
 /**
- * A client that may sign: found, enabled, not expired. The token is fetched when it is needed. `revision` changes with
- * whatever else is said here; without it, nothing of the client is remembered.
+ * A client that may sign: found, enabled, not expired. `revision` changes with whatever else is said here; without it,
+ * nothing of the client is remembered.
  */
 export type Signer = {
   scopes: readonly string[];
   expires: Date;
-  token(): Promise<string>;
+  token: string;
+  /** Which credential the token is of. A client that is created again has another one, whatever its token is. */
+  credentialId?: string;
   revision?: number;
+  /** Why it may not sign after all, where only those may know that who have its token. */
+  refused?: string;
 };
 
 export type AuthSuccess = {
@@ -44,7 +48,10 @@ export type AuthSuccess = {
   expires: Date;
   /** The payload hash that was signed, for whoever has the payload to compare. */
   hash?: string;
-  /** The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more. */
+  /**
+   * The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more, or has another
+   * credential than the one that signed.
+   */
   resolve(now: Date): Promise<readonly string[]>;
 };
 
@@ -64,8 +71,10 @@ export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdic
 
 /** What judging needs to know of clients and roles. */
 export type Clients = {
-  /** Throws AuthenticationFailure for a client that may not sign; any other error of it is let through. */
+  /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
   findSigner(clientId: string, now: Date): Promise<Signer>;
+  /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
+  isGuarded?: boolean;
   /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
   inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
   expand(scopes: readonly string[]): readonly string[];
@@ -85,10 +94,13 @@ export type Clients = {
 type Standing = Pick<Signature, 'id' | 'ext'> & {
   signerId: string;
   revision: number | undefined;
+  credentialId: string | undefined;
   signerExpires: Date;
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
+  /** Why the signature is refused even if it is a good one. */
+  refused: string | undefined;
   held: { version: number; scopes: readonly string[] } | undefined;
   /** About what it keeps in memory, in bytes. */
   bytes: number;
@@ -134,7 +146,17 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
     const vouched = await makeStanding(signature, now);
     const hash = await verifySignature(request, signature, { key: vouched.standing.key, now });
+    refuseIf(vouched.standing);
     return success(vouched, { signature, hash, now });
+  }
+
+  /** For a later look at a request that was signed with this standing. */
+  async function vouchedLater(signed: Standing, later: Date): Promise<Vouched> {
+    const vouched = remembered(signed, later) ?? (await makeStanding(signed, later));
+    refuseIf(vouched.standing);
+    if (vouched.standing.credentialId !== signed.credentialId)
+      fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
+    return vouched;
   }
 
   function success(
@@ -150,12 +172,11 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       scopes: scopesNow(vouched),
       expires: standing.expires,
       hash,
-      resolve: async (later) =>
-        scopesNow(remembered(signature, later) ?? (await makeStanding(signature, later))),
+      resolve: async (later) => scopesNow(await vouchedLater(standing, later)),
     };
   }
 
-  function remembered({ id, ext }: Signature, now: Date): Vouched | undefined {
+  function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
     const standing = standings.get(keyOf({ id, ext }));
     if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
     const signer = clients.inMemory(standing.signerId);
@@ -164,18 +185,20 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     return certificate && !isInTime(certificate, now) ? undefined : { standing, own: signer.scopes };
   }
 
-  async function makeStanding({ id, ext }: Signature, now: Date): Promise<Vouched> {
+  async function makeStanding({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
     const signer = await clients.findSigner(signerId, now);
-    const token = await signer.token();
-    if (certificate) verifyCertificate(certificate, { clientId: id, token });
+    const { token } = signer;
+    const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
+    const refused = signer.refused ?? (isForged ? FORGED : undefined);
+    if (refused !== undefined && !clients.isGuarded) fail(refused);
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
-    const { revision, expires: signerExpires, scopes: own } = signer;
+    const { revision, credentialId, expires: signerExpires, scopes: own } = signer;
     const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
-    const standing = { id, ext, signerId, revision, signerExpires, key, restriction, expires };
-    return { standing: { ...standing, held: undefined, bytes: 0 }, own };
+    const standing = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
+    return { standing: { ...standing, refused, held: undefined, bytes: 0 }, own };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
@@ -229,15 +252,20 @@ function parseExt(ext: string): unknown {
   }
 }
 
-function verifyCertificate(
-  certificate: Certificate,
-  { clientId, token }: { clientId: string; token: string },
-): void {
-  const valid = signedTexts(clientId, certificate).some((text) =>
+const FORGED =
+  'ext.certificate.signature is not valid: another token signed it, or something in it was changed';
+
+function isSignedWith(
+  token: string,
+  { clientId, certificate }: { clientId: string; certificate: Certificate },
+): boolean {
+  return signedTexts(clientId, certificate).some((text) =>
     sameText(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
-  if (!valid)
-    fail('ext.certificate.signature is not valid: another token signed it, or something in it was changed');
+}
+
+function refuseIf({ refused }: Pick<Standing, 'refused'>): void {
+  if (refused !== undefined) fail(refused);
 }
 
 function temporaryToken(seed: string, token: string): string {

@@ -125,7 +125,7 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       if (clientId !== 'tester')
         throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
-      return { scopes: clientScopes, expires: tomorrow, token: async () => 'no-secret' };
+      return { scopes: clientScopes, expires: tomorrow, token: 'no-secret' };
     },
     inMemory: () => undefined,
     expand: normalize,

@@ -3,7 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
-import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
+import {
+  missingScopes,
+  partFrom,
+  renderExpression,
+  type ScopeExpression,
+} from '../domain/scopeExpression.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { addressBlock } from './addressBlock.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
@@ -30,6 +35,7 @@ import { inputProperties, validateInput, validateOutput } from './validate.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
+import type { Config } from '../config.ts';
 import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
@@ -38,7 +44,7 @@ export type ServeParts = {
   authenticate: Authenticate;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
   log: Logger;
-  readAccess: 'guarded' | 'open' | undefined;
+  readAccess: Config['readAccess'];
   trustProxy: TrustProxy;
   maxBodyBytes: number;
   /** What bounds the bodies that are not whole; where it is left out, nothing does. */
@@ -162,6 +168,15 @@ export function makeServe(parts: ServeParts): Serve {
       endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
     seen.clientId = caller.clientId;
     const scopes = neededScopes(endpoint, dialect);
+    let hasLooked = false;
+    async function refuseUnlessHeld(needed: ScopeExpression, params: Record<string, unknown>): Promise<void> {
+      // What was taken away meanwhile may have been so through another process.
+      if (hasLooked && !endpoint.stateless) await parts.freshness.fresh();
+      hasLooked = true;
+      const expression = renderExpression(needed, params);
+      const missing = missingScopes(expression, await resolve(new Date()));
+      if (missing) throw insufficientScopes(caller, missing, expression);
+    }
     const request: EndpointRequest = {
       requestId: seen.requestId,
       now: seen.now,
@@ -175,14 +190,17 @@ export function makeServe(parts: ServeParts): Serve {
       sourceIp,
       traceparent: traceparentOf(http.request),
       async authorize(params) {
-        if (scopes === undefined) return;
-        const expression = renderExpression(scopes, params);
-        const missing = missingScopes(expression, await resolve(new Date()));
-        if (missing) throw insufficientScopes(caller, missing, expression);
+        if (scopes !== undefined) await refuseUnlessHeld(scopes, params);
       },
     };
-    if (scopes !== undefined && endpoint.authorization !== 'command')
-      await request.authorize(scopeParamsOf(endpoint, request));
+    if (scopes !== undefined) {
+      if (endpoint.authorization !== 'command') await request.authorize(scopeParamsOf(endpoint, request));
+      else if (parts.readAccess === 'guarded') {
+        // Without the scope for what the URL names, nobody learns what is stored of it.
+        const ofUrl = partFrom(scopes, Object.keys(seen.params));
+        if (ofUrl !== undefined) await refuseUnlessHeld(ofUrl, seen.params);
+      }
+    }
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
@@ -224,8 +242,9 @@ export function makeServe(parts: ServeParts): Serve {
   }
 
   function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
-    const guarded = parts.readAccess === undefined ? dialect === 'current' : parts.readAccess === 'guarded';
-    return endpoint.reads && !guarded ? undefined : endpoint.scopes;
+    const { readAccess = 'published' } = parts;
+    const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
+    return endpoint.reads && !isGuarded ? undefined : endpoint.scopes;
   }
 
   function refuse(response: ServerResponse, thrown: unknown, seen: Seen): number {

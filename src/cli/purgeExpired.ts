@@ -1,15 +1,21 @@
 import { Command } from 'commander';
 import { purgeExpired } from '../purgeExpired.ts';
+import { watchPurgeGap } from '../purgeGap.ts';
 import { withService } from './withService.ts';
 
 /** `authledger purge-expired`. */
 export function purgeExpiredCommand(): Command {
   return new Command('purge-expired')
     .description(
-      'remove the clients that asked to be deleted on expiration and have expired; a running service does so by itself',
+      'remove the clients that asked to be deleted on expiration and have expired; a running service does so by itself, unless\n' +
+        'its clock was further ahead of the newest change than PURGE_MAX_GAP: then it waits until this is run. See first that the\n' +
+        'clock is right: what is removed does not come back',
     )
     .action(async () => {
-      const purged = await withService((service) => purgeExpired(service));
+      const purged = await withService(async (service, { purgeMaxGap }) => {
+        await watchPurgeGap(service, purgeMaxGap).vouch();
+        return purgeExpired(service);
+      });
       console.log(purged === 1 ? 'removed 1 expired client' : `removed ${purged} expired clients`);
     });
 }

@@ -36,8 +36,9 @@ async function start(reason: string | undefined): Promise<void> {
   if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
   const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
-  // To stderr as plain text, so that the log on stdout holds no secret.
-  process.stderr.write(welcome(serving.rootUrl, config, serving.madeRoot));
+  // To stderr as plain text, so that the log on stdout holds no secret; what is no terminal may be kept, as a container's output is.
+  const showsToken = process.stderr.isTTY;
+  process.stderr.write(welcome(serving.rootUrl, config, { ...serving, showsToken }));
   const ending = await Promise.race([untilSignal(), serving.filesGone]);
   if (ending instanceof FileGone) {
     process.exitCode = 1;

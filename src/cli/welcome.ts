@@ -1,30 +1,24 @@
 import type { Config } from '../config.ts';
-import type { StaticClient } from '../jsonSettings.ts';
 import { ROOT_CLIENT_ID, rootCredentialsFile } from '../rootCredentials.ts';
+import type { Administrator } from '../staticClients.ts';
 
-/** What a start tells a person: where the service is, whose credentials there are, and a first call that can be pasted. */
+/**
+ * What a start tells a person: where the service is, whose credentials there are, and a first call that can be pasted. A token is in
+ * it only where `showsToken`, and this start made it.
+ */
 export function welcome(
   rootUrl: string,
   { dataDir, staticClients }: Pick<Config, 'dataDir' | 'staticClients'>,
-  madeRoot: StaticClient | undefined,
+  administrator: Administrator & { showsToken: boolean },
 ): string {
-  const file = rootCredentialsFile(dataDir);
-  const { who, clientId, accessToken } = madeRoot
+  const { who, clientId, accessToken } = staticClients
     ? {
-        who: `A client with all scopes was made for you. Its token is shown this once, and kept in\n${file}:`,
-        ...madeRoot,
+        who: 'Sign as one of your clients; those of STATIC_CLIENTS are there from the start:',
+        ...SOME_CLIENT,
       }
-    : staticClients
-      ? {
-          who: 'Sign as one of your clients; those of STATIC_CLIENTS are there from the start:',
-          clientId: 'its-client-id',
-          accessToken: 'its-access-token',
-        }
-      : {
-          who: `Sign as ${ROOT_CLIENT_ID}, whose token is in ${file}, unless you moved it:`,
-          clientId: ROOT_CLIENT_ID,
-          accessToken: `$(node -p "JSON.parse(fs.readFileSync('${file}')).accessToken")`,
-        };
+    : administrator.isRootRetired
+      ? { who: `Sign as one of your clients; ${ROOT_CLIENT_ID} was retired:`, ...SOME_CLIENT }
+      : rootIn(rootCredentialsFile(dataDir), administrator);
   return `authledger serves at ${rootUrl}
 
 ${who}
@@ -41,4 +35,23 @@ With these three in the environment, and a Taskcluster client (npm install taskc
 All methods: ${rootUrl}/openapi.json
 
 `;
+}
+
+const SOME_CLIENT = { clientId: 'its-client-id', accessToken: 'its-access-token' };
+
+function rootIn(file: string, { madeRoot, showsToken }: Administrator & { showsToken: boolean }) {
+  if (madeRoot && showsToken)
+    return {
+      who: `A client with all scopes was made for you. Its token is shown this once, and kept in\n${file}:`,
+      ...madeRoot,
+    };
+  const who = madeRoot
+    ? `A client with all scopes was made for you. Its token is kept in\n${file}:`
+    : `Sign as ${ROOT_CLIENT_ID}, whose token is in ${file}, unless you moved it:`;
+  return { who, clientId: ROOT_CLIENT_ID, accessToken: tokenIn(file) };
+}
+
+/** For a shell, what takes the token out of its file. */
+export function tokenIn(file: string): string {
+  return `$(node -p "JSON.parse(fs.readFileSync('${file}')).accessToken")`;
 }

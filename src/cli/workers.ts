@@ -28,7 +28,7 @@ export async function serveWithWorkers(
   config: Config,
   { log }: { log: Logger },
 ): Promise<Omit<Serving, 'service'>> {
-  const madeRoot = await prepare(config, log);
+  const administrator = await prepare(config, log);
   const stopping = new AbortController();
   const { signal } = stopping;
   let gone: FileGone | undefined;
@@ -61,7 +61,7 @@ export async function serveWithWorkers(
     return {
       port,
       rootUrl: rootUrlAt(config, port),
-      madeRoot,
+      ...administrator,
       filesGone,
       async stop() {
         stopping.abort();

@@ -11,6 +11,24 @@ export type ScopeExpression =
   | { if: string; then: ScopeExpression; else?: ScopeExpression }
   | { for: string; in: string; each: string };
 
+/**
+ * The part of an expression that needs these parameters alone and has to be satisfied whatever the others are; undefined where
+ * there is none.
+ */
+export function partFrom(template: ScopeExpression, params: readonly string[]): ScopeExpression | undefined {
+  if (typeof template === 'string') {
+    const needed = [...template.matchAll(PARAMETER)].map(([, name]) => name!);
+    return needed.every((name) => params.includes(name)) ? template : undefined;
+  }
+  if (!('AllOf' in template)) return undefined;
+  const [first, ...others] = template.AllOf.map((each) => partFrom(each, params)).filter(
+    (each) => each !== undefined,
+  );
+  return first !== undefined && others.length > 0 ? { AllOf: [first, ...others] } : first;
+}
+
+const PARAMETER = /<([a-zA-Z][a-zA-Z0-9]*)>/g;
+
 /** An expression whose parameters are filled in. */
 export type ConcreteExpression = string | { AllOf: ConcreteExpression[] } | { AnyOf: ConcreteExpression[] };
 
@@ -47,7 +65,7 @@ function renderEach(
 }
 
 function renderScope(template: string, params: Record<string, unknown>): string {
-  return template.replaceAll(/<([a-zA-Z][a-zA-Z0-9]*)>/g, (_, name: string) => String(given(params, name)));
+  return template.replaceAll(PARAMETER, (_, name: string) => String(given(params, name)));
 }
 
 function given(params: Record<string, unknown>, name: string): unknown {

@@ -46,6 +46,9 @@ export type EventStore = {
   /** The position of the last event in the log, whoever appended it; `start` while the log is empty. */
   head(): Promise<Position>;
 
+  /** The last event in the log, whoever appended it; undefined while the log is empty. */
+  newest(): Promise<Recorded | undefined>;
+
   /** The position before the first event. */
   start: Position;
 

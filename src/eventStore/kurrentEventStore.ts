@@ -62,6 +62,7 @@ export async function kurrentEventStore(options: {
     subscribe: ({ after = reads.start, signal }) =>
       kurrentSubscription({ kurrent, prefix, logId, reads }, { after, signal }),
     head: reads.head,
+    newest: reads.newest,
     probe: async () => void (await reads.head()),
     close: () => kurrent.close(),
   };

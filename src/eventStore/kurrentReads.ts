@@ -78,11 +78,11 @@ export function kurrentReads({
     return (await readPart(stream, options, Infinity)).events;
   }
 
-  const readAll = (options: ReadAllOptions, within?: number): Promise<Position[]> =>
-    reaching(kurrent, async (client) => {
-      const events = await allOf(client.readAll({ ...options, requiresLeader: true }), { within });
-      return events.map(({ event }) => position(event!));
-    });
+  const readEvents = (options: ReadAllOptions, within?: number): Promise<AllStreamResolvedEvent[]> =>
+    reaching(kurrent, (client) => allOf(client.readAll({ ...options, requiresLeader: true }), { within }));
+
+  const readAll = async (options: ReadAllOptions, within?: number): Promise<Position[]> =>
+    (await readEvents(options, within)).map(({ event }) => position(event!));
 
   /**
    * The last event of ours, behind which others' may lie. Looking back for it each time would cost more the longer nothing
@@ -109,6 +109,12 @@ export function kurrentReads({
     readPart,
     readStream,
     head,
+    async newest(): Promise<Recorded | undefined> {
+      const at = await head();
+      if (at === start) return undefined;
+      const [last] = await readEvents({ fromPosition: placeIn(at, logId), maxCount: 1, filter: ours });
+      return last && recorded(last);
+    },
     async readLast(stream: string): Promise<Recorded | undefined> {
       const [last] = await readStream(stream, { direction: 'backwards', fromRevision: 'end', maxCount: 1 });
       return last;

@@ -168,6 +168,10 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       }
       return positionOf(logId, position);
     },
+    async newest() {
+      const row = reaching(db, () => statements.newest.get());
+      return row && recorded(row);
+    },
     probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
@@ -221,6 +225,7 @@ function prepare(db: Sqlite) {
     readLast: db
       .prepare<[string], Row>(`SELECT ${COLUMNS} FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1`)
       .raw(),
+    newest: db.prepare<[], Row>(`SELECT ${COLUMNS} FROM events ORDER BY position DESC LIMIT 1`).raw(),
     batch: db
       .prepare<[number, number], Row>(
         `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`,

@@ -13,6 +13,10 @@ export function upcasting(log: EventStore): EventStore {
       const last = await log.readLast(stream);
       return last && upcast(last);
     },
+    async newest() {
+      const last = await log.newest();
+      return last && upcast(last);
+    },
     async *subscribe(options) {
       for await (const batch of log.subscribe(options)) yield { ...batch, events: batch.events.map(upcast) };
     },

@@ -61,17 +61,21 @@ function openGuardedService(
     const asking = { service, method: endpoint.name, incidentId: request.requestId, log };
     // Lives are counted from when they are asked for: a body may have taken long to come in.
     const asked = { ...request, now: new Date() };
+    // Whoever lost the right meanwhile, or whose token was taken back, is told and given nothing.
+    const lookAgain = () => request.authorize(scopeParamsOf(endpoint, request));
     if ('tell' in endpoint) {
       const { tell } = endpoint;
-      return {
-        body: await askThirdParty(async (signal) => tell(await client(), { ...asked, signal }), asking),
-      };
+      const body = await askThirdParty(async (signal) => tell(await client(), { ...asked, signal }), asking);
+      await lookAgain();
+      return { body };
     }
     const { give } = endpoint;
     const given = await askThirdParty(async (signal) => give(await client(), { ...asked, signal }), asking);
-    // Whoever lost the right meanwhile is given nothing.
-    await request.authorize(scopeParamsOf(endpoint, request));
-    await recordCredentials?.(service, given, request);
+    await lookAgain();
+    if (recordCredentials) {
+      await recordCredentials(service, given, request);
+      await lookAgain();
+    }
     return { body: given.body, holdsSecret: true };
   }
 

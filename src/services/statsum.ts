@@ -1,6 +1,7 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { expiryFor } from './expiryFor.ts';
 import type { GuardedService } from './guardedService.ts';
+import { hs256Secret } from './hs256Secret.ts';
 import { jwtTime, signJwt } from './signJwt.ts';
 
 const HOUR = 60 * 60_000;
@@ -14,7 +15,7 @@ export const statsum: GuardedService<
   variable: 'STATSUM',
   needs: '{secret, baseUrl}: what its tokens are signed with, and its address',
   settingSchema: object({
-    secret: { ...text, minLength: 16 },
+    secret: hs256Secret,
     baseUrl: { ...text, format: 'uri' },
   }),
   schemas: {

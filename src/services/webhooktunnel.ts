@@ -1,6 +1,7 @@
 import { object, text } from '../../schemas/v1/parts.ts';
 import { randomToken } from '../secretStore/newSecret.ts';
 import type { GuardedService } from './guardedService.ts';
+import { hs256Secret } from './hs256Secret.ts';
 import { tunnelToken } from './tunnelToken.ts';
 
 type Setting = { secret: string; proxyUrl: string };
@@ -11,7 +12,7 @@ export const webhooktunnel: GuardedService<Setting, Setting> = {
   variable: 'WEBHOOKTUNNEL',
   needs: "{secret, proxyUrl}: what its tokens are signed with, and the proxy's address",
   settingSchema: object({
-    secret: { ...text, minLength: 16 },
+    secret: hs256Secret,
     proxyUrl: { ...text, format: 'uri' },
   }),
   schemas: {

@@ -1,5 +1,6 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import type { GuardedService } from './guardedService.ts';
+import { hs256Secret } from './hs256Secret.ts';
 import { tunnelToken } from './tunnelToken.ts';
 
 const WST_AUDIENCE = /^[a-zA-Z0-9_-]{1,38}$/;
@@ -10,7 +11,7 @@ export const websocktunnel: GuardedService<{ secret: string }, { secret: string 
   name: 'websocktunnel',
   variable: 'WEBSOCKTUNNEL',
   needs: '{secret}: what its tokens are signed with',
-  settingSchema: object({ secret: { ...text, minLength: 16 } }),
+  settingSchema: object({ secret: hs256Secret }),
   schemas: {
     'websocktunnel-token-response': {
       title: 'A token for a websocktunnel',

@@ -8,7 +8,14 @@ import { type Given, lend, signed } from '../lentCredentials.ts';
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
 const MINUTE = 60_000;
 
-type Client = { scopes: string[]; expires: number; token: string; disabled: boolean; revision: number };
+type Client = {
+  scopes: string[];
+  expires: number;
+  token: string;
+  disabled: boolean;
+  revision: number;
+  credentialId?: string;
+};
 
 /** Clients and roles that can be changed, as the service would show them to a judge. */
 function makeWorld() {
@@ -23,8 +30,8 @@ function makeWorld() {
       if (!client) throw new AuthenticationFailure('not found');
       if (client.disabled) throw new AuthenticationFailure('disabled');
       if (new Date(client.expires) < now) throw new AuthenticationFailure('expired');
-      const { scopes, expires, token } = client;
-      return { scopes, expires: new Date(expires), revision: client.revision, token: async () => token };
+      const { expires, ...others } = client;
+      return { ...others, expires: new Date(expires) };
     },
     inMemory: (clientId) => stored.get(clientId),
     expand: (scopes) => graph.expand(scopes),
@@ -147,5 +154,52 @@ describe('whom a signature stands for', () => {
     expect(world.found()).toBe(4);
     for (let i = 0; i < 3; i += 1) expect(await ask('right', `other ${i}`)).toBe('auth-success');
     expect(world.found()).toBe(7);
+  });
+});
+
+describe('a later look at a request', () => {
+  const now = Date.now();
+  const credential = { expires: now + MINUTE, token: 'token-1', credentialId: 'one' };
+
+  async function judged(world: ReturnType<typeof makeWorld>, given: Partial<Given> = {}) {
+    const request = signed({ clientId: 'a', token: 'token-1', now, ...given });
+    const verdict = await makeAuthenticate(world.clients)(request, new Date(now));
+    if (verdict.status !== 'auth-success') throw new Error(verdict.status);
+    return () => verdict.resolve(new Date(now));
+  }
+
+  test('finds the scopes as they are then, while the credential is the one that signed', async () => {
+    const world = makeWorld();
+    world.set('a', { ...credential, scopes: ['x'] });
+    const lookAgain = await judged(world);
+    world.set('a', { scopes: ['y'] });
+    expect(await lookAgain()).toEqual(['assume:anonymous', 'y']);
+  });
+
+  test.each([
+    ['another token', { token: 'token-2', credentialId: 'two' }],
+    ['been created again, with the very same token', { credentialId: 'two' }],
+  ])('finds nothing once the client has %s, also where that one has signed since', async (_, change) => {
+    const world = makeWorld();
+    world.set('a', { ...credential, scopes: ['x'] });
+    const lookAgain = await judged(world);
+    world.stored.delete('a');
+    await expect(lookAgain()).rejects.toThrow(/not found/);
+    world.set('a', { ...credential, scopes: ['x'], ...change });
+    const other = await judged(world, { token: world.stored.get('a')!.token });
+    await expect(lookAgain()).rejects.toThrow(/has another accessToken now/);
+    expect(await other()).toEqual(['assume:anonymous', 'x']);
+  });
+
+  test('finds nothing once the client that lent the credentials has another token', async () => {
+    const world = makeWorld();
+    world.set('a', { ...credential, scopes: ['x', 'auth:create-client:lent'] });
+    for (const name of [undefined, 'lent']) {
+      const lent = { issuer: 'a', token: 'token-1', scopes: ['x'], from: now - MINUTE, to: now + MINUTE };
+      const lookAgain = await judged(world, lend({ ...lent, name }));
+      expect(await lookAgain()).toEqual(['assume:anonymous', 'x']);
+      world.set('a', { credentialId: `of ${name}` });
+      await expect(lookAgain()).rejects.toThrow(/client a has another accessToken now/);
+    }
   });
 });

@@ -4,7 +4,7 @@ import { rawRequest } from '../rawRequest.ts';
 import { authorizationFor } from '../signed.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
-const secret = 'secret-of-the-tests-0123456789';
+const secret = 'secret-of-the-tests-0123456789-abcdefgh';
 const tester = { clientId: 'tester', accessToken: 'no-secret' };
 let service: TestService;
 beforeAll(async () => {

@@ -22,24 +22,40 @@ describe('the message of a start', () => {
   const root = rootClient(dataDir);
   const credentials = [rootUrl, root.clientId, root.accessToken];
 
-  test('shows the credentials of the client that it made', () => {
-    const message = welcome(rootUrl, { dataDir, staticClients: undefined }, root);
+  const unset = { dataDir, staticClients: undefined };
+  const file = `${dataDir}/root-credentials.json`;
+
+  test('shows the credentials of the client that it made, in a terminal', () => {
+    const message = welcome(rootUrl, unset, { madeRoot: root, showsToken: true });
     expect(pasted(message)).toEqual(credentials);
     expect(message).toContain('was made for you');
     expect(message).toContain(root.accessToken);
   });
 
-  test('shows no token again, but how to take it from its file', () => {
-    const message = welcome(rootUrl, { dataDir, staticClients: undefined }, undefined);
+  test('says where they are kept, and shows no token, to what is no terminal', () => {
+    const message = welcome(rootUrl, unset, { madeRoot: root, showsToken: false });
     expect(pasted(message)).toEqual(credentials);
-    expect(message).toContain(`whose token is in ${dataDir}/root-credentials.json`);
+    expect(message).toContain(`was made for you. Its token is kept in\n${file}`);
+    expect(message).not.toContain(root.accessToken);
+  });
+
+  test('shows no token again, but how to take it from its file', () => {
+    const message = welcome(rootUrl, unset, { showsToken: true });
+    expect(pasted(message)).toEqual(credentials);
+    expect(message).toContain(`whose token is in ${file}`);
     expect(message).not.toContain(root.accessToken);
   });
 
   test('speaks of STATIC_CLIENTS where those are the clients', () => {
-    const message = welcome(rootUrl, { dataDir, staticClients: [root] }, undefined);
+    const message = welcome(rootUrl, { dataDir, staticClients: [root] }, { showsToken: true });
     expect(message).toContain('those of STATIC_CLIENTS');
     expect(message).not.toContain('root-credentials.json');
     expect(message).not.toContain(root.accessToken);
+  });
+
+  test('names no file of a client that was retired', () => {
+    const message = welcome(rootUrl, unset, { isRootRetired: true, showsToken: true });
+    expect(message).toContain(`${root.clientId} was retired`);
+    expect(message).not.toContain('root-credentials.json');
   });
 });

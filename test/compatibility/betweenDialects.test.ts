@@ -5,7 +5,7 @@ import { authorizationFor, signedFetch } from '../signed.ts';
 import { type StorageDouble, startStorageDouble } from '../services/storageDouble.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
-const secret = 'secret-of-the-tests-0123456789';
+const secret = 'secret-of-the-tests-0123456789-abcdefgh';
 let double: StorageDouble;
 let service: TestService;
 beforeAll(async () => {

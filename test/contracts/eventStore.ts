@@ -220,6 +220,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         const { events, revision } = await log.read('s', { fromRevision: 0, limit: 1 });
         expect({ events, revision }).toMatchObject({ events: [{ ...shown, stream: 's' }], revision: 1 });
         expect((await log.readLast('t'))!.data).toEqual(shown.data);
+        expect((await log.newest())!.data).toEqual(shown.data);
         expect(await log.readLast('nothing')).toBeUndefined();
         expect(await take(log)).toMatchObject([shown, { type: 'RoleDeleted' }, { data: shown.data }]);
         const { position } = (await log.read('s')).events[1]!;
@@ -231,6 +232,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
       test('an empty log is live at once, with nothing in it', async () => {
         expect(await take(store)).toEqual([]);
         expect(await store.head()).toBe(store.start);
+        expect(await store.newest()).toBeUndefined();
       });
 
       test('yields every event once, in the order of the log, across streams', async () => {
@@ -240,6 +242,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
           Array.from({ length: 30 }, (_, i) => [`r${i}`, `q${i}`]).flat(),
         );
         expect(events.at(-1)!.position).toBe(await store.head());
+        expect(await store.newest()).toEqual(events.at(-1));
       });
 
       test('begins after a position', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   type ConcreteExpression,
   missingScopes,
+  partFrom,
   renderExpression,
 } from '../../src/domain/scopeExpression.ts';
 import { missingFrom, normalize } from '../../src/domain/scopes.ts';
@@ -23,6 +24,16 @@ describe('a scope expression', () => {
     expect(renderExpression({ for: 'p', in: 'ps', each: 'a:<p>:<q>' }, { ps: ['1', '2'], q: 'z' })).toEqual({
       AllOf: ['a:1:z', 'a:2:z'],
     });
+  });
+
+  test('says which part of it some parameters decide alone', () => {
+    expect(partFrom(create, ['id'])).toBe('create:<id>');
+    expect(partFrom({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
+      AllOf: ['a', 'create:<id>'],
+    });
+    expect(partFrom('get:<id>', ['id'])).toBe('get:<id>');
+    expect(partFrom('get:<id>', [])).toBeUndefined();
+    expect(partFrom({ AnyOf: ['a', 'b:<other>'] }, ['id'])).toBeUndefined();
   });
 
   test('chooses by a flag', () => {

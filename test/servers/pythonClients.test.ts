@@ -26,7 +26,7 @@ const kinds = ['permanent', 'temporary', 'named temporary', 'limited'] as const;
 
 const scopes = ['auth:*', 'held:*'];
 const withAnonymous = ['assume:anonymous', ...scopes];
-const secret = 'secret-of-the-tokens-0123456789';
+const secret = 'secret-of-the-tokens-0123456789-abcdefgh';
 /** Hawk's hash of an empty body, which the clients sign. */
 const HASH_OF_NOTHING = 'B0weSUXsMcb5UhL41FZbrUJCAotzSI3HawE1NPLRUz8=';
 const tester = { clientId: 'tester', accessToken: 'no-secret' };

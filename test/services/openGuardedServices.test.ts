@@ -16,7 +16,7 @@ import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
 
-const secret = 'canary-setting-0123456789';
+const secret = 'canary-setting-0123456789-abcdefgh';
 const given = 'canary-credentials-0123456789';
 const expires = new Date('2040-01-01T00:00:00Z');
 
@@ -211,6 +211,35 @@ describe('a guarded service', () => {
     expect({ status, given: body['given'] }).toEqual({ status: 401, given: undefined });
     expect(await issued(service, 'tiny')).toEqual(before);
     await service.current()['enableClient']!('tiny/reader');
+  });
+
+  test('gives, tells and records nothing where the credential that signed was replaced while a third party was asked', async () => {
+    const { get } = await serveTiny({ TINY: { secret } });
+    const root = service.current();
+    const settings = { description: '', expires: minutesFromNow(60), scopes: ['tiny:*'] };
+    const ways = [
+      () => root['resetAccessToken']!('tiny/replaced'),
+      async () => {
+        await root['deleteClient']!('tiny/replaced');
+        await root['createClient']!('tiny/replaced', settings);
+      },
+    ];
+    for (const replace of ways)
+      for (const path of ['/tiny/read-only/x', '/tiny']) {
+        answer = async () => undefined;
+        await root['deleteClient']!('tiny/replaced');
+        const { accessToken } = await root['createClient']!('tiny/replaced', settings);
+        const credentials = { clientId: 'tiny/replaced', accessToken };
+        expect((await get(path, credentials)).status).toBe(200);
+        const before = (await issued(service, 'tiny')).length;
+        answer = replace;
+        const { status, body } = await get(path, credentials);
+        expect({ status, message: body['message'] }).toEqual({
+          status: 401,
+          message: expect.stringContaining('another accessToken'),
+        });
+        expect((await issued(service, 'tiny')).length).toBe(before);
+      }
   });
 
   test('gives and records nothing where the caller ends while a third party is asked', async () => {

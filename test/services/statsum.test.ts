@@ -4,7 +4,7 @@ import { minutesFromNow, startService, type TestService } from '../startService.
 import { issued } from './issued.ts';
 
 const HOUR = 3600;
-const secret = 'secret-of-statsum-0123456789';
+const secret = 'secret-of-statsum-0123456789-abcdefgh';
 let service: TestService;
 beforeAll(async () => {
   service = await startService({

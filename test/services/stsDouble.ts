@@ -16,8 +16,8 @@ export type Asked = {
 
 export type StsReply = { status: number; body: string };
 
-/** A server that keeps what it is asked and replies what a test says; undefined: it leaves the request open. */
-export async function startStsDouble(reply: (asked: Asked) => StsReply | undefined) {
+/** A server that keeps what it is asked and replies, after so long (ms), what a test says; undefined: it leaves the request open. */
+export async function startStsDouble(reply: (asked: Asked) => StsReply | undefined, delay = 0) {
   const asked: Asked[] = [];
   /** Resolves when a caller has given up on a request that was left open. */
   let toldOfLeaving: () => void;
@@ -32,7 +32,9 @@ export async function startStsDouble(reply: (asked: Asked) => StsReply | undefin
       const { method, url: path } = request as { method: string; url: string };
       asked.push({ method, path, signer: signer!, region: region!, form, policy: JSON.parse(policy!) });
       const answer = reply(asked.at(-1)!);
-      if (answer) response.writeHead(answer.status, { 'content-type': 'text/xml' }).end(answer.body);
+      const send = () => response.writeHead(answer!.status, { 'content-type': 'text/xml' }).end(answer!.body);
+      if (answer && delay > 0) setTimeout(send, delay);
+      else if (answer) send();
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,0 +1,62 @@
+import { chmodSync, type Stats, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { wrong } from './configError.ts';
+
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+const OTHERS_READ = 0o004;
+const STICKY = 0o1000;
+const ALL_BUT_OWNER = 0o077;
+
+const OR_ALLOW = 'or set ALLOW_LOOSE_PERMISSIONS=true';
+
+/** Throws ConfigError naming path and mode of a file that others than its owner may write. */
+export function refuseWritableByOthers(file: string): void {
+  const mode = statOf(file)?.mode;
+  if (mode !== undefined && mode & (GROUP_WRITES | OTHERS_WRITE))
+    wrong(
+      `${file} has mode ${shown(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
+    );
+}
+
+/**
+ * Sets a data directory of ours to 0700, and throws ConfigError naming path and mode of what is loose: a directory of somebody else
+ * that anybody may write, a file in it that others than its owner may write, or one of the `secrets` that everybody may read.
+ */
+export function refuseLooseDataDir(
+  dataDir: string,
+  { files, secrets, owner = process.getuid?.() }: { files: string[]; secrets: string[]; owner?: number },
+): void {
+  const { uid, mode } = statSync(dataDir);
+  const isSticky = (mode & STICKY) !== 0;
+  // A sticky one is meant for several owners, such as /tmp.
+  if (uid === owner && !isSticky) {
+    if (mode & ALL_BUT_OWNER) chmodSync(dataDir, mode & ~ALL_BUT_OWNER & 0o7777);
+  } else if (isPosix && mode & OTHERS_WRITE && !isSticky)
+    wrong(
+      `DATA_DIR ${dataDir} has mode ${shown(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
+        `chmod o-w it, ${OR_ALLOW}`,
+    );
+  for (const name of [...files, ...secrets]) refuseWritableByOthers(join(dataDir, name));
+  for (const name of secrets) refuseReadableByOthers(join(dataDir, name));
+}
+
+function refuseReadableByOthers(file: string): void {
+  const mode = statOf(file)?.mode;
+  if (mode !== undefined && mode & OTHERS_READ)
+    wrong(
+      `${file} has mode ${shown(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
+        `(keys rotate, root rotate) if others use this machine, ${OR_ALLOW}`,
+    );
+}
+
+/** Elsewhere modes say nothing of who may do what. */
+const isPosix = process.getuid !== undefined;
+
+function statOf(file: string): Stats | undefined {
+  return isPosix ? statSync(file, { throwIfNoEntry: false }) : undefined;
+}
+
+function shown(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError, wrong } from './configError.ts';
+import { refuseWritableByOthers } from './permissions.ts';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The text of a setting that may be secret: in a variable, or in the file that `<variable>_FILE` names. Throws ConfigError where both
+ * are set, where there is no such file, and for one that others than its owner may write, unless ALLOW_LOOSE_PERMISSIONS is `true`.
+ */
+export function textOf(variable: string, env: Variables): string | undefined {
+  const fileVariable = `${variable}_FILE`;
+  const { [variable]: text, [fileVariable]: file } = env;
+  if (file === undefined) return text;
+  if (text !== undefined) wrong(`${variable} and ${fileVariable} are both set: set one of them`);
+  try {
+    if (env['ALLOW_LOOSE_PERMISSIONS'] !== 'true') refuseWritableByOthers(file);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigError) return wrong(`${fileVariable}: ${error.message}`);
+    return wrong(
+      `${fileVariable} must name a file that can be read (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+/** The variables with the text of those that are in files. `problems` name the files that cannot be taken. */
+export function withFiles<Env extends Variables>(
+  env: Env,
+  variables: readonly string[],
+): { given: Env; problems: string[] } {
+  const given: Record<string, string | undefined> = { ...env };
+  const problems: string[] = [];
+  for (const variable of variables) {
+    try {
+      const text = textOf(variable, env);
+      if (text !== undefined) given[variable] = text;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { given: given as Env, problems };
+}
