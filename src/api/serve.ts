@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
+import { ExpansionTooLarge } from '../domain/work.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type SignedRequest,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
+import { incompleteNames } from './expandedEntry.ts';
 import { headerProblem } from './headerLimits.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
@@ -106,10 +108,13 @@ export function makeServe(parts: ServeParts): Serve {
       isRoutine = reply.isRoutine === true;
       seen.refused = reply.refused;
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
+      const { incomplete } = reply;
+      if (incomplete && incomplete.size > 0)
+        response.setHeader('auth-incomplete', incompleteNames(incomplete));
       const mayCompress = !isRoutine && reply.holdsSecret !== true;
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
       else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
-      else if (reply.pieces) await sendPieces(response, reply.pieces);
+      else if (reply.pieces) await sendPieces(response, reply.pieces, { mayCompress, incomplete });
       else {
         status = 204;
         sendNothing(response);
@@ -165,7 +170,7 @@ export function makeServe(parts: ServeParts): Serve {
       async authorize(params) {
         if (scopes === undefined) return;
         const expression = renderExpression(scopes, params);
-        const missing = missingScopes(expression, await resolve(new Date()));
+        const missing = missingScopes(expression, await resolve(new Date()).catch(refuseTooLarge));
         if (missing) throw insufficientScopes(caller, missing, expression);
       },
     };
@@ -194,7 +199,8 @@ export function makeServe(parts: ServeParts): Serve {
     { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
   ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
-    if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
+    if (verdict.status === 'auth-failed')
+      throw new ApiError(verdict.isTooLarge ? 'InsufficientScopes' : 'AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
@@ -265,6 +271,12 @@ type Http = { request: IncomingMessage; response: ServerResponse };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
+
+/** Who has more than can be expanded is not known to have what is needed. */
+function refuseTooLarge(error: unknown): never {
+  if (error instanceof ExpansionTooLarge) throw new ApiError('InsufficientScopes', error.message);
+  throw error;
+}
 
 function checkReply({ output, otherOutput }: Endpoint, { body, ascii }: EndpointReply): void {
   if (output === undefined) return;

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ClientHistory } from '../clientHistory.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
+import type { LongWork } from '../longWork.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../project.ts';
 import type { PublisherState } from '../publisherState.ts';
@@ -21,6 +22,7 @@ export type Services = {
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
   authenticate: Authenticate;
+  longWork: LongWork;
   log: Logger;
   /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
   checkBackends(): Promise<void>;

@@ -18,6 +18,7 @@ const MOST_RECENT = 64 * 1024 * 1024;
 /** What an answer takes by itself, and for each scope or list that it refers to. */
 const ANSWER_BYTES = 300;
 const REFERENCE_BYTES = 8;
+const QUOTES = 3;
 /** How often an expansion that took several slices looks again for what changed meanwhile. */
 const MOST_ROUNDS = 3;
 
@@ -137,8 +138,8 @@ export class RoleGraph<R extends RoleDefinition> {
     if (former && isSame(former.from, lists)) return { ...former, version };
     const scopes = yield* merging([asked, ...lists], work);
     const from = [...lists];
-    // Its texts are those of the question and, where parameters were put in, its own.
-    const text = scopes.reduce((sum, { length }) => sum + length, 2 * question.length);
+    // Its texts are those of the question, that of its JSON and, where parameters were put in, its own.
+    const text = scopes.reduce((sum, { length }) => sum + 2 * length + QUOTES, 2 * question.length);
     const bytes = ANSWER_BYTES + text + REFERENCE_BYTES * (scopes.length + from.length);
     return { scopes, from, version, bytes };
   }

@@ -42,29 +42,48 @@ export class Work {
   longestSlice = 0;
   #limit: number;
   #unitsLeft: number;
+  #units = 0;
   #inSlice = 0;
+  #mostInSlice: number;
 
-  /** Whether others have their turns between the slices. */
-  readonly isShared: boolean;
-
-  /** `limit` is how many scopes may be produced (see sizeOfScopes). */
+  /**
+   * `limit` is how many scopes may be produced (see sizeOfScopes), and `firstSlice` how many units the first slice takes, for
+   * what is only worth others' waiting while it is very short.
+   */
   constructor({
     limit = MAX_EXPANSION_SCOPES,
-    isShared = false,
-  }: { limit?: number; isShared?: boolean } = {}) {
-    this.isShared = isShared;
+    firstSlice = SLICE,
+  }: { limit?: number; firstSlice?: number } = {}) {
     this.#limit = limit;
     this.#unitsLeft = limit * UNITS_FOR_EACH;
+    this.#mostInSlice = firstSlice;
+  }
+
+  /** All units until now. */
+  get units(): number {
+    return this.#units;
+  }
+
+  /** Begins another computation, which has all of the limit to itself. */
+  renew(): void {
+    this.#unitsLeft = this.#limit * UNITS_FOR_EACH;
   }
 
   /** Counts work that was done. Answers whether it is time to yield. Throws ExpansionTooLarge. */
   spend(units = 1): boolean {
     this.#unitsLeft -= units;
-    this.#inSlice += units;
     if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.#limit);
+    return this.pass(units);
+  }
+
+  /** The same for work that is limited in another way. */
+  pass(units = 1): boolean {
+    this.#units += units;
+    this.#inSlice += units;
     if (this.#inSlice > this.longestSlice) this.longestSlice = this.#inSlice;
-    if (this.#inSlice < SLICE) return false;
+    if (this.#inSlice < this.#mostInSlice) return false;
     this.#inSlice = 0;
+    this.#mostInSlice = SLICE;
     return true;
   }
 

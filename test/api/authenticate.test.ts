@@ -6,6 +6,7 @@ import { type Clients, makeAuthenticate } from '../../src/api/authenticate.ts';
 import type { SignedRequest } from '../../src/api/endpoint.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { atOnce, Work } from '../../src/domain/work.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
 const MINUTE = 60_000;
@@ -30,7 +31,8 @@ function makeWorld() {
       return { scopes, expires: new Date(expires), revision: client.revision, token: async () => token };
     },
     revisionOf: (clientId) => stored.get(clientId)?.revision,
-    expand: (scopes) => graph.expand(scopes),
+    expanding: (scopes, work) => graph.expanding(scopes, work),
+    inSlices: (_, compute) => atOnce(compute(new Work())),
     version: () => graph.version,
   };
   return {
