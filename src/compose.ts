@@ -215,7 +215,7 @@ export async function startService(
     throw error;
   });
   const longWork = makeLongWork({ log, maxExpansionScopes: config.maxExpansionScopes });
-  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
+  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, longWork, log });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({

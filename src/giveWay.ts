@@ -45,14 +45,19 @@ export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> 
 
 /**
  * Takes time (ms) that was worked from an allowance, which grows by one part in `share` of the time, and answers what was taken too
- * much; less than none where something is left.
+ * much, of what makes pauses of no more than `longest` (ms); less than none where something is left.
  */
 export function owedAfter(
   allowance: Allowance,
-  { worked, now, share }: { worked: number; now: number; share: number },
+  {
+    worked,
+    now,
+    share,
+    longest = LONGEST,
+  }: { worked: number; now: number; share: number; longest?: number },
 ): number {
   const grown = Math.min(BURST, allowance.left + (now - allowance.at) / share);
-  allowance.left = Math.max(-LONGEST / share, grown - worked);
+  allowance.left = Math.max(-longest / share, grown - worked);
   allowance.at = now;
   return -allowance.left;
 }

@@ -10,8 +10,8 @@ const SHARE_OF_ONE = 20;
 const SHARE_OF_ALL = 4;
 /** What each may take (ms) beyond that share when there was none for a while. */
 const BURST = 50;
-/** The longest pause (ms). */
-const LONGEST = 200;
+/** The longest pause (ms): after urgent work it may be long. */
+const LONGEST = 10_000;
 /** A turn may be of several slices of different work, where these are short (ms). */
 const SHORT = 1;
 /** Bytes of bodies whose work may wait for one caller. */
@@ -164,16 +164,21 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
 
   /** Pauses come of what was taken too much, and only while there are requests. */
   function pay(account: Account, worked: number, now: number): void {
-    const owed = owedAfter(account.allowance, { worked, now, share: SHARE_OF_ONE });
+    const owed = owedAfter(account.allowance, { worked, now, share: SHARE_OF_ONE, longest: LONGEST });
     const owedByAll = owedAfter(all.allowance, { worked, now, share: SHARE_OF_ALL });
     if (requestsSoFar() === requestsSeen) return;
-    account.readyAt = now + Math.min(LONGEST, owed * SHARE_OF_ONE);
-    all.readyAt = now + Math.min(LONGEST, owedByAll * SHARE_OF_ALL);
+    account.readyAt = now + owed * SHARE_OF_ONE;
+    all.readyAt = now + owedByAll * SHARE_OF_ALL;
   }
 
   return {
     run,
     queue,
+    /** Resolves when a caller has paid for its urgent work, before it begins with more. */
+    async rested(whom: WorkFor): Promise<void> {
+      const account = accounts.get(whom.caller);
+      if (account && account.readyAt > performance.now()) await queue(whom, nothing);
+    },
     /** Notes that a caller is sent a reply with so many scopes. What it answers is to be called when the reply was taken, or is not any more. */
     sending(caller: string, scopes: number): () => void {
       const account = accountOf(caller);
@@ -185,6 +190,8 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     },
   };
 }
+
+function* nothing(): Sliced<void> {}
 
 /** Where in the order of a caller's jobs another one belongs. */
 function placeOf(kind: Job['kind'], jobs: readonly Job[]): number {

@@ -180,7 +180,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
     }
     if (!isNew) {
       // Whoever lost the right meanwhile is told no token.
-      await request.authorize(createClient.authParams(input, row));
+      await request.authorize({ clientId, scopes });
       const { requestId, caller } = request;
       log.info(
         { requestId, clientId, actor: caller.clientId },

@@ -11,6 +11,7 @@ import type { SecretStore } from '../secretStore/secretStore.ts';
 import type { CommandContext } from '../handleCommand.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { EndpointRequest } from './endpoint.ts';
+import { workFor } from './workFor.ts';
 
 /** What the handlers of the endpoints work with. */
 export type Services = {
@@ -36,6 +37,7 @@ export function contextOf(request: EndpointRequest): CommandContext {
   return {
     now,
     authorize: (params) => request.authorize(params),
+    workFor: workFor(request),
     metadata: {
       actor: caller.clientId,
       ...(caller.issuer !== undefined && { issuer: caller.issuer }),

@@ -1,4 +1,5 @@
 import { Expansions } from './expansions.ts';
+import { GrantedOnce } from './grantedOnce.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
@@ -149,29 +150,32 @@ export class RoleGraph<R extends RoleDefinition> {
     return this.expand([grantingScope(roleId)]);
   }
 
-  /** The ids of the roles that a role's scopes may grant. */
-  dependenciesOf(role: RoleDefinition): Set<string> {
-    return this.#index.dependenciesOf(role);
+  /** The ids of the roles that a role's scopes may grant, in slices. */
+  *dependenciesOf(role: RoleDefinition, work: Work): Sliced<Set<string>> {
+    return new Set(yield* new GrantedOnce(this.#index).by(role, work));
   }
 
-  /** The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. */
-  cycleThrough(role: RoleDefinition): string[] | undefined {
-    return cycleThrough(role, this.#index);
+  /**
+   * The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. In slices, as all
+   * that judges a change; throws ExpansionTooLarge where it takes too much work.
+   */
+  cycleThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
+    return cycleThrough(role, this.#index, work);
   }
 
   /** The same, of cycles only along which a parameter would grow for ever. */
-  endlessThrough(role: RoleDefinition): string[] | undefined {
-    return endlessThrough(role, this.#index);
+  endlessThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
+    return endlessThrough(role, this.#index, work);
   }
 
   /** Why this role, put in place, would be more than can be expanded; undefined where it is not. Having less never is. */
-  excessOf(role: RoleDefinition): Excess | undefined {
-    return this.#totals.excessOf(role);
+  excessOf(role: RoleDefinition, work: Work): Sliced<Excess | undefined> {
+    return this.#totals.excessOf(role, work);
   }
 
   /** How many scopes all roles have together, with those that parameters make for the scopes of other roles. */
-  get scopeTotal(): number {
-    return this.#totals.total;
+  scopeTotal(work: Work): Sliced<number> {
+    return this.#totals.total(work);
   }
 
   /** Tells what is under way that a role is about to change. */
@@ -183,9 +187,12 @@ export class RoleGraph<R extends RoleDefinition> {
   #forget(roleId: string): void {
     this.#version += 1;
     const affected = new Set([roleId]);
+    let lookedAt = 0;
     for (const id of affected) {
-      for (const holder of this.#index.holdersOf(id)) affected.add(holder);
-      if (affected.size > MOST_AFFECTED) {
+      const holders = this.#index.holdersOf(id);
+      for (const holder of holders) affected.add(holder);
+      lookedAt += 1 + holders.length;
+      if (lookedAt > MOST_LOOKED_AT) {
         this.#expansions.forgetAll(this.#version);
         return;
       }
@@ -195,8 +202,8 @@ export class RoleGraph<R extends RoleDefinition> {
   }
 }
 
-/** Roles that are forgotten one by one: some milliseconds' work. */
-const MOST_AFFECTED = 5000;
+/** Holders that are looked at for the roles that are to be forgotten one by one: some milliseconds' work. */
+const MOST_LOOKED_AT = 20_000;
 
 function isSame(some: readonly Scopes[], others: ReadonlySet<Scopes>): boolean {
   return some.length === others.size && some.every((each) => others.has(each));

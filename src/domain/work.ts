@@ -64,9 +64,9 @@ export class Work {
     return this.#units;
   }
 
-  /** Begins another computation, which has all of the limit to itself. */
-  renew(): void {
-    this.#unitsLeft = this.#limit * UNITS_FOR_EACH;
+  /** Begins another computation, which has all of the limit, or so many units, to itself. */
+  renew(units = this.#limit * UNITS_FOR_EACH): void {
+    this.#unitsLeft = units;
   }
 
   /** Counts work that was done. Answers whether it is time to yield. Throws ExpansionTooLarge. */
@@ -97,8 +97,21 @@ export class Work {
   }
 }
 
+/** What takes one slice may as well be no computation in slices at all. */
+export type MaybeSliced<Result> = Result | Sliced<Result>;
+
+/** The same as a computation in slices, whichever it is. */
+export function* sliced<Result>(computation: MaybeSliced<Result>): Sliced<Result> {
+  return isSliced(computation) ? yield* computation : computation;
+}
+
+function isSliced<Result>(computation: MaybeSliced<Result>): computation is Sliced<Result> {
+  return typeof computation === 'object' && computation !== null && Symbol.iterator in computation && 'next' in computation;
+}
+
 /** Runs a sliced computation to its end without letting anybody else have a turn. */
-export function atOnce<Result>(computation: Sliced<Result>): Result {
+export function atOnce<Result>(computation: MaybeSliced<Result>): Result {
+  if (!isSliced(computation)) return computation;
   for (;;) {
     const step = computation.next();
     if (step.done) return step.value;
