@@ -3,7 +3,7 @@ import type { RoleUpdated } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { existingRole, judgeRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
-import { missingFrom, normalizing } from '../src/domain/scopes.ts';
+import { findingMissing, normalizing } from '../src/domain/scopes.ts';
 import { ExpansionTooLarge, type Sliced, type Work } from '../src/domain/work.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
@@ -15,7 +15,7 @@ export const updateRole: Command<RoleUpdated['data'], RolesState, RoleUpdated> =
   check: ({ scopes }) => refuseDoubleStars(scopes),
   *authParams({ roleId, scopes }, roles, work) {
     const held = yield* heldBy(existingRole(roles, roleId), roles, work);
-    return { roleId, scopesAdded: missingFrom(held, scopes) };
+    return { roleId, scopesAdded: yield* findingMissing(held, scopes, work) };
   },
   *decide(data, roles, { work }) {
     const stored = existingRole(roles, data.roleId);

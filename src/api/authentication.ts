@@ -1,5 +1,5 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
-import { missingFrom, normalizing } from '../domain/scopes.ts';
+import { findingMissing, normalizing } from '../domain/scopes.ts';
 import { ANONYMOUS } from '../domain/temporaryCredentials.ts';
 import type { LongWork, WorkFor } from '../longWork.ts';
 import {
@@ -121,8 +121,9 @@ export function authenticationEndpoints({ authenticate, longWork }: Services): E
     if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
     if (verdict.status === 'auth-success') checkPayload(verdict, request.payload, request.contentType);
     const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
-    const held = await longWork.run(whom, (work) => normalizing(verdict.scopes, work));
-    const missing = missingFrom(held, required);
+    const missing = await longWork.run(whom, function* (work) {
+      return yield* findingMissing(yield* normalizing(verdict.scopes, work), required, work);
+    });
     if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
     return { body: { clientId, scopes: verdict.scopes } };
   }

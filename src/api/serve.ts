@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
-import { ExpansionTooLarge } from '../domain/work.ts';
+import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import {
@@ -27,9 +28,11 @@ import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
 import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
+import { workFor, workOfAddress } from './workFor.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
+import type { LongWork } from '../longWork.ts';
 import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
@@ -41,6 +44,7 @@ export type ServeParts = {
   readAccess: 'guarded' | 'open' | undefined;
   trustProxy: TrustProxy;
   maxBodyBytes: number;
+  longWork: LongWork;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -140,10 +144,17 @@ export function makeServe(parts: ServeParts): Serve {
     const atLeast = http.request.headers['auth-at-least'];
     const read = readBody(http.request, parts.maxBodyBytes);
     const payload = read instanceof Promise ? await read : read;
-    const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
-    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
+    const isLong = payload.length > LONG_BODY;
+    const reading = { endpoint, http, seen };
+    const body =
+      endpoint.input === undefined
+        ? undefined
+        : isLong
+          ? await readLongInput(reading, payload)
+          : readInput(reading, payload);
+    if (!endpoint.stateless) await parts.freshness.fresh(typeof atLeast === 'string' ? atLeast : undefined);
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -170,12 +181,16 @@ export function makeServe(parts: ServeParts): Serve {
       async authorize(params) {
         if (scopes === undefined) return;
         const expression = renderExpression(scopes, params);
-        const missing = missingScopes(expression, await resolve(new Date()).catch(refuseTooLarge));
+        const have = await resolve(new Date()).catch(refuseTooLarge);
+        const missing = await parts.longWork.run(workFor(request), (work) =>
+          missingScopes(expression, have, work),
+        );
         if (missing) throw insufficientScopes(caller, missing, expression);
       },
     };
     if (scopes !== undefined && endpoint.authorization !== 'command')
       await request.authorize(scopeParamsOf(endpoint, request));
+    if (isLong) await turnOfTheLoop();
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
@@ -184,13 +199,27 @@ export function makeServe(parts: ServeParts): Serve {
     return reply;
   }
 
-  function readInput(
-    { endpoint, http, seen }: Pick<Progress, 'http' | 'seen'> & { endpoint: Endpoint },
-    payload: Buffer,
-  ) {
+  function readInput(reading: Reading, payload: Buffer): object {
+    const body = parseInput(reading, payload);
+    validateInput(reading.endpoint.input!, body);
+    return body;
+  }
+
+  /** Nobody is known by then but the address. */
+  function readLongInput(reading: Reading, payload: Buffer): Promise<object> {
+    const whom = { caller: workOfAddress(reading.seen.sourceIp), bytes: payload.length };
+    return parts.longWork.queue(whom, function* (work) {
+      const body = parseInput(reading, payload);
+      work.pass(SLICE);
+      yield;
+      validateInput(reading.endpoint.input!, body);
+      return body;
+    });
+  }
+
+  function parseInput({ endpoint, http, seen }: Reading, payload: Buffer): object {
     const body = parseBody(payload, http.request.headers);
     seen.shownPayload = () => shownPayload(body, inputProperties(endpoint.input!));
-    validateInput(endpoint.input!, body);
     return body;
   }
 
@@ -264,10 +293,14 @@ export function makeServe(parts: ServeParts): Serve {
 /** What endpoints may be asked with. */
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
+/** Bytes of a body that takes more than a few milliseconds to be read: it is parsed, validated and handled in different turns. */
+const LONG_BODY = 64 * 1024;
+
 /** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
 const CLIENT_GONE = 499;
 
 type Http = { request: IncomingMessage; response: ServerResponse };
+type Reading = { endpoint: Endpoint; http: Http; seen: Seen };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };

@@ -41,6 +41,8 @@ const SCOPE_BYTES = 40;
 /** Wide scopes whose merges are kept, and the scopes in all of these together: each takes about 100 bytes. */
 const MOST_MERGES = 16;
 const MOST_MERGED = 500_000;
+/** So many scopes are counted in the time that it takes to look at one. */
+const COUNTED_IN_ONE = 16;
 /** How often one goes on with what others began, as of another version mostly, before it is merged for itself. */
 const MOST_HELPED = 3;
 /** Roles of which it is known when they changed. */
@@ -103,7 +105,10 @@ export class Expansions {
     for (const scope of withoutCovered([...found.wide].sort(compareScopes)))
       found.lists.add(yield* this.#mergeOf(scope, roles, work));
     const count = work.counter();
-    found.lists.forEach(count);
+    for (const list of found.lists) {
+      count(list);
+      if (work.spend(list.length / COUNTED_IN_ONE)) yield;
+    }
     return found.lists;
   }
 

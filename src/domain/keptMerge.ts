@@ -33,8 +33,8 @@ export class KeptMerge {
     for (const scope of list) {
       this.#counts.set(scope, (this.#counts.get(scope) ?? 0) + by);
       touched.add(scope);
+      if (work.spend(2)) yield;
     }
-    if (work.spend(1 + 2 * list.length)) yield;
   }
 
   /** `touched` are the scopes whose count may have changed from or to none. */

@@ -1,4 +1,5 @@
-import { satisfies } from './scopes.ts';
+import { LOOKING, satisfies } from './scopes.ts';
+import type { Sliced, Work } from './work.ts';
 
 /**
  * Which scopes a request needs: one scope, all or any of several, one or the other by a flag, or one for each entry of a
@@ -13,6 +14,8 @@ export type ScopeExpression =
 
 /** An expression whose parameters are filled in. */
 export type ConcreteExpression = string | { AllOf: ConcreteExpression[] } | { AnyOf: ConcreteExpression[] };
+
+const PLACEHOLDER = /<([a-zA-Z][a-zA-Z0-9]*)>/g;
 
 /**
  * Fills in parameters: texts for `<name>`, lists for `for … in …`, anything for `if`. A parameter that is missing is our
@@ -43,11 +46,18 @@ function renderEach(
   params: Record<string, unknown>,
 ): string[] {
   const values = given(params, template.in) as readonly unknown[];
-  return values.map((value) => renderScope(template.each, { ...params, [template.for]: value }));
+  if (values.length === 0) return [];
+  // What surrounds each value is made once, as there may be very many. Names stand at the odd places.
+  const around = [''];
+  for (const [i, part] of template.each.split(PLACEHOLDER).entries()) {
+    if (i % 2 === 1 && part === template.for) around.push('');
+    else around.push(around.pop()! + (i % 2 === 1 ? String(given(params, part)) : part));
+  }
+  return values.map((value) => around.join(String(value)));
 }
 
 function renderScope(template: string, params: Record<string, unknown>): string {
-  return template.replaceAll(/<([a-zA-Z][a-zA-Z0-9]*)>/g, (_, name: string) => String(given(params, name)));
+  return template.replaceAll(PLACEHOLDER, (_, name: string) => String(given(params, name)));
 }
 
 function given(params: Record<string, unknown>, name: string): unknown {
@@ -55,16 +65,32 @@ function given(params: Record<string, unknown>, name: string): unknown {
   return params[name];
 }
 
-/** What of an expression a normal scope set does not have: undefined when it has enough; of several ways the shortest. */
-export function missingScopes(expression: ConcreteExpression, have: readonly string[]): string[] | undefined {
+/**
+ * What of an expression a normal scope set does not have, in slices: undefined when it has enough; of several ways the shortest.
+ */
+export function* missingScopes(
+  expression: ConcreteExpression,
+  have: readonly string[],
+  work: Work,
+): Sliced<string[] | undefined> {
   if (typeof expression === 'string') return satisfies(have, expression) ? undefined : [expression];
   if ('AllOf' in expression) {
-    const missing = expression.AllOf.map((each) => missingScopes(each, have)).filter(
-      (each) => each !== undefined,
-    );
-    return missing.length > 0 ? missing.flat() : undefined;
+    const all: string[] = [];
+    let isMissing = false;
+    for (const each of expression.AllOf) {
+      const missing = yield* missingScopes(each, have, work);
+      if (work.pass(LOOKING)) yield;
+      if (!missing) continue;
+      isMissing = true;
+      for (const scope of missing) all.push(scope);
+    }
+    return isMissing ? all : undefined;
   }
-  const ways = expression.AnyOf.map((each) => missingScopes(each, have));
-  if (ways.includes(undefined)) return undefined;
-  return (ways as string[][]).toSorted((a, b) => a.length - b.length)[0] ?? [];
+  const ways: string[][] = [];
+  for (const each of expression.AnyOf) {
+    const missing = yield* missingScopes(each, have, work);
+    if (!missing) return undefined;
+    ways.push(missing);
+  }
+  return ways.toSorted((a, b) => a.length - b.length)[0] ?? [];
 }

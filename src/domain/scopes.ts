@@ -141,12 +141,12 @@ function* withoutRepeated(lists: readonly (readonly string[])[], work: Work): Sl
   for (const list of lists) {
     const unseen: string[] = [];
     for (const scope of list) {
+      if (work.spend()) yield;
       if (seen.has(scope)) continue;
       seen.add(scope);
       unseen.push(scope);
     }
     if (unseen.length > 0) remaining.push(unseen);
-    if (work.spend(list.length)) yield;
   }
   return remaining;
 }
@@ -215,3 +215,20 @@ export function satisfies(have: readonly string[], need: string): boolean {
 export function missingFrom(have: readonly string[], needs: readonly string[]): string[] {
   return needs.filter((need) => !satisfies(have, need));
 }
+
+/** The same, in slices. */
+export function* findingMissing(
+  have: readonly string[],
+  needs: readonly string[],
+  work: Work,
+): Sliced<string[]> {
+  const missing: string[] = [];
+  for (const need of needs) {
+    if (!satisfies(have, need)) missing.push(need);
+    if (work.pass(LOOKING)) yield;
+  }
+  return missing;
+}
+
+/** What it takes to look for one scope in a set, in units of work. */
+export const LOOKING = 5;
