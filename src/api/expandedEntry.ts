@@ -15,7 +15,7 @@ export type Incomplete = Set<string>;
 const MOST_NAMED = 50;
 
 /**
- * What an entry's scopes expand to, in slices, with a budget of their own; where that is too much, its own scopes, and its name is
+ * What an entry's scopes expand to, in slices; where that is too much, its own scopes, and its name is
  * added to the incomplete.
  */
 export function* expandedOr(
@@ -23,7 +23,6 @@ export function* expandedOr(
   expand: (work: Work) => Sliced<readonly string[]>,
   work: Work,
 ): Sliced<readonly string[]> {
-  work.renew();
   try {
     return yield* expand(work);
   } catch (error) {

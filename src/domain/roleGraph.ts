@@ -7,7 +7,7 @@ import { grantingScope, type RoleDefinition } from './roleReach.ts';
 import { RolesAt } from './rolesAt.ts';
 import { type Excess, ROLE_LIMITS, RoleTotals } from './roleTotals.ts';
 import { merging, normalizing } from './scopes.ts';
-import { atOnce, type Sliced, Work } from './work.ts';
+import { atOnce, ExpansionTooLarge, type Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
 
@@ -16,6 +16,8 @@ type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number; bytes:
 
 /** About how many bytes of questions and answers are kept. */
 const MOST_RECENT = 64 * 1024 * 1024;
+/** About how many bytes of questions that were refused are kept. */
+const MOST_REFUSED = 16 * 1024 * 1024;
 /** What an answer takes by itself, and for each scope or list that it refers to. */
 const ANSWER_BYTES = 300;
 const REFERENCE_BYTES = 8;
@@ -38,6 +40,11 @@ export class RoleGraph<R extends RoleDefinition> {
   #totals: RoleTotals;
   #expansions = new Expansions();
   #recent = new RecentlyUsed<Answer>(MOST_RECENT, (_, { bytes }) => bytes);
+  /** Questions that were too much to answer at a version: to find that out takes longest of all. */
+  #refused = new RecentlyUsed<{ version: number; limit: number }>(
+    MOST_REFUSED,
+    (question) => ANSWER_BYTES + 2 * question.length,
+  );
   /** The roles as those expansions see them that are under way. */
   #views = new Set<RolesAt>();
   #version = 0;
@@ -70,6 +77,7 @@ export class RoleGraph<R extends RoleDefinition> {
     this.#index = new RoleIndex();
     this.#expansions = new Expansions();
     this.#recent.clear();
+    this.#refused.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
     this.#totals = new RoleTotals(this.#index, this.#limits);
@@ -106,12 +114,28 @@ export class RoleGraph<R extends RoleDefinition> {
   /**
    * What scopes expand to, in normal form, in slices: the same array as before as long as nothing in it changed. It is what the
    * roles gave at one moment since it began; what changed while it was made is looked for again, a few times at most.
-   * Throws ExpansionTooLarge.
+   * It has all of the work's limit to itself. Throws ExpansionTooLarge.
    */
   *expanding(scopes: Scopes, work: Work): Sliced<Scopes> {
     const question = scopes.join('\n');
     const known = this.#recent.get(question);
     if (known?.version === this.#version) return known.scopes;
+    const refusal = this.#refused.get(question);
+    if (refusal?.version === this.#version && refusal.limit === work.limit)
+      throw new ExpansionTooLarge(work.limit);
+    const begun = this.#version;
+    work.renew();
+    try {
+      return yield* this.#answering(question, scopes, work);
+    } catch (error) {
+      if (error instanceof ExpansionTooLarge)
+        this.#refused.set(question, { version: begun, limit: work.limit });
+      throw error;
+    }
+  }
+
+  *#answering(question: string, scopes: Scopes, work: Work): Sliced<Scopes> {
+    const known = this.#recent.get(question);
     const asked = yield* normalizing(scopes, work);
     // Covers all that any role could give.
     if (asked[0] === '*') return asked;

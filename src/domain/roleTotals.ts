@@ -1,12 +1,5 @@
 import type { RoleIndex } from './roleIndex.ts';
-import {
-  keyOf,
-  type Reach,
-  reachWithin,
-  type RoleDefinition,
-  takesParameter,
-  textOf,
-} from './roleReach.ts';
+import { keyOf, type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
 import { isSpreadTooFar, MOST_FROM_ONE, type Spread, spreadOf } from './roleSpread.ts';
 import { SortedTexts } from './sortedTexts.ts';
 import { withRole } from './withRole.ts';
@@ -99,7 +92,12 @@ export class RoleTotals {
     const before = yield* this.total(work);
     const { own, parts } = yield* this.#changeBy(role, work);
     for (const [id, part] of parts)
-      if (part && isTooMuch(part.spread) && !isTooMuch(this.#parts.get(id)?.spread ?? NOTHING))
+      // What another role makes too much of since before there was a limit keeps nobody else from changes.
+      if (
+        part &&
+        isTooMuch(part.spread) &&
+        (id === roleId || !isTooMuch(this.#parts.get(id)?.spread ?? NOTHING))
+      )
         return {
           message:
             `role '${id}' would make too much of one parameter: at most ${fromOne.grants} grants with a parameter and ` +

@@ -40,7 +40,8 @@ export class ExpansionTooLarge extends ApiError {
 export class Work {
   /** The most units that one slice took. */
   longestSlice = 0;
-  #limit: number;
+  /** How many scopes may be produced. */
+  readonly limit: number;
   #unitsLeft: number;
   #units = 0;
   #inSlice = 0;
@@ -54,7 +55,7 @@ export class Work {
     limit = MAX_EXPANSION_SCOPES,
     firstSlice = SLICE,
   }: { limit?: number; firstSlice?: number } = {}) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#unitsLeft = limit * UNITS_FOR_EACH;
     this.#mostInSlice = firstSlice;
   }
@@ -65,14 +66,14 @@ export class Work {
   }
 
   /** Begins another computation, which has all of the limit, or so many units, to itself. */
-  renew(units = this.#limit * UNITS_FOR_EACH): void {
+  renew(units = this.limit * UNITS_FOR_EACH): void {
     this.#unitsLeft = units;
   }
 
   /** Counts work that was done. Answers whether it is time to yield. Throws ExpansionTooLarge. */
   spend(units = 1): boolean {
     this.#unitsLeft -= units;
-    if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.#limit);
+    if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.limit);
     return this.pass(units);
   }
 
@@ -89,10 +90,10 @@ export class Work {
 
   /** Counts the scopes of one set, which throws ExpansionTooLarge once they are too many. */
   counter(): (scopes: readonly string[]) => void {
-    let left = this.#limit;
+    let left = this.limit;
     return (scopes) => {
       left -= sizeOfScopes(scopes);
-      if (left < 0) throw new ExpansionTooLarge(this.#limit);
+      if (left < 0) throw new ExpansionTooLarge(this.limit);
     };
   }
 }
@@ -106,7 +107,12 @@ export function* sliced<Result>(computation: MaybeSliced<Result>): Sliced<Result
 }
 
 function isSliced<Result>(computation: MaybeSliced<Result>): computation is Sliced<Result> {
-  return typeof computation === 'object' && computation !== null && Symbol.iterator in computation && 'next' in computation;
+  return (
+    typeof computation === 'object' &&
+    computation !== null &&
+    Symbol.iterator in computation &&
+    'next' in computation
+  );
 }
 
 /** Runs a sliced computation to its end without letting anybody else have a turn. */
