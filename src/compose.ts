@@ -220,7 +220,7 @@ export async function startService(
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({
     findSigner: makeFindSigner({ projector, clientTokens }),
-    revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
+    inMemory: (clientId) => projector.clients.inMemory(clientId),
     expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
     inSlices: (signerId, compute) =>
       longWork.run({ caller: signerId === undefined ? 'everybody' : workOfClient(signerId) }, compute),

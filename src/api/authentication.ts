@@ -138,7 +138,7 @@ function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, w
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: clientScopes, expires: tomorrow, token: async () => 'no-secret' };
     },
-    revisionOf: () => undefined,
+    inMemory: () => undefined,
     expanding: normalizing,
     // In the order in which the caller gave them, as official clients' tests compare it.
     granted: function* (left) {
