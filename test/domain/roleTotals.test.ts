@@ -58,6 +58,13 @@ describe('a role is refused', () => {
     );
   });
 
+  test('that is over a limit since before there was one, and would have more', () => {
+    const stored = { roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) };
+    const graph = graphOf([maker, stored]);
+    expect(judged(graph).excessOf({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch("role 'a*'");
+    expect(judged(graph).excessOf({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
+  });
+
   test('but never for having less than before', () => {
     const stored = { roleId: 'a*', scopes: many(3000, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored], { scopes: 100 });
