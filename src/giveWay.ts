@@ -49,12 +49,7 @@ export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> 
  */
 export function owedAfter(
   allowance: Allowance,
-  {
-    worked,
-    now,
-    share,
-    longest = LONGEST,
-  }: { worked: number; now: number; share: number; longest?: number },
+  { worked, now, share, longest = LONGEST }: { worked: number; now: number; share: number; longest?: number },
 ): number {
   const grown = Math.min(BURST, allowance.left + (now - allowance.at) / share);
   allowance.left = Math.max(-longest / share, grown - worked);

@@ -69,7 +69,8 @@ function specify<I, S>(command: Command<I, S, Event>, state: S): Specification<I
       };
       return {
         then: (...events) => expect(decide()).toEqual(events),
-        needsScopesFor: (params) => expect(atOnce(command.authParams(input, state, new Work()))).toEqual(params),
+        needsScopesFor: (params) =>
+          expect(atOnce(command.authParams(input, state, new Work()))).toEqual(params),
         isRefused(code, details = {}) {
           const refusal = thrownBy(decide);
           expect(refusal).toBeInstanceOf(ApiError);

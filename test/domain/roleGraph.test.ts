@@ -167,7 +167,11 @@ describe('cycles', () => {
 
   test('a cycle is endless when a parameter grows along it', () => {
     const graph = graphOf({ 'p*': ['assume:q<..>'] });
-    expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:p<..>x'] })).toEqual(['q*', 'p*', 'q*']);
+    expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:p<..>x'] })).toEqual([
+      'q*',
+      'p*',
+      'q*',
+    ]);
     expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:p<..>'] })).toBeUndefined();
     expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:pa'] })).toBeUndefined();
     expect(judged(graph).endlessThrough({ roleId: 's*', scopes: ['assume:sa<..>'] })).toEqual(['s*', 's*']);

@@ -40,9 +40,9 @@ describe('a role is refused', () => {
 
   test('that has very many scopes which grant roles, before any of them is looked at', () => {
     const graph = graphOf([]);
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message).toMatch(
-      /2001 .* 2000/,
-    );
+    expect(
+      judged(graph).excessOf({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message,
+    ).toMatch(/2001 .* 2000/);
     expect(judged(graph).excessOf({ roleId: 'a', scopes: many(9000, (i) => `queue:${i}`) })).toBeUndefined();
   });
 
@@ -61,7 +61,9 @@ describe('a role is refused', () => {
   test('that is over a limit since before there was one, and would have more', () => {
     const stored = { roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored]);
-    expect(judged(graph).excessOf({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch("role 'a*'");
+    expect(judged(graph).excessOf({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch(
+      "role 'a*'",
+    );
     expect(judged(graph).excessOf({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
   });
 
@@ -70,7 +72,9 @@ describe('a role is refused', () => {
     const graph = graphOf([maker, stored], { scopes: 100 });
     expect(judged(graph).excessOf({ ...stored, scopes: stored.scopes.slice(0, 2900) })).toBeUndefined();
     expect(judged(graph).excessOf({ ...maker, scopes: maker.scopes.slice(1) })).toBeUndefined();
-    expect(judged(graph).excessOf({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch('MAX_ROLE_SCOPES');
+    expect(judged(graph).excessOf({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch(
+      'MAX_ROLE_SCOPES',
+    );
     graph.delete('a*');
     graph.delete('b*');
     expect(judged(graph).scopeTotal).toBe(0);
@@ -89,7 +93,10 @@ test.each([
         const graph = graphOf([]);
         const roles = new Map<string, PlainRole>();
         for (const { roleId, scopes } of history) {
-          if (scopes && (judged(graph).endlessThrough({ roleId, scopes }) || judged(graph).excessOf({ roleId, scopes })))
+          if (
+            scopes &&
+            (judged(graph).endlessThrough({ roleId, scopes }) || judged(graph).excessOf({ roleId, scopes }))
+          )
             continue;
           if (scopes) graph.set({ roleId, scopes });
           else graph.delete(roleId);
