@@ -1,6 +1,7 @@
 import type { ClientRow } from '../projections/clients.ts';
 import type { ClientCreated, ClientEvent, ImportedClient } from '../schemas/events/clientEvents.ts';
 import type { Command } from '../src/command.ts';
+import { atOnce } from '../src/domain/work.ts';
 import { createClient } from './createClient.ts';
 
 export type ImportClientInput = ClientCreated['data'] & { imported: ImportedClient; disabled: boolean };
@@ -10,7 +11,7 @@ export const importClient: Command<ImportClientInput, ClientRow | undefined, Cli
   check: createClient.check,
   authParams: createClient.authParams,
   decide({ disabled, ...input }, client, context) {
-    const events: ClientEvent[] = createClient.decide(input, client, context);
+    const events: ClientEvent[] = atOnce(createClient.decide(input, client, context));
     if (disabled) {
       const { clientId, imported } = input;
       const { lastModified } = imported;

@@ -1,12 +1,7 @@
 import type { RoleCreated, RoleEvent } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
-import {
-  refuseAmbiguousScopes,
-  refuseEndlessCycle,
-  refuseExcess,
-  type RolesState,
-} from '../src/domain/role.ts';
-import { compareScopes, sameScopes } from '../src/domain/scopes.ts';
+import { judgeRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
+import { sameScopes, sorting } from '../src/domain/scopes.ts';
 import { createRole } from './createRole.ts';
 
 export type ImportRoleInput = Required<RoleCreated['data']>;
@@ -18,15 +13,13 @@ export type ImportRoleInput = Required<RoleCreated['data']>;
 export const importRole: Command<ImportRoleInput, RolesState, RoleEvent> = {
   check: createRole.check,
   authParams: createRole.authParams,
-  decide({ imported, ...data }, roles) {
+  *decide({ imported, ...data }, roles, { work }) {
     const stored = roles.get(data.roleId);
     if (stored?.description === data.description && sameScopes(stored.scopes, data.scopes)) return [];
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    refuseEndlessCycle(roles.endlessThrough(data));
-    refuseExcess(roles.excessOf(data));
+    yield* judgeRole(data, { roles, cycles: 'endless' }, work);
     if (stored) return [{ type: 'RoleUpdated', data }];
-    return [
-      { type: 'RoleCreated', data: { ...data, scopes: data.scopes.toSorted(compareScopes), imported } },
-    ];
+    const scopes = yield* sorting(data.scopes, work);
+    return [{ type: 'RoleCreated', data: { ...data, scopes, imported } }];
   },
 };

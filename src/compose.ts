@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
+import { workOfClient } from './api/workFor.ts';
 import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import { openClientTokens } from './clientTokens.ts';
@@ -18,6 +19,7 @@ import { validateEvent } from './eventStore/validateEvent.ts';
 import { keepFresh } from './freshness.ts';
 import { makeHandleCommand } from './handleCommand.ts';
 import { openLastUsed } from './lastUsed.ts';
+import { makeLongWork } from './longWork.ts';
 import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
@@ -211,7 +213,13 @@ export async function startService(
     for (const each of started.splice(0).reverse()) await each();
   }
   async function start() {
-    const projector = await startProjector({ eventStore, readStore, log, holder });
+    const projector = await startProjector({
+      eventStore,
+      readStore,
+      log,
+      holder,
+      maxRoleScopes: config.maxRoleScopes,
+    });
     started.push(projector.stop);
     // A log in a file of this machine can be looked at before every answer.
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
@@ -223,7 +231,8 @@ export async function startService(
     await stop();
     throw error;
   });
-  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
+  const longWork = makeLongWork({ log, maxExpansionScopes: config.maxExpansionScopes });
+  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, longWork, log });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const isGuarded = config.readAccess === 'guarded';
@@ -231,7 +240,9 @@ export async function startService(
     findSigner: makeFindSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
     inMemory: (clientId) => projector.clients.inMemory(clientId),
-    expand: (scopes) => projector.roleGraph.expand(scopes),
+    expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
+    inSlices: (signerId, compute) =>
+      longWork.run({ caller: signerId === undefined ? 'everybody' : workOfClient(signerId) }, compute),
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,
   });
@@ -254,6 +265,7 @@ export async function startService(
     handleCommand,
     lastUsed,
     authenticate,
+    longWork,
     clientHistory: makeClientHistory(eventStore),
     checkBackends: makeCheck(clientTokens, freshness),
     publisher,

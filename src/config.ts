@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import { ConfigError, wrong } from './configError.ts';
+import { ROLE_LIMITS } from './domain/roleTotals.ts';
+import { MAX_EXPANSION_SCOPES } from './domain/work.ts';
 import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './secretStore/keyFile.ts';
@@ -26,6 +28,7 @@ import {
   readPurgeGap,
   readReadStoreUrl,
   readRootUrl,
+  readScopeLimit,
   readStaleness,
   readTrustProxy,
   readWorkers,
@@ -48,6 +51,10 @@ export type Config = Readonly<{
   readAccess: 'published' | 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
+  /** How many scopes one expansion may produce. */
+  maxExpansionScopes: number;
+  /** How many scopes all roles may have together, with those that their parameters make. */
+  maxRoleScopes: number;
   /** For how long (ms) a connection stays open on which nothing happens. */
   keepAliveTimeout: number;
   /** How many connections a process takes, of all and of each address. */
@@ -122,6 +129,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       READ_ACCESS: setting(oneOf('published', 'guarded', 'open'))({ default: undefined }),
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
+      MAX_EXPANSION_SCOPES: setting(readScopeLimit)({ default: MAX_EXPANSION_SCOPES }),
+      MAX_ROLE_SCOPES: setting(readScopeLimit)({ default: ROLE_LIMITS.scopes }),
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
       MAX_CONNECTIONS: setting(readConnections)({ default: 2000 }),
       MAX_CONNECTIONS_PER_ADDRESS: setting(readConnections)({ default: undefined }),
@@ -161,6 +170,8 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     readAccess: settings.READ_ACCESS as Config['readAccess'],
     logLevel: settings.LOG_LEVEL,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    maxExpansionScopes: settings.MAX_EXPANSION_SCOPES,
+    maxRoleScopes: settings.MAX_ROLE_SCOPES,
     keepAliveTimeout: settings.KEEP_ALIVE_TIMEOUT,
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,

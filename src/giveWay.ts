@@ -14,8 +14,13 @@ export function requestCame(): void {
   requests += 1;
 }
 
+/** How many requests came until now. */
+export function requestsSoFar(): number {
+  return requests;
+}
+
 /** What all long work of a kind may still take (ms), as of a time: answers do not wait for what nobody waits for. */
-type Allowance = { left: number; at: number };
+export type Allowance = { left: number; at: number };
 const allowances = {
   answer: { left: BURST, at: 0 } as Allowance,
   background: { left: BURST, at: 0 } as Allowance,
@@ -29,8 +34,8 @@ export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> 
   const allowance = allowances[kind];
   let resumed = performance.now();
   return async function giveWay() {
-    const paused = performance.now();
-    const owed = take(allowance, paused - resumed, paused);
+    const now = performance.now();
+    const owed = owedAfter(allowance, { worked: now - resumed, now, share: SHARE });
     const before = requests;
     await turnOfTheLoop();
     if (owed > 0 && requests > before) await sleep(Math.min(LONGEST, owed * SHARE));
@@ -38,10 +43,16 @@ export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> 
   };
 }
 
-/** Takes time from the allowance, and answers what was taken too much. */
-function take(allowance: Allowance, worked: number, now: number): number {
-  const grown = Math.min(BURST, allowance.left + (now - allowance.at) / SHARE);
-  allowance.left = Math.max(-LONGEST / SHARE, grown - worked);
+/**
+ * Takes time (ms) that was worked from an allowance, which grows by one part in `share` of the time, and answers what was taken too
+ * much, of what makes pauses of no more than `longest` (ms); less than none where something is left.
+ */
+export function owedAfter(
+  allowance: Allowance,
+  { worked, now, share, longest = LONGEST }: { worked: number; now: number; share: number; longest?: number },
+): number {
+  const grown = Math.min(BURST, allowance.left + (now - allowance.at) / share);
+  allowance.left = Math.max(-longest / share, grown - worked);
   allowance.at = now;
   return -allowance.left;
 }

@@ -5,6 +5,7 @@ import type { Credential } from '../schemas/events/clientEvents.ts';
 import { refusalOf } from './appendRefusal.ts';
 import type { Command } from './command.ts';
 import { ApiError } from './domain/errors.ts';
+import { type MaybeSliced, sliced, type Work } from './domain/work.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
 import {
   type EventStore,
@@ -14,6 +15,7 @@ import {
   WrongExpectedRevision,
 } from './eventStore/eventStore.ts';
 import type { Freshness } from './freshness.ts';
+import type { LongWork, WorkFor } from './longWork.ts';
 import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
 import type { Place, SecretStore } from './secretStore/secretStore.ts';
@@ -27,6 +29,8 @@ export type CommandContext = {
   now: Date;
   metadata: Metadata;
   authorize(params: Record<string, unknown>): Promise<void>;
+  /** For whom long work is done; left out where no request asked for it. */
+  workFor?: WorkFor;
 };
 
 export type CommandRun<Input, State, R, E extends Event> = {
@@ -54,15 +58,18 @@ export function makeHandleCommand(parts: {
   secretStore: SecretStore;
   projector: Projector;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  longWork: LongWork;
   log: Logger;
 }) {
-  const { eventStore, secretStore, projector, freshness, log } = parts;
+  const { eventStore, secretStore, projector, freshness, longWork, log } = parts;
   const inTurn = turns();
 
-  return function handleCommand<Input, State, R, E extends Event>(
+  return async function handleCommand<Input, State, R, E extends Event>(
     run: CommandRun<Input, State, R, E>,
   ): Promise<Outcome<R>> {
     run.command.check?.(run.input);
+    const { workFor } = run.context;
+    if (workFor) await longWork.rested(workFor);
     return inTurn(run.subject.stream, async () => {
       const secret = run.secret && keptSecret(run.secret);
       try {
@@ -89,9 +96,10 @@ export function makeHandleCommand(parts: {
     for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
       await (tries === 1 ? freshness.fresh() : projector.catchUp());
       const { state, revision } = await subject.load();
-      const needed = command.authParams(input, state);
+      const needed = await inSlices(context, (work) => command.authParams(input, state, work));
       await context.authorize(needed);
-      const decided = command.decide(input, state, { now: context.now });
+      const { now } = context;
+      const decided = await inSlices(context, (work) => command.decide(input, state, { now, work }));
       const before = subject.row(state);
       if (decided.length === 0) {
         // Another node may have made it so, just now.
@@ -120,6 +128,16 @@ export function makeHandleCommand(parts: {
       await sleep(Math.random() * 10 * tries);
     }
     throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
+  }
+
+  /** Others wait for the end of it, as commands on one stream queue. */
+  function inSlices<Result>(
+    { workFor }: CommandContext,
+    compute: (work: Work) => MaybeSliced<Result>,
+  ): Promise<Result> | Result {
+    return longWork.run({ caller: workFor?.caller ?? 'inside', kind: 'urgent' }, (work) =>
+      sliced(compute(work)),
+    );
   }
 
   /** What fails here is left to the job that looks for entries that nothing refers to. */

@@ -6,6 +6,7 @@ import { refuseUnreadableTexts } from './api/unreadableTexts.ts';
 import { validateInput } from './api/validate.ts';
 import { quoted } from './configError.ts';
 import { isStatic } from './domain/client.ts';
+import { atOnce, Work } from './domain/work.ts';
 import type { Event } from './event.ts';
 import { encodeEvent } from './eventStore/encodeEvent.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
@@ -169,7 +170,7 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   if (!isStatic(clientId)) {
     const input = { ...client, imported, credential: SOME_CREDENTIAL };
     importClient.check!(input);
-    refuseWhatTheLogRefuses(importClient.decide(input, undefined, { now }));
+    refuseWhatTheLogRefuses(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
   }
   return {
     ...client,

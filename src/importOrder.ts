@@ -2,6 +2,7 @@ import { importRole, type ImportRoleInput } from '../commands/importRole.ts';
 import type { RoleRow } from '../projections/roles.ts';
 import { ApiError } from './domain/errors.ts';
 import type { RoleGraph } from './domain/roleGraph.ts';
+import { atOnce, Work } from './domain/work.ts';
 import { inOneLine, type RoleEntry } from './importEntries.ts';
 
 /**
@@ -41,7 +42,7 @@ export function importInput({ created, lastModified, source: _, ...role }: RoleE
 
 function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefined {
   try {
-    importRole.decide(importInput(role), graph, { now: new Date() });
+    atOnce(importRole.decide(importInput(role), graph, { now: new Date(), work: new Work() }));
     return undefined;
   } catch (error) {
     if (error instanceof ApiError) return inOneLine(error.message);
@@ -66,7 +67,8 @@ function inDependencyOrder(stored: RoleGraph<RoleRow>, roles: readonly RoleEntry
       else if (!visited.has(top.roleId)) {
         visited.add(top.roleId);
         stack.push({ roleId: top.roleId, done: true });
-        for (const dependency of graph.dependenciesOf(entry)) stack.push({ roleId: dependency, done: false });
+        for (const dependency of atOnce(graph.dependenciesOf(entry, new Work())))
+          stack.push({ roleId: dependency, done: false });
       }
     }
   }

@@ -7,6 +7,7 @@ import { roles, type RoleRow } from '../projections/roles.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
 import { ApiError } from './domain/errors.ts';
 import { RoleGraph } from './domain/roleGraph.ts';
+import { ROLE_LIMITS } from './domain/roleTotals.ts';
 import type { Event, Position, Recorded } from './event.ts';
 import type { Batch, EventStore, Revision } from './eventStore/eventStore.ts';
 import { UnknownPosition } from './eventStore/position.ts';
@@ -64,14 +65,14 @@ export const allProjections = [clients, roles, roleHistory, actorHistory] as unk
 >[];
 
 /** All read models over a read store, empty until they are loaded. */
-function openReadModels(store: ReadStore, follower: Follower) {
+function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = ROLE_LIMITS.scopes) {
   return {
     clients: readModel(clients, store, follower),
     roles: readModel(roles, store, follower),
     roleHistory: readModel(roleHistory, store, follower),
     actorHistory: readModel(actorHistory, store, follower),
     /** All roles with their expansions, and the revision of the stream `roles` that they are at. */
-    roleGraph: new RoleGraph<RoleRow>(),
+    roleGraph: new RoleGraph<RoleRow>({ ...ROLE_LIMITS, scopes: maxRoleScopes }),
     rolesRevision: 'none' as Revision,
   };
 }
@@ -86,8 +87,10 @@ export async function startProjector(options: {
   readStore: ReadStore;
   log: Logger;
   holder: string;
+  /** How many scopes all roles may have together. */
+  maxRoleScopes?: number;
 }): Promise<Projector> {
-  const { eventStore, readStore, log, holder } = options;
+  const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
   const waiting = waitingRoom();
   const callers = waitingRoom({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
@@ -101,7 +104,7 @@ export async function startProjector(options: {
   let writing: Promise<void> | undefined;
   let passed = 0;
   const holds = (wanted: Position): boolean => wanted <= position;
-  const models = openReadModels(readStore, { holds, untilHeld });
+  const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
   const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
   const lease = holdLease({
     readStore,

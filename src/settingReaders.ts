@@ -6,6 +6,8 @@ import { quoted, wrong } from './configError.ts';
 const LEAST_BODY = 1024;
 const MOST_BODY = 768 * 1024;
 const MOST_WORKERS = 64;
+const LEAST_SCOPES = 1000;
+const MOST_SCOPES = 10_000_000;
 
 export function readPort(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536
@@ -93,6 +95,14 @@ export function readMemory(text: string): number {
   const bytes = Number(digits) * (unit === 'MiB' ? 1024 ** 2 : unit === 'KiB' ? 1024 : 1);
   const isPossible = bytes >= 2 * 1024 ** 2 && bytes <= 4096 * 1024 ** 2;
   return isPossible ? bytes : wrong(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
+}
+
+/** A limit of scopes: no fewer than a small deployment has, no more than a process can hold. */
+export function readScopeLimit(text: string): number {
+  const isPossible = /^\d{1,8}$/.test(text) && Number(text) >= LEAST_SCOPES && Number(text) <= MOST_SCOPES;
+  return isPossible
+    ? Number(text)
+    : wrong(`must be a number of scopes from ${LEAST_SCOPES} to ${MOST_SCOPES}, not ${quoted(text)}`);
 }
 
 export function readWorkers(text: string): number {

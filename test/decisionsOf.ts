@@ -5,6 +5,7 @@ import type { Command } from '../src/command.ts';
 import { ApiError } from '../src/domain/errors.ts';
 import { RoleGraph } from '../src/domain/roleGraph.ts';
 import type { RolesState } from '../src/domain/role.ts';
+import { atOnce, Work } from '../src/domain/work.ts';
 import type { Event, Recorded } from '../src/event.ts';
 import { fold, type Projection } from '../src/projection.ts';
 
@@ -63,12 +64,13 @@ function specify<I, S>(command: Command<I, S, Event>, state: S): Specification<I
     when(input, now = NOW) {
       const decide = (): Event[] => {
         command.check?.(input);
-        command.authParams(input, state);
-        return command.decide(input, state, { now });
+        atOnce(command.authParams(input, state, new Work()));
+        return atOnce(command.decide(input, state, { now, work: new Work() }));
       };
       return {
         then: (...events) => expect(decide()).toEqual(events),
-        needsScopesFor: (params) => expect(command.authParams(input, state)).toEqual(params),
+        needsScopesFor: (params) =>
+          expect(atOnce(command.authParams(input, state, new Work()))).toEqual(params),
         isRefused(code, details = {}) {
           const refusal = thrownBy(decide);
           expect(refusal).toBeInstanceOf(ApiError);

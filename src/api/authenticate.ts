@@ -4,6 +4,7 @@ import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
   ANONYMOUS,
   type Certificate,
+  type Expanding,
   isInTime,
   readRestriction,
   type Restriction,
@@ -12,6 +13,7 @@ import {
 } from '../domain/temporaryCredentials.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
+import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -50,7 +52,7 @@ export type AuthSuccess = {
   hash?: string;
   /**
    * The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more, or has another
-   * credential than the one that signed.
+   * credential than the one that signed, and ExpansionTooLarge.
    */
   resolve(now: Date): Promise<readonly string[]>;
 };
@@ -58,7 +60,12 @@ export type AuthSuccess = {
 /** The verdict on a request's signature. */
 export type Verdict =
   | AuthSuccess
-  | { status: 'auth-failed'; message: string }
+  | {
+      status: 'auth-failed';
+      message: string;
+      /** The signature is right, and what the signer has is too much to expand. */
+      isTooLarge?: true;
+    }
   | {
       status: 'no-auth';
       scopes: readonly string[];
@@ -70,16 +77,18 @@ export type Verdict =
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
 /** What judging needs to know of clients and roles. */
-export type Clients = {
+export type Clients = Expanding & {
   /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
   findSigner(clientId: string, now: Date): Promise<Signer>;
   /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
   isGuarded?: boolean;
   /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
   inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
-  expand(scopes: readonly string[]): readonly string[];
-  /** What a request has in the end of the scopes that are left to it: where not given, their expansion with `anonymous`. */
-  granted?(left: readonly string[]): readonly string[];
+  /** Runs what is computed for a caller, the client that signed where there is one: at once where it takes next to no time. */
+  inSlices<Result>(
+    signerId: string | undefined,
+    compute: (work: Work) => Sliced<Result>,
+  ): Promise<Result> | Result;
   /** Changes with what scopes expand to. */
   version(): number;
   /** Told of every client whose token made a valid signature. */
@@ -124,10 +133,17 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     }
   };
 
-  function unsigned(now: Date): Verdict {
+  function unsigned(now: Date): Promise<Verdict> | Verdict {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
-    const resolve = async (): Promise<readonly string[]> => clients.expand([ANONYMOUS]);
-    return { status: 'no-auth', scopes: clients.expand([ANONYMOUS]), expires, resolve };
+    const expand = () => clients.inSlices(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const verdict = (scopes: readonly string[]): Verdict => ({
+      status: 'no-auth',
+      scopes,
+      expires,
+      resolve: async () => expand(),
+    });
+    const scopes = expand();
+    return scopes instanceof Promise ? scopes.then(verdict).catch(failed) : verdict(scopes);
   }
 
   function judge(
@@ -162,18 +178,22 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   function success(
     vouched: Vouched,
     { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
-  ): AuthSuccess {
+  ): Promise<AuthSuccess> | AuthSuccess {
     const { standing } = vouched;
     clients.used?.(standing.signerId, now);
-    return {
+    const verdict = (scopes: readonly string[]): AuthSuccess => ({
       status: 'auth-success',
       clientId: signature.id,
       issuer: standing.restriction.certificate?.issuer,
-      scopes: scopesNow(vouched),
+      scopes,
       expires: standing.expires,
       hash,
       resolve: async (later) => scopesNow(await vouchedLater(standing, later)),
-    };
+    });
+    const scopes = scopesNow(vouched);
+    if (!(scopes instanceof Promise)) return verdict(scopes);
+    // The client may have lost what it had while that was worked out.
+    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(standing, new Date()))));
   }
 
   function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
@@ -202,12 +222,19 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
-  function scopesNow({ standing, own }: Vouched): readonly string[] {
+  function scopesNow({ standing, own }: Vouched): Promise<readonly string[]> | readonly string[] {
     const version = clients.version();
-    const { held } = standing;
+    const { held, id: clientId, signerId, restriction } = standing;
     if (held?.version === version) return held.scopes;
-    const { id: clientId, restriction } = standing;
-    const scopes = scopesOf({ clientId, scopes: own, restriction }, clients.expand, clients.granted);
+    const lent = { clientId, scopes: own, restriction };
+    const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
+    if (scopes instanceof Promise) return scopes.then((made) => remember(standing, version, made));
+    return remember(standing, version, scopes);
+  }
+
+  /** `version` is that at which the scopes began to be looked for. */
+  function remember(standing: Standing, version: number, scopes: readonly string[]): readonly string[] {
+    const { held } = standing;
     if (held?.scopes === scopes) held.version = version;
     else if (standing.revision !== undefined) {
       const bytes = bytesOf(standing, scopes);
@@ -227,6 +254,8 @@ function bytesOf({ id, ext = '', restriction }: Standing, held: readonly string[
 }
 
 function failed(error: unknown): Verdict {
+  if (error instanceof ExpansionTooLarge)
+    return { status: 'auth-failed', message: error.message, isTooLarge: true };
   // It may name a client as a certificate or a bewit does, which can hold any text.
   return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
 }

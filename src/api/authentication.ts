@@ -1,6 +1,7 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
-import { missingFrom, normalize } from '../domain/scopes.ts';
+import { findingMissing, normalizing } from '../domain/scopes.ts';
 import { ANONYMOUS } from '../domain/temporaryCredentials.ts';
+import type { LongWork, WorkFor } from '../longWork.ts';
 import {
   type Authenticate,
   checkPayload,
@@ -11,13 +12,14 @@ import {
 import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
 import { dateText } from './dateText.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
-import { scopesText } from './scopesText.ts';
+import { scopesReply } from './scopesReply.ts';
 import type { Services } from './services.ts';
+import { workFor } from './workFor.ts';
 
 type TestBody = { clientScopes: string[]; requiredScopes: string[] };
 
 /** The endpoints that judge signatures: of other services' requests, and of a caller's tests. */
-export function authenticationEndpoints({ authenticate }: Services): Endpoint[] {
+export function authenticationEndpoints({ authenticate, longWork }: Services): Endpoint[] {
   const common = { category: 'Scopes and Auth', stability: 'stable', authentication: 'none' } as const;
   const both = { ...common, dialects: ['older', 'current'] } as const;
   const hawk = {
@@ -38,12 +40,11 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       input: 'authenticate-hawk-request',
       output: 'authenticate-hawk-response',
       description: `${description}, an unsigned one with \`no-auth\` and the scopes that everybody has.`,
-      handle({ body, now }) {
-        const signed = body as SignedRequest;
-        const verdict = authenticate(signed, now);
+      handle(request) {
+        const verdict = authenticate(request.body as SignedRequest, request.now);
         return verdict instanceof Promise
-          ? verdict.then((made) => shown(made, signed))
-          : shown(verdict, signed);
+          ? verdict.then((made) => shown(made, request))
+          : shown(verdict, request);
       },
     },
     {
@@ -52,11 +53,10 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
       input: 'older-authenticate-hawk-request',
       output: 'older-authenticate-hawk-response',
       description: `${description}.`,
-      async handle({ body, now }) {
-        const signed = body as SignedRequest;
-        const verdict = await authenticate(signed, now);
+      async handle(request) {
+        const verdict = await authenticate(request.body as SignedRequest, request.now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict, signed);
+        return shown(verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict, request);
       },
     },
     ...(['older', 'current'] as const).map((dialect): Endpoint => ({
@@ -92,34 +92,45 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
         testReply(request, ['test:*', 'auth:create-client:test:*'], ['test:authenticate-get']),
     },
   ];
-}
 
-function shown(verdict: Verdict, signed: SignedRequest): EndpointReply {
-  if (verdict.status === 'auth-failed')
-    return { body: verdict, refused: { reason: verdict.message, signed } };
-  const { scopes, expires: date } = verdict;
-  const expires = dateText(date);
-  if (verdict.status === 'no-auth')
-    return { body: { status: verdict.status, scheme: 'none', scopes, expires } };
-  const { clientId, hash } = verdict;
-  const end = hash === undefined ? '' : `,"hash":${JSON.stringify(hash)}`;
-  // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
-  const text = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":${scopesText(scopes)},"expires":"${expires}"${end}}`;
-  return { ascii: text, isRoutine: true };
-}
+  function shown(verdict: Verdict, request: EndpointRequest): EndpointReply {
+    if (verdict.status === 'auth-failed') {
+      const { status, message } = verdict;
+      return {
+        body: { status, message },
+        refused: { reason: message, signed: request.body as SignedRequest },
+      };
+    }
+    const { scopes, expires: date } = verdict;
+    const after = `,"expires":"${dateText(date)}"`;
+    if (verdict.status === 'no-auth') {
+      const before = '{"status":"no-auth","scheme":"none","scopes":';
+      return scopesReply({ before, scopes, after: `${after}}` }, longWork, workFor(request));
+    }
+    const { clientId, hash } = verdict;
+    const end = hash === undefined ? '}' : `,"hash":${JSON.stringify(hash)}}`;
+    // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
+    const before = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":`;
+    const reply = scopesReply({ before, scopes, after: after + end }, longWork, workFor(request));
+    return { ...reply, isRoutine: true };
+  }
 
-async function testReply(request: EndpointRequest, scopes: string[], required: string[]) {
-  const verdict = await testAuthenticate(scopes)(request.signed, request.now);
-  if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
-  if (verdict.status === 'auth-success') checkPayload(verdict, request.payload, request.contentType);
-  const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
-  const missing = missingFrom(normalize(verdict.scopes), required);
-  if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
-  return { body: { clientId, scopes: verdict.scopes } };
+  async function testReply(request: EndpointRequest, scopes: string[], required: string[]) {
+    const whom = workFor(request);
+    const verdict = await testAuthenticate(scopes, longWork, whom)(request.signed, request.now);
+    if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
+    if (verdict.status === 'auth-success') checkPayload(verdict, request.payload, request.contentType);
+    const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
+    const missing = await longWork.run(whom, function* (work) {
+      return yield* findingMissing(yield* normalizing(verdict.scopes, work), required, work);
+    });
+    if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
+    return { body: { clientId, scopes: verdict.scopes } };
+  }
 }
 
 /** Knows one client only, with a published token; no role adds to its scopes. */
-function testAuthenticate(clientScopes: readonly string[]): Authenticate {
+function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, whom: WorkFor): Authenticate {
   return makeAuthenticate({
     async findSigner(clientId, now): Promise<Signer> {
       if (clientId !== 'tester')
@@ -128,9 +139,12 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       return { scopes: clientScopes, expires: tomorrow, token: 'no-secret' };
     },
     inMemory: () => undefined,
-    expand: normalize,
+    expanding: normalizing,
     // In the order in which the caller gave them, as official clients' tests compare it.
-    granted: (left) => [...new Set([ANONYMOUS, ...left])],
+    granted: function* (left) {
+      return [...new Set([ANONYMOUS, ...left])];
+    },
+    inSlices: (_, compute) => longWork.run(whom, compute),
     version: () => 0,
   });
 }

@@ -8,60 +8,107 @@ import type { ClientRow } from '../../projections/clients.ts';
 import type { ClientSettings } from '../../schemas/events/clientEvents.ts';
 import type { Command } from '../command.ts';
 import { existing } from '../domain/client.ts';
+import type { Sliced, Work } from '../domain/work.ts';
 import type { Event } from '../event.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
 import type { Outcome } from '../handleCommand.ts';
 import { clientSubject } from '../subjects.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { isPaged, keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from './expandedEntry.ts';
+import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
+import { workFor } from './workFor.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
 
 /** Clients of a list whose last use is asked for at the same time: that store may be on another machine. */
 const SHOWN_AT_ONCE = 16;
 
-type Shown = Pick<Services, 'projector' | 'lastUsed'>;
+type Shown = Omit<ClientRow, 'revision' | 'creationRevision' | 'credential'> &
+  ExpandedEntry & { lastDateUsed: string };
+type Used = { client: ClientRow; lastDateUsed: string };
 
-/** A client as replies show it. */
-async function shownClient(
-  { projector, lastUsed }: Shown,
-  { revision: _, creationRevision: __, credential: ___, ...client }: ClientRow,
-  lastUsedAt = lastUsed.of,
-): Promise<object> {
-  return {
-    ...client,
-    lastDateUsed: await lastUsedAt(client),
-    expandedScopes: projector.roleGraph.expand(client.scopes),
-  };
+/** A client as replies show it, in slices. Throws ExpansionTooLarge unless such clients are noted as incomplete. */
+function* shownClient(
+  { roleGraph }: Services['projector'],
+  { client, lastDateUsed, incomplete }: Used & { incomplete?: Incomplete },
+  work: Work,
+): Sliced<Shown> {
+  const { revision: _, creationRevision: __, credential: ___, ...rest } = client;
+  const { clientId: name, scopes } = rest;
+  const expand = (counted: Work) => roleGraph.expanding(scopes, counted);
+  const expandedScopes = incomplete
+    ? yield* expandedOr({ name, scopes, incomplete }, expand, work)
+    : yield* expand(work);
+  return { ...rest, lastDateUsed, expandedScopes };
 }
 
-/** All clients as replies show them, in the order of their clientIds. */
-export async function* allClients(services: Shown, prefix?: string): AsyncGenerator<object> {
-  yield* shownClients(services, services.projector.clients.all(prefix));
+type Parts = Pick<Services, 'projector' | 'lastUsed' | 'longWork'>;
+type Rows = AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>;
+
+/** Clients as replies show them, all in the order of their clientIds where no rows are given, as a list in pieces. */
+export function clientsInPieces(
+  { projector, lastUsed, longWork }: Parts,
+  {
+    rows = projector.clients.all(),
+    incomplete = new Set<string>(),
+    ...listing
+  }: Omit<Listing<Used>, 'show' | 'longWork'> & { rows?: Rows; incomplete?: Incomplete },
+): AsyncGenerator<string> {
+  return piecesOf(usedClients(lastUsed, rows), {
+    ...listing,
+    longWork,
+    show: (used, work) => shownClient(projector, { ...used, incomplete }, work),
+  });
 }
 
-async function* shownClients(
-  services: Shown,
-  rows: AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>,
-): AsyncGenerator<object> {
+async function* usedClients(lastUsed: Services['lastUsed'], rows: Rows): AsyncGenerator<Used> {
   const clients: ClientRow[] = [];
-  const shown = () => Promise.all(clients.splice(0).map((client) => shownClient(services, client)));
+  const used = () =>
+    Promise.all(
+      clients.splice(0).map(async (client) => ({ client, lastDateUsed: await lastUsed.of(client) })),
+    );
   for await (const { value } of rows) {
-    if (clients.push(value) === SHOWN_AT_ONCE) yield* await shown();
+    if (clients.push(value) === SHOWN_AT_ONCE) yield* await used();
   }
-  yield* await shown();
+  yield* await used();
+}
+
+/** Of these clients, those that are too much to expand, in slices. */
+function* incompleteAmong(
+  projector: Services['projector'],
+  rows: Iterable<StoredRow<ClientRow>>,
+  work: Work,
+): Sliced<Incomplete> {
+  const incomplete: Incomplete = new Set();
+  for (const { value } of rows)
+    yield* shownClient(projector, { client: value, lastDateUsed: '', incomplete }, work);
+  return incomplete;
 }
 
 /** The endpoints about clients. */
 export function clientEndpoints(services: Services): Endpoint[] {
-  const { projector, makeSecret, secretStore, handleCommand, log } = services;
+  const { projector, makeSecret, secretStore, handleCommand, lastUsed, longWork, log } = services;
   const both = { dialects: ['older', 'current'], category: 'Clients', stability: 'stable' } as const;
 
-  const shown = (client: ClientRow): Promise<object> => shownClient(services, client);
-  const shownChanged = (client: ClientRow): Promise<object> =>
-    shownClient(services, client, services.lastUsed.ofChanged);
+  async function shown(used: Used & { incomplete?: Incomplete }, request: EndpointRequest): Promise<Shown> {
+    return longWork.run(workFor(request), (work) => shownClient(projector, used, work));
+  }
+
+  /** What was changed is shown, however much it is. */
+  async function replyWithChanged(
+    client: ClientRow,
+    request: EndpointRequest,
+    accessToken: string | undefined,
+  ): Promise<EndpointReply> {
+    const incomplete: Incomplete = new Set();
+    const lastDateUsed = await lastUsed.ofChanged(client);
+    const entry = await shown({ client, lastDateUsed, incomplete }, request);
+    const told = accessToken === undefined ? entry : { ...entry, accessToken };
+    const holdsSecret = accessToken !== undefined;
+    return { ...entryReply(told, longWork, workFor(request)), incomplete, holdsSecret };
+  }
 
   type Change<I> = { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret };
 
@@ -70,34 +117,45 @@ export function clientEndpoints(services: Services): Endpoint[] {
     return handleCommand({ ...change, subject, context: contextOf(request) });
   }
 
-  async function change<I>(
-    request: EndpointRequest,
-    change: Change<I>,
-  ): Promise<EndpointReply & { body: object }> {
+  async function change<I>(request: EndpointRequest, change: Change<I>): Promise<EndpointReply> {
     const { row, position } = await run(request, change);
-    const accessToken = change.secret?.token;
-    return {
-      body: row ? { ...(await shownChanged(row)), ...(accessToken !== undefined && { accessToken }) } : {},
-      position,
-      holdsSecret: accessToken !== undefined,
-    };
+    if (!row) return { body: {}, position };
+    return { ...(await replyWithChanged(row, request, change.secret?.token)), position };
   }
 
-  async function page(query: Record<string, string>): Promise<EndpointReply> {
+  /** Which clients are too much to expand is known before the page begins. */
+  async function page(request: EndpointRequest): Promise<EndpointReply> {
+    const { query } = request;
     const { prefix, continuationToken } = query;
+    const whom = workFor(request);
     const { rows, last } = await projector.clients.list({
       prefix,
       after: keyIn(continuationToken),
       limit: limitOf(query),
     });
     const token = tokenFor(last);
-    return {
-      pieces: piecesOf(shownClients(services, rows), {
-        schema: 'get-client-response',
-        name: 'clients',
-        rest: token === undefined ? {} : { continuationToken: token },
-      }),
-    };
+    const incomplete = await longWork.queue(whom, (work) => incompleteAmong(projector, rows, work));
+    const pieces = clientsInPieces(services, {
+      rows,
+      incomplete,
+      schema: 'get-client-response',
+      name: 'clients',
+      rest: token === undefined ? {} : { continuationToken: token },
+      whom,
+    });
+    return { pieces, incomplete };
+  }
+
+  /** Nobody keeps so many clients: which are too much to expand is known at the end. */
+  function all(request: EndpointRequest): EndpointReply {
+    const incomplete: Incomplete = new Set();
+    const pieces = clientsInPieces(services, {
+      rows: projector.clients.all(request.query['prefix']),
+      incomplete,
+      schema: 'get-client-response',
+      whom: workFor(request),
+    });
+    return { pieces, incomplete };
   }
 
   /**
@@ -122,18 +180,14 @@ export function clientEndpoints(services: Services): Endpoint[] {
     }
     if (!isNew) {
       // Whoever lost the right meanwhile is told no token.
-      await request.authorize(createClient.authParams(input, row));
+      await request.authorize({ clientId, scopes });
       const { requestId, caller } = request;
       log.info(
         { requestId, clientId, actor: caller.clientId },
         'createClient was sent again: the token that the client was created with is told again',
       );
     }
-    return {
-      body: { ...(await shownChanged(row)), accessToken },
-      position: outcome.position,
-      holdsSecret: true,
-    };
+    return { ...(await replyWithChanged(row, request, accessToken)), position: outcome.position };
   }
 
   return [
@@ -151,7 +205,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       description:
         'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
         'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
-      handle: ({ query }) => page(query),
+      handle: (request) => page(request),
     },
     {
       ...both,
@@ -168,10 +222,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       description:
         'All clients in the order of their clientIds, or those that begin with `prefix`. With `limit` or `continuationToken` it ' +
         'answers a page of them, as the method of the current dialect does.',
-      handle: ({ query }) =>
-        isPaged(query)
-          ? page(query)
-          : { pieces: piecesOf(allClients(services, query['prefix']), { schema: 'get-client-response' }) },
+      handle: (request) => (isPaged(request.query) ? page(request) : all(request)),
     },
     {
       ...both,
@@ -183,9 +234,11 @@ export function clientEndpoints(services: Services): Endpoint[] {
       output: 'get-client-response',
       title: 'Get Client',
       description: 'One client, with the scopes it has and all that they expand to; never its accessToken.',
-      async handle({ params }) {
-        const clientId = params['clientId']!;
-        return { body: await shown(existing(await projector.clients.get(clientId), clientId)) };
+      async handle(request) {
+        const clientId = request.params['clientId']!;
+        const client = existing(await projector.clients.get(clientId), clientId);
+        const entry = await shown({ client, lastDateUsed: await lastUsed.of(client) }, request);
+        return entryReply(entry, longWork, workFor(request));
       },
     },
     {

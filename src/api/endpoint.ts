@@ -1,4 +1,5 @@
 import type { Position } from '../event.ts';
+import type { Incomplete } from './expandedEntry.ts';
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
 
 /** `older` is served at /v1, `current` at /api/auth/v1. */
@@ -119,6 +120,11 @@ export type EndpointReply = {
   holdsSecret?: boolean;
   /** The signature of a request to another service that it refuses. */
   refused?: RefusedSignature;
+  /**
+   * Which of its entries are too much to expand, as the header `Auth-Incomplete` names them; those that are found while the pieces
+   * are taken, a trailer of that name.
+   */
+  incomplete?: Incomplete;
   /** The position of the change that this reply reports. */
   position?: Position;
 };

@@ -1,6 +1,9 @@
 import { MAX_PAGE } from '../../schemas/constants.ts';
-import { makeGiveWay } from '../giveWay.ts';
 import { ApiError } from '../domain/errors.ts';
+import type { Sliced, Work } from '../domain/work.ts';
+import type { LongWork, WorkFor } from '../longWork.ts';
+import { around, type ExpandedEntry } from './expandedEntry.ts';
+import { isLong, PIECE, piecesAround, wrote } from './scopesText.ts';
 import { validateRow } from './validate.ts';
 
 /** The `limit` of a query: at most 1000, which it also is when left out. Throws InvalidRequestArguments for 0. */
@@ -32,29 +35,104 @@ export function notOurs(): never {
   throw new ApiError('InvalidRequestArguments', 'continuationToken must be one that an earlier page gave');
 }
 
-/** How much text (characters) goes out at once. */
-const PIECE = 64 * 1024;
+/** Rows that are written at a time. */
+const AT_A_TIME = 32;
+
+/** How the rows of a list are written, and for whom. */
+export type Listing<Row> = {
+  /** What a row looks like, in slices; undefined for one that is left out. */
+  show(row: Row, work: Work): Sliced<unknown>;
+  /** The schema of each row, which is checked against it, as the whole is never in one place. */
+  schema?: string;
+  /** What the list is called in an object, before the `rest`; the list alone where it is left out. */
+  name?: string;
+  rest?: Record<string, string>;
+  longWork: LongWork;
+  whom: WorkFor;
+};
 
 /**
- * A JSON array, or an object that holds one under `name` before the `rest`, in pieces: rows are read as the pieces are taken, so that a
- * list of any length takes little memory. Each row is checked against its schema, as the whole is never in one place.
+ * A JSON array, or an object that holds one, in pieces: rows are read and shown as the pieces are taken, so that a list of any length
+ * takes little memory.
  */
-export async function* piecesOf(
-  rows: AsyncIterable<unknown> | Iterable<unknown>,
-  { schema, name, rest = {} }: { schema?: string; name?: string; rest?: Record<string, string> },
+export async function* piecesOf<Row>(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  { show, schema, name, rest = {}, longWork, whom: { caller } }: Listing<Row>,
 ): AsyncGenerator<string> {
-  let text = name === undefined ? '[' : `{${JSON.stringify(name)}:[`;
+  const text = new Pieces(name === undefined ? '[' : `{${JSON.stringify(name)}:[`);
   let separator = '';
-  const giveWay = makeGiveWay('answer');
-  for await (const row of rows) {
-    if (schema !== undefined) validateRow(schema, row);
-    text += separator + JSON.stringify(row);
-    separator = ',';
-    if (text.length < PIECE) continue;
-    yield text;
-    text = '';
-    await giveWay();
+  let kind: WorkFor['kind'] = 'new';
+
+  /** Writes rows until they make a piece, and takes them off. */
+  function* write(batch: Row[], work: Work): Sliced<void> {
+    while (batch.length > 0 && text.ready.length === 0) {
+      const shown = yield* show(batch.shift()!, work);
+      if (shown === undefined) continue;
+      text.add(separator);
+      separator = ',';
+      yield* writeRow(shown, { schema, text }, work);
+    }
   }
+
+  async function* flush(batch: Row[]): AsyncGenerator<string> {
+    while (batch.length > 0) {
+      await longWork.queue({ caller, kind }, (work) => write(batch, work));
+      kind = 'begun';
+      const taken = longWork.sending(caller, text.size);
+      try {
+        yield* text.ready.splice(0);
+      } finally {
+        taken();
+      }
+    }
+  }
+
+  let batch: Row[] = [];
+  for await (const row of rows) {
+    if (batch.push(row) < AT_A_TIME) continue;
+    yield* flush(batch);
+    batch = [];
+  }
+  yield* flush(batch);
   const end = Object.entries(rest).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  yield text + (name === undefined ? ']' : `]${end.join('')}}`);
+  yield text.last + (name === undefined ? ']' : `]${end.join('')}}`);
+}
+
+/** Text that is put together, and cut into pieces. */
+class Pieces {
+  readonly ready: string[] = [];
+  last: string;
+
+  constructor(start: string) {
+    this.last = start;
+  }
+
+  /** About how many scopes of ordinary length would be as long. */
+  get size(): number {
+    return Math.floor(this.ready.reduce((sum, { length }) => sum + length, 0) / 100);
+  }
+
+  add(text: string): void {
+    this.last += text;
+    if (this.last.length < PIECE) return;
+    this.ready.push(this.last);
+    this.last = '';
+  }
+}
+
+function* writeRow(
+  shown: unknown,
+  { schema, text }: { schema: string | undefined; text: Pieces },
+  work: Work,
+): Sliced<void> {
+  const { expandedScopes = [], ...rest } = shown as Partial<ExpandedEntry>;
+  if (!isLong(expandedScopes)) {
+    if (schema !== undefined) validateRow(schema, shown);
+    const row = JSON.stringify(shown);
+    text.add(row);
+    if (wrote(row, work)) yield;
+    return;
+  }
+  if (schema !== undefined) validateRow(schema, { ...rest, expandedScopes: [] });
+  for (const piece of yield* piecesAround({ ...around(rest), scopes: expandedScopes }, work)) text.add(piece);
 }

@@ -10,6 +10,8 @@ const unpack = promisify(gunzip);
 const EMPTY = Buffer.alloc(0);
 /** Lists in lists that a body may have. None needs more than a few; what follows them by recursion stands this many. */
 const MOST_LEVELS = 1000;
+/** Values that a body may have: scopes mostly, of which no list that is made by hand or by tc-admin has more than some thousands. */
+const MOST_VALUES = 30_000;
 
 /**
  * The whole body, unpacked where it comes in gzip: that is also what a signature covers. Throws InputTooLarge as soon as it is
@@ -108,6 +110,12 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   let value: unknown;
   try {
     text = utf8.decode(body);
+  } catch {
+    malformed('the body is not valid JSON');
+  }
+  // Most bodies are too short to hold so many.
+  if (text.length > MOST_VALUES) refuseTooManyValues(text);
+  try {
     value = JSON.parse(text);
   } catch {
     malformed('the body is not valid JSON');
@@ -120,6 +128,30 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   // In UTF-8, only an escape can be of what is not well-formed.
   if (text.includes('\\u')) refuseUnreadableTexts(value);
   return value as Record<string, unknown>;
+}
+
+/** Before it is parsed, as that takes as long as there are values in it. */
+function refuseTooManyValues(text: string): void {
+  let values = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === COMMA || code === BRACKET || code === BRACE) values += 1;
+  }
+  if (values > MOST_VALUES)
+    malformed(`the body must not hold more than ${MOST_VALUES} values, such as scopes: it has ${values}`);
+}
+
+const [QUOTE, COMMA, BRACKET, BRACE, BACKSLASH] = [...'",[{\\'].map((each) => each.charCodeAt(0));
+
+/** Where a JSON string ends that begins at an index. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) at += 1;
+  }
+  return text.length;
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

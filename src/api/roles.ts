@@ -6,20 +6,35 @@ import type { RoleSettings } from '../../schemas/events/roleEvents.ts';
 import type { Command } from '../command.ts';
 import { existingRole, type RolesState } from '../domain/role.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
+import { grantingScope } from '../domain/roleReach.ts';
+import type { Sliced, Work } from '../domain/work.ts';
 import type { Event } from '../event.ts';
 import { roleSubject } from '../subjects.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { isPaged, keyIn, limitOf, piecesOf, tokenFor } from './page.ts';
+import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from './expandedEntry.ts';
+import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from './page.ts';
 import { contextOf, type Services } from './services.ts';
+import { workFor } from './workFor.ts';
 
 /** Roles that a list reads at a time. */
 const AT_A_TIME = 100;
 
 type Roles = RoleGraph<RoleRow>;
 
-/** A role as replies show it. */
-function shownRole(graph: Roles, { roleId, scopes, description, created, lastModified }: RoleRow): object {
-  return { roleId, scopes, description, created, lastModified, expandedScopes: graph.expandRole(roleId) };
+type Shown = Omit<RoleRow, 'imported'> & ExpandedEntry;
+
+/** A role as replies show it, in slices. Throws ExpansionTooLarge unless such roles are noted as incomplete. */
+export function* shownRole(
+  graph: Roles,
+  { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
+  work: Work,
+): Sliced<Shown> {
+  const { roleId, scopes, description, created, lastModified } = role;
+  const expand = (counted: Work) => graph.expanding([grantingScope(roleId)], counted);
+  const expandedScopes = incomplete
+    ? yield* expandedOr({ name: roleId, scopes, incomplete }, expand, work)
+    : yield* expand(work);
+  return { roleId, scopes, description, created, lastModified, expandedScopes };
 }
 
 /** All ids in their order; one that comes or goes while they are taken is met or not, but none is met twice. */
@@ -31,27 +46,59 @@ function* allIds(graph: Roles): Generator<string> {
   }
 }
 
-/** All roles as replies show them, in the order of their roleIds. */
-export function allRoles(graph: Roles): Generator<object> {
-  return shownRoles(graph, allIds(graph));
-}
-
-/** One that is gone by the time it is its turn is left out. */
-function* shownRoles(graph: Roles, ids: Iterable<string>): Generator<object> {
-  for (const roleId of ids) {
-    const role = graph.get(roleId);
-    if (role) yield shownRole(graph, role);
-  }
+/** All roles as replies show them, or those of some ids, in the order of their roleIds, as a list in pieces. */
+export function rolesInPieces(
+  graph: Roles,
+  {
+    ids = allIds(graph),
+    incomplete = new Set<string>(),
+    ...listing
+  }: Omit<Listing<string>, 'show'> & { ids?: Iterable<string>; incomplete?: Incomplete },
+): AsyncGenerator<string> {
+  return piecesOf(ids, {
+    ...listing,
+    *show(roleId, work) {
+      const role = graph.get(roleId);
+      // One that is gone by the time it is its turn is left out.
+      return role && (yield* shownRole(graph, { role, incomplete }, work));
+    },
+  });
 }
 
 /** The endpoints about roles. */
-export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[] {
+export function roleEndpoints({ projector, handleCommand, longWork }: Services): Endpoint[] {
   const { roleGraph } = projector;
   const common = { category: 'Roles', stability: 'stable' } as const;
   const both = { ...common, dialects: ['older', 'current'] } as const;
   const current = { ...common, dialects: ['current'] } as const;
 
-  const shown = (role: RoleRow): object => shownRole(roleGraph, role);
+  async function shown(
+    role: RoleRow,
+    request: EndpointRequest,
+    incomplete?: Incomplete,
+  ): Promise<EndpointReply> {
+    const whom = workFor(request);
+    const entry = await longWork.run(whom, (work) => shownRole(roleGraph, { role, incomplete }, work));
+    return { ...entryReply(entry, longWork, whom), incomplete };
+  }
+
+  /** Which roles are too much to expand is known before the list begins. */
+  async function list(
+    request: EndpointRequest,
+    { ids, ...listing }: { ids?: readonly string[]; name?: string; rest?: Record<string, string> } = {},
+  ): Promise<EndpointReply> {
+    const whom = workFor(request);
+    const incomplete = await longWork.queue(whom, (work) => incompleteAmong(roleGraph, ids, work));
+    const pieces = rolesInPieces(roleGraph, {
+      ...listing,
+      ids,
+      incomplete,
+      schema: 'get-role-response',
+      longWork,
+      whom,
+    });
+    return { pieces, incomplete };
+  }
 
   async function change<I extends { roleId: string }>(
     request: EndpointRequest,
@@ -59,7 +106,7 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
   ): Promise<EndpointReply> {
     const subject = roleSubject(input.roleId, projector);
     const { row, position } = await handleCommand({ command, subject, input, context: contextOf(request) });
-    return { ...(row && { body: shown(row) }), position };
+    return { ...(row && (await shown(row, request, new Set()))), position };
   }
 
   function page(query: Record<string, string>): { ids: string[]; continuationToken?: string } {
@@ -80,7 +127,7 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       output: 'list-roles-response',
       title: 'List Roles',
       description: 'All roles in the order of their roleIds, each with all scopes that it expands to.',
-      handle: () => ({ pieces: piecesOf(allRoles(roleGraph), { schema: 'get-role-response' }) }),
+      handle: (request) => list(request),
     },
     {
       ...current,
@@ -95,17 +142,10 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       description:
         'Roles in the order of their roleIds, each with all scopes that it expands to: all of them, or at most `limit`. ' +
         'Go on with the `continuationToken` until there is none.',
-      handle({ query }) {
-        if (!isPaged(query))
-          return { pieces: piecesOf(allRoles(roleGraph), { schema: 'get-role-response', name: 'roles' }) };
-        const { ids, ...token } = page(query);
-        return {
-          pieces: piecesOf(shownRoles(roleGraph, ids), {
-            schema: 'get-role-response',
-            name: 'roles',
-            rest: token,
-          }),
-        };
+      handle(request) {
+        if (!isPaged(request.query)) return list(request, { name: 'roles' });
+        const { ids, ...rest } = page(request.query);
+        return list(request, { ids, name: 'roles', rest });
       },
     },
     {
@@ -120,9 +160,11 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       title: 'List Role IDs',
       description:
         'The roleIds in their order: all of them, or at most `limit`. Go on with the `continuationToken` until there is none.',
-      handle({ query }) {
-        if (!isPaged(query)) return { pieces: piecesOf(allIds(roleGraph), { name: 'roleIds' }) };
-        const { ids: roleIds, ...token } = page(query);
+      handle(request) {
+        const whom = workFor(request);
+        if (!isPaged(request.query))
+          return { pieces: piecesOf(allIds(roleGraph), { show: asItIs, name: 'roleIds', longWork, whom }) };
+        const { ids: roleIds, ...token } = page(request.query);
         return { body: { roleIds, ...token } };
       },
     },
@@ -136,7 +178,7 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       output: 'get-role-response',
       title: 'Get Role',
       description: 'One role, with the scopes it has and all that it expands to.',
-      handle: ({ params }) => ({ body: shown(existingRole(roleGraph, params['roleId']!)) }),
+      handle: (request) => shown(existingRole(roleGraph, request.params['roleId']!), request),
     },
     {
       ...both,
@@ -192,4 +234,22 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       },
     },
   ];
+}
+
+function* asItIs(roleId: string): Sliced<string> {
+  return roleId;
+}
+
+/** Of the roles of these ids, or all, those that are too much to expand, in slices. */
+function* incompleteAmong(
+  graph: Roles,
+  ids: Iterable<string> = allIds(graph),
+  work: Work,
+): Sliced<Incomplete> {
+  const incomplete: Incomplete = new Set();
+  for (const roleId of ids) {
+    const role = graph.get(roleId);
+    if (role) yield* shownRole(graph, { role, incomplete }, work);
+  }
+  return incomplete;
 }

@@ -1,9 +1,12 @@
-import type { Endpoint, EndpointReply } from './endpoint.ts';
-import { scopesText } from './scopesText.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
+import { scopesReply } from './scopesReply.ts';
 import type { Services } from './services.ts';
+import { workFor } from './workFor.ts';
 
 /** The endpoints about scopes. */
-export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint[] {
+export function scopeEndpoints({ projector: { roleGraph }, longWork }: Services): Endpoint[] {
+  const scopeset = (scopes: readonly string[], request: EndpointRequest): EndpointReply =>
+    scopesReply({ before: '{"scopes":', scopes, after: '}' }, longWork, workFor(request));
   const common = { category: 'Scopes and Auth', stability: 'stable' } as const;
   const expand = {
     ...common,
@@ -12,7 +15,11 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
     reads: true,
     output: 'scopeset',
     title: 'Expand Scopes',
-    handle: ({ body }) => scopeset(roleGraph.expand((body as { scopes: string[] }).scopes)),
+    async handle(request) {
+      const { scopes } = request.body as { scopes: string[] };
+      const expand = longWork.run(workFor(request), (work) => roleGraph.expanding(scopes, work));
+      return scopeset(await expand, request);
+    },
   } satisfies Partial<Endpoint>;
   const description =
     'The given scopes with all that the roles add to them, sorted and without those that others cover.';
@@ -56,11 +63,7 @@ export function scopeEndpoints({ projector: { roleGraph } }: Services): Endpoint
       title: 'Get Current Scopes',
       description:
         'The scopes that this very request has, from its client, certificate, authorizedScopes and all roles.',
-      handle: ({ caller }) => scopeset(caller.scopes),
+      handle: (request) => scopeset(request.caller.scopes, request),
     },
   ];
-}
-
-function scopeset(scopes: readonly string[]): EndpointReply {
-  return { ascii: `{"scopes":${scopesText(scopes)}}` };
 }

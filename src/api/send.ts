@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, type Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import Negotiator from 'negotiator';
+import { type Incomplete, incompleteNames } from './expandedEntry.ts';
 
 /**
  * The headers of every reply. Answers from this service are about one moment and one caller: nothing in between may keep
@@ -69,19 +70,25 @@ export function sendAllowed(response: ServerResponse, methods: readonly string[]
 
 /**
  * Sends JSON text piece by piece, no faster than it is taken; compressed where that pays and the caller accepts it. Rejects
- * when the pieces fail; ends quietly when the receiver goes away.
+ * when the pieces fail; ends quietly when the receiver goes away. A trailer names what came to be incomplete meanwhile.
  */
-export async function sendPieces(response: ServerResponse, pieces: AsyncIterable<string>): Promise<void> {
+export async function sendPieces(
+  response: ServerResponse,
+  pieces: AsyncIterable<string>,
+  { mayCompress = true, incomplete = new Set() }: { mayCompress?: boolean; incomplete?: Incomplete } = {},
+): Promise<void> {
+  const known = incomplete.size;
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   let taker: Writable | undefined;
   for await (const piece of pieces) {
     if (gone.signal.aborted) return;
     // The headers wait for the first piece: what fails before it can still be answered with an error. If it is short, it is all.
-    taker ??= begin(response, { status: 200 }, piece.length >= WORTH_COMPRESSING);
+    taker ??= begin(response, { status: 200 }, mayCompress && piece.length >= WORTH_COMPRESSING);
     if (response.req.method === 'HEAD') break;
     if (!taker.write(piece)) await once(taker, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
+  if (incomplete.size > known) response.addTrailers({ 'auth-incomplete': incompleteNames(incomplete) });
   (taker ?? response).end();
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
@@ -9,6 +10,7 @@ import {
   renderExpression,
   type ScopeExpression,
 } from '../domain/scopeExpression.ts';
+import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
 import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { addressBlock } from './addressBlock.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
@@ -25,6 +27,7 @@ import {
   URL_PREFIX,
 } from './endpoint.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
+import { incompleteNames } from './expandedEntry.ts';
 import { headerProblem } from './headerLimits.ts';
 import { originOf, type TrustProxy } from './forwarded.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
@@ -32,10 +35,12 @@ import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRo
 import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
+import { workFor, workOfAddress } from './workFor.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
 import type { Config } from '../config.ts';
+import type { LongWork } from '../longWork.ts';
 import { FileGone } from '../watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
@@ -49,6 +54,7 @@ export type ServeParts = {
   maxBodyBytes: number;
   /** What bounds the bodies that are not whole; where it is left out, nothing does. */
   bodies?: Bodies;
+  longWork: LongWork;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -119,10 +125,13 @@ export function makeServe(parts: ServeParts): Serve {
       isRoutine = reply.isRoutine === true;
       if (reply.refused) seen.denial = { kind: 'signature', ...reply.refused };
       if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
+      const { incomplete } = reply;
+      if (incomplete && incomplete.size > 0)
+        response.setHeader('auth-incomplete', incompleteNames(incomplete));
       const mayCompress = !isRoutine && reply.holdsSecret !== true;
       if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
       else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
-      else if (reply.pieces) await sendPieces(response, reply.pieces);
+      else if (reply.pieces) await sendPieces(response, reply.pieces, { mayCompress, incomplete });
       else {
         status = 204;
         sendNothing(response);
@@ -150,9 +159,16 @@ export function makeServe(parts: ServeParts): Serve {
     seen.isReading = read instanceof Promise;
     const payload = read instanceof Promise ? await read : read;
     seen.isReading = false;
-    const body = endpoint.input === undefined ? undefined : readInput({ endpoint, http, seen }, payload);
     const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
     seen.sourceIp = sourceIp;
+    const isLong = payload.length > LONG_BODY;
+    const reading = { endpoint, http, seen };
+    const body =
+      endpoint.input === undefined
+        ? undefined
+        : isLong
+          ? await readLongInput(reading, payload)
+          : readInput(reading, payload);
     const signed: SignedRequest = {
       method: http.request.method!,
       resource: http.request.url!,
@@ -174,7 +190,10 @@ export function makeServe(parts: ServeParts): Serve {
       if (hasLooked && !endpoint.stateless) await parts.freshness.fresh();
       hasLooked = true;
       const expression = renderExpression(needed, params);
-      const missing = missingScopes(expression, await resolve(new Date()));
+      const have = await resolve(new Date()).catch(refuseTooLarge);
+      const missing = await parts.longWork.run(workFor(request), (work) =>
+        missingScopes(expression, have, work),
+      );
       if (missing) throw insufficientScopes(caller, missing, expression);
     }
     const request: EndpointRequest = {
@@ -201,6 +220,7 @@ export function makeServe(parts: ServeParts): Serve {
         if (ofUrl !== undefined) await refuseUnlessHeld(ofUrl, seen.params);
       }
     }
+    if (isLong) await turnOfTheLoop();
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
@@ -209,13 +229,27 @@ export function makeServe(parts: ServeParts): Serve {
     return reply;
   }
 
-  function readInput(
-    { endpoint, http, seen }: Pick<Progress, 'http' | 'seen'> & { endpoint: Endpoint },
-    payload: Buffer,
-  ) {
+  function readInput(reading: Reading, payload: Buffer): object {
+    const body = parseInput(reading, payload);
+    validateInput(reading.endpoint.input!, body);
+    return body;
+  }
+
+  /** Nobody is known by then but the address. */
+  function readLongInput(reading: Reading, payload: Buffer): Promise<object> {
+    const whom = { caller: workOfAddress(reading.seen.sourceIp), bytes: payload.length };
+    return parts.longWork.queue(whom, function* (work) {
+      const body = parseInput(reading, payload);
+      work.pass(SLICE);
+      yield;
+      validateInput(reading.endpoint.input!, body);
+      return body;
+    });
+  }
+
+  function parseInput({ endpoint, http, seen }: Reading, payload: Buffer): object {
     const body = parseBody(payload, http.request.headers);
     seen.shownPayload = () => shownPayload(body, inputProperties(endpoint.input!));
-    validateInput(endpoint.input!, body);
     return body;
   }
 
@@ -224,7 +258,8 @@ export function makeServe(parts: ServeParts): Serve {
     { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
   ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
-    if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
+    if (verdict.status === 'auth-failed')
+      throw new ApiError(verdict.isTooLarge ? 'InsufficientScopes' : 'AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
@@ -301,10 +336,14 @@ export function makeServe(parts: ServeParts): Serve {
 /** What endpoints may be asked with. */
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
+/** Bytes of a body that takes more than a few milliseconds to be read: it is parsed, validated and handled in different turns. */
+const LONG_BODY = 64 * 1024;
+
 /** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
 const CLIENT_GONE = 499;
 
 type Http = { request: IncomingMessage; response: ServerResponse };
+type Reading = { endpoint: Endpoint; http: Http; seen: Seen };
 type Progress = { match: Match; search: string; http: Http; seen: Seen };
 
 /** What a request asked for. */
@@ -313,6 +352,12 @@ function placeOf({ endpoint: { method, route }, dialect }: Match, { url = '' }: 
 }
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
+
+/** Who has more than can be expanded is not known to have what is needed. */
+function refuseTooLarge(error: unknown): never {
+  if (error instanceof ExpansionTooLarge) throw new ApiError('InsufficientScopes', error.message);
+  throw error;
+}
 
 function checkReply({ output, otherOutput }: Endpoint, { body, ascii }: EndpointReply): void {
   if (output === undefined) return;

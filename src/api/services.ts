@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ClientHistory } from '../clientHistory.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
+import type { LongWork } from '../longWork.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../project.ts';
 import type { PublisherState } from '../publisherState.ts';
@@ -10,6 +11,7 @@ import type { SecretStore } from '../secretStore/secretStore.ts';
 import type { CommandContext } from '../handleCommand.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { EndpointRequest } from './endpoint.ts';
+import { workFor } from './workFor.ts';
 
 /** What the handlers of the endpoints work with. */
 export type Services = {
@@ -21,6 +23,7 @@ export type Services = {
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
   authenticate: Authenticate;
+  longWork: LongWork;
   log: Logger;
   /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
   checkBackends(): Promise<void>;
@@ -34,6 +37,7 @@ export function contextOf(request: EndpointRequest): CommandContext {
   return {
     now,
     authorize: (params) => request.authorize(params),
+    workFor: workFor(request),
     metadata: {
       actor: caller.clientId,
       ...(caller.issuer !== undefined && { issuer: caller.issuer }),

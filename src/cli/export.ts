@@ -1,7 +1,6 @@
 import { Argument, Command } from 'commander';
-import { piecesOf } from '../api/page.ts';
-import { allClients } from '../api/clients.ts';
-import { allRoles } from '../api/roles.ts';
+import { clientsInPieces } from '../api/clients.ts';
+import { rolesInPieces } from '../api/roles.ts';
 import { inBackground } from './inBackground.ts';
 import { print } from './output.ts';
 import { withService } from './withService.ts';
@@ -14,8 +13,17 @@ export function exportCommand(): Command {
     .action(
       inBackground((what: 'roles' | 'clients') =>
         withService(async (service) => {
-          const rows = what === 'roles' ? allRoles(service.projector.roleGraph) : allClients(service);
-          await print(lineOf(piecesOf(rows, {})));
+          const incomplete = new Set<string>();
+          const listing = { incomplete, longWork: service.longWork, whom: { caller: 'export' } };
+          const pieces =
+            what === 'roles'
+              ? rolesInPieces(service.projector.roleGraph, listing)
+              : clientsInPieces(service, listing);
+          await print(lineOf(pieces));
+          if (incomplete.size > 0)
+            console.error(
+              `authledger: too much to expand, and written with their own scopes alone: ${[...incomplete].join(', ')}`,
+            );
         }),
       ),
     );

@@ -3,7 +3,7 @@ import { RecentlyUsed } from './recentlyUsed.ts';
 import type { RolesAt } from './rolesAt.ts';
 import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
 import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
-import type { Sliced, Work } from './work.ts';
+import { ExpansionTooLarge, type Sliced, type Work } from './work.ts';
 
 type Scopes = readonly string[];
 
@@ -25,8 +25,8 @@ type Node = {
  */
 type Closure = { lists: readonly Scopes[]; wide: readonly string[]; version: number; bytes: number };
 
-/** What a wide scope leads to, merged, as of a version. */
-type WideMerge = { merge: KeptMerge; list: Scopes; version: number; isBusy: boolean };
+/** What a wide scope leads to, merged, as of a version; `making` is what brings it up to date, while that is under way. */
+type WideMerge = { merge: KeptMerge; list: Scopes; version: number; making?: Sliced<void> };
 
 /** A scope that grants more roles than these is wide: what it leads to is merged once for all who hold it. */
 const FEW = 64;
@@ -41,6 +41,10 @@ const SCOPE_BYTES = 40;
 /** Wide scopes whose merges are kept, and the scopes in all of these together: each takes about 100 bytes. */
 const MOST_MERGES = 16;
 const MOST_MERGED = 500_000;
+/** So many scopes are counted in the time that it takes to look at one. */
+const COUNTED_IN_ONE = 16;
+/** How often one goes on with what others began, as of another version mostly, before it is merged for itself. */
+const MOST_HELPED = 3;
 /** Roles of which it is known when they changed. */
 const MOST_CHANGED = 100_000;
 
@@ -101,23 +105,52 @@ export class Expansions {
     for (const scope of withoutCovered([...found.wide].sort(compareScopes)))
       found.lists.add(yield* this.#mergeOf(scope, roles, work));
     const count = work.counter();
-    found.lists.forEach(count);
+    for (const list of found.lists) {
+      count(list);
+      if (work.spend(list.length / COUNTED_IN_ONE)) yield;
+    }
     return found.lists;
   }
 
-  /** What a wide scope leads to, merged; the same array as before where nothing in it changed. */
+  /**
+   * What a wide scope leads to, merged; the same array as before where nothing in it changed. One that somebody else is making
+   * goes on in the turns of all who want it: nobody waits for another's.
+   */
   *#mergeOf(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
-    const kept = this.#merges.get(scope);
-    if (kept?.isBusy) {
-      // Whoever makes it has its turns in between.
-      while (work.isShared && kept.isBusy) yield;
-      if (kept.isBusy) return yield* merging([...(yield* this.#walkWide(scope, roles, work))], work);
+    for (let helped = 0; helped < MOST_HELPED; helped += 1) {
+      const kept = this.#merges.get(scope);
+      if (!kept?.making) return yield* this.#bringUpToDate(scope, roles, work);
+      while (kept.making) {
+        try {
+          kept.making.next();
+        } catch (error) {
+          // It was too much for whoever began it.
+          if (!(error instanceof ExpansionTooLarge)) throw error;
+        }
+        yield;
+      }
+      if (kept.version === roles.version) return kept.list;
     }
-    if (kept?.version === roles.version) return kept.list;
-    const wide = this.#merges.get(scope) ?? { merge: new KeptMerge(), list: [], version: -1, isBusy: true };
+    return yield* this.#mergeAlone(scope, roles, work);
+  }
+
+  *#bringUpToDate(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
+    const wide: WideMerge = this.#merges.get(scope) ?? { merge: new KeptMerge(), list: [], version: -1 };
+    if (wide.version === roles.version) return wide.list;
     this.#merges.delete(scope);
     this.#merges.set(scope, wide);
-    wide.isBusy = true;
+    const making = this.#making(scope, wide, { roles, work });
+    wide.making = making;
+    try {
+      while (!making.next().done) yield;
+    } finally {
+      making.return(undefined);
+    }
+    this.#dropMerges();
+    return wide.version === roles.version ? wide.list : yield* this.#mergeAlone(scope, roles, work);
+  }
+
+  *#making(scope: string, wide: WideMerge, { roles, work }: { roles: RolesAt; work: Work }): Sliced<void> {
     let isDone = false;
     try {
       const lists = yield* this.#walkWide(scope, roles, work);
@@ -125,12 +158,14 @@ export class Expansions {
       wide.version = roles.version;
       isDone = true;
     } finally {
-      wide.isBusy = false;
+      wide.making = undefined;
       // One that was cut off is worth nothing.
-      if (!isDone) this.#merges.delete(scope);
+      if (!isDone && this.#merges.get(scope) === wide) this.#merges.delete(scope);
     }
-    this.#dropMerges();
-    return wide.list;
+  }
+
+  *#mergeAlone(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
+    return yield* merging([...(yield* this.#walkWide(scope, roles, work))], work);
   }
 
   *#walkWide(scope: string, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {

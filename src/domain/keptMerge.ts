@@ -1,4 +1,4 @@
-import { compareScopes, covers, droppingCovered, withoutCovered } from './scopes.ts';
+import { compareScopes, covers, droppingCovered, inOrder, sorting, withoutCovered } from './scopes.ts';
 import type { Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
@@ -33,8 +33,8 @@ export class KeptMerge {
     for (const scope of list) {
       this.#counts.set(scope, (this.#counts.get(scope) ?? 0) + by);
       touched.add(scope);
+      if (work.spend(2)) yield;
     }
-    if (work.spend(1 + 2 * list.length)) yield;
   }
 
   /** `touched` are the scopes whose count may have changed from or to none. */
@@ -57,25 +57,8 @@ export class KeptMerge {
       return;
     }
     const kept = gone.size > 0 ? this.#all.filter((each) => !gone.has(each)) : this.#all;
-    this.#all = yield* this.#joined(kept, come, work);
+    this.#all = yield* inOrder(kept, yield* sorting(come, work), work);
     this.#normal = yield* droppingCovered(this.#all, work);
-  }
-
-  /** Scopes in order and others in none, all in order. */
-  *#joined(sorted: string[], others: string[], work: Work): Sliced<string[]> {
-    let parts = [sorted];
-    for (let from = 0; from < others.length; from += SORTED_AT_ONCE) {
-      parts.push(others.slice(from, from + SORTED_AT_ONCE).sort(compareScopes));
-      if (work.spend(4 * SORTED_AT_ONCE)) yield;
-    }
-    while (parts.length > 1) {
-      parts.sort((a, b) => a.length - b.length);
-      const next: string[][] = [];
-      for (let i = 0; i < parts.length; i += 2)
-        next.push(i + 1 < parts.length ? yield* inOrder(parts[i]!, parts[i + 1]!, work) : parts[i]!);
-      parts = next;
-    }
-    return parts[0]!;
   }
 
   /** One scope came or went: what it covers stands directly behind it, and nothing else is concerned. */
@@ -96,20 +79,6 @@ export class KeptMerge {
 const FEW_AMONG = 256;
 /** So many scopes are copied in the time that it takes to look at one. */
 const COPIED_FOR_ONE = 64;
-const SORTED_AT_ONCE = 1000;
-
-function* inOrder(one: readonly string[], other: readonly string[], work: Work): Sliced<string[]> {
-  const all: string[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < one.length && j < other.length) {
-    all.push(compareScopes(one[i]!, other[j]!) < 0 ? one[i++]! : other[j++]!);
-    if (work.spend()) yield;
-  }
-  for (; i < one.length; i += 1) all.push(one[i]!);
-  for (; j < other.length; j += 1) all.push(other[j]!);
-  return all;
-}
 
 /** Where the first stands that is not before a scope. */
 function firstFrom(sorted: Scopes, scope: string): number {

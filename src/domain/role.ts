@@ -1,13 +1,15 @@
 import { ApiError } from './errors.ts';
 import { asCode, fenced } from './markdown.ts';
 import type { RoleGraph } from './roleGraph.ts';
+import type { RoleDefinition } from './roleReach.ts';
 import type { Excess } from './roleTotals.ts';
+import { ExpansionTooLarge, type Sliced, type Work } from './work.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 
 /** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
 export type RolesState = Pick<
   RoleGraph<RoleRow>,
-  'get' | 'expand' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'excessOf'
+  'get' | 'expanding' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'excessOf'
 >;
 
 const PARAMETER = '<..>';
@@ -30,7 +32,7 @@ function refuseScope(scope: string, problem: string): never {
 }
 
 /** Throws InputError, with the cycle in its details, when some roles would grant each other in a circle. */
-export function refuseCycle(cycle: string[] | undefined): void {
+function refuseCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
   throw new ApiError(
     'InputError',
@@ -42,7 +44,7 @@ export function refuseCycle(cycle: string[] | undefined): void {
 }
 
 /** Throws InputError, with the cycle in its details, when a parameter would grow for ever along a cycle of roles. */
-export function refuseEndlessCycle(cycle: string[] | undefined): void {
+function refuseEndlessCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
   throw new ApiError(
     'InputError',
@@ -56,8 +58,35 @@ function pathOf(cycle: string[]): string {
 }
 
 /** Throws InputError when a role would be more than can be expanded. */
-export function refuseExcess(excess: Excess | undefined): void {
+function refuseExcess(excess: Excess | undefined): void {
   if (excess) throw new ApiError('InputError', excess.message, excess.details);
+}
+
+/** Units of work that the judgement of one role may take: some tenths of a second. */
+const MOST_JUDGING = 2_000_000;
+
+/**
+ * Throws InputError for a role that must not take the place of the stored one: on a cycle (of `endless` ones only along which a
+ * parameter would grow for ever), with more than can be expanded, or where that takes too much work to know. In slices.
+ */
+export function* judgeRole(
+  role: RoleDefinition,
+  { roles, cycles }: { roles: RolesState; cycles: 'all' | 'endless' },
+  work: Work,
+): Sliced<void> {
+  work.renew(MOST_JUDGING);
+  try {
+    if (cycles === 'all') refuseCycle(yield* roles.cycleThrough(role, work));
+    else refuseEndlessCycle(yield* roles.endlessThrough(role, work));
+    refuseExcess(yield* roles.excessOf(role, work));
+  } catch (error) {
+    if (!(error instanceof ExpansionTooLarge)) throw error;
+    throw new ApiError(
+      'InputError',
+      `role ${asCode(role.roleId)} grants other roles in too many ways to be judged: it needs fewer scopes that may grant roles`,
+      { roleId: role.roleId },
+    );
+  }
 }
 
 /** The stored role; throws ResourceNotFound where there is none. */

@@ -1,4 +1,5 @@
 import { Expansions } from './expansions.ts';
+import { GrantedOnce } from './grantedOnce.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, endlessThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
@@ -6,7 +7,7 @@ import { grantingScope, type RoleDefinition } from './roleReach.ts';
 import { RolesAt } from './rolesAt.ts';
 import { type Excess, ROLE_LIMITS, RoleTotals } from './roleTotals.ts';
 import { merging, normalizing } from './scopes.ts';
-import { atOnce, type Sliced, Work } from './work.ts';
+import { atOnce, ExpansionTooLarge, type Sliced, Work } from './work.ts';
 
 type Scopes = readonly string[];
 
@@ -15,6 +16,8 @@ type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number; bytes:
 
 /** About how many bytes of questions and answers are kept. */
 const MOST_RECENT = 64 * 1024 * 1024;
+/** About how many bytes of questions that were refused are kept. */
+const MOST_REFUSED = 16 * 1024 * 1024;
 /** What an answer takes by itself, for each list that it refers to, and for each scope besides its characters. */
 const ANSWER_BYTES = 300;
 const REFERENCE_BYTES = 8;
@@ -37,6 +40,11 @@ export class RoleGraph<R extends RoleDefinition> {
   #totals: RoleTotals;
   #expansions = new Expansions();
   #recent = new RecentlyUsed<Answer>(MOST_RECENT, (_, { bytes }) => bytes);
+  /** Questions that were too much to answer at a version: to find that out takes longest of all. */
+  #refused = new RecentlyUsed<{ version: number; limit: number }>(
+    MOST_REFUSED,
+    (question) => ANSWER_BYTES + 2 * question.length,
+  );
   /** The roles as those expansions see them that are under way. */
   #views = new Set<RolesAt>();
   #version = 0;
@@ -69,6 +77,7 @@ export class RoleGraph<R extends RoleDefinition> {
     this.#index = new RoleIndex();
     this.#expansions = new Expansions();
     this.#recent.clear();
+    this.#refused.clear();
     this.#version += 1;
     for (const role of roles) this.#index.set(role);
     this.#totals = new RoleTotals(this.#index, this.#limits);
@@ -105,12 +114,28 @@ export class RoleGraph<R extends RoleDefinition> {
   /**
    * What scopes expand to, in normal form, in slices: the same array as before as long as nothing in it changed. It is what the
    * roles gave at one moment since it began; what changed while it was made is looked for again, a few times at most.
-   * Throws ExpansionTooLarge.
+   * It has all of the work's limit to itself. Throws ExpansionTooLarge.
    */
   *expanding(scopes: Scopes, work: Work): Sliced<Scopes> {
     const question = scopes.join('\n');
     const known = this.#recent.get(question);
     if (known?.version === this.#version) return known.scopes;
+    const refusal = this.#refused.get(question);
+    if (refusal?.version === this.#version && refusal.limit === work.limit)
+      throw new ExpansionTooLarge(work.limit);
+    const begun = this.#version;
+    work.renew();
+    try {
+      return yield* this.#answering(question, scopes, work);
+    } catch (error) {
+      if (error instanceof ExpansionTooLarge)
+        this.#refused.set(question, { version: begun, limit: work.limit });
+      throw error;
+    }
+  }
+
+  *#answering(question: string, scopes: Scopes, work: Work): Sliced<Scopes> {
+    const known = this.#recent.get(question);
     const asked = yield* normalizing(scopes, work);
     // Covers all that any role could give.
     if (asked[0] === '*') return asked;
@@ -149,29 +174,32 @@ export class RoleGraph<R extends RoleDefinition> {
     return this.expand([grantingScope(roleId)]);
   }
 
-  /** The ids of the roles that a role's scopes may grant. */
-  dependenciesOf(role: RoleDefinition): Set<string> {
-    return this.#index.dependenciesOf(role);
+  /** The ids of the roles that a role's scopes may grant, in slices. */
+  *dependenciesOf(role: RoleDefinition, work: Work): Sliced<Set<string>> {
+    return new Set(yield* new GrantedOnce(this.#index).by(role, work));
   }
 
-  /** The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. */
-  cycleThrough(role: RoleDefinition): string[] | undefined {
-    return cycleThrough(role, this.#index);
+  /**
+   * The ids along a dependency cycle that this role, put in place, would be on; the first stands again at the end. In slices, as all
+   * that judges a change; throws ExpansionTooLarge where it takes too much work.
+   */
+  cycleThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
+    return cycleThrough(role, this.#index, work);
   }
 
   /** The same, of cycles only along which a parameter would grow for ever. */
-  endlessThrough(role: RoleDefinition): string[] | undefined {
-    return endlessThrough(role, this.#index);
+  endlessThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
+    return endlessThrough(role, this.#index, work);
   }
 
   /** Why this role, put in place, would be more than can be expanded; undefined where it is not. Having less never is. */
-  excessOf(role: RoleDefinition): Excess | undefined {
-    return this.#totals.excessOf(role);
+  excessOf(role: RoleDefinition, work: Work): Sliced<Excess | undefined> {
+    return this.#totals.excessOf(role, work);
   }
 
   /** How many scopes all roles have together, with those that parameters make for the scopes of other roles. */
-  get scopeTotal(): number {
-    return this.#totals.total;
+  scopeTotal(work: Work): Sliced<number> {
+    return this.#totals.total(work);
   }
 
   /** Tells what is under way that a role is about to change. */
@@ -183,9 +211,12 @@ export class RoleGraph<R extends RoleDefinition> {
   #forget(roleId: string): void {
     this.#version += 1;
     const affected = new Set([roleId]);
+    let lookedAt = 0;
     for (const id of affected) {
-      for (const holder of this.#index.holdersOf(id)) affected.add(holder);
-      if (affected.size > MOST_AFFECTED) {
+      const holders = this.#index.holdersOf(id);
+      for (const holder of holders) affected.add(holder);
+      lookedAt += 1 + holders.length;
+      if (lookedAt > MOST_LOOKED_AT) {
         this.#expansions.forgetAll(this.#version);
         return;
       }
@@ -195,8 +226,8 @@ export class RoleGraph<R extends RoleDefinition> {
   }
 }
 
-/** Roles that are forgotten one by one: some milliseconds' work. */
-const MOST_AFFECTED = 5000;
+/** Holders that are looked at for the roles that are to be forgotten one by one: some milliseconds' work. */
+const MOST_LOOKED_AT = 20_000;
 
 function isSame(some: readonly Scopes[], others: ReadonlySet<Scopes>): boolean {
   return some.length === others.size && some.every((each) => others.has(each));

@@ -1,4 +1,4 @@
-import { type Reach, reachWithin, type RoleDefinition, takesParameter } from './roleReach.ts';
+import { type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
 import { SortedTexts } from './sortedTexts.ts';
 
 /** All roles, found by what grants them and by what they grant, without looking at roles that have no part in it. */
@@ -53,7 +53,18 @@ export class RoleIndex<R extends RoleDefinition> {
 
   /** The ids that end in a star and grant their role for every text that begins as they do, of those that this text begins as. */
   starredStartsOf(text: string): string[] {
-    return this.#starts.startsOf(text).map((start) => `${start}*`);
+    return [...this.eachStarredStartOf(text)];
+  }
+
+  /** The same one by one, longest first, for whoever may not want all. */
+  *eachStarredStartOf(text: string): Generator<string> {
+    for (const start of this.#starts.eachStartOf(text)) yield `${start}*`;
+  }
+
+  /** The ids that are a reach's text, or begin with it. */
+  idsAt(reach: Reach): string[] {
+    if ('prefix' in reach) return this.#ids.startingWith(reach.prefix);
+    return this.#roles.has(reach.exact) ? [reach.exact] : [];
   }
 
   /** By how many different texts the roles' scopes may grant the role of an id ending in a star with a parameter of their own. */
@@ -70,20 +81,7 @@ export class RoleIndex<R extends RoleDefinition> {
 
   /** The ids of the roles that a reach grants; one may stand there twice. */
   granted(reach: Reach): string[] {
-    if ('prefix' in reach)
-      return [...this.#ids.startingWith(reach.prefix), ...this.starredStartsOf(reach.prefix)];
-    const ids = this.starredStartsOf(reach.exact);
-    return this.#roles.has(reach.exact) ? [reach.exact, ...ids] : ids;
-  }
-
-  /** The ids of the roles that a role's scopes may grant. */
-  dependenciesOf({ roleId, scopes }: RoleDefinition): Set<string> {
-    const ids = new Set<string>();
-    for (const scope of scopes) {
-      const reach = reachWithin(roleId, scope);
-      if (reach) for (const id of this.granted(reach)) ids.add(id);
-    }
-    return ids;
+    return [...this.idsAt(reach), ...this.starredStartsOf(textOf(reach))];
   }
 
   /** The ids of the roles that have a scope which may grant the role of this id. */

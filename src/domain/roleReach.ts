@@ -39,6 +39,16 @@ function prefixReach(text: string): Reach | undefined {
   return ASSUME.startsWith(text) ? { prefix: '' } : undefined;
 }
 
+/** The text that a reach is, or that what it reaches begins with. */
+export function textOf(reach: Reach): string {
+  return 'exact' in reach ? reach.exact : reach.prefix;
+}
+
+/** The same text for the same reach, and for no other. */
+export function keyOf(reach: Reach): string {
+  return 'exact' in reach ? `=${reach.exact}` : `${reach.prefix}*`;
+}
+
 /** Whether a reach grants the role of this id. */
 export function reaches(reach: Reach, roleId: string): boolean {
   const start = roleId.endsWith('*') ? roleId.slice(0, -1) : undefined;

@@ -1,6 +1,6 @@
 import { grantingScope, PARAMETER, reachOf } from './roleReach.ts';
 import type { withRole } from './withRole.ts';
-import { sizeOfScopes } from './work.ts';
+import { type Sliced, sizeOfScopes } from './work.ts';
 
 /** What may come of one parameter: grants with a parameter, and scopes of the roles so granted. Real roles make a few. */
 export type Spread = { grants: number; scopes: number };
@@ -24,9 +24,13 @@ export function isSpreadTooFar({ grants, scopes }: Spread, most = MOST_FROM_ONE)
  * that may be any text, and counts each role that some text would grant: no text grants more of them.
  *
  * Roles need no cycle to make very much of one. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b* grants c* likewise, and
- * so on: ten such roles make a thousand grants of one, and forty more than any memory holds.
+ * so on: ten such roles make a thousand grants of one, and forty more than any memory holds. In slices, whose work is counted.
  */
-export function spreadOf(roleId: string, roles: Roles, most = MOST_FROM_ONE): Spread {
+export function* spreadOf(
+  roleId: string,
+  { roles, most = MOST_FROM_ONE }: { roles: Roles; most?: Spread },
+  count: (units: number) => boolean,
+): Sliced<Spread> {
   const grants = new Map([[roleId, { roleId, handed: { before: '', cut: 0, after: '' } }]]);
   let scopeCount = 0;
   let lookedAt = 0;
@@ -36,6 +40,7 @@ export function spreadOf(roleId: string, roles: Roles, most = MOST_FROM_ONE): Sp
     for (const scope of scopes) {
       const granted = handedOn(scope, grant.handed, roles);
       lookedAt += granted.length;
+      if (count(1 + granted.length)) yield;
       if (lookedAt > MOST_LOOKED_AT) return TOO_MUCH;
       for (const next of granted.filter(({ roleId: id }) => roles.takesParameter(id))) {
         const { before, cut, after } = next.handed;

@@ -1,8 +1,9 @@
 import type { RoleIndex } from './roleIndex.ts';
-import { type Reach, reachWithin, type RoleDefinition } from './roleReach.ts';
+import { keyOf, type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
 import { isSpreadTooFar, MOST_FROM_ONE, type Spread, spreadOf } from './roleSpread.ts';
+import { SortedTexts } from './sortedTexts.ts';
 import { withRole } from './withRole.ts';
-import { sizeOfScopes } from './work.ts';
+import { type Sliced, sizeOfScopes, type Work } from './work.ts';
 
 type Index = RoleIndex<RoleDefinition>;
 
@@ -25,6 +26,9 @@ type Change = { own: number; parts: Map<string, Part | undefined> };
  * How many scopes all roles have together, with those that the roles with parameters make for the scopes of other roles. As an
  * expansion goes to each grant once, none that begins with one scope can produce more, whichever scope that is: while the
  * total is within the limit, nobody's change makes what others hold too large to expand.
+ *
+ * A change of the roles only notes what it may have changed of the totals, as it must not take long; whoever judges the next one
+ * looks at that first.
  */
 export class RoleTotals {
   #index: Index;
@@ -32,13 +36,19 @@ export class RoleTotals {
   #own = 0;
   #parts = new Map<string, Part>();
   #made = 0;
+  /** Roles of which it is to be looked at anew what they make of a parameter, and with how many they may be granted. */
+  #stale = new Set<string>();
+  /** Roles that changed: of those that hand a parameter on to them, the same is to be looked at. */
+  #changed = new Set<string>();
 
   constructor(index: Index, limits = ROLE_LIMITS) {
     this.#index = index;
     this.#limits = limits;
   }
 
-  get total(): number {
+  /** In slices. */
+  *total(work: Work): Sliced<number> {
+    yield* this.#bringUpToDate(work);
     return this.#own + this.#made;
   }
 
@@ -46,28 +56,28 @@ export class RoleTotals {
   count(): void {
     this.#own = this.#made = 0;
     this.#parts.clear();
+    this.#changed.clear();
+    this.#stale.clear();
     for (const role of this.#index.values()) {
       this.#own += ownSize(role);
-      if (!this.#index.takesParameter(role.roleId)) continue;
-      const part = this.#partOf(role.roleId, withRole(role, this.#index), 0);
-      this.#parts.set(role.roleId, part);
-      this.#made += madeBy(part);
+      if (this.#index.takesParameter(role.roleId)) this.#stale.add(role.roleId);
     }
   }
 
   /** To be called just before the index changes: a role takes the place of the stored one, or (undefined) nothing does. */
   change(roleId: string, role: RoleDefinition | undefined): void {
-    const { own, parts } = this.#changeBy(roleId, role);
-    this.#own += own;
-    for (const [id, part] of parts) {
-      this.#made += madeBy(part) - madeBy(this.#parts.get(id));
-      if (part) this.#parts.set(id, part);
-      else this.#parts.delete(id);
-    }
+    const stored = this.#index.get(roleId);
+    this.#own += (role ? ownSize(role) : 0) - (stored ? ownSize(stored) : 0);
+    if (this.#index.takesParameter(roleId) || (role && takesParameter(role))) this.#changed.add(roleId);
+    const { come, gone } = changedReaches(stored, role);
+    for (const id of this.#starredStartsOfAny([...come, ...gone])) this.#stale.add(id);
   }
 
-  /** Why a role, in the place of the stored one of its id, would be too much; undefined where it is not. Having less never is. */
-  excessOf(role: RoleDefinition): Excess | undefined {
+  /**
+   * Why a role, in the place of the stored one of its id, would be too much; undefined where it is not. Having less never is. In
+   * slices; throws ExpansionTooLarge where it takes too much work to know.
+   */
+  *excessOf(role: RoleDefinition, work: Work): Sliced<Excess | undefined> {
     const { scopes: limit, granting: mostGranting, fromOne } = this.#limits;
     const isTooMuch = (spread: Spread): boolean => isSpreadTooFar(spread, fromOne);
     const { roleId, scopes } = role;
@@ -79,18 +89,24 @@ export class RoleTotals {
         message: `role '${roleId}' would have ${granting} scopes that may grant roles; at most ${mostGranting} are possible`,
         details: { roleId, limit: mostGranting },
       };
-    const { own, parts } = this.#changeBy(roleId, role);
+    const before = yield* this.total(work);
+    const { own, parts } = yield* this.#changeBy(role, work);
     for (const [id, part] of parts)
-      if (part && isTooMuch(part.spread) && !isTooMuch(this.#parts.get(id)?.spread ?? NOTHING))
+      // What another role makes too much of since before there was a limit keeps nobody else from changes.
+      if (
+        part &&
+        isTooMuch(part.spread) &&
+        (id === roleId || !isTooMuch(this.#parts.get(id)?.spread ?? NOTHING))
+      )
         return {
           message:
             `role '${id}' would make too much of one parameter: at most ${fromOne.grants} grants with a parameter and ` +
             `${fromOne.scopes} scopes may come of one, through all roles that it is handed on to`,
           details: { roleId: id },
         };
-    let total = this.total + own;
+    let total = before + own;
     for (const [id, part] of parts) total += madeBy(part) - madeBy(this.#parts.get(id));
-    if (total > limit && total > this.total)
+    if (total > limit && total > before)
       return {
         message:
           `all roles together would have ${total} scopes, those included that parameters make; ` +
@@ -100,59 +116,140 @@ export class RoleTotals {
     return undefined;
   }
 
-  #changeBy(roleId: string, role: RoleDefinition | undefined): Change {
+  /** What was noted is not the work of whoever comes next: it is done in slices, and not limited. */
+  *#bringUpToDate(work: Work): Sliced<void> {
+    while (this.#changed.size > 0 || this.#stale.size > 0) {
+      yield* this.#noteHanding(work);
+      const [next] = this.#stale;
+      if (next !== undefined) yield* this.#lookAnewAt(next, work);
+    }
+  }
+
+  *#noteHanding(work: Work): Sliced<void> {
+    if (this.#changed.size === 0) return;
+    const handing = new Set(this.#changed);
+    this.#changed.clear();
+    let isDone = false;
+    try {
+      yield* this.#addHanding(handing, this.#index, (units) => work.pass(units));
+      isDone = true;
+    } finally {
+      for (const id of handing) (isDone ? this.#stale : this.#changed).add(id);
+    }
+  }
+
+  *#lookAnewAt(roleId: string, work: Work): Sliced<void> {
+    this.#stale.delete(roleId);
+    let isDone = false;
+    try {
+      const role = this.#index.get(roleId);
+      const roles = withRole(role ?? { roleId, scopes: [] }, this.#index);
+      const spread = roles.takesParameter(roleId)
+        ? yield* spreadOf(roleId, { roles, most: this.#limits.fromOne }, (units) => work.pass(units))
+        : undefined;
+      this.#set(roleId, spread && { spread, parameters: this.#index.parametersOf(roleId) });
+      isDone = true;
+    } finally {
+      if (!isDone) this.#stale.add(roleId);
+    }
+  }
+
+  #set(roleId: string, part: Part | undefined): void {
+    this.#made += madeBy(part) - madeBy(this.#parts.get(roleId));
+    if (part) this.#parts.set(roleId, part);
+    else this.#parts.delete(roleId);
+  }
+
+  /** What a role, in the place of the stored one, would change. */
+  *#changeBy(role: RoleDefinition, work: Work): Sliced<Change> {
+    const { roleId } = role;
     const stored = this.#index.get(roleId);
-    const own = (role ? ownSize(role) : 0) - (stored ? ownSize(stored) : 0);
-    const roles = withRole(role ?? { roleId, scopes: [] }, this.#index);
-    const added = this.#parametersChanged(stored, role, roles);
-    const affected = new Set(added.keys());
-    if (this.#index.takesParameter(roleId) || (role && roles.takesParameter(roleId))) {
-      const handing = new Set([roleId]);
-      for (const id of handing)
-        for (const holder of this.#index.holdersOf(id)) if (roles.takesParameter(holder)) handing.add(holder);
-      handing.forEach((id) => affected.add(id));
+    const roles = withRole(role, this.#index);
+    const spend = (units: number): boolean => work.spend(units);
+    const handing = new Set<string>();
+    if (this.#index.takesParameter(roleId) || roles.takesParameter(roleId)) {
+      handing.add(roleId);
+      yield* this.#addHanding(handing, roles, spend);
     }
+    const come = new Reached();
+    const gone = new Reached();
+    const changed = changedReaches(stored, role);
+    const isOnlyHere = (reach: Reach): boolean => !this.#index.isReachedByOthers(reach, roleId);
+    come.addAll(changed.come.filter(isOnlyHere));
+    gone.addAll(changed.gone.filter(isOnlyHere));
+    if (work.spend(2 * (changed.come.length + changed.gone.length))) yield;
+    const granted = this.#starredStartsOfAny([...changed.come, ...changed.gone]);
     const parts = new Map<string, Part | undefined>();
-    for (const id of affected) {
-      const isThere = roles.takesParameter(id) && (id !== roleId || role !== undefined);
-      parts.set(id, isThere ? this.#partOf(id, roles, added.get(id) ?? 0) : undefined);
+    for (const id of new Set([...handing, ...granted, roleId])) {
+      if (spend(2)) yield;
+      if (!roles.takesParameter(id)) {
+        if (this.#parts.has(id)) parts.set(id, undefined);
+        continue;
+      }
+      const start = id.slice(0, -1);
+      const known = handing.has(id) ? undefined : this.#parts.get(id);
+      parts.set(id, {
+        spread: known?.spread ?? (yield* spreadOf(id, { roles, most: this.#limits.fromOne }, spend)),
+        parameters:
+          this.#index.parametersOf(id) + come.countStartingWith(start) - gone.countStartingWith(start),
+      });
     }
-    return { own, parts };
+    return { own: ownSize(role) - (stored ? ownSize(stored) : 0), parts };
   }
 
-  /** By how many the parameters of which roles would change: those that no other role's scope gives come or go. */
-  #parametersChanged(
-    stored: RoleDefinition | undefined,
-    role: RoleDefinition | undefined,
-    roles: ReturnType<typeof withRole>,
-  ): Map<string, number> {
-    const changed = new Map<string, number>();
-    const before = ownReaches(stored);
-    const after = ownReaches(role);
-    const note = (reach: Reach, by: number): void => {
-      const text = 'exact' in reach ? reach.exact : reach.prefix;
-      const ids = this.#index.starredStartsOf(text);
-      if (
-        role?.roleId.endsWith('*') &&
-        !this.#index.get(role.roleId) &&
-        text.startsWith(role.roleId.slice(0, -1))
-      )
-        ids.push(role.roleId);
-      for (const id of ids) if (roles.takesParameter(id)) changed.set(id, (changed.get(id) ?? 0) + by);
-    };
-    const isOnlyHere = (reach: Reach): boolean =>
-      !this.#index.isReachedByOthers(reach, (stored ?? role)!.roleId);
-    for (const [key, reach] of before) if (!after.has(key) && isOnlyHere(reach)) note(reach, -1);
-    for (const [key, reach] of after) if (!before.has(key) && isOnlyHere(reach)) note(reach, 1);
-    return changed;
+  /** Adds the roles that hand a parameter on to those of a set, through all others that do. */
+  *#addHanding(
+    handing: Set<string>,
+    roles: Pick<Index, 'takesParameter'>,
+    count: (units: number) => boolean,
+  ): Sliced<void> {
+    for (const id of handing) {
+      const holders = this.#index.holdersOf(id);
+      for (const holder of holders) if (roles.takesParameter(holder)) handing.add(holder);
+      if (count(1 + holders.length)) yield;
+    }
   }
 
-  #partOf(roleId: string, roles: ReturnType<typeof withRole>, added: number): Part {
-    return {
-      spread: spreadOf(roleId, roles, this.#limits.fromOne),
-      parameters: this.#index.parametersOf(roleId) + added,
-    };
+  /** The ids ending in a star that any of these reaches grants with a parameter of its own. */
+  #starredStartsOfAny(reaches: readonly Reach[]): Set<string> {
+    const found = new Set<string>();
+    for (const reach of reaches) {
+      for (const id of this.#index.eachStarredStartOf(textOf(reach))) {
+        // With it, all shorter ones were found.
+        if (found.has(id)) break;
+        found.add(id);
+      }
+    }
+    return found;
   }
+}
+
+/** Reaches, counted by what their texts begin with. */
+class Reached {
+  #exact = new SortedTexts();
+  #prefix = new SortedTexts();
+
+  addAll(reaches: readonly Reach[]): void {
+    this.#exact.addAll(reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : [])));
+    this.#prefix.addAll(reaches.flatMap((reach) => ('prefix' in reach ? [reach.prefix] : [])));
+  }
+
+  countStartingWith(start: string): number {
+    return this.#exact.countStartingWith(start) + this.#prefix.countStartingWith(start);
+  }
+}
+
+/** The reaches that come and go where a role takes the place of a stored one. */
+function changedReaches(
+  stored: RoleDefinition | undefined,
+  role: RoleDefinition | undefined,
+): { come: Reach[]; gone: Reach[] } {
+  const before = ownReaches(stored);
+  const after = ownReaches(role);
+  return {
+    come: [...after].filter(([key]) => !before.has(key)).map(([, reach]) => reach),
+    gone: [...before].filter(([key]) => !after.has(key)).map(([, reach]) => reach),
+  };
 }
 
 /** What a role that makes far too much of a parameter counts as: such roles were imported before there was a limit. */
@@ -174,10 +271,5 @@ function reachesOf({ roleId, scopes }: RoleDefinition): Reach[] {
 }
 
 function ownReaches(role: RoleDefinition | undefined): Map<string, Reach> {
-  return new Map(
-    (role ? reachesOf(role) : []).map((reach) => [
-      'exact' in reach ? `=${reach.exact}` : `${reach.prefix}*`,
-      reach,
-    ]),
-  );
+  return new Map((role ? reachesOf(role) : []).map((reach) => [keyOf(reach), reach]));
 }

@@ -1,4 +1,5 @@
-import { satisfies } from './scopes.ts';
+import { LOOKING, satisfies } from './scopes.ts';
+import type { Sliced, Work } from './work.ts';
 
 /**
  * Which scopes a request needs: one scope, all or any of several, one or the other by a flag, or one for each entry of a
@@ -61,7 +62,14 @@ function renderEach(
   params: Record<string, unknown>,
 ): string[] {
   const values = given(params, template.in) as readonly unknown[];
-  return values.map((value) => renderScope(template.each, { ...params, [template.for]: value }));
+  if (values.length === 0) return [];
+  // What surrounds each value is made once, as there may be very many. Names stand at the odd places.
+  const around = [''];
+  for (const [i, part] of template.each.split(PARAMETER).entries()) {
+    if (i % 2 === 1 && part === template.for) around.push('');
+    else around.push(around.pop()! + (i % 2 === 1 ? String(given(params, part)) : part));
+  }
+  return values.map((value) => around.join(String(value)));
 }
 
 function renderScope(template: string, params: Record<string, unknown>): string {
@@ -73,16 +81,32 @@ function given(params: Record<string, unknown>, name: string): unknown {
   return params[name];
 }
 
-/** What of an expression a normal scope set does not have: undefined when it has enough; of several ways the shortest. */
-export function missingScopes(expression: ConcreteExpression, have: readonly string[]): string[] | undefined {
+/**
+ * What of an expression a normal scope set does not have, in slices: undefined when it has enough; of several ways the shortest.
+ */
+export function* missingScopes(
+  expression: ConcreteExpression,
+  have: readonly string[],
+  work: Work,
+): Sliced<string[] | undefined> {
   if (typeof expression === 'string') return satisfies(have, expression) ? undefined : [expression];
   if ('AllOf' in expression) {
-    const missing = expression.AllOf.map((each) => missingScopes(each, have)).filter(
-      (each) => each !== undefined,
-    );
-    return missing.length > 0 ? missing.flat() : undefined;
+    const all: string[] = [];
+    let isMissing = false;
+    for (const each of expression.AllOf) {
+      const missing = yield* missingScopes(each, have, work);
+      if (work.pass(LOOKING)) yield;
+      if (!missing) continue;
+      isMissing = true;
+      for (const scope of missing) all.push(scope);
+    }
+    return isMissing ? all : undefined;
   }
-  const ways = expression.AnyOf.map((each) => missingScopes(each, have));
-  if (ways.includes(undefined)) return undefined;
-  return (ways as string[][]).toSorted((a, b) => a.length - b.length)[0] ?? [];
+  const ways: string[][] = [];
+  for (const each of expression.AnyOf) {
+    const missing = yield* missingScopes(each, have, work);
+    if (!missing) return undefined;
+    ways.push(missing);
+  }
+  return ways.toSorted((a, b) => a.length - b.length)[0] ?? [];
 }

@@ -81,6 +81,37 @@ export function* normalizing(scopes: readonly string[], work: Work): Sliced<read
   return yield* merging(sorted, work);
 }
 
+/** Any scopes in their order, in slices. */
+export function* sorting(scopes: readonly string[], work: Work): Sliced<string[]> {
+  let parts: string[][] = [];
+  for (let from = 0; from < scopes.length; from += AT_A_TIME) {
+    const some = scopes.slice(from, from + AT_A_TIME);
+    if (work.spend(SORTING * some.length)) yield;
+    parts.push(some.sort(compareScopes));
+  }
+  while (parts.length > 1) {
+    const next: string[][] = [];
+    for (let i = 0; i < parts.length; i += 2)
+      next.push(i + 1 < parts.length ? yield* inOrder(parts[i]!, parts[i + 1]!, work) : parts[i]!);
+    parts = next;
+  }
+  return parts[0] ?? [];
+}
+
+/** All scopes of two lists in order. */
+export function* inOrder(one: readonly string[], other: readonly string[], work: Work): Sliced<string[]> {
+  const all: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < one.length && j < other.length) {
+    all.push(compareScopes(one[i]!, other[j]!) <= 0 ? one[i++]! : other[j++]!);
+    if (work.spend()) yield;
+  }
+  for (; i < one.length; i += 1) all.push(one[i]!);
+  for (; j < other.length; j += 1) all.push(other[j]!);
+  return all;
+}
+
 /** The normal form of several normal forms together, merged two by two without sorting anything again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
   return atOnce(merging(lists, new Work()));
@@ -110,12 +141,12 @@ function* withoutRepeated(lists: readonly (readonly string[])[], work: Work): Sl
   for (const list of lists) {
     const unseen: string[] = [];
     for (const scope of list) {
+      if (work.spend()) yield;
       if (seen.has(scope)) continue;
       seen.add(scope);
       unseen.push(scope);
     }
     if (unseen.length > 0) remaining.push(unseen);
-    if (work.spend(list.length)) yield;
   }
   return remaining;
 }
@@ -184,3 +215,20 @@ export function satisfies(have: readonly string[], need: string): boolean {
 export function missingFrom(have: readonly string[], needs: readonly string[]): string[] {
   return needs.filter((need) => !satisfies(have, need));
 }
+
+/** The same, in slices. */
+export function* findingMissing(
+  have: readonly string[],
+  needs: readonly string[],
+  work: Work,
+): Sliced<string[]> {
+  const missing: string[] = [];
+  for (const need of needs) {
+    if (!satisfies(have, need)) missing.push(need);
+    if (work.pass(LOOKING)) yield;
+  }
+  return missing;
+}
+
+/** What it takes to look for one scope in a set, in units of work. */
+export const LOOKING = 5;

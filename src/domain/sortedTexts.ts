@@ -10,7 +10,7 @@ export class SortedTexts {
   /** The same for many at once. */
   addAll(texts: readonly string[]): void {
     if (texts.length < MANY) texts.forEach((text) => this.add(text));
-    else this.#texts = [...new Set([...this.#texts, ...texts])].sort(byCodeUnits);
+    else this.#texts = together(this.#texts, [...new Set(texts)].sort(byCodeUnits));
   }
 
   deleteAll(texts: readonly string[]): void {
@@ -47,15 +47,19 @@ export class SortedTexts {
    * `abcd` in a, ab, abca that is abca, which has abc in common; the last up to abc is ab: found; the last up to a is a.
    */
   startsOf(text: string): string[] {
-    const starts: string[] = [];
+    return [...this.eachStartOf(text)];
+  }
+
+  /** The same one by one, for whoever may not want all. */
+  *eachStartOf(text: string): Generator<string> {
     let rest = text;
     for (;;) {
       const at = this.#firstFrom(rest);
       const last = this.#texts[at] === rest ? rest : this.#texts[at - 1];
-      if (last === undefined) return starts;
+      if (last === undefined) return;
       const common = commonLength(last, text);
-      if (common === last.length) starts.push(last);
-      if (last === '') return starts;
+      if (common === last.length) yield last;
+      if (last === '') return;
       rest = text.slice(0, Math.min(common, last.length - 1));
     }
   }
@@ -91,6 +95,18 @@ const MANY = 64;
 
 function byCodeUnits(one: string, other: string): number {
   return one < other ? -1 : 1;
+}
+
+/** Two lists in order, as one. */
+function together(some: readonly string[], others: readonly string[]): string[] {
+  const all: string[] = [];
+  let at = 0;
+  for (const text of others) {
+    while (at < some.length && some[at]! < text) all.push(some[at++]!);
+    if (some[at] !== text) all.push(text);
+  }
+  while (at < some.length) all.push(some[at++]!);
+  return all;
 }
 
 function commonLength(one: string, other: string): number {

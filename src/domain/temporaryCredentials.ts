@@ -3,6 +3,7 @@ import { isInternal } from './client.ts';
 import { AuthenticationFailure } from './errors.ts';
 import { fenced } from './markdown.ts';
 import { isValidScope, missingFrom } from './scopes.ts';
+import type { Sliced, Work } from './work.ts';
 
 /**
  * Temporary credentials, as Taskcluster defines them: whoever knows a client's access token can sign a certificate that
@@ -101,24 +102,30 @@ export function signedTexts(
   return scopes.length === 0 ? [text, `${text}\n`] : [text];
 }
 
+/** How scopes expand, in slices. `granted` makes of the scopes that are left to a request what it has in the end. */
+export type Expanding = {
+  expanding(scopes: readonly string[], work: Work): Sliced<readonly string[]>;
+  granted?(left: readonly string[], work: Work): Sliced<readonly string[]>;
+};
+
 /**
- * The scopes that a request has in the end: those of the client it comes from, limited by the certificate, then by the
- * request itself, expanded, with the role `anonymous` that everybody has. `expand` gives a scope set's expansion, and `granted`
- * makes of the scopes that are left what the request has, where that is not so. Throws AuthenticationFailure when the client does not have what the certificate lends, or the request claims.
+ * The scopes that a request has in the end, in slices: those of the client it comes from, limited by the certificate, then by the
+ * request itself, expanded, with the role `anonymous` that everybody has, where `granted` does not say otherwise. Throws
+ * AuthenticationFailure when the client does not have what the certificate lends, or the request claims, and ExpansionTooLarge.
  */
-export function scopesOf(
+export function* scopesOf(
   {
     clientId,
     scopes: own,
     restriction,
   }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
-  expand: (scopes: readonly string[]) => readonly string[],
-  granted = (left: readonly string[]) => expand([...left, ANONYMOUS]),
-): readonly string[] {
+  { expanding, granted }: Expanding,
+  work: Work,
+): Sliced<readonly string[]> {
   const { certificate, authorizedScopes } = restriction;
   let scopes = own;
   if (certificate) {
-    const issuerScopes = expand(own);
+    const issuerScopes = yield* expanding(own, work);
     if (certificate.issuer !== undefined) {
       const needed = `auth:create-client:${clientId}`;
       if (missingFrom(issuerScopes, [needed]).length > 0) {
@@ -134,14 +141,14 @@ export function scopesOf(
     scopes = certificate.scopes;
   }
   if (authorizedScopes) {
-    const held = expand([...scopes, ANONYMOUS]);
+    const held = yield* expanding([...scopes, ANONYMOUS], work);
     refuseMissing(
       missingFrom(held, authorizedScopes),
       'the credentials do not have these scopes of ext.authorizedScopes',
     );
     scopes = authorizedScopes;
   }
-  return granted(scopes);
+  return yield* granted ? granted(scopes, work) : expanding([...scopes, ANONYMOUS], work);
 }
 
 /** Grants the role that everybody has, signed or not. */

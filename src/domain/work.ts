@@ -40,46 +40,84 @@ export class ExpansionTooLarge extends ApiError {
 export class Work {
   /** The most units that one slice took. */
   longestSlice = 0;
-  #limit: number;
+  /** How many scopes may be produced. */
+  readonly limit: number;
   #unitsLeft: number;
+  #units = 0;
   #inSlice = 0;
+  #mostInSlice: number;
 
-  /** Whether others have their turns between the slices. */
-  readonly isShared: boolean;
-
-  /** `limit` is how many scopes may be produced (see sizeOfScopes). */
+  /**
+   * `limit` is how many scopes may be produced (see sizeOfScopes), and `firstSlice` how many units the first slice takes, for
+   * what is only worth others' waiting while it is very short.
+   */
   constructor({
     limit = MAX_EXPANSION_SCOPES,
-    isShared = false,
-  }: { limit?: number; isShared?: boolean } = {}) {
-    this.isShared = isShared;
-    this.#limit = limit;
+    firstSlice = SLICE,
+  }: { limit?: number; firstSlice?: number } = {}) {
+    this.limit = limit;
     this.#unitsLeft = limit * UNITS_FOR_EACH;
+    this.#mostInSlice = firstSlice;
+  }
+
+  /** All units until now. */
+  get units(): number {
+    return this.#units;
+  }
+
+  /** Begins another computation, which has all of the limit, or so many units, to itself. */
+  renew(units = this.limit * UNITS_FOR_EACH): void {
+    this.#unitsLeft = units;
   }
 
   /** Counts work that was done. Answers whether it is time to yield. Throws ExpansionTooLarge. */
   spend(units = 1): boolean {
     this.#unitsLeft -= units;
+    if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.limit);
+    return this.pass(units);
+  }
+
+  /** The same for work that is limited in another way. */
+  pass(units = 1): boolean {
+    this.#units += units;
     this.#inSlice += units;
-    if (this.#unitsLeft < 0) throw new ExpansionTooLarge(this.#limit);
     if (this.#inSlice > this.longestSlice) this.longestSlice = this.#inSlice;
-    if (this.#inSlice < SLICE) return false;
+    if (this.#inSlice < this.#mostInSlice) return false;
     this.#inSlice = 0;
+    this.#mostInSlice = SLICE;
     return true;
   }
 
   /** Counts the scopes of one set, which throws ExpansionTooLarge once they are too many. */
   counter(): (scopes: readonly string[]) => void {
-    let left = this.#limit;
+    let left = this.limit;
     return (scopes) => {
       left -= sizeOfScopes(scopes);
-      if (left < 0) throw new ExpansionTooLarge(this.#limit);
+      if (left < 0) throw new ExpansionTooLarge(this.limit);
     };
   }
 }
 
+/** What takes one slice may as well be no computation in slices at all. */
+export type MaybeSliced<Result> = Result | Sliced<Result>;
+
+/** The same as a computation in slices, whichever it is. */
+export function* sliced<Result>(computation: MaybeSliced<Result>): Sliced<Result> {
+  return isSliced(computation) ? yield* computation : computation;
+}
+
+function isSliced<Result>(computation: MaybeSliced<Result>): computation is Sliced<Result> {
+  return (
+    typeof computation === 'object' &&
+    computation !== null &&
+    Symbol.iterator in computation &&
+    'next' in computation
+  );
+}
+
 /** Runs a sliced computation to its end without letting anybody else have a turn. */
-export function atOnce<Result>(computation: Sliced<Result>): Result {
+export function atOnce<Result>(computation: MaybeSliced<Result>): Result {
+  if (!isSliced(computation)) return computation;
   for (;;) {
     const step = computation.next();
     if (step.done) return step.value;

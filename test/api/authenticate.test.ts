@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type Clients, makeAuthenticate } from '../../src/api/authenticate.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { atOnce, Work } from '../../src/domain/work.ts';
 import { type Given, lend, signed } from '../lentCredentials.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
@@ -34,7 +35,8 @@ function makeWorld() {
       return { ...others, expires: new Date(expires) };
     },
     inMemory: (clientId) => stored.get(clientId),
-    expand: (scopes) => graph.expand(scopes),
+    expanding: (scopes, work) => graph.expanding(scopes, work),
+    inSlices: (_, compute) => atOnce(compute(new Work())),
     version: () => graph.version,
   };
   return {

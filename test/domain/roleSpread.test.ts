@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleIndex } from '../../src/domain/roleIndex.ts';
 import { ROLE_LIMITS, RoleTotals } from '../../src/domain/roleTotals.ts';
+import { atOnce, Work } from '../../src/domain/work.ts';
 import type { PlainRole } from './plainExpansion.ts';
 
 /** Why a role would be too much, put among others. */
@@ -9,7 +10,7 @@ function excessIn(role: PlainRole, index: RoleIndex<PlainRole>, most?: number): 
   const fromOne = { grants: most ?? 1000, scopes: Infinity };
   const totals = new RoleTotals(index, { ...ROLE_LIMITS, scopes: Infinity, fromOne });
   totals.count();
-  return totals.excessOf(role)?.message;
+  return atOnce(totals.excessOf(role, new Work()))?.message;
 }
 
 function indexOf(roles: Iterable<PlainRole>): RoleIndex<PlainRole> {

@@ -1,0 +1,78 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { atOnce, ExpansionTooLarge, sizeOfScopes, Work } from '../../src/domain/work.ts';
+import { judged } from '../judged.ts';
+import { anyhow, handingOn } from './anyRoles.ts';
+import { plainExpansion, type PlainRole } from './plainExpansion.ts';
+
+const HISTORIES = Number(process.env['HISTORIES'] ?? 200);
+
+/** So many units an expansion may take for each scope that it may produce. */
+const UNITS_FOR_EACH = 20;
+
+test.each([
+  ['any roles', anyhow()],
+  ['roles that hand parameters on', handingOn()],
+])(
+  'over %s, an expansion within a budget is the whole one or none, and takes no more than the budget',
+  (_, step) => {
+    let refused = 0;
+    let answered = 0;
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 10, size: 'max' }),
+        fc.integer({ min: 1, max: 30 }),
+        (history, limit) => {
+          const graph = new RoleGraph<PlainRole>();
+          const roles = new Map<string, PlainRole>();
+          for (const { roleId, scopes } of history) {
+            if (!scopes || judged(graph).endlessThrough({ roleId, scopes })) continue;
+            graph.set({ roleId, scopes });
+            roles.set(roleId, { roleId, scopes });
+          }
+          for (const { held } of history) {
+            const work = new Work({ limit });
+            const whole = plainExpansion([...roles.values()], held);
+            const within = expansionWithin(graph, held, work);
+            if (within === undefined) refused += 1;
+            else {
+              answered += 1;
+              expect(within).toEqual(whole);
+            }
+            expect(within === undefined ? 0 : sizeOfScopes(within)).toBeLessThanOrEqual(limit + held.length);
+            // The step that finds the limit passed is counted, too.
+            expect(work.units).toBeLessThan(limit * UNITS_FOR_EACH + 100);
+          }
+        },
+      ),
+      { numRuns: HISTORIES },
+    );
+    expect(refused).toBeGreaterThan(0);
+    expect(answered).toBeGreaterThan(0);
+  },
+);
+
+function expansionWithin(
+  graph: RoleGraph<PlainRole>,
+  scopes: string[],
+  work: Work,
+): readonly string[] | undefined {
+  try {
+    return atOnce(graph.expanding(scopes, work));
+  } catch (error) {
+    if (error instanceof ExpansionTooLarge) return undefined;
+    throw error;
+  }
+}
+
+test('what was too much once is answered where the limit is higher, or when the roles have changed', () => {
+  const graph = new RoleGraph<PlainRole>();
+  graph.set({ roleId: 'a', scopes: Array.from({ length: 50 }, (_, i) => `x:${i}`) });
+  const within = (limit: number) => expansionWithin(graph, ['assume:a'], new Work({ limit }));
+  expect(within(40)).toBeUndefined();
+  expect(within(40)).toBeUndefined();
+  expect(within(100)).toHaveLength(51);
+  graph.set({ roleId: 'a', scopes: ['x'] });
+  expect(within(40)).toEqual(['assume:a', 'x']);
+});
