@@ -10,6 +10,7 @@ import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import { openClientTokens } from './clientTokens.ts';
 import type { Config, KafkaSettings } from './config.ts';
+import { keepDiskReserve, noDiskReserve } from './diskReserve.ts';
 import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
@@ -21,6 +22,8 @@ import { openLastUsed } from './lastUsed.ts';
 import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
+import type { NonceStore } from './nonceStore/nonceStore.ts';
+import { sqliteNonceStore } from './nonceStore/sqliteNonceStore.ts';
 import { openKafka } from './openKafka.ts';
 import { inTransaction, openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
@@ -170,6 +173,16 @@ function together(stores: Omit<Stores, 'close'>): Stores {
   };
 }
 
+/** What remembers the nonces of signed changes, in the data directory. `gone` resolves once its file was removed or replaced. */
+export function openNonces({
+  dataDir,
+  maxNoncesPerClient,
+}: Pick<Config, 'dataDir' | 'maxNoncesPerClient'>): NonceStore & { gone: Promise<FileGone> } {
+  const watch = watchFiles();
+  const db = openSqlite(join(dataDir, 'nonces.sqlite'), { synchronous: 'NORMAL', watch });
+  return { ...sqliteNonceStore({ db, mostOfSigner: maxNoncesPerClient }), gone: watch.gone };
+}
+
 /** Where changes are published. It connects when it is first used. */
 export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus {
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
@@ -200,13 +213,26 @@ export async function startService(
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
     const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
     started.push(freshness.stop);
-    return { projector, freshness, makeSecret: await secretMaker(secretStore) };
+    // Stores that are elsewhere, or were opened by others, have a disk that is theirs to watch.
+    const isOnDisk = config.eventStoreUrl === undefined && !opened;
+    const diskReserve = isOnDisk
+      ? await keepDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
+      : noDiskReserve;
+    started.push(diskReserve.close);
+    return { projector, freshness, diskReserve, makeSecret: await secretMaker(secretStore) };
   }
-  const { projector, freshness, makeSecret } = await start().catch(async (error: unknown) => {
+  const { projector, freshness, diskReserve, makeSecret } = await start().catch(async (error: unknown) => {
     await stop();
     throw error;
   });
-  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, log });
+  const handleCommand = makeHandleCommand({
+    eventStore,
+    secretStore,
+    projector,
+    freshness,
+    diskReserve,
+    log,
+  });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({
@@ -215,11 +241,12 @@ export async function startService(
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,
+    maxBewitLifetime: config.maxBewitLifetime,
   });
   const guarded = openGuardedServices(guardedServices, {
     settings: config.serviceSettings,
     recordCredentials: config.recordCredentials
-      ? makeRecordCredentials({ eventStore, freshness, log })
+      ? makeRecordCredentials({ eventStore, freshness, diskReserve, log })
       : undefined,
     log,
   });
@@ -235,6 +262,7 @@ export async function startService(
     handleCommand,
     lastUsed,
     authenticate,
+    diskReserve,
     clientHistory: makeClientHistory(eventStore),
     checkBackends: makeCheck(clientTokens, freshness),
     publisher,

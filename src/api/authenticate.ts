@@ -75,6 +75,8 @@ export type Clients = {
   version(): number;
   /** Told of every client whose token made a valid signature. */
   used?(clientId: string, now: Date): void;
+  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  maxBewitLifetime?: number;
 };
 
 /**
@@ -101,6 +103,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     try {
       const signature = readSignature(request);
       if (!signature) return unsigned(now);
+      if (signature.bewitExpires !== undefined) refuseLongBewit(signature.bewitExpires, now);
       const verdict = judge(request, signature, now);
       return verdict instanceof Promise ? verdict.catch(failed) : verdict;
     } catch (error) {
@@ -112,6 +115,12 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
     const resolve = async (): Promise<readonly string[]> => clients.expand([ANONYMOUS]);
     return { status: 'no-auth', scopes: clients.expand([ANONYMOUS]), expires, resolve };
+  }
+
+  function refuseLongBewit(expires: number, now: Date): void {
+    const { maxBewitLifetime: most } = clients;
+    if (most !== undefined && expires * 1000 > now.getTime() + most)
+      fail(`a bewit may last for ${most / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
   }
 
   function judge(

@@ -25,6 +25,7 @@ export function authenticationEndpoints({ authenticate }: Services): Endpoint[] 
     name: 'authenticateHawk',
     method: 'post',
     route: '/authenticate-hawk',
+    quota: 'authenticate',
     title: 'Authenticate Hawk Request',
   } as const;
   const description =

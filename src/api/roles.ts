@@ -181,6 +181,7 @@ export function roleEndpoints({ projector, handleCommand }: Services): Endpoint[
       route: '/roles/<roleId>',
       scopes: 'auth:delete-role:<roleId>',
       authorization: 'command',
+      revokes: true,
       title: 'Delete Role',
       description: 'Removes a role; succeeds also where there is none.',
       async handle(request) {

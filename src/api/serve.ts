@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
-import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
+import { ApiError, AuthenticationFailure, RateLimited } from '../domain/errors.ts';
 import { missingScopes, renderExpression } from '../domain/scopeExpression.ts';
-import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { StoreDamaged, StoreFull, StoreUnavailable } from '../eventStore/eventStore.ts';
 import { type Authenticate, checkPayload } from './authenticate.ts';
 import {
   type Caller,
@@ -23,8 +23,10 @@ import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
+import type { CountRequest } from './rateLimits.ts';
 import { makeLogRefused } from './refusedSignatures.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
+import type { SignatureRules } from './signatureRules.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
@@ -39,6 +41,8 @@ export type ServeParts = {
   readAccess: 'guarded' | 'open' | undefined;
   trustProxy: TrustProxy;
   maxBodyBytes: number;
+  countRequest: CountRequest;
+  signatureRules: SignatureRules;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -146,8 +150,10 @@ export function makeServe(parts: ServeParts): Serve {
       port,
       authorization: http.request.headers.authorization,
     };
+    parts.signatureRules.checkHost(signed);
+    if (endpoint.authentication === 'none') parts.countRequest(endpoint, seen);
     const { caller, resolve } =
-      endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
+      endpoint.authentication === 'none' ? nobody : await identify(signed, { endpoint, payload, http, seen });
     seen.clientId = caller.clientId;
     const scopes = neededScopes(endpoint, dialect);
     const request: EndpointRequest = {
@@ -191,14 +197,18 @@ export function makeServe(parts: ServeParts): Serve {
 
   async function identify(
     signed: SignedRequest,
-    { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
+    { endpoint, payload, http, seen }: { endpoint: Endpoint; payload: Buffer; http: Http; seen: Seen },
   ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
+    const signer = verdict.status === 'auth-success' ? (verdict.issuer ?? verdict.clientId) : undefined;
+    parts.countRequest(endpoint, { signer, sourceIp: seen.sourceIp });
     if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
     checkPayload(verdict, payload, http.request.headers['content-type'] ?? '');
+    const checking = parts.signatureRules.checkVerified(signed, { endpoint, verdict, now: seen.now });
+    if (checking) await checking;
     const { clientId, issuer, scopes, expires } = verdict;
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
   }
@@ -224,6 +234,11 @@ export function makeServe(parts: ServeParts): Serve {
     }
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
+    if (error instanceof RateLimited) {
+      const { name, quota, seconds } = error.policy;
+      response.setHeader('ratelimit-policy', `"${name}";q=${quota};w=${seconds}`);
+      response.setHeader('ratelimit', `"${name}";r=0;t=${error.retryAfter}`);
+    }
     // What of a refused body is not read yet is not worth reading.
     if (error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
@@ -235,6 +250,8 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof StoreFull)
+      return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
     if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method: name }, 'a store is damaged');

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ClientHistory } from '../clientHistory.ts';
+import type { DiskReserve } from '../diskReserve.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
@@ -20,6 +21,7 @@ export type Services = {
   secretStore: Pick<SecretStore, 'get'>;
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
+  diskReserve: Pick<DiskReserve, 'isUsed' | 'warning'>;
   authenticate: Authenticate;
   log: Logger;
   /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
