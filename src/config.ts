@@ -120,7 +120,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       LOG_LEVEL: setting(oneOf(...LOG_LEVELS))({ default: 'info' }),
       MAX_BODY_BYTES: setting(readBodyLimit)({ default: 512 * 1024 }),
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
-      DISK_RESERVE: setting(readDiskReserve)({ default: 8 * 1024 * 1024 }),
+      DISK_RESERVE: setting(readDiskReserve)({ default: 32 * 1024 * 1024 }),
       RATE_LIMIT: setting(readQuota)({ default: { quota: 30_000, seconds: 60 } }),
       RATE_LIMIT_CREDENTIALS: setting(readQuota)({ default: { quota: 3000, seconds: 60 } }),
       RATE_LIMIT_AUTHENTICATE: setting(readQuota)({ default: 'off' }),

@@ -15,8 +15,10 @@ const LOOK_EVERY = 2000;
 const LEFT_BEHIND = 60_000;
 /** What must be free to make the reserve, in reserves: more than what it gave back itself. */
 const NEEDED = 1.5;
-/** Space is low with fewer reserves free than this, or with a smaller part of the disk, up to so many bytes. */
-const LOW = { reserves: 2, part: 0.05, most: 1024 * MIB };
+/** A reserve is no larger than this part of the disk: a small one is to hold other things, too. */
+const LARGEST_PART = 1 / 4;
+/** Space is low with less free than another reserve, or than this part of the disk, up to so many bytes. */
+const LOW = { part: 0.05, most: 1024 * MIB };
 
 /**
  * Bytes that are kept for taking rights away while the disk is full. All databases in a data directory, the files beside them and
@@ -42,25 +44,25 @@ export const noDiskReserve: DiskReserve = {
   close: async () => undefined,
 };
 
-/** Keeps so many bytes in a directory, and makes them again when there is space again. */
+/** Keeps so many bytes in a directory, or a quarter of a smaller disk, and makes them again when there is space again. */
 export async function keepDiskReserve(
   directory: string,
-  { bytes, log }: { bytes: number; log: Logger },
+  { bytes: most, log }: { bytes: number; log: Logger },
 ): Promise<DiskReserve> {
-  if (bytes === 0) return noDiskReserve;
+  if (most === 0) return noDiskReserve;
+  const bytes = Math.min(most, Math.floor(LARGEST_PART * spaceOn(directory).size));
   const file = join(directory, DISK_RESERVE_FILE);
   const isUsed = (): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) < bytes;
 
   async function makeAgain(): Promise<void> {
-    if (!isUsed() || free(directory).bytes < NEEDED * bytes) return;
+    if (!isUsed() || spaceOn(directory).free < NEEDED * bytes) return;
     if (await makeReserve(file, bytes))
       log.info({ file, bytes }, 'the reserve for a full disk is made: everything can be changed');
   }
 
   let making = makeAgain().catch(tell);
   await making;
-  if (isUsed())
-    log.warn({ file, bytes }, `${USED}; with DISK_RESERVE set to less, a small disk has room for it`);
+  if (isUsed()) log.warn({ file, bytes }, `${USED}. DISK_RESERVE may ask for less`);
   const timer = setInterval(() => (making = making.then(makeAgain).catch(tell)), LOOK_EVERY).unref();
 
   function tell(error: unknown): void {
@@ -85,10 +87,10 @@ export async function keepDiskReserve(
     },
     isUsed,
     warning() {
-      const { bytes: left, size } = free(directory);
-      const low = Math.max(LOW.reserves * bytes, Math.min(LOW.part * size, LOW.most));
-      return left < low
-        ? `space is low: ${Math.floor(left / MIB)} MiB are left on the disk. Without any, rights can only be taken away`
+      const { free, size } = spaceOn(directory);
+      const low = Math.max(bytes, Math.min(LOW.part * size, LOW.most));
+      return free < low
+        ? `space is low: ${Math.floor(free / MIB)} MiB are left on the disk. Without any, rights can only be taken away`
         : undefined;
     },
     async close() {
@@ -103,12 +105,12 @@ const USED =
   'tokens, and roles can be deleted, but nothing else can be changed';
 
 /** Bytes that a file system has left for whoever is not root, and all that it has. */
-function free(directory: string): { bytes: number; size: number } {
+function spaceOn(directory: string): { free: number; size: number } {
   const { bavail, blocks, bsize } = statfsSync(directory);
-  return { bytes: bavail * bsize, size: blocks * bsize };
+  return { free: bavail * bsize, size: blocks * bsize };
 }
 
-/** Of bytes that no file system can leave out or write shorter. Of several processes, one makes it; answers whether this one did. */
+/** Of bytes that no file system can leave out, or write shorter than they are. Of several processes, one makes it; answers whether this one did. */
 async function makeReserve(file: string, bytes: number): Promise<boolean> {
   const draft = `${file}.new`;
   const handle = await open(draft, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
@@ -117,7 +119,8 @@ async function makeReserve(file: string, bytes: number): Promise<boolean> {
   });
   if (!handle) return false;
   try {
-    for (let left = bytes; left > 0; left -= MIB) await handle.appendFile(randomBytes(Math.min(left, MIB)));
+    const block = randomBytes(MIB);
+    for (let left = bytes; left > 0; left -= MIB) await handle.appendFile(block.subarray(0, left));
     await rename(draft, file);
     return true;
   } finally {

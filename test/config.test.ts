@@ -32,7 +32,7 @@ describe('the settings', () => {
       logLevel: 'info',
       maxBodyBytes: 524_288,
       keepAliveTimeout: 90_000,
-      diskReserve: 8 * 1024 * 1024,
+      diskReserve: 32 * 1024 * 1024,
       rateLimits: {
         requests: { quota: 30_000, seconds: 60 },
         credentials: { quota: 3000, seconds: 60 },

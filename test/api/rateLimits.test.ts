@@ -70,8 +70,8 @@ describe('requests', () => {
     const lent = (clientId: string | undefined): Credentials =>
       taskcluster.createTemporaryCredentials({
         ...(clientId !== undefined && { clientId }),
-        start: taskcluster.fromNow('-1 minute'),
-        expiry: taskcluster.fromNow('10 minutes'),
+        start: new Date(Date.now() - 60_000),
+        expiry: new Date(Date.now() + 600_000),
         scopes: ['auth:current-scopes'],
         credentials: one,
       });
@@ -141,7 +141,7 @@ describe('authenticateHawk', () => {
   });
 });
 
-test('by default, nobody who does a whole deployment’s work at once meets a limit', async () => {
+test("by default, nobody who does a whole deployment's work at once meets a limit", async () => {
   service = await startService();
   const role = (i: number) =>
     signedFetch(at(`/roles/role-${i}`), ROOT, {
