@@ -10,7 +10,9 @@ const start = Date.now();
 const MINUTE = 60_000;
 let directory: string;
 const stores: NonceStore[] = [];
-beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'authledger-nonces-'))));
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'authledger-nonces-'));
+});
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
   rmSync(directory, { recursive: true });

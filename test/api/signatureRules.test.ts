@@ -28,8 +28,11 @@ function signed(path: string, { method = 'GET', body, host, nonce, hashed, by = 
     ...(nonce !== undefined && { nonce }),
     ...(hashed && { payload: body ?? '', contentType: body === undefined ? '' : 'application/json' }),
   });
-  const type = body === undefined ? {} : { 'content-type': 'application/json' };
-  const headers = { authorization, ...type, ...(host !== undefined && { host }) };
+  const headers = {
+    authorization,
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...(host !== undefined && { host }),
+  };
   return () => rawRequest(at(path), { method, headers, body });
 }
 
