@@ -237,7 +237,7 @@ export async function startService(
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const authenticate = makeAuthenticate({
     findSigner: makeFindSigner({ projector, clientTokens }),
-    revisionOf: (clientId) => projector.clients.inMemory(clientId)?.revision,
+    inMemory: (clientId) => projector.clients.inMemory(clientId),
     expand: (scopes) => projector.roleGraph.expand(scopes),
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,

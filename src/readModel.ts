@@ -1,4 +1,5 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from './event.ts';
 import { makeGiveWay } from './giveWay.ts';
@@ -6,8 +7,8 @@ import { applied, type Projection, tableOf } from './projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore/readStore.ts';
 import { RecentlyUsed } from './domain/recentlyUsed.ts';
 
-/** Characters of JSON that are kept of one table's rows after they were read; and what a row takes besides. */
-const MOST_KNOWN = 16 * 1024 * 1024;
+/** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
+const MOST_KNOWN = 32 * 1024 * 1024;
 const AROUND = 200;
 
 /** How far this node has come in the log. */
@@ -246,5 +247,5 @@ function absent(key: string): Row<never> {
 }
 
 function sizeOf(key: string, { value }: Row<object>): number {
-  return AROUND + key.length + (value === undefined ? 0 : JSON.stringify(value).length);
+  return AROUND + 2 * key.length + bytesInMemory(value);
 }

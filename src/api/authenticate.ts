@@ -20,9 +20,9 @@ import { readSignature, refusal, type Signature, verifySignature } from './hawkS
 const NO_AUTH_VALID = 15 * 60_000;
 /** About how many bytes the standings that are kept may take: of each client, and of each of its certificates, one. */
 const MOST_STANDINGS = 100_000_000;
-/** What of these a standing takes by itself, and for each scope in its list and in the JSON text of that. */
+/** What of these a standing takes by itself, and for each scope besides its characters: in a list, and in the JSON text of that. */
 const STANDING_BYTES = 1000;
-const SCOPE_BYTES = 80;
+const SCOPE_BYTES = 40;
 
 /**
  * A client that may sign: found, enabled, not expired. The token is fetched when it is needed. `revision` changes with
@@ -66,8 +66,8 @@ export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdic
 export type Clients = {
   /** Throws AuthenticationFailure for a client that may not sign; any other error of it is let through. */
   findSigner(clientId: string, now: Date): Promise<Signer>;
-  /** The revision that a client is at; undefined where it is not in memory. */
-  revisionOf(clientId: string): number | undefined;
+  /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
+  inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
   expand(scopes: readonly string[]): readonly string[];
   /** What a request has in the end of the scopes that are left to it: where not given, their expansion with `anonymous`. */
   granted?(left: readonly string[]): readonly string[];
@@ -81,23 +81,27 @@ export type Clients = {
 
 /**
  * Whom a signature's id and ext stand for. It holds as long as the client that vouches for it is at the same revision;
- * times are compared on every use. No signature is ever remembered, only what it is verified with.
+ * times are compared on every use. No signature is ever remembered, only what it is verified with. Nor is the client's row,
+ * which may be far larger than what is counted here.
  */
 type Standing = Pick<Signature, 'id' | 'ext'> & {
   signerId: string;
-  signer: Signer;
+  revision: number | undefined;
+  signerExpires: Date;
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
   held: { version: number; scopes: readonly string[] } | undefined;
+  /** About what it keeps in memory, in bytes. */
+  bytes: number;
 };
+
+/** A standing, and the own scopes of the client that vouches for it. */
+type Vouched = { standing: Standing; own: readonly string[] };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
 export function makeAuthenticate(clients: Clients): Authenticate {
-  const standings = new RecentlyUsed<Standing>(
-    MOST_STANDINGS,
-    (key, { held }) => STANDING_BYTES + 2 * key.length + SCOPE_BYTES * (held?.scopes.length ?? 0),
-  );
+  const standings = new RecentlyUsed<Standing>(MOST_STANDINGS, (_, { bytes }) => bytes);
 
   return function authenticate(request, now) {
     try {
@@ -128,30 +132,31 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     signature: Signature,
     now: Date,
   ): Promise<AuthSuccess> | AuthSuccess {
-    const standing = remembered(signature, now);
-    if (!standing) return judgeAnew(request, signature, now);
-    const hash = verifySignature(request, signature, { key: standing.key, now });
+    const vouched = remembered(signature, now);
+    if (!vouched) return judgeAnew(request, signature, now);
+    const hash = verifySignature(request, signature, { key: vouched.standing.key, now });
     return hash instanceof Promise
-      ? hash.then((verified) => success(standing, { signature, hash: verified, now }))
-      : success(standing, { signature, hash, now });
+      ? hash.then((verified) => success(vouched, { signature, hash: verified, now }))
+      : success(vouched, { signature, hash, now });
   }
 
   async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
-    const standing = await makeStanding(signature, now);
-    const hash = await verifySignature(request, signature, { key: standing.key, now });
-    return success(standing, { signature, hash, now });
+    const vouched = await makeStanding(signature, now);
+    const hash = await verifySignature(request, signature, { key: vouched.standing.key, now });
+    return success(vouched, { signature, hash, now });
   }
 
   function success(
-    standing: Standing,
+    vouched: Vouched,
     { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
   ): AuthSuccess {
+    const { standing } = vouched;
     clients.used?.(standing.signerId, now);
     return {
       status: 'auth-success',
       clientId: signature.id,
       issuer: standing.restriction.certificate?.issuer,
-      scopes: scopesNow(standing),
+      scopes: scopesNow(vouched),
       expires: standing.expires,
       hash,
       resolve: async (later) =>
@@ -159,16 +164,16 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     };
   }
 
-  function remembered({ id, ext }: Signature, now: Date): Standing | undefined {
+  function remembered({ id, ext }: Signature, now: Date): Vouched | undefined {
     const standing = standings.get(keyOf({ id, ext }));
     if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
-    const { signer, signerId, restriction } = standing;
-    const { certificate } = restriction;
-    const isCurrent = signer.revision === clients.revisionOf(signerId) && signer.expires >= now;
-    return isCurrent && (!certificate || isInTime(certificate, now)) ? standing : undefined;
+    const signer = clients.inMemory(standing.signerId);
+    if (!signer || signer.revision !== standing.revision || standing.signerExpires < now) return undefined;
+    const { certificate } = standing.restriction;
+    return certificate && !isInTime(certificate, now) ? undefined : { standing, own: signer.scopes };
   }
 
-  async function makeStanding({ id, ext }: Signature, now: Date): Promise<Standing> {
+  async function makeStanding({ id, ext }: Signature, now: Date): Promise<Vouched> {
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
@@ -176,26 +181,35 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const token = await signer.token();
     if (certificate) verifyCertificate(certificate, { clientId: id, token });
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
-    const expires = certificate ? earlier(signer.expires, new Date(certificate.expiry)) : signer.expires;
-    return { id, ext, signerId, signer, key, restriction, expires, held: undefined };
+    const { revision, expires: signerExpires, scopes: own } = signer;
+    const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
+    const standing = { id, ext, signerId, revision, signerExpires, key, restriction, expires };
+    return { standing: { ...standing, held: undefined, bytes: 0 }, own };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
-  function scopesNow(standing: Standing): readonly string[] {
+  function scopesNow({ standing, own }: Vouched): readonly string[] {
     const version = clients.version();
     const { held } = standing;
     if (held?.version === version) return held.scopes;
-    const { id: clientId, signer, restriction } = standing;
-    const scopes = scopesOf(
-      { clientId, scopes: signer.scopes, restriction },
-      clients.expand,
-      clients.granted,
-    );
+    const { id: clientId, restriction } = standing;
+    const scopes = scopesOf({ clientId, scopes: own, restriction }, clients.expand, clients.granted);
     if (held?.scopes === scopes) held.version = version;
-    else if (signer.revision !== undefined)
-      standings.set(keyOf(standing), { ...standing, held: { version, scopes } });
+    else if (standing.revision !== undefined) {
+      const bytes = bytesOf(standing, scopes);
+      standings.set(keyOf(standing), { ...standing, held: { version, scopes }, bytes });
+    }
     return scopes;
   }
+}
+
+/** About what a standing that holds these scopes keeps in memory: its id and ext are in its key, too. */
+function bytesOf({ id, ext = '', restriction }: Standing, held: readonly string[]): number {
+  const { certificate, authorizedScopes } = restriction;
+  const lists = [held, certificate?.scopes ?? [], authorizedScopes ?? []];
+  const scopes = lists.reduce((sum, list) => sum + list.length, 0);
+  const characters = lists.reduce((sum, list) => list.reduce((chars, scope) => chars + scope.length, sum), 0);
+  return STANDING_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
 }
 
 function failed(error: unknown): Verdict {

@@ -128,7 +128,7 @@ function testAuthenticate(clientScopes: readonly string[]): Authenticate {
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: clientScopes, expires: tomorrow, token: async () => 'no-secret' };
     },
-    revisionOf: () => undefined,
+    inMemory: () => undefined,
     expand: normalize,
     // In the order in which the caller gave them, as official clients' tests compare it.
     granted: (left) => [...new Set([ANONYMOUS, ...left])],

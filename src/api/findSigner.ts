@@ -6,8 +6,9 @@ import type { Projector } from '../project.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
 
-/** Tokens that are kept in memory after they were unsealed. */
-const MOST_TOKENS = 10_000;
+/** Bytes of tokens that are kept in memory after they were unsealed: some 10,000 tokens. */
+const MOST_TOKENS = 4 * 1024 * 1024;
+const AROUND = 200;
 
 /**
  * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
@@ -20,7 +21,10 @@ export function makeFindSigner(parts: {
   const { projector, clientTokens } = parts;
 
   // By credentialId, under which there is never another token: the client's row says which of them counts.
-  const tokens = new RecentlyUsed<string>(MOST_TOKENS);
+  const tokens = new RecentlyUsed<string>(
+    MOST_TOKENS,
+    (id, token) => AROUND + 2 * (id.length + token.length),
+  );
 
   async function usable(clientId: string, now: Date): Promise<ClientRow> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);

@@ -2,6 +2,7 @@
  * What was used lately, found by its key. It lies in two halves: what is found in the older one moves to the newer; when
  * that is full, it becomes the older one, and what was in that is forgotten. So finding what is used often changes nothing.
  * The two together hold at most `most`: a count, or what `sizeOf` adds up to, which must not change while a value is kept.
+ * What is larger than one half is not kept.
  */
 export class RecentlyUsed<Value> {
   #newer = new Map<string, Value>();
@@ -26,6 +27,7 @@ export class RecentlyUsed<Value> {
   set(key: string, value: Value): void {
     this.#leaveNewer(key);
     const size = this.#sizeOf(key, value);
+    if (size > this.#mostInHalf) return void this.#older.delete(key);
     if (this.#held + size > this.#mostInHalf) {
       this.#older = this.#newer;
       this.#newer = new Map();

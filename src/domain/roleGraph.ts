@@ -15,9 +15,10 @@ type Answer = { scopes: Scopes; from: readonly Scopes[]; version: number; bytes:
 
 /** About how many bytes of questions and answers are kept. */
 const MOST_RECENT = 64 * 1024 * 1024;
-/** What an answer takes by itself, and for each scope or list that it refers to. */
+/** What an answer takes by itself, for each list that it refers to, and for each scope besides its characters. */
 const ANSWER_BYTES = 300;
 const REFERENCE_BYTES = 8;
+const SCOPE_BYTES = 40;
 /** How often an expansion that took several slices looks again for what changed meanwhile. */
 const MOST_ROUNDS = 3;
 
@@ -137,9 +138,9 @@ export class RoleGraph<R extends RoleDefinition> {
     if (former && isSame(former.from, lists)) return { ...former, version };
     const scopes = yield* merging([asked, ...lists], work);
     const from = [...lists];
-    // Its texts are those of the question and, where parameters were put in, its own.
-    const text = scopes.reduce((sum, { length }) => sum + length, 2 * question.length);
-    const bytes = ANSWER_BYTES + text + REFERENCE_BYTES * (scopes.length + from.length);
+    // A scope may be a text of its own, where a parameter was put in, and stands once more in the JSON text of a reply.
+    const characters = scopes.reduce((sum, { length }) => sum + length, question.length);
+    const bytes = ANSWER_BYTES + 2 * characters + SCOPE_BYTES * scopes.length + REFERENCE_BYTES * from.length;
     return { scopes, from, version, bytes };
   }
 

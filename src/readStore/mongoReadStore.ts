@@ -27,7 +27,7 @@ const LAST = '\u{10FFFF}';
 const KNOWN_FOR = 500;
 /** Rows that are replaced in one request: some compatible servers take long for each. */
 const AT_ONCE = 25;
-/** A commit ends within this time (ms), or not at all. */
+/** A commit ends within this time (ms); else it fails, and what it wrote is not written again when it is tried again. */
 const LONGEST = 4000;
 /** A collection that a table has left is dropped this long (ms) afterwards. A read that lasted longer looks where the table is. */
 const GRACE = 2000;
@@ -93,11 +93,12 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     const all = rowsIn(collection);
     const began = performance.now();
     const taken = await reaching(() => insertNew(all, rows.map(document)));
-    for (let from = 0; from < taken.length; from += AT_ONCE) {
+    const older = taken.length > AT_ONCE ? await reaching(() => olderThere(all, taken)) : taken;
+    for (let from = 0; from < older.length; from += AT_ONCE) {
       // Somebody else may be writing by now, and some compatible servers look and write in two steps.
       if (performance.now() - began > LONGEST)
         throw new StoreUnavailable('this process was held up while it wrote');
-      const updates = taken
+      const updates = older
         .slice(from, from + AT_ONCE)
         .map(({ _id, row }) => ({ updateOne: { filter: { _id }, update: { $max: { row } } } }));
       await reaching(() => all.bulkWrite(updates, { ordered: false }));
@@ -205,6 +206,14 @@ async function insertNew(all: Rows, documents: Document[]): Promise<Document[]> 
       throw new Error('the server did not go on after a key that was taken', { cause: error });
     return writeErrors.map(({ index }) => documents[index]!);
   }
+}
+
+/** Those of the documents that are there in an older version. */
+async function olderThere(all: Rows, documents: Document[]): Promise<Document[]> {
+  const within = { _id: { $in: documents.map(({ _id }) => _id) } };
+  const there = await all.find(within, { projection: { 'row.position': 1 } }).toArray();
+  const positions = new Map(there.map(({ _id, row }) => [_id, row.position]));
+  return documents.filter(({ _id, row }) => row.position > (positions.get(_id) ?? ''));
 }
 
 function document({ key, value, position }: Row<object>): Document {

@@ -1,17 +1,14 @@
-import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import hawk from 'hawk';
 import { type Clients, makeAuthenticate } from '../../src/api/authenticate.ts';
-import type { SignedRequest } from '../../src/api/endpoint.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { type Given, lend, signed } from '../lentCredentials.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
 const MINUTE = 60_000;
 
 type Client = { scopes: string[]; expires: number; token: string; disabled: boolean; revision: number };
-type Given = { clientId: string; token: string; now: number; ext?: object };
 
 /** Clients and roles that can be changed, as the service would show them to a judge. */
 function makeWorld() {
@@ -29,7 +26,7 @@ function makeWorld() {
       const { scopes, expires, token } = client;
       return { scopes, expires: new Date(expires), revision: client.revision, token: async () => token };
     },
-    revisionOf: (clientId) => stored.get(clientId)?.revision,
+    inMemory: (clientId) => stored.get(clientId),
     expand: (scopes) => graph.expand(scopes),
     version: () => graph.version,
   };
@@ -43,44 +40,6 @@ function makeWorld() {
       stored.set(clientId, { ...blank, ...stored.get(clientId), ...change, revision: (revision += 1) });
     },
   };
-}
-
-function signed({ clientId, token, now, ext }: Given): SignedRequest {
-  const { header } = hawk.client.header('http://example.com/', 'GET', {
-    credentials: { id: clientId, key: token, algorithm: 'sha256' },
-    timestamp: Math.floor(now / 1000),
-    ...(ext && { ext: Buffer.from(JSON.stringify(ext)).toString('base64') }),
-  });
-  return { method: 'get', resource: '/', host: 'example.com', port: 80, authorization: header };
-}
-
-type Lent = { issuer: string; token: string; scopes: string[]; from: number; to: number; name?: string };
-
-/** What whoever has a lent certificate signs with. */
-function lend({ issuer, token, scopes, from: start, to: expiry, name }: Lent): Omit<Given, 'now'> {
-  const seed = 's'.repeat(44);
-  const named = name === undefined ? [] : [`clientId:${name}`, `issuer:${issuer}`];
-  const lines = [
-    'version:1',
-    ...named,
-    `seed:${seed}`,
-    `start:${start}`,
-    `expiry:${expiry}`,
-    'scopes:',
-    ...scopes,
-  ];
-  const hmac = (text: string) => createHmac('sha256', token).update(text);
-  const signature = hmac(lines.join('\n')).digest('base64');
-  const certificate = {
-    version: 1,
-    scopes,
-    start,
-    expiry,
-    seed,
-    signature,
-    ...(name !== undefined && { issuer }),
-  };
-  return { clientId: name ?? issuer, token: hmac(seed).digest('base64url'), ext: { certificate } };
 }
 
 describe('whom a signature stands for', () => {

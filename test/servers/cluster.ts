@@ -16,7 +16,9 @@ import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
 
 /** What a node has to answer again by itself within (ms). */
-const SOON = 10_000;
+const SOON = 30_000;
+/** What a node has to write to the tables by itself within (ms), also to a server that takes its time. */
+const WRITTEN = 60_000;
 
 /** A node of a cluster, at the same address whenever it runs. */
 export type Node = { rootUrl: string; child: ChildProcess; output(): string };
@@ -50,7 +52,12 @@ export async function startCluster(count: number) {
       for (const { rootUrl } of nodes) while (!(await isWell(rootUrl, until))) await sleep(50);
     },
     /** The tables are what a replay of the log into empty ones makes. */
-    tablesEqualRebuild: (): Promise<void> => inStores(env, expectTablesOfTheLog),
+    async tablesEqualRebuild(): Promise<void> {
+      await inStores(env, expectTablesOfTheLog).catch((error: Error) => {
+        error.message += `\nThe nodes said last:\n${nodes.map(({ output }) => lastWarnings(output())).join('\n')}`;
+        throw error;
+      });
+    },
     /** The topics, read from the beginning and without repeats, are the log, in order per key. */
     async topicsEqual(log: readonly Recorded[]): Promise<void> {
       const expected = log.flatMap((event) => messagesOf(event as Recorded<never>));
@@ -65,6 +72,12 @@ export async function startCluster(count: number) {
       await servers.remove();
     },
   };
+}
+
+/** The last lines of a node's output that are more than information. */
+function lastWarnings(output: string): string {
+  const lines = output.split('\n').filter((line) => /"level":"(warn|error|fatal)"/.test(line));
+  return lines.slice(-5).join('\n');
 }
 
 async function isWell(rootUrl: string, until: number): Promise<boolean> {
@@ -82,7 +95,7 @@ async function expectTablesOfTheLog(stores: Stores): Promise<void> {
   const head = await eventStore.head();
   const tables = allProjections.map(tableOf);
   const rows = () => Promise.all(tables.map((table) => readStore.list(table, { limit: 1_000_000 })));
-  for (const until = Date.now() + 2 * SOON; ; await sleep(100)) {
+  for (const until = Date.now() + WRITTEN; ; await sleep(100)) {
     const checkpoints = await Promise.all(tables.map((table) => readStore.checkpoint(table)));
     if (checkpoints.every((checkpoint) => checkpoint !== undefined && checkpoint >= head)) break;
     if (Date.now() > until) expect(checkpoints).toEqual(tables.map(() => head));

@@ -11,6 +11,7 @@ import { keyring } from '../../src/secretStore/keyring.ts';
 import { mongoSecretStore } from '../../src/secretStore/mongoSecretStore.ts';
 import { readStoreContract } from '../contracts/readStore.ts';
 import { newKey, secretStoreContract } from '../contracts/secretStore.ts';
+import { startLossyProxy } from '../lossyProxy.ts';
 import { type RealServer, startFerretdb } from './realServers.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
@@ -295,6 +296,31 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
     }
     await mongo.close();
   });
+
+  test('many rows reach a slow server in the end, as what was written is not written again', async () => {
+    const way = await startLossyProxy(Number(server.address.split(':')[1]));
+    const mongo = await openMongo(`mongodb://127.0.0.1:${way.port}/authledger`, 'slow.');
+    const readStore = mongoReadStore(mongo);
+    await readStore.commit(table, rows(250, { at: 1 }), position(1));
+    const later = rows(250, { at: 2 }).map((row) => ({ ...row, position: position(2) }));
+    const commit = () => readStore.commit(table, later, position(2));
+    way.delayBy(500);
+    await expect(commit()).rejects.toThrow(StoreUnavailable);
+    let isWritten = false;
+    for (let tries = 0; !isWritten && tries < 10; tries += 1)
+      isWritten = await commit().then(
+        () => true,
+        () => false,
+      );
+    expect(isWritten).toBe(true);
+    way.delayBy(0);
+    expect((await readStore.list(table, { limit: 250 })).map(({ value }) => value)).toEqual(
+      later.map(({ value }) => value),
+    );
+    expect(await readStore.checkpoint(table)).toBe(position(2));
+    await mongo.close();
+    way.stop();
+  }, 60_000);
 
   test('the database is the one that the URL names, or authledger', async () => {
     const isThereAt = async (path: string): Promise<boolean> => {
