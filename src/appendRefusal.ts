@@ -1,10 +1,10 @@
 import { ApiError } from './domain/errors.ts';
-import { EventTooLarge, OutcomeUnknown, StoreUnavailable } from './eventStore/eventStore.ts';
+import { EventTooLarge, OutcomeUnknown, StoreFull, StoreUnavailable } from './eventStore/eventStore.ts';
 import { FileGone } from './watchFiles.ts';
 
 /** What callers are told when the stores refuse to write; any other error is given back as it is. */
 export function refusalOf(error: unknown): unknown {
-  if (error instanceof FileGone)
+  if (error instanceof FileGone || error instanceof StoreFull)
     return new ApiError('ServiceUnavailable', `nothing was changed: ${error.message}`);
   if (error instanceof StoreUnavailable) {
     return new ApiError(

@@ -6,11 +6,12 @@ import type { Logger } from 'pino';
 import { makeAuthenticate } from './api/authenticate.ts';
 import { declareEndpoints } from './api/declareEndpoints.ts';
 import { makeFindSigner } from './api/findSigner.ts';
-import { workOfClient } from './api/workFor.ts';
+import { callerKey } from './api/callerKey.ts';
 import { watchStores } from './backendHealth.ts';
 import { makeClientHistory } from './clientHistory.ts';
 import { openClientTokens } from './clientTokens.ts';
 import type { Config, KafkaSettings } from './config.ts';
+import { keepDiskReserve, noDiskReserve } from './diskReserve.ts';
 import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
@@ -23,6 +24,8 @@ import { makeLongWork } from './longWork.ts';
 import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
+import type { NonceStore } from './nonceStore/nonceStore.ts';
+import { sqliteNonceStore } from './nonceStore/sqliteNonceStore.ts';
 import { openKafka } from './openKafka.ts';
 import { inTransaction, openSqlite } from './openSqlite.ts';
 import { startProjector } from './project.ts';
@@ -189,6 +192,16 @@ function together(stores: Omit<Stores, 'close'>): Stores {
   };
 }
 
+/** What remembers the nonces of signed changes, in the data directory. `gone` resolves once its file was removed or replaced. */
+export function openNonces({
+  dataDir,
+  maxNoncesPerClient,
+}: Pick<Config, 'dataDir' | 'maxNoncesPerClient'>): NonceStore & { gone: Promise<FileGone> } {
+  const watch = watchFiles();
+  const db = openSqlite(join(dataDir, 'nonces.sqlite'), { synchronous: 'NORMAL', watch });
+  return { ...sqliteNonceStore({ db, mostOfSigner: maxNoncesPerClient }), gone: watch.gone };
+}
+
 /** Where changes are published. It connects when it is first used. */
 export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus {
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
@@ -225,14 +238,28 @@ export async function startService(
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
     const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
     started.push(freshness.stop);
-    return { projector, freshness, makeSecret: await secretMaker(secretStore) };
+    // Stores that are elsewhere, or were opened by others, have a disk that is theirs to watch.
+    const isOnDisk = config.eventStoreUrl === undefined && !opened;
+    const diskReserve = isOnDisk
+      ? await keepDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
+      : noDiskReserve;
+    started.push(diskReserve.close);
+    return { projector, freshness, diskReserve, makeSecret: await secretMaker(secretStore) };
   }
-  const { projector, freshness, makeSecret } = await start().catch(async (error: unknown) => {
+  const { projector, freshness, diskReserve, makeSecret } = await start().catch(async (error: unknown) => {
     await stop();
     throw error;
   });
   const longWork = makeLongWork({ log, maxExpansionScopes: config.maxExpansionScopes });
-  const handleCommand = makeHandleCommand({ eventStore, secretStore, projector, freshness, longWork, log });
+  const handleCommand = makeHandleCommand({
+    eventStore,
+    secretStore,
+    projector,
+    freshness,
+    longWork,
+    diskReserve,
+    log,
+  });
   const lastUsed = openLastUsed(readStore, log);
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const isGuarded = config.readAccess === 'guarded';
@@ -242,14 +269,18 @@ export async function startService(
     inMemory: (clientId) => projector.clients.inMemory(clientId),
     expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
     inSlices: (signerId, compute) =>
-      longWork.run({ caller: signerId === undefined ? 'everybody' : workOfClient(signerId) }, compute),
+      longWork.run(
+        { caller: signerId === undefined ? 'everybody' : callerKey({ signer: signerId }) },
+        compute,
+      ),
     version: () => projector.roleGraph.version,
     used: lastUsed.touch,
+    maxBewitLifetime: config.maxBewitLifetime,
   });
   const guarded = openGuardedServices(guardedServices, {
     settings: config.serviceSettings,
     recordCredentials: config.recordCredentials
-      ? makeRecordCredentials({ eventStore, freshness, log })
+      ? makeRecordCredentials({ eventStore, freshness, diskReserve, log })
       : undefined,
     log,
   });
@@ -266,6 +297,7 @@ export async function startService(
     lastUsed,
     authenticate,
     longWork,
+    diskReserve,
     clientHistory: makeClientHistory(eventStore),
     checkBackends: makeCheck(clientTokens, freshness),
     publisher,

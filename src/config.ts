@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
+import type { RateLimits } from './api/rateLimits.ts';
 import { ConfigError, wrong } from './configError.ts';
 import { ROLE_LIMITS } from './domain/roleTotals.ts';
 import { MAX_EXPANSION_SCOPES } from './domain/work.ts';
@@ -13,19 +14,25 @@ import { readServiceSettings, redactedServiceSettings, type ServiceSettings } fr
 import {
   oneOf,
   readBodyLimit,
+  readAddresses,
+  readBewitLifetime,
   readBoolean,
   readBrokers,
   readConnections,
   readCorsOrigin,
   readDataDir,
   readEventStoreUrl,
+  readDiskReserve,
   readHost,
+  readHosts,
   readKeepAlive,
   readMemory,
+  readNonces,
   readPatience,
   readPort,
   readPrefix,
   readPurgeGap,
+  readQuota,
   readReadStoreUrl,
   readRootUrl,
   readScopeLimit,
@@ -67,6 +74,20 @@ export type Config = Readonly<{
   headersTimeout: number;
   bodyTimeout: number;
   replyTimeout: number;
+  /** How many bytes of the disk are kept for taking rights away while it is full; 0: none. */
+  diskReserve: number;
+  rateLimits: RateLimits;
+  /** Whose unsigned requests are not counted. */
+  trustedAddresses: string[];
+  /** The hosts that signed requests may be sent to, in lower case and without brackets; undefined: any. */
+  allowedHosts: string[] | undefined;
+  /** Whether nonces of signed PUT, POST and DELETE requests are remembered. */
+  replayProtection: boolean;
+  maxNoncesPerClient: number;
+  /** Whether a signed change needs a hash of its body. */
+  requirePayloadHash: boolean;
+  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  maxBewitLifetime: number | undefined;
   /** How many processes serve together. */
   workers: number;
   /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
@@ -139,6 +160,16 @@ export function readConfig(env: Record<string, string | undefined> = process.env
       HEADERS_TIMEOUT: setting(readPatience)({ default: 20_000 }),
       BODY_TIMEOUT: setting(readPatience)({ default: 60_000 }),
       REPLY_TIMEOUT: setting(readPatience)({ default: 30_000 }),
+      DISK_RESERVE: setting(readDiskReserve)({ default: 32 * 1024 * 1024 }),
+      RATE_LIMIT: setting(readQuota)({ default: { quota: 30_000, seconds: 60 } }),
+      RATE_LIMIT_CREDENTIALS: setting(readQuota)({ default: { quota: 3000, seconds: 60 } }),
+      RATE_LIMIT_AUTHENTICATE: setting(readQuota)({ default: 'off' }),
+      TRUSTED_ADDRESSES: setting(readAddresses)({ default: [] as string[] }),
+      ALLOWED_HOSTS: setting(readHosts)({ default: undefined }),
+      REPLAY_PROTECTION: setting(oneOf('writes'))({ default: undefined }),
+      MAX_NONCES_PER_CLIENT: setting(readNonces)({ default: 10_000 }),
+      REQUIRE_PAYLOAD_HASH: setting(readBoolean)({ default: false }),
+      MAX_BEWIT_LIFETIME: setting(readBewitLifetime)({ default: undefined }),
       WORKERS: setting(readWorkers)({ default: 1 }),
       EVENT_STORE_URL: setting(readEventStoreUrl)({ default: undefined }),
       READ_STORE_URL: setting(readReadStoreUrl)({ default: undefined }),
@@ -180,6 +211,18 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     headersTimeout: settings.HEADERS_TIMEOUT,
     bodyTimeout: settings.BODY_TIMEOUT,
     replyTimeout: settings.REPLY_TIMEOUT,
+    diskReserve: settings.DISK_RESERVE,
+    rateLimits: {
+      requests: unlessOff(settings.RATE_LIMIT),
+      credentials: unlessOff(settings.RATE_LIMIT_CREDENTIALS),
+      authenticate: unlessOff(settings.RATE_LIMIT_AUTHENTICATE),
+    },
+    trustedAddresses: settings.TRUSTED_ADDRESSES,
+    allowedHosts: settings.ALLOWED_HOSTS,
+    replayProtection: settings.REPLAY_PROTECTION !== undefined,
+    maxNoncesPerClient: settings.MAX_NONCES_PER_CLIENT,
+    requirePayloadHash: settings.REQUIRE_PAYLOAD_HASH,
+    maxBewitLifetime: settings.MAX_BEWIT_LIFETIME,
     workers: settings.WORKERS,
     eventStoreUrl: settings.EVENT_STORE_URL,
     readStoreUrl: settings.READ_STORE_URL,
@@ -205,6 +248,10 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   return config;
 }
 
+function unlessOff<T>(value: T | 'off'): T | undefined {
+  return value === 'off' ? undefined : value;
+}
+
 function saslOf(settings: {
   KAFKA_SASL_MECHANISM: string | undefined;
   KAFKA_SASL_USERNAME: string | undefined;
@@ -222,7 +269,13 @@ function saslOf(settings: {
 }
 
 /** Throws ConfigError for stores that do not go together. */
-function refuseWhatDoesNotFit({ eventStoreUrl, readStoreUrl, secretKeys, staticClients }: Config): void {
+function refuseWhatDoesNotFit({
+  eventStoreUrl,
+  readStoreUrl,
+  secretKeys,
+  staticClients,
+  replayProtection,
+}: Config): void {
   if (eventStoreUrl !== undefined && readStoreUrl === undefined) {
     wrong(
       'EVENT_STORE_URL needs READ_STORE_URL: nodes that share a log must share the secrets, which are in MongoDB',
@@ -234,6 +287,10 @@ function refuseWhatDoesNotFit({ eventStoreUrl, readStoreUrl, secretKeys, staticC
     );
   }
   if (eventStoreUrl === undefined) return;
+  if (replayProtection)
+    wrong(
+      'REPLAY_PROTECTION does not go with EVENT_STORE_URL: nodes on several machines do not know of each other what was sent to them',
+    );
   if (!secretKeys) wrong('EVENT_STORE_URL needs SECRET_KEYS: all nodes must open the same secrets');
   if (!staticClients)
     wrong(

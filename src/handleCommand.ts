@@ -4,6 +4,7 @@ import { v7 as uuid } from 'uuid';
 import type { Credential } from '../schemas/events/clientEvents.ts';
 import { refusalOf } from './appendRefusal.ts';
 import type { Command } from './command.ts';
+import type { DiskReserve } from './diskReserve.ts';
 import { ApiError } from './domain/errors.ts';
 import { type MaybeSliced, sliced, type Work } from './domain/work.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from './event.ts';
@@ -16,6 +17,7 @@ import {
 } from './eventStore/eventStore.ts';
 import type { Freshness } from './freshness.ts';
 import type { LongWork, WorkFor } from './longWork.ts';
+import { isRevocation } from './isRevocation.ts';
 import type { Projector } from './project.ts';
 import type { NewSecret } from './secretStore/newSecret.ts';
 import type { Place, SecretStore } from './secretStore/secretStore.ts';
@@ -59,9 +61,10 @@ export function makeHandleCommand(parts: {
   projector: Projector;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
   longWork: LongWork;
+  diskReserve: Pick<DiskReserve, 'writing'>;
   log: Logger;
 }) {
-  const { eventStore, secretStore, projector, freshness, longWork, log } = parts;
+  const { eventStore, secretStore, projector, freshness, longWork, diskReserve, log } = parts;
   const inTurn = turns();
 
   return async function handleCommand<Input, State, R, E extends Event>(
@@ -108,16 +111,18 @@ export function makeHandleCommand(parts: {
         return { events: [], row: before, position: projector.position };
       }
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
-      if (secret?.isNamedIn(events)) {
-        await secret.store();
-        // That may have taken a while, in which the caller lost the right.
-        await context.authorize(needed);
-      }
-      // Not on the word of somebody who may have lost all rights while this process was frozen.
-      freshness.stillFresh();
+      const write = { stream: subject.stream, expectedRevision: revision, events };
       try {
-        const write = { stream: subject.stream, expectedRevision: revision, events };
-        const { position } = await eventStore.append([write], context.metadata);
+        const { position } = await diskReserve.writing(isRevocation(events), async () => {
+          if (secret?.isNamedIn(events)) {
+            await secret.store();
+            // That may have taken a while, in which the caller lost the right.
+            await context.authorize(needed);
+          }
+          // Not on the word of somebody who may have lost all rights while this process was frozen.
+          freshness.stillFresh();
+          return eventStore.append([write], context.metadata);
+        });
         const row = subject.fold(before, asRecorded(write, { revision, position, context }));
         const place = subject.released?.(before, row);
         await Promise.all([place && destroy(place), projector.reach(position)]);

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { OutcomeUnknown, StoreDamaged, StoreUnavailable } from './eventStore/eventStore.ts';
+import { OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable } from './eventStore/eventStore.ts';
 import { groupCommit } from './groupCommit.ts';
 import { type DatabaseFiles, FileGone, type FileWatch, identityOf, watchFiles } from './watchFiles.ts';
 
@@ -194,10 +194,16 @@ function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** Where it is not the disk that is full but a user's quota or a limit of the process, SQLite knows only that it could not write. */
+function isFull(error: unknown): boolean {
+  return /^SQLITE_(FULL|IOERR_(WRITE|SHMSIZE))/.test(codeOf(error));
+}
+
 /** SQLite's own errors as the store being unavailable or damaged; any other as it is. */
 function translated(error: unknown, db: Sqlite): unknown {
   const { message } = error as Error;
   if (isDamage(error)) return new StoreDamaged(db.name, message);
-  const isTransient = /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY)/.test(codeOf(error));
+  if (isFull(error)) return new StoreFull(`the database cannot be used right now: ${message}`);
+  const isTransient = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)/.test(codeOf(error));
   return isTransient ? new StoreUnavailable(`the database cannot be used right now: ${message}`) : error;
 }

@@ -2,8 +2,10 @@ import type { Logger } from 'pino';
 import { trustFunction } from './api/forwarded.ts';
 import { listen } from './api/httpServer.ts';
 import { makeListener } from './api/listener.ts';
+import { makeCountRequest } from './api/rateLimits.ts';
 import { makeServe } from './api/serve.ts';
-import { type Service, startService, type Stores } from './compose.ts';
+import { makeSignatureRules } from './api/signatureRules.ts';
+import { openNonces, type Service, startService, type Stores } from './compose.ts';
 import type { Config } from './config.ts';
 import { destroyUnreferenced } from './destroyUnreferenced.ts';
 import { startJobs } from './jobs.ts';
@@ -44,6 +46,7 @@ export async function serve(
   const service = await (isFirst
     ? startFirst(config, log)
     : startService(config, log, { stores, mustExist: prepared }));
+  const nonces = config.replayProtection ? openNonces(config) : undefined;
   try {
     const administrator = prepared ? {} : await prepareClients(service, config);
     const purgeGap = watchPurgeGap(service, config.purgeMaxGap);
@@ -59,6 +62,16 @@ export async function serve(
           trustProxy: trustFunction(config.trustProxy),
           maxBodyBytes: config.maxBodyBytes,
           bodies,
+          countRequest: makeCountRequest(config.rateLimits, {
+            isTrusted: trustFunction(config.trustedAddresses),
+          }),
+          signatureRules: makeSignatureRules({
+            allowedHosts: config.allowedHosts,
+            requirePayloadHash: config.requirePayloadHash,
+            nonces,
+            mostNonces: config.maxNoncesPerClient,
+            diskReserve: service.diskReserve,
+          }),
           checkReplies,
         }),
         { endpoints: service.endpoints, config: { ...config, rootUrl } },
@@ -86,15 +99,17 @@ export async function serve(
       rootUrl,
       ...administrator,
       service,
-      filesGone: service.filesGone,
+      filesGone: nonces ? Promise.race([service.filesGone, nonces.gone]) : service.filesGone,
       async stop() {
         await drain();
         await stopJobs();
         await publisher?.stop();
+        await nonces?.close();
         await service.close();
       },
     };
   } catch (error) {
+    await nonces?.close();
     await service.close();
     throw error;
   }

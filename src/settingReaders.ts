@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import proxyAddr from 'proxy-addr';
 import type { Config } from './config.ts';
+import type { Quota } from './api/tokenBuckets.ts';
+import { comparedHost } from './comparedHost.ts';
 import { quoted, wrong } from './configError.ts';
 
 const LEAST_BODY = 1024;
@@ -8,6 +10,9 @@ const MOST_BODY = 768 * 1024;
 const MOST_WORKERS = 64;
 const LEAST_SCOPES = 1000;
 const MOST_SCOPES = 10_000_000;
+const MOST_NONCES = 50_000;
+/** In MiB. */
+const MOST_RESERVE = 1024;
 
 export function readPort(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536
@@ -51,6 +56,50 @@ export function readTrustProxy(text: string): boolean | number | string[] {
       `must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`,
     );
   }
+}
+
+/** Addresses and subnets, with commas between. */
+export function readAddresses(text: string): string[] {
+  const addresses = text.split(',').map((each) => each.trim());
+  try {
+    proxyAddr.compile(addresses);
+    return addresses;
+  } catch {
+    return wrong(`must be addresses and subnets with commas between, not ${quoted(text)}`);
+  }
+}
+
+export function readHosts(text: string): string[] {
+  return text
+    .split(',')
+    .map(
+      (each) =>
+        comparedHost(each.trim()) ??
+        wrong(`must be hosts such as auth.example.com with commas between, not ${quoted(text)}`),
+    );
+}
+
+export function readQuota(text: string): Quota | 'off' {
+  if (text === 'off') return text;
+  const [, quota, seconds] = /^([1-9]\d{0,8})\/([1-9]\d{0,3})s$/.exec(text) ?? [];
+  return quota === undefined
+    ? wrong(`must be requests and the seconds they are for, such as 600/60s, or off, not ${quoted(text)}`)
+    : { quota: Number(quota), seconds: Number(seconds) };
+}
+
+export function readNonces(text: string): number {
+  const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 100 && Number(text) <= MOST_NONCES;
+  return isPossible
+    ? Number(text)
+    : wrong(`must be a number of nonces from 100 to ${MOST_NONCES}, not ${quoted(text)}`);
+}
+
+export function readDiskReserve(text: string): number {
+  const mebibytes = Number(/^(\d{1,4})MiB$/.exec(text)?.[1]);
+  const isPossible = text === '0' || (mebibytes >= 1 && mebibytes <= MOST_RESERVE);
+  return isPossible
+    ? (mebibytes || 0) * 1024 * 1024
+    : wrong(`must be 0 for none, or from 1MiB to ${MOST_RESERVE}MiB, not ${quoted(text)}`);
 }
 
 export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
@@ -166,6 +215,7 @@ export const readStaleness = duration('2s', '60s');
 
 /** How long a caller may take for what it sends or reads. */
 export const readPatience = duration('1s', '600s');
+export const readBewitLifetime = duration('1s', '31536000s');
 
 /** Load balancers keep idle connections for some seconds up to more than an hour. */
 export const readKeepAlive = duration('1s', '7200s');

@@ -45,7 +45,7 @@ export async function startService(
 ): Promise<TestService> {
   const lines: string[] = [];
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, STATIC_CLIENTS, ...env });
+  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, STATIC_CLIENTS, DISK_RESERVE: '1MiB', ...env });
   const serving = await serve(config, { log, checkReplies: true });
   const retries = { retries: 0 };
   return {

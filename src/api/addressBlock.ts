@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6, SocketAddress } from 'node:net';
 
 /**
  * Those addresses that count as one caller: an IPv4 address alone, also where it is mapped into IPv6; of IPv6 the /64, as whoever has
@@ -6,17 +6,24 @@ import { isIPv4, isIPv6 } from 'node:net';
  */
 export function addressBlock(address: string): string {
   if (!address.includes(':')) return address;
-  const mapped = /^::ffff:([0-9.]+)$/i.exec(address)?.[1];
-  if (mapped !== undefined && isIPv4(mapped)) return mapped;
-  return isIPv6(address) ? `${groupsOf(address).slice(0, 4).join(':')}::/64` : address;
+  const bare = address.split('%', 1)[0]!;
+  if (!isIPv6(bare)) return address;
+  const canonical = new SocketAddress({ address: bare, family: 'ipv6' }).address;
+  const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1];
+  return ipv4 ?? `${firstGroups(canonical).join(':')}::/64`;
 }
 
-/** The groups before a dotted end or a zone, without leading zeros. */
-function groupsOf(address: string): string[] {
-  const [head = '', tail] = address.split('%')[0]!.toLowerCase().split('::');
-  const split = (part: string): string[] => (part === '' ? [] : part.split(':'));
-  const [before, after] = [split(head), split(tail ?? '')];
-  const length = before.length + after.length + ((after.at(-1) ?? before.at(-1))?.includes('.') ? 1 : 0);
-  const zeros = tail === undefined ? [] : Array<string>(8 - length).fill('0');
-  return [...before, ...zeros, ...after].map((group) => group.replace(/^0+(?=.)/, ''));
+/** The first four of the eight groups of an IPv6 address. */
+function firstGroups(address: string): string[] {
+  const [left, right] = address.split('::') as [string, string?];
+  const groups = left === '' ? [] : left.split(':');
+  if (right !== undefined) {
+    // An IPv4 address at the end stands for two groups.
+    const after = right
+      .replace(/\d+\.\d+\.\d+\.\d+$/, '0:0')
+      .split(':')
+      .filter(Boolean);
+    groups.push(...Array.from({ length: 8 - groups.length - after.length }, () => '0'), ...after);
+  }
+  return groups.slice(0, 4);
 }

@@ -93,6 +93,8 @@ export type Clients = Expanding & {
   version(): number;
   /** Told of every client whose token made a valid signature. */
   used?(clientId: string, now: Date): void;
+  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  maxBewitLifetime?: number;
 };
 
 /**
@@ -126,6 +128,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     try {
       const signature = readSignature(request);
       if (!signature) return unsigned(now);
+      if (signature.bewitExpires !== undefined) refuseLongBewit(signature.bewitExpires, now);
       const verdict = judge(request, signature, now);
       return verdict instanceof Promise ? verdict.catch(failed) : verdict;
     } catch (error) {
@@ -144,6 +147,12 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     });
     const scopes = expand();
     return scopes instanceof Promise ? scopes.then(verdict).catch(failed) : verdict(scopes);
+  }
+
+  function refuseLongBewit(expires: number, now: Date): void {
+    const { maxBewitLifetime: most } = clients;
+    if (most !== undefined && expires * 1000 > now.getTime() + most)
+      fail(`a bewit may last for ${most / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
   }
 
   function judge(

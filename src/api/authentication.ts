@@ -27,6 +27,7 @@ export function authenticationEndpoints({ authenticate, longWork }: Services): E
     name: 'authenticateHawk',
     method: 'post',
     route: '/authenticate-hawk',
+    quota: 'authenticate',
     title: 'Authenticate Hawk Request',
   } as const;
   const description =

@@ -264,6 +264,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       route: '/clients/<clientId>/reset',
       scopes: 'auth:reset-access-token:<clientId>',
       authorization: 'command',
+      revokes: true,
       output: 'create-client-response',
       title: 'Reset Access Token',
       description:
@@ -307,6 +308,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
         name: 'disableClient',
         command: disableClient,
         verb: 'disable',
+        revokes: true as const,
         title: 'Disable Client',
         description: 'Keeps a client from authenticating, at once; nothing happens to one that is disabled.',
       },
@@ -327,6 +329,7 @@ export function clientEndpoints(services: Services): Endpoint[] {
       route: '/clients/<clientId>',
       scopes: 'auth:delete-client:<clientId>',
       authorization: 'command',
+      revokes: true,
       title: 'Delete Client',
       description: 'Removes a client; succeeds also where there is none. Roles that were made for it stay.',
       async handle(request) {

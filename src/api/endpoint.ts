@@ -42,6 +42,13 @@ export type Endpoint = {
   authentication?: 'request' | 'none';
   /** Who asks for the scopes: the pipeline before the handler (the default), or the command loop on every try. */
   authorization?: 'pipeline' | 'command';
+  /**
+   * What it counts for beside or in the place of what all requests do, in `rateLimits.ts`: `credentials` as well, `authenticate` instead,
+   * or for nothing.
+   */
+  quota?: 'credentials' | 'authenticate' | 'none';
+  /** It takes rights away and gives none, so that it goes on while the disk is full. */
+  revokes?: true;
   /** It answers without looking at anything that is stored, so it works while the stores do not. */
   stateless?: true;
   /** Names of the schemas of body and reply in schemas/v1 or of a guarded service, such as 'create-client-request'. */

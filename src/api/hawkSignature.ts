@@ -10,12 +10,15 @@ import { MOST_IN_FIELD } from './headerLimits.ts';
 hawk.utils.limits.maxMatchLength = MOST_IN_FIELD;
 
 /** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
-const CLOCK_SKEW_SECONDS = 15 * 60;
+export const CLOCK_SKEW_SECONDS = 15 * 60;
 /** Of headers up to this long (characters) hawk finds soon that they are malformed. */
 const SHORT_HEADER = 1024;
 
-/** A request's signature, read and not verified yet: who it says has signed, and what was signed along. */
-export type Signature = { id: string; ext?: string; plain?: PlainHeader };
+/**
+ * A request's signature, read and not verified yet: who it says has signed, and what was signed along. `bewitExpires` is when a bewit
+ * ends, in seconds since 1970.
+ */
+export type Signature = { id: string; ext?: string; plain?: PlainHeader; bewitExpires?: number };
 
 /** A header as Hawk's clients write it. */
 type PlainHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
@@ -37,11 +40,16 @@ const NOT_HAWK = 'the Authorization header is not of the Hawk scheme';
  * cannot be read.
  */
 export function readSignature({ method, resource, authorization }: SignedRequest): Signature | undefined {
-  const hasBewit = resource.includes('bewit=') && /[?&]bewit=/.test(resource);
-  if (authorization === undefined) return hasBewit ? readBewit(method, resource) : undefined;
-  if (hasBewit) fail('give either an Authorization header or a bewit, not both');
+  const isBewit = hasBewit(resource);
+  if (authorization === undefined) return isBewit ? readBewit(method, resource) : undefined;
+  if (isBewit) fail('give either an Authorization header or a bewit, not both');
   if (authorization.length > MOST_IN_FIELD) failTooLong('the Authorization header');
   return readPlainHeader(authorization) ?? readHeader(authorization);
+}
+
+/** Whether a URL is signed. */
+export function hasBewit(resource: string): boolean {
+  return resource.includes('bewit=') && /[?&]bewit=/.test(resource);
 }
 
 /**
@@ -137,7 +145,7 @@ function readBewit(method: string, resource: string): Signature {
   if (others.length > 0) fail('give one bewit only');
   const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');
   if (!id || !exp || !/^\d{1,12}$/.test(exp)) fail('the bewit is malformed');
-  return { id, ext };
+  return { id, ext, bewitExpires: Number(exp) };
 }
 
 /** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */

@@ -223,6 +223,7 @@ export function roleEndpoints({ projector, handleCommand, longWork }: Services):
       route: '/roles/<roleId>',
       scopes: 'auth:delete-role:<roleId>',
       authorization: 'command',
+      revokes: true,
       title: 'Delete Role',
       description: 'Removes a role; succeeds also where there is none.',
       async handle(request) {

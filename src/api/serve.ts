@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
+import { ApiError, AuthenticationFailure, RateLimited } from '../domain/errors.ts';
 import {
   missingScopes,
   partFrom,
@@ -11,9 +11,9 @@ import {
   type ScopeExpression,
 } from '../domain/scopeExpression.ts';
 import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
-import { StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
-import { addressBlock } from './addressBlock.ts';
-import { type Authenticate, checkPayload } from './authenticate.ts';
+import { StoreDamaged, StoreFull, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { type Authenticate, checkPayload, type Verdict } from './authenticate.ts';
+import { callerKey } from './callerKey.ts';
 import type { Bodies } from './connections.ts';
 import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
 import {
@@ -34,8 +34,10 @@ import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
+import type { CountRequest } from './rateLimits.ts';
+import type { SignatureRules } from './signatureRules.ts';
 import { inputProperties, validateInput, validateOutput } from './validate.ts';
-import { workFor, workOfAddress } from './workFor.ts';
+import { workFor } from './workFor.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../freshness.ts';
 import { requestCame } from '../giveWay.ts';
@@ -55,6 +57,8 @@ export type ServeParts = {
   /** What bounds the bodies that are not whole; where it is left out, nothing does. */
   bodies?: Bodies;
   longWork: LongWork;
+  countRequest: CountRequest;
+  signatureRules: SignatureRules;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -176,12 +180,14 @@ export function makeServe(parts: ServeParts): Serve {
       port,
       authorization: http.request.headers.authorization,
     };
+    parts.signatureRules.checkHost(signed);
+    if (endpoint.authentication === 'none') parts.countRequest(endpoint, seen);
     if (!endpoint.stateless)
       await (typeof atLeast === 'string'
         ? parts.freshness.fresh({ atLeast, caller: () => waiterOf(signed, seen) })
         : parts.freshness.fresh());
     const { caller, resolve } =
-      endpoint.authentication === 'none' ? nobody : await identify(signed, { payload, http, seen });
+      endpoint.authentication === 'none' ? nobody : await identify(signed, { endpoint, payload, http, seen });
     seen.clientId = caller.clientId;
     const scopes = neededScopes(endpoint, dialect);
     let hasLooked = false;
@@ -237,7 +243,7 @@ export function makeServe(parts: ServeParts): Serve {
 
   /** Nobody is known by then but the address. */
   function readLongInput(reading: Reading, payload: Buffer): Promise<object> {
-    const whom = { caller: workOfAddress(reading.seen.sourceIp), bytes: payload.length };
+    const whom = { caller: callerKey({ sourceIp: reading.seen.sourceIp }), bytes: payload.length };
     return parts.longWork.queue(whom, function* (work) {
       const body = parseInput(reading, payload);
       work.pass(SLICE);
@@ -255,25 +261,25 @@ export function makeServe(parts: ServeParts): Serve {
 
   async function identify(
     signed: SignedRequest,
-    { payload, http, seen }: { payload: Buffer; http: Http; seen: Seen },
+    { endpoint, payload, http, seen }: { endpoint: Endpoint; payload: Buffer; http: Http; seen: Seen },
   ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
+    parts.countRequest(endpoint, { signer: signerOf(verdict), sourceIp: seen.sourceIp });
     if (verdict.status === 'auth-failed')
       throw new ApiError(verdict.isTooLarge ? 'InsufficientScopes' : 'AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
     checkPayload(verdict, payload, http.request.headers['content-type'] ?? '');
+    const checking = parts.signatureRules.checkVerified(signed, { endpoint, verdict, now: seen.now });
+    if (checking) await checking;
     const { clientId, issuer, scopes, expires } = verdict;
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
   }
 
   /** Who waits for a position, as far as it is known before: the client whose token signed, else where the request came from. */
-  async function waiterOf(signed: SignedRequest, { now, sourceIp = '' }: Seen): Promise<string> {
-    const verdict = await parts.authenticate(signed, now);
-    return verdict.status === 'auth-success'
-      ? `client ${verdict.issuer ?? verdict.clientId}`
-      : `address ${addressBlock(sourceIp)}`;
+  async function waiterOf(signed: SignedRequest, { now, sourceIp }: Seen): Promise<string> {
+    return callerKey({ signer: signerOf(await parts.authenticate(signed, now)), sourceIp });
   }
 
   function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
@@ -302,6 +308,11 @@ export function makeServe(parts: ServeParts): Serve {
     }
     const wait = status === 503 ? 1 : error.details['retryAfter'];
     if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
+    if (error instanceof RateLimited) {
+      const { name, quota, seconds } = error.policy;
+      response.setHeader('ratelimit-policy', `"${name}";q=${quota};w=${seconds}`);
+      response.setHeader('ratelimit', `"${name}";r=0;t=${error.retryAfter}`);
+    }
     // What of a refused body is not read yet is not worth reading.
     if (seen.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method, params, now } = seen;
@@ -313,6 +324,8 @@ export function makeServe(parts: ServeParts): Serve {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
+    if (thrown instanceof StoreFull)
+      return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
     if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
@@ -349,6 +362,11 @@ type Progress = { match: Match; search: string; http: Http; seen: Seen };
 /** What a request asked for. */
 function placeOf({ endpoint: { method, route }, dialect }: Match, { url = '' }: IncomingMessage): object {
   return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: targetOf(url) };
+}
+
+/** The client whose token made a signature, if a good one was made. */
+function signerOf(verdict: Verdict): string | undefined {
+  return verdict.status === 'auth-success' ? (verdict.issuer ?? verdict.clientId) : undefined;
 }
 
 const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };

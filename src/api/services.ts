@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ClientHistory } from '../clientHistory.ts';
+import type { DiskReserve } from '../diskReserve.ts';
 import type { HandleCommand } from '../handleCommand.ts';
 import type { LastUsed } from '../lastUsed.ts';
 import type { LongWork } from '../longWork.ts';
@@ -22,6 +23,7 @@ export type Services = {
   secretStore: Pick<SecretStore, 'get'>;
   lastUsed: LastUsed;
   clientHistory: ClientHistory;
+  diskReserve: Pick<DiskReserve, 'isUsed' | 'warning'>;
   authenticate: Authenticate;
   longWork: LongWork;
   log: Logger;

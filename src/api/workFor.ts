@@ -1,4 +1,5 @@
 import type { WorkFor } from '../longWork.ts';
+import { callerKey } from './callerKey.ts';
 import type { EndpointRequest } from './endpoint.ts';
 
 /** For whom a request's long work is done: the client whose token signed it, else the address that it came from. */
@@ -9,16 +10,6 @@ export function workFor({
 }: Pick<EndpointRequest, 'caller' | 'sourceIp' | 'payload'>): WorkFor {
   const { clientId, issuer = clientId, expires } = caller;
   // Nobody but an unsigned caller has scopes that do not expire.
-  const name = expires === undefined ? workOfAddress(sourceIp) : workOfClient(issuer);
-  return { caller: name, bytes: payload.length };
-}
-
-/** The name of a client in the accounts of long work. */
-export function workOfClient(clientId: string): string {
-  return `client/${clientId}`;
-}
-
-/** The name of an address there. */
-export function workOfAddress(sourceIp: string | undefined): string {
-  return `address/${sourceIp ?? 'unknown'}`;
+  const signer = expires === undefined ? undefined : issuer;
+  return { caller: callerKey({ signer, sourceIp }), bytes: payload.length };
 }

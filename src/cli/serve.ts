@@ -33,6 +33,12 @@ async function start(reason: string | undefined): Promise<void> {
       'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
     );
   }
+  if (config.allowedHosts === undefined && !isLoopback(config.host)) {
+    log.warn(
+      'requests that were signed for any host are taken: whoever they were sent to can send them on to this service. ' +
+        'ALLOWED_HOSTS names the hosts of this one',
+    );
+  }
   if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
   const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');

@@ -45,5 +45,25 @@ export class HeaderTooLarge extends ApiError {
   }
 }
 
+/** A quota of requests, with its setting: so many at once, and as many again in so many seconds. */
+export type Policy = { name: string; setting: string; quota: number; seconds: number };
+
+/** A caller has used up a quota: TooManyRequests. `policy` says which; `retryAfter` is in seconds. */
+export class RateLimited extends ApiError {
+  policy: Policy;
+  retryAfter: number;
+  constructor(policy: Policy, retryAfter: number) {
+    const { quota, seconds, setting } = policy;
+    super(
+      'TooManyRequests',
+      `a caller may make ${quota} of these requests at once, and ${quota} in ${seconds} s in the long run (${setting}): ` +
+        `try again in ${retryAfter} s`,
+      { retryAfter },
+    );
+    this.policy = policy;
+    this.retryAfter = retryAfter;
+  }
+}
+
 /** Why a signed request does not authenticate. Its message is shown to the caller. */
 export class AuthenticationFailure extends Error {}

@@ -1,4 +1,4 @@
-import { CLIENT_ID_PATTERN, MAX_ID_LENGTH } from '../../schemas/constants.ts';
+import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, STATIC_PREFIX } from '../../schemas/constants.ts';
 import { isInternal } from './client.ts';
 import { AuthenticationFailure } from './errors.ts';
 import { fenced } from './markdown.ts';
@@ -67,6 +67,8 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
   if (!CLIENT_ID.test(clientId) || clientId.length > MAX_ID_LENGTH || isInternal(clientId)) {
     fail('the clientId of these temporary credentials is not a valid one');
   }
+  if (clientId.startsWith(STATIC_PREFIX) || clientId === 'anonymous')
+    fail(`temporary credentials with an issuer must not be called ${STATIC_PREFIX}… or anonymous`);
   return { ...certificate, issuer };
 }
 

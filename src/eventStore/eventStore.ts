@@ -94,6 +94,9 @@ export class InvalidEvent extends Error {}
 /** The store cannot be used right now, and what was asked of it did not happen. Any store may throw it. */
 export class StoreUnavailable extends Error {}
 
+/** The disk that the store is on has no space left for it. */
+export class StoreFull extends StoreUnavailable {}
+
 /** What the store keeps in a file is not as it was written: it stays so until somebody restores or removes that file. */
 export class StoreDamaged extends StoreUnavailable {
   file: string;

@@ -31,7 +31,7 @@ export type GuardedService<Setting = unknown, Client = unknown> = {
  */
 export type GuardedEndpoint<Client> = Omit<
   Endpoint,
-  'handle' | 'reads' | 'authentication' | 'authorization' | 'stateless'
+  'handle' | 'reads' | 'authentication' | 'authorization' | 'stateless' | 'quota'
 > &
   (
     | { give(client: Client, request: GuardedRequest): Promise<Given> }

@@ -96,6 +96,7 @@ function openGuardedService(
   return {
     endpoints: endpoints.map((endpoint) => ({
       ...endpoint,
+      ...('give' in endpoint && isConfigured && { quota: 'credentials' as const }),
       handle: (request: EndpointRequest) => answer(endpoint, request),
     })),
     jobs: isConfigured ? jobs.map(asJob) : [],

@@ -4,6 +4,7 @@ import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.t
 import { contextOf } from '../api/services.ts';
 import type { EndpointRequest } from '../api/endpoint.ts';
 import { refusalOf } from '../appendRefusal.ts';
+import type { DiskReserve } from '../diskReserve.ts';
 import type { NewEvent } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Freshness } from '../freshness.ts';
@@ -17,9 +18,10 @@ export type RecordCredentials = (service: string, given: Given, request: Endpoin
 export function makeRecordCredentials(parts: {
   eventStore: Pick<EventStore, 'append'>;
   freshness: Pick<Freshness, 'stillFresh'>;
+  diskReserve: Pick<DiskReserve, 'writing'>;
   log: Logger;
 }): RecordCredentials {
-  const { eventStore, freshness, log } = parts;
+  const { eventStore, freshness, diskReserve, log } = parts;
   return async function recordCredentials(service, { target, level, expires }, request) {
     const event: NewEvent<CredentialsIssued> = {
       id: uuid(),
@@ -31,7 +33,7 @@ export function makeRecordCredentials(parts: {
     freshness.stillFresh();
     try {
       const write = { stream: credentialsStream(service), expectedRevision: 'any' as const, events: [event] };
-      await eventStore.append([write], metadata);
+      await diskReserve.writing(false, () => eventStore.append([write], metadata));
     } catch (error) {
       log.warn({ err: error, requestId: metadata.requestId, service }, 'credentials could not be recorded');
       throw refusalOf(error);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import hawk from 'hawk';
 import { type Clients, makeAuthenticate } from '../../src/api/authenticate.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
@@ -203,5 +204,61 @@ describe('a later look at a request', () => {
       world.set('a', { credentialId: `of ${name}` });
       await expect(lookAgain()).rejects.toThrow(/client a has another accessToken now/);
     }
+  });
+});
+
+describe('temporary credentials with an issuer', () => {
+  const now = Date.now();
+  const world = makeWorld();
+  world.set('issuer', { scopes: ['*'], expires: now + 20 * MINUTE, token: 'token' });
+  world.set('static/root', { scopes: ['*'], expires: now + 20 * MINUTE, token: 'token' });
+  const authenticate = makeAuthenticate(world.clients);
+  const judged = (issuer: string, name?: string) =>
+    authenticate(
+      signed({ ...lend({ issuer, token: 'token', scopes: ['x'], from: now, to: now + MINUTE, name }), now }),
+      new Date(now),
+    );
+
+  test.each(['static/root', 'static/taskcluster/queue', 'static/', 'anonymous'])(
+    'are not called %s, which would say that somebody else did what they do',
+    async (name) => {
+      expect(await judged('issuer', name)).toEqual({
+        status: 'auth-failed',
+        message: 'temporary credentials with an issuer must not be called static/… or anonymous',
+      });
+    },
+  );
+
+  test.each(['statics', 'anonymous/one', 'task/static/x'])('may be called %s', async (name) => {
+    expect(await judged('issuer', name)).toMatchObject({ status: 'auth-success', clientId: name });
+  });
+
+  test('are what static clients lend under their own name, without one', async () => {
+    expect(await judged('static/root')).toMatchObject({ status: 'auth-success', clientId: 'static/root' });
+  });
+});
+
+describe('a bewit', () => {
+  const now = Date.now();
+  const world = makeWorld();
+  world.set('a', { scopes: ['x'], expires: now + 20 * MINUTE, token: 'token' });
+
+  function judged(ttlSec: number, maxBewitLifetime?: number) {
+    const credentials = { id: 'a', key: 'token', algorithm: 'sha256' as const };
+    const bewit = hawk.uri.getBewit('http://example.com/', { credentials, ttlSec });
+    const request = { method: 'get', resource: `/?bewit=${bewit}`, host: 'example.com', port: 80 };
+    return makeAuthenticate({ ...world.clients, maxBewitLifetime })(request, new Date(now));
+  }
+
+  test('may last for as long as it likes', async () => {
+    expect(await judged(10 * 365 * 24 * 3600)).toMatchObject({ status: 'auth-success' });
+  });
+
+  test('lasts no longer than MAX_BEWIT_LIFETIME says, where it is set', async () => {
+    expect(await judged(3590, 3600_000)).toMatchObject({ status: 'auth-success' });
+    expect(await judged(3700, 3600_000)).toEqual({
+      status: 'auth-failed',
+      message: 'a bewit may last for 3600 s at most (MAX_BEWIT_LIFETIME): this one lasts longer',
+    });
   });
 });

@@ -5,7 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import type { EndpointRequest } from '../../src/api/endpoint.ts';
+import { makeCountRequest } from '../../src/api/rateLimits.ts';
 import { makeServe } from '../../src/api/serve.ts';
+import { makeSignatureRules } from '../../src/api/signatureRules.ts';
+import type { Quota } from '../../src/api/tokenBuckets.ts';
+import { noDiskReserve } from '../../src/diskReserve.ts';
 import { ApiError } from '../../src/domain/errors.ts';
 import { byLevel, LEVEL } from '../../src/services/byLevel.ts';
 import type { GuardedService } from '../../src/services/guardedService.ts';
@@ -87,11 +91,25 @@ const lines: string[] = [];
 const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
 
 /** Serves the tiny service with what a whole service has, and answers how to ask it. */
-async function serveTiny(settings: Record<string, unknown>, recorded = true) {
+async function serveTiny(settings: Record<string, unknown>, recorded = true, credentials?: Quota) {
   const parts = service.service;
   const recordCredentials = recorded ? makeRecordCredentials({ ...parts, log }) : undefined;
   const { endpoints, jobs } = openGuardedServices([tiny], { settings, recordCredentials, log });
-  const options = { readAccess: undefined, trustProxy: () => false, maxBodyBytes: 1000, checkReplies: true };
+  const limits = { requests: undefined, credentials, authenticate: undefined };
+  const options = {
+    readAccess: undefined,
+    trustProxy: () => false,
+    maxBodyBytes: 1000,
+    checkReplies: true,
+    countRequest: makeCountRequest(limits, { isTrusted: () => true }),
+    signatureRules: makeSignatureRules({
+      allowedHosts: undefined,
+      requirePayloadHash: false,
+      nonces: undefined,
+      mostNonces: 0,
+      diskReserve: noDiskReserve,
+    }),
+  };
   const serve = makeServe({ ...parts, ...options, endpoints, log });
   const server = createServer((request, response) => void (serve(request, response) || response.end()));
   servers.push(server.listen(0, '127.0.0.1'));
@@ -176,6 +194,18 @@ describe('a guarded service', () => {
     const before = await service.service.eventStore.head();
     expect(await get('/tiny', writer)).toEqual({ status: 200, body: { list: ['an answer'] } });
     expect(await service.service.eventStore.head()).toBe(before);
+  });
+
+  test('gives a client no more credentials than its quota; what is no credential, and others, do not count', async () => {
+    const { get } = await serveTiny({ TINY: { secret } }, true, { quota: 3, seconds: 3600 });
+    for (let i = 0; i < 3; i += 1) expect((await get('/tiny/read-only/x', writer)).status).toBe(200);
+    const before = (await issued(service, 'tiny')).length;
+    const { status, body } = await get('/tiny/read-write/x', writer);
+    expect({ status, code: body.code }).toEqual({ status: 429, code: 'TooManyRequests' });
+    expect(body['message']).toContain('RATE_LIMIT_CREDENTIALS');
+    expect(await issued(service, 'tiny')).toHaveLength(before);
+    expect((await get('/tiny', writer)).status).toBe(200);
+    expect((await get('/tiny/read-only/a/b%20c', reader)).status).toBe(200);
   });
 
   test('is opened once, and again when that failed', async () => {

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { closeSqlite, inTransaction, type Sqlite } from '../openSqlite.ts';
+import type { NonceStore, NonceVerdict } from './nonceStore.ts';
+
+/** `held` has a row for each signer that holds nonces. What is a text outside is a digest here: a text may be long. */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS nonces (
+    nonce BLOB PRIMARY KEY,
+    signer BLOB NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS nonces_by_end ON nonces (until);
+  CREATE TABLE IF NOT EXISTS held (signer BLOB PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS nonce_comes AFTER INSERT ON nonces BEGIN
+    INSERT OR IGNORE INTO held VALUES (NEW.signer, 0);
+    UPDATE held SET count = count + 1 WHERE signer = NEW.signer;
+  END;
+  CREATE TRIGGER IF NOT EXISTS nonce_goes AFTER DELETE ON nonces BEGIN
+    UPDATE held SET count = count - 1 WHERE signer = OLD.signer;
+    DELETE FROM held WHERE signer = OLD.signer AND count = 0;
+  END;
+`;
+
+/** Nonces of all signers together, of about 100 bytes each: from here on, nobody may hold more than an equal share. */
+const MOST_TOGETHER = 100_000;
+/** Nonces whose time is over that are removed at a time: some milliseconds' work. */
+const REMOVED_AT_ONCE = 500;
+const DIGEST_BYTES = 16;
+
+/** Nonces in a SQLite file that several processes share; of each signer at most `mostOfSigner`. */
+export function sqliteNonceStore({
+  db,
+  mostOfSigner,
+  mostTogether = MOST_TOGETHER,
+}: {
+  db: Sqlite;
+  mostOfSigner: number;
+  mostTogether?: number;
+}): NonceStore {
+  inTransaction(db, () => db.exec(SCHEMA));
+  const removeOld = db.prepare<[number, number]>(
+    'DELETE FROM nonces WHERE nonce IN (SELECT nonce FROM nonces WHERE until < ? ORDER BY until LIMIT ?)',
+  );
+  const isThere = db.prepare<[Buffer], number>('SELECT 1 FROM nonces WHERE nonce = ?').pluck();
+  const heldBy = db.prepare<[Buffer], number>('SELECT count FROM held WHERE signer = ?').pluck();
+  const signers = db.prepare<[], number>('SELECT count(*) FROM held').pluck();
+  const together = db.prepare<[], number>('SELECT coalesce(sum(count), 0) FROM held').pluck();
+  const insert = db.prepare<[Buffer, Buffer, number]>('INSERT INTO nonces VALUES (?, ?, ?)');
+
+  function hasRoomFor(signer: Buffer): boolean {
+    const held = heldBy.get(signer) ?? 0;
+    if (held >= mostOfSigner) return false;
+    return together.get()! < mostTogether || held < mostTogether / (signers.get()! + 1);
+  }
+
+  function rememberNow(signer: Buffer, nonce: Buffer, { until, now }: { until: number; now: number }) {
+    removeOld.run(now, REMOVED_AT_ONCE);
+    if (isThere.get(nonce) !== undefined) return 'seen';
+    if (!hasRoomFor(signer)) return 'full';
+    insert.run(nonce, signer, until);
+    return 'new';
+  }
+
+  return {
+    remember: async ({ signer, nonce, until }, now): Promise<NonceVerdict> =>
+      inTransaction(db, () =>
+        rememberNow(digest(signer), digest(`${signer}\n${nonce}`), { until, now: now.getTime() }),
+      ),
+    async close() {
+      closeSqlite(db);
+    },
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest().subarray(0, DIGEST_BYTES);
+}
