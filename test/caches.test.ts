@@ -11,6 +11,7 @@ import { type Clients, makeAuthenticate } from '../src/api/authenticate.ts';
 import { makeFindSigner } from '../src/api/findSigner.ts';
 import { scopesText } from '../src/api/scopesText.ts';
 import { bytesInMemory } from '../src/bytesInMemory.ts';
+import { AuthenticationFailure } from '../src/domain/errors.ts';
 import { RoleGraph } from '../src/domain/roleGraph.ts';
 import { atOnce, Work } from '../src/domain/work.ts';
 import { openLastUsed } from '../src/lastUsed.ts';
@@ -105,6 +106,30 @@ test('small standings are counted as they are', async () => {
       await authenticate(signed({ clientId: `c${i}`, token: `c${i}`, now: now.getTime() }), now);
   });
   expect(kept).toBeLessThan(40_000 * 1100);
+});
+
+test('who is looked up does not keep the header that named them', async () => {
+  const now = new Date();
+  const lookedUp: string[] = [];
+  const kept = await bytesKept(lookedUp, async () => {
+    const authenticate = makeAuthenticate({
+      ...atItsOwn,
+      version: () => 1,
+      findSigner: async (clientId) => {
+        lookedUp.push(clientId);
+        throw new AuthenticationFailure('not found');
+      },
+      inMemory: () => undefined,
+    });
+    const ext = { padding: 'x'.repeat(8000) };
+    for (let i = 0; i < 2000; i += 1)
+      await authenticate(
+        signed({ clientId: `somebody-unknown/${i}`, token: 'none', now: now.getTime(), ext }),
+        now,
+      );
+  });
+  expect(lookedUp.length).toBe(2000);
+  expect(kept).toBeLessThan(4 * MB);
 });
 
 test('rows that were read are kept by what they take in memory', async () => {

@@ -214,7 +214,9 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     return certificate && !isInTime(certificate, now) ? undefined : { standing, own: signer.scopes };
   }
 
-  async function makeStanding({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
+  async function makeStanding({ id: cut, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
+    // Its own copy: what was cut from a header keeps all of that, wherever it is remembered.
+    const id = Buffer.from(cut).toString();
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
