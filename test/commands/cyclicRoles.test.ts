@@ -18,8 +18,8 @@ import { NOW } from '../decisionsOf.ts';
 import { anyhow, handingOn, type Step } from '../domain/anyRoles.ts';
 import { plainCycleLength, plainDependsOn, plainExpansion } from '../domain/plainExpansion.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
+import { histories } from '../histories.ts';
 
-const RUNS = Number(process.env['HISTORIES'] ?? 150);
 const DATES = { created: NOW.toJSON(), lastModified: NOW.toJSON() };
 const entry = (roleId: string, scopes: string[], description = ''): RoleEntry => ({
   roleId,
@@ -127,11 +127,10 @@ test.each(kinds)(
           }
         },
       ),
-      { numRuns: RUNS },
+      histories(150),
     );
     expect(Math.min(onCycles, refused, taken)).toBeGreaterThan(5);
   },
-  30_000 + RUNS * 50,
 );
 
 test.each(kinds)(
@@ -153,7 +152,7 @@ test.each(kinds)(
           }
         },
       ),
-      { numRuns: RUNS },
+      histories(150),
     );
     expect(onCycles).toBeGreaterThan(20);
   },
@@ -188,11 +187,10 @@ test.each(kinds)(
           expandAll(rolesOf(graph), []);
         },
       ),
-      { numRuns: RUNS },
+      histories(150),
     );
     expect(Math.min(possible, impossible, updates)).toBeGreaterThan(5);
   },
-  30_000 + RUNS * 50,
 );
 
 /** The same roles, but that one gives nothing yet: taking it over is judged, as it is neither so already nor less than before. */

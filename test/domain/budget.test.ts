@@ -5,8 +5,7 @@ import { atOnce, ExpansionTooLarge, sizeOfScopes, Work } from '../../src/domain/
 import { judged } from '../judged.ts';
 import { anyhow, handingOn } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
-
-const HISTORIES = Number(process.env['HISTORIES'] ?? 200);
+import { histories } from '../histories.ts';
 
 /** So many units an expansion may take for each scope that it may produce. */
 const UNITS_FOR_EACH = 20;
@@ -46,7 +45,7 @@ test.each([
           }
         },
       ),
-      { numRuns: HISTORIES },
+      histories(200),
     );
     expect(refused).toBeGreaterThan(0);
     expect(answered).toBeGreaterThan(0);

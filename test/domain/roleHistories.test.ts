@@ -4,8 +4,7 @@ import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
 import { anyhow, handingOn } from './anyRoles.ts';
 import { plainCycleLength, plainDependsOn, plainExpansion, type PlainRole } from './plainExpansion.ts';
-
-const HISTORIES = Number(process.env['HISTORIES'] ?? 300);
+import { histories } from '../histories.ts';
 
 test.each([
   ['of any roles', anyhow(), 12],
@@ -32,10 +31,9 @@ test.each([
         }
         expectSameExpansions(graph, [...roles.values()]);
       }),
-      { numRuns: HISTORIES },
+      histories(300),
     );
   },
-  30_000 + HISTORIES * 50,
 );
 
 function expectSameExpansions(graph: RoleGraph<PlainRole>, roles: PlainRole[]): void {

@@ -4,6 +4,7 @@ import { RoleIndex } from '../../src/domain/roleIndex.ts';
 import { ROLE_LIMITS, RoleTotals } from '../../src/domain/roleTotals.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
 import type { PlainRole } from './plainExpansion.ts';
+import { histories } from '../histories.ts';
 
 /** Why a role would be too much, put among others. */
 function excessIn(role: PlainRole, index: RoleIndex<PlainRole>, most?: number): string | undefined {
@@ -91,7 +92,7 @@ test('whatever a role is granted with, it makes no more grants of that than were
         }
       },
     ),
-    { numRuns: Number(process.env['HISTORIES'] ?? 300) },
+    histories(300),
   );
   expect(Math.min(allowed, refused)).toBeGreaterThan(5);
 });

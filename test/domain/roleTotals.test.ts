@@ -9,8 +9,7 @@ import { atOnce, Work } from '../../src/domain/work.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { anyhow, handingOn } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
-
-const HISTORIES = Number(process.env['HISTORIES'] ?? 200);
+import { histories } from '../histories.ts';
 
 function graphOf(roles: Iterable<PlainRole>, limits = {}): RoleGraph<PlainRole> {
   const graph = new RoleGraph<PlainRole>({ ...ROLE_LIMITS, ...limits });
@@ -116,7 +115,7 @@ test.each([
           largest = Math.max(largest, expanded.length);
         }
       }),
-      { numRuns: HISTORIES },
+      histories(200),
     );
     expect(largest).toBeGreaterThan(8);
   },
