@@ -179,6 +179,10 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
       const account = accounts.get(whom.caller);
       if (account && account.readyAt > performance.now()) await queue(whom, nothing);
     },
+    /** Notes that work of a caller's took so long (ms) elsewhere: its next, for which it asks `rested`, waits accordingly. */
+    charge({ caller }: WorkFor, ms: number): void {
+      pay(accountOf(caller), ms, performance.now());
+    },
     /** Notes that a caller is sent a reply with so many scopes. What it answers is to be called when the reply was taken, or is not any more. */
     sending(caller: string, scopes: number): () => void {
       const account = accountOf(caller);

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { SLICE, type Sliced, type Work } from '../src/domain/work.ts';
+import { requestCame } from '../src/giveWay.ts';
 import { makeLongWork } from '../src/longWork.ts';
 
 const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
@@ -94,4 +95,16 @@ test('work that fails fails for whoever asked for it, and the next is done', asy
   const next = queue({ caller: 'a' }, slices(2));
   await expect(failing).rejects.toThrow('it fails');
   expect(await next).toBe('done');
+});
+
+test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
+  const { charge, rested, queue } = longWork();
+  const order: string[] = [];
+  requestCame();
+  charge({ caller: 'a' }, 60);
+  await Promise.all([
+    rested({ caller: 'a' }).then(() => order.push('a')),
+    queue({ caller: 'b' }, slices(1)).then(() => order.push('b')),
+  ]);
+  expect(order).toEqual(['b', 'a']);
 });

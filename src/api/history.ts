@@ -6,15 +6,42 @@ import {
 } from '../../projections/actorHistory.ts';
 import type { AuditEntry } from '../../projections/auditEntry.ts';
 import { rolePrefix } from '../../projections/roleHistory.ts';
+import { bytesInMemory } from '../bytesInMemory.ts';
 import type { ReadModel } from '../readModel.ts';
-import type { Endpoint, EndpointReply } from './endpoint.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
 import { keyIn, limitOf, notOurs, tokenFor } from './page.ts';
 import type { Services } from './services.ts';
+import { workFor } from './workFor.ts';
 
 type Query = Record<string, string>;
 
+/** How long (ms) reading and parsing a page is taken to last at most, for each byte that it takes in memory: the rest of the time was waiting. */
+const MOST_FOR_BYTE = 20 / (1024 * 1024);
+
 /** The endpoints that tell what was changed, by whom. */
-export function historyEndpoints({ projector, clientHistory }: Services): Endpoint[] {
+export function historyEndpoints({ projector, clientHistory, longWork }: Services): Endpoint[] {
+  /** Whoever reads one long page after the other does so within its share of the time. */
+  async function withinShare(
+    request: EndpointRequest,
+    makePage: () => Promise<EndpointReply>,
+  ): Promise<EndpointReply> {
+    const whom = workFor(request);
+    await longWork.rested(whom);
+    const began = performance.now();
+    const page = await makePage();
+    const took = Math.min(performance.now() - began, bytesInMemory(page.body) * MOST_FOR_BYTE);
+    // Writing it takes about as long again.
+    longWork.charge(whom, 2 * took);
+    return page;
+  }
+
+  async function pageOf({ params, query }: EndpointRequest): Promise<EndpointReply> {
+    const { entityType, entityId } = params as { entityType: string; entityId: string };
+    if (entityType === 'client') return pageOfClient(entityId, query);
+    if (entityType === 'role') return pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
+    return reply([], undefined);
+  }
+
   async function pageOfClient(clientId: string, query: Query): Promise<EndpointReply> {
     const text = keyIn(query['continuationToken']) ?? '0';
     const fromRevision = /^\d{1,15}$/.test(text) ? Number(text) : notOurs();
@@ -43,12 +70,7 @@ export function historyEndpoints({ projector, clientHistory }: Services): Endpoi
       scopes: 'auth:audit-history:<entityType>',
       title: 'Get Entity History',
       description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${order}`,
-      handle({ params, query }) {
-        const { entityType, entityId } = params as { entityType: string; entityId: string };
-        if (entityType === 'client') return pageOfClient(entityId, query);
-        if (entityType === 'role') return pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
-        return reply([], undefined);
-      },
+      handle: (request) => withinShare(request, () => pageOf(request)),
     },
     {
       ...common,
@@ -57,7 +79,10 @@ export function historyEndpoints({ projector, clientHistory }: Services): Endpoi
       scopes: 'auth:client-audit-history:<clientId>',
       title: 'List Audit History',
       description: `All changes that were made by one clientId. ${order}`,
-      handle: ({ params, query }) => pageOfActor(projector.actorHistory, params['clientId']!, query),
+      handle: (request) =>
+        withinShare(request, () =>
+          pageOfActor(projector.actorHistory, request.params['clientId']!, request.query),
+        ),
     },
   ];
 }
