@@ -6,7 +6,6 @@ import {
 } from '../../projections/actorHistory.ts';
 import type { AuditEntry } from '../../projections/auditEntry.ts';
 import { rolePrefix } from '../../projections/roleHistory.ts';
-import { bytesInMemory } from '../bytesInMemory.ts';
 import type { ReadModel } from '../readModel.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
 import { keyIn, limitOf, notOurs, tokenFor } from './page.ts';
@@ -15,8 +14,8 @@ import { workFor } from './workFor.ts';
 
 type Query = Record<string, string>;
 
-/** How long (ms) reading and parsing a page is taken to last at most, for each byte that it takes in memory: the rest of the time was waiting. */
-const MOST_FOR_BYTE = 20 / (1024 * 1024);
+/** How long (ms) making a page is taken to last at most: the rest of the time was waiting. */
+const MOST_FOR_PAGE = 50;
 
 /** The endpoints that tell what was changed, by whom. */
 export function historyEndpoints({ projector, clientHistory, longWork }: Services): Endpoint[] {
@@ -29,9 +28,7 @@ export function historyEndpoints({ projector, clientHistory, longWork }: Service
     await longWork.rested(whom);
     const began = performance.now();
     const page = await makePage();
-    const took = Math.min(performance.now() - began, bytesInMemory(page.body) * MOST_FOR_BYTE);
-    // Writing it takes about as long again.
-    longWork.charge(whom, 2 * took);
+    longWork.charge(whom, Math.min(performance.now() - began, MOST_FOR_PAGE));
     return page;
   }
 
