@@ -14,6 +14,7 @@ import {
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
+import { ownCopy } from '../ownCopy.ts';
 import { sameText } from '../sameText.ts';
 import type { SignedRequest } from './endpoint.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -215,8 +216,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   }
 
   async function makeStanding({ id: cut, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
-    // Its own copy: what was cut from a header keeps all of that, wherever it is remembered.
-    const id = Buffer.from(cut).toString();
+    const id = ownCopy(cut);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;

@@ -1,4 +1,5 @@
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { ownCopy } from '../ownCopy.ts';
 
 /** So many requests at once, and as many again spread over so many seconds. */
 export type Quota = { quota: number; seconds: number };
@@ -22,8 +23,7 @@ export function makeTokenBuckets(
   const perMs = quota / (1000 * seconds);
 
   return function take(caller) {
-    // Its own copy: what was cut from a longer text, as an id is from a header, would keep all of that.
-    const key = Buffer.from(caller).toString();
+    const key = ownCopy(caller);
     const at = now();
     let bucket = buckets.get(key);
     if (!bucket) buckets.set(key, (bucket = { tokens: quota, at }));
