@@ -3,7 +3,7 @@ import { RecentlyUsed } from './recentlyUsed.ts';
 import type { RolesAt } from './rolesAt.ts';
 import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
 import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from './work.ts';
+import { ExpansionTooLarge, type Sliced, sizeOfScopes, type Work } from './work.ts';
 
 type Scopes = readonly string[];
 
@@ -30,7 +30,7 @@ type WideMerge = { merge: KeptMerge; list: Scopes; version: number; making?: Sli
 
 /** A scope that grants more roles than these is wide: what it leads to is merged once for all who hold it. */
 const FEW = 64;
-/** Closures that one expansion makes to be kept; what is more is looked at once, together. */
+/** Closures that one expansion makes to be kept; what is more is looked at once, together, as is what takes long. */
 const MOST_MADE = 64;
 /** About how many bytes of closures are kept. */
 const MOST_KEPT = 32 * 1024 * 1024;
@@ -83,7 +83,10 @@ export class Expansions {
   /** The lists of all that scopes in normal form grant, in slices. Throws ExpansionTooLarge. */
   *listsOf(scopes: Scopes, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
     const found: Found = { lists: new Set(), wide: new Set() };
+    const all: Grant[] = [];
     const others: Grant[] = [];
+    const begun = work.units;
+    const tookLong = (): boolean => work.units - begun > work.limit;
     let made = 0;
     for (const scope of scopes) {
       const grants = fewGrants(scope, roles);
@@ -93,23 +96,31 @@ export class Expansions {
         continue;
       }
       for (const grant of grants) {
+        all.push(grant);
         const known = this.#known(grant, roles);
         if (known) add(known, found);
-        else if (made < MOST_MADE) add(yield* this.#makeClosure(grant, roles, work), found);
+        else if (made < MOST_MADE && !tookLong()) add(yield* this.#makeClosure(grant, roles, work), found);
         else others.push(grant);
         if (!known) made += 1;
         if (work.spend(known?.lists.length)) yield;
       }
     }
     if (others.length > 0) add(yield* this.#walk(others, { roles }, work), found);
-    for (const scope of withoutCovered([...found.wide].sort(compareScopes)))
-      found.lists.add(yield* this.#mergeOf(scope, roles, work));
-    const count = work.counter();
+    const wide = withoutCovered([...found.wide].sort(compareScopes));
+    let isWhole = true;
+    for (const scope of wide) {
+      const isReady = this.#merges.get(scope)?.version === roles.version;
+      if (isReady || !tookLong()) found.lists.add(yield* this.#mergeOf(scope, roles, work));
+      else isWhole = false;
+    }
+    let size = 0;
     for (const list of found.lists) {
-      count(list);
+      size += sizeOfScopes(list);
       if (work.spend(list.length / COUNTED_IN_ONE)) yield;
     }
-    return found.lists;
+    if (isWhole && size <= work.limit) return found.lists;
+    // Several closures and merges may hold the same: it is too much only where it is so looked at once, together.
+    return (yield* this.#walk(all, { roles, behind: wide }, work)).lists;
   }
 
   /**
@@ -169,7 +180,7 @@ export class Expansions {
   }
 
   *#walkWide(scope: string, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
-    const { lists } = yield* this.#walk([], { roles, behind: scope }, work);
+    const { lists } = yield* this.#walk([], { roles, behind: [scope] }, work);
     return lists;
   }
 
@@ -204,13 +215,13 @@ export class Expansions {
   }
 
   /**
-   * The own lists of grants and of all that they lead to; where a wide scope is given, of all that is behind it, and behind every
-   * wide scope on the way. What a parameter that ends in a star covers gives nothing new: `q*` makes of a scope what covers all
+   * The own lists of grants and of all that they lead to; where wide scopes are given, of all that is behind these, and behind
+   * every wide scope on the way. What a parameter that ends in a star covers gives nothing new: `q*` makes of a scope what covers all
    * that `qa` makes of it.
    */
   *#walk(
     grants: readonly Grant[],
-    { roles, behind, made }: { roles: RolesAt; behind?: string; made?: { bytes: number } },
+    { roles, behind, made }: { roles: RolesAt; behind?: readonly string[]; made?: { bytes: number } },
     work: Work,
   ): Sliced<Found> {
     const found: Found = { lists: new Set(), wide: new Set() };
@@ -233,7 +244,7 @@ export class Expansions {
       }
     }
     grants.forEach(reach);
-    if (behind !== undefined) yield* passWide(behind);
+    for (const scope of behind ?? []) yield* passWide(scope);
     for (const grant of reached) {
       if (starred.isCovered(grant)) continue;
       const node = this.#readyNode(grant, roles) ?? (yield* this.#makeNode(grant, { roles, made }, work));

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { atOnce, ExpansionTooLarge, sizeOfScopes, Work } from '../../src/domain/work.ts';
@@ -51,6 +51,36 @@ test.each([
     expect(answered).toBeGreaterThan(0);
   },
 );
+
+describe('what several roles lead to counts once', () => {
+  const names = (count: number, start: string): string[] =>
+    Array.from({ length: count }, (_, i) => `${start}${i}`);
+  const maker = { roleId: 'make-*', scopes: names(100, 'x:<..>:') };
+  const granting = (start: string, count: number) =>
+    names(count, start).map((roleId) => ({ roleId, scopes: ['assume:make-a'] }));
+  const expanded = (roles: PlainRole[], scopes: string[]) => {
+    const graph = new RoleGraph<PlainRole>();
+    graph.load([maker, ...roles]);
+    return expansionWithin(graph, scopes, new Work({ limit: 400 }));
+  };
+
+  test.each([
+    ['by themselves', granting('r', 50), names(50, 'assume:r')],
+    ['as a scope that ends in a star covers them', granting('r', 50), ['assume:r*']],
+    [
+      'as several such scopes do, of very many',
+      [...granting('r', 70), ...granting('s', 70), ...granting('t', 70), ...granting('u', 70)],
+      ['assume:r*', 'assume:s*', 'assume:t*', 'assume:u*'],
+    ],
+  ])('held %s', (_, roles, scopes) => {
+    expect(expanded(roles, scopes)).toEqual(plainExpansion([maker, ...roles], scopes));
+  });
+
+  test('and is too much where it is so by itself', () => {
+    const many = Array.from({ length: 5 }, (_, i) => ({ roleId: `r${i}`, scopes: [`assume:make-${i}`] }));
+    expect(expanded(many, names(5, 'assume:r'))).toBeUndefined();
+  });
+});
 
 function expansionWithin(
   graph: RoleGraph<PlainRole>,
