@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { openStores } from '../src/compose.ts';
 import type { Event } from '../src/event.ts';
-import { clientStream, ROLES_STREAM } from '../src/streams.ts';
+import { clientStream, ROLES_STREAM } from '../src/eventStore/streams.ts';
 import { type Signer, signedCall } from './calls.ts';
 import type { Call } from './load.ts';
 

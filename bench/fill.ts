@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { openStores } from '../src/compose.ts';
 import type { Event, NewEvent } from '../src/event.ts';
 import { secretMaker } from '../src/secretStore/newSecret.ts';
-import { clientStream, ROLES_STREAM } from '../src/streams.ts';
+import { clientStream, ROLES_STREAM } from '../src/eventStore/streams.ts';
 import type { Signer } from './calls.ts';
 import { folder } from './servers.ts';
 

@@ -19,3 +19,6 @@ export const MAX_EVENT_BYTES = 900 * 1024;
 export const STATIC_PREFIX = 'static/';
 /** The actors of changes from inside; such a client can neither authenticate nor be configured. */
 export const INTERNAL_PREFIX = 'static/authledger/';
+
+/** The most characters of a header field, and of a URL. A signature is in the one or, as a bewit, in the other. */
+export const MAX_HEADER_FIELD_LENGTH = 16 * 1024;

@@ -14,7 +14,7 @@ import { rootCommand } from './cli/root.ts';
 import { serveCommand } from './cli/serve.ts';
 import { describeFailure } from './cli/failure.ts';
 import { watchOutput } from './cli/output.ts';
-import { SERVICE_VERSION } from './version.ts';
+import { SERVICE_VERSION } from './process/version.ts';
 
 const program = new Command('authledger')
   .description(

@@ -1,5 +1,5 @@
 import { openStores, type Stores } from '../src/compose.ts';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 import type { Recorded } from '../src/event.ts';
 import { take } from './contracts/eventStore.ts';
 

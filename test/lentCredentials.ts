@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import hawk from 'hawk';
-import type { SignedRequest } from '../src/api/endpoint.ts';
+import type { SignedRequest } from '../src/authentication/signedRequest.ts';
 
 /** Who signs, when, and with what in `ext`. */
 export type Given = { clientId: string; token: string; now: number; ext?: object };

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import type { Stores } from '../src/compose.ts';
-import { readConfig } from '../src/config.ts';
-import { type EventStore, StoreUnavailable } from '../src/eventStore/eventStore.ts';
+import { readConfig } from '../src/config/config.ts';
+import { type EventStore } from '../src/eventStore/eventStore.ts';
+import { StoreUnavailable } from '../src/storage/storeErrors.ts';
 import { memoryEventStore } from '../src/eventStore/memoryEventStore.ts';
 import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
 import { type Keyring, keyring } from '../src/secretStore/keyring.ts';
 import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
-import { serve, type Serving } from '../src/serve.ts';
+import { serve, type Serving } from '../src/cli/startServer.ts';
 import { newKey } from './contracts/secretStore.ts';
 import { STATIC_CLIENTS } from './startService.ts';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import taskcluster from 'taskcluster-client';
-import { readConfig } from '../src/config.ts';
-import { serve, type Serving } from '../src/serve.ts';
+import { readConfig } from '../src/config/config.ts';
+import { serve, type Serving } from '../src/cli/startServer.ts';
 
 /** The older official client is CommonJS. */
 const olderClient = createRequire(import.meta.url)('taskcluster-client-3') as {

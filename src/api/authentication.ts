@@ -1,20 +1,21 @@
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import { findingMissing, normalizing } from '../domain/scopes.ts';
 import { ANONYMOUS } from '../domain/temporaryCredentials.ts';
-import type { LongWork, WorkFor } from '../longWork.ts';
+import type { LongWork, WorkFor } from '../process/longWork.ts';
 import {
   type Authenticate,
   checkPayload,
   makeAuthenticate,
   type Signer,
   type Verdict,
-} from './authenticate.ts';
-import type { Endpoint, EndpointReply, EndpointRequest, SignedRequest } from './endpoint.ts';
-import { dateText } from './dateText.ts';
-import { insufficientScopes } from './insufficientScopes.ts';
-import { scopesReply } from './scopesReply.ts';
+} from '../authentication/authenticate.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
+import type { SignedRequest } from '../authentication/signedRequest.ts';
+import { dateText } from './authentication/dateText.ts';
+import { insufficientScopes } from '../http/insufficientScopes.ts';
+import { scopesReply } from '../http/scopesReply.ts';
 import type { Services } from './services.ts';
-import { workFor } from './workFor.ts';
+import { workFor } from '../http/workFor.ts';
 
 type TestBody = { clientScopes: string[]; requiredScopes: string[] };
 

@@ -11,14 +11,14 @@ import { existing } from '../domain/client.ts';
 import type { Sliced, Work } from '../domain/work.ts';
 import type { Event } from '../event.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
-import type { Outcome } from '../handleCommand.ts';
-import { clientSubject } from '../subjects.ts';
+import type { Outcome } from '../writeSide/handleCommand.ts';
+import { clientSubject } from '../writeSide/subjects.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
-import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from './expandedEntry.ts';
-import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from './page.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
+import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from '../http/expandedEntry.ts';
+import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from '../http/page.ts';
 import { contextOf, type Services } from './services.ts';
-import { workFor } from './workFor.ts';
+import { workFor } from '../http/workFor.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
 

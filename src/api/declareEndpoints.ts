@@ -1,6 +1,6 @@
 import { authenticationEndpoints } from './authentication.ts';
 import { clientEndpoints } from './clients.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../http/endpoint.ts';
 import { historyEndpoints } from './history.ts';
 import { monitoringEndpoints } from './monitoring.ts';
 import { roleEndpoints } from './roles.ts';

@@ -6,11 +6,11 @@ import {
 } from '../../projections/actorHistory.ts';
 import type { AuditEntry } from '../../projections/auditEntry.ts';
 import { rolePrefix } from '../../projections/roleHistory.ts';
-import type { ReadModel } from '../readModel.ts';
-import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { keyIn, limitOf, notOurs, tokenFor } from './page.ts';
+import type { ReadModel } from '../readSide/readModel.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
+import { keyIn, limitOf, notOurs, tokenFor } from '../http/page.ts';
 import type { Services } from './services.ts';
-import { workFor } from './workFor.ts';
+import { workFor } from '../http/workFor.ts';
 
 type Query = Record<string, string>;
 

@@ -1,7 +1,7 @@
 import { uptime } from 'node:process';
-import { SERVICE_VERSION } from '../version.ts';
+import { SERVICE_VERSION } from '../process/version.ts';
 import { ApiError } from '../domain/errors.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint } from '../http/endpoint.ts';
 import type { Services } from './services.ts';
 
 /** The endpoints for whoever watches over this service. */

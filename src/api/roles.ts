@@ -9,12 +9,12 @@ import type { RoleGraph } from '../domain/roleGraph.ts';
 import { grantingScope } from '../domain/roleReach.ts';
 import type { Sliced, Work } from '../domain/work.ts';
 import type { Event } from '../event.ts';
-import { roleSubject } from '../subjects.ts';
-import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from './expandedEntry.ts';
-import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from './page.ts';
+import { roleSubject } from '../writeSide/subjects.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
+import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from '../http/expandedEntry.ts';
+import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from '../http/page.ts';
 import { contextOf, type Services } from './services.ts';
-import { workFor } from './workFor.ts';
+import { workFor } from '../http/workFor.ts';
 
 /** Roles that a list reads at a time. */
 const AT_A_TIME = 100;

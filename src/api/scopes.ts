@@ -1,7 +1,7 @@
-import type { Endpoint, EndpointReply, EndpointRequest } from './endpoint.ts';
-import { scopesReply } from './scopesReply.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
+import { scopesReply } from '../http/scopesReply.ts';
 import type { Services } from './services.ts';
-import { workFor } from './workFor.ts';
+import { workFor } from '../http/workFor.ts';
 
 /** The endpoints about scopes. */
 export function scopeEndpoints({ projector: { roleGraph }, longWork }: Services): Endpoint[] {

@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
-import type { ClientHistory } from '../clientHistory.ts';
-import type { DiskReserve } from '../diskReserve.ts';
-import type { HandleCommand } from '../handleCommand.ts';
-import type { LastUsed } from '../lastUsed.ts';
-import type { LongWork } from '../longWork.ts';
+import type { ClientHistory } from '../readSide/clientHistory.ts';
+import type { DiskReserve } from '../storage/diskReserve.ts';
+import type { HandleCommand } from '../writeSide/handleCommand.ts';
+import type { LastUsed } from '../readSide/lastUsed.ts';
+import type { LongWork } from '../process/longWork.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
-import type { Projector } from '../project.ts';
-import type { PublisherState } from '../publisherState.ts';
+import type { Projector } from '../readSide/projector.ts';
+import type { PublisherState } from '../publisher/publisherState.ts';
 import type { MakeSecret } from '../secretStore/newSecret.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
-import type { CommandContext } from '../handleCommand.ts';
-import type { Authenticate } from './authenticate.ts';
-import type { EndpointRequest } from './endpoint.ts';
-import { workFor } from './workFor.ts';
+import type { CommandContext } from '../writeSide/handleCommand.ts';
+import type { Authenticate } from '../authentication/authenticate.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
+import { workFor } from '../http/workFor.ts';
 
 /** What the handlers of the endpoints work with. */
 export type Services = {

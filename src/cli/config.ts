@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { readConfig, redactedConfig } from '../config.ts';
+import { readConfig, redactedConfig } from '../config/config.ts';
 
 /** `authledger config`. */
 export function configCommand(): Command {

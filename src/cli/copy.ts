@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { openStoresAsStored } from '../compose.ts';
-import { readConfigOfStores } from '../config.ts';
-import { wrong } from '../configError.ts';
-import { copyStores, type Progress } from '../copyStores.ts';
+import { readConfigOfStores } from '../config/config.ts';
+import { wrong } from '../config/configError.ts';
+import { copyStores, type Progress } from '../transfer/copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';

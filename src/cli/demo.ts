@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import hawk from 'hawk';
-import { readConfig } from '../config.ts';
-import { makeLogger } from '../logger.ts';
-import { serve } from '../serve.ts';
-import { FileGone } from '../watchFiles.ts';
+import { readConfig } from '../config/config.ts';
+import { makeLogger } from '../process/logger.ts';
+import { serve } from './startServer.ts';
+import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
 type Credentials = { clientId: string; accessToken: string };

@@ -1,14 +1,14 @@
-import { ConfigError } from '../configError.ts';
-import { CopyDiffers } from '../copyLog.ts';
+import { ConfigError } from '../config/configError.ts';
+import { CopyDiffers } from '../transfer/copyLog.ts';
 import { ApiError } from '../domain/errors.ts';
-import { OutcomeUnknown, StoreDamaged, StoreUnavailable } from '../eventStore/eventStore.ts';
+import { OutcomeUnknown, StoreDamaged, StoreUnavailable } from '../storage/storeErrors.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
-import { ReplayRefused } from '../replay.ts';
-import { RewrittenHistory } from '../rewrittenHistory.ts';
+import { ReplayRefused } from '../publisher/replay.ts';
+import { RewrittenHistory } from '../readSide/rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
-import { howToMend } from '../storeDamage.ts';
-import { UnknownEvent } from '../unknownEvent.ts';
+import { howToMend } from '../storage/storeDamage.ts';
+import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
 const THEIRS = [

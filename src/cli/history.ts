@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { wrong } from '../configError.ts';
+import { wrong } from '../config/configError.ts';
 import type { Recorded } from '../event.ts';
 import { isPositionOf } from '../eventStore/position.ts';
-import { type HistoryQuery, logHistory } from '../logHistory.ts';
+import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 import { inBackground } from './inBackground.ts';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Service } from '../compose.ts';
-import { type Entries, readEntries } from '../importEntries.ts';
-import { importOrder } from '../importOrder.ts';
-import { planClient, planRole, type Step } from '../importPlan.ts';
+import { type Entries, readEntries } from '../transfer/importEntries.ts';
+import { importOrder } from '../transfer/importOrder.ts';
+import { planClient, planRole, type Step } from '../transfer/importPlan.ts';
 import { progressBar } from './progress.ts';
 import { withService } from './withService.ts';
 

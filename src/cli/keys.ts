@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { openStores } from '../compose.ts';
-import { readConfig } from '../config.ts';
+import { readConfig } from '../config/config.ts';
 import { rotateKeys } from '../secretStore/rotateKeys.ts';
 import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { openMessageBus, openStores } from '../compose.ts';
-import { readConfig } from '../config.ts';
-import { wrong } from '../configError.ts';
+import { readConfig } from '../config/config.ts';
+import { wrong } from '../config/configError.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
-import { replay } from '../replay.ts';
+import { replay } from '../publisher/replay.ts';
 import { commandLog } from './commandLog.ts';
 import { inBackground } from './inBackground.ts';
 import { progressBar } from './progress.ts';

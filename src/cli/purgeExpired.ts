@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { purgeExpired } from '../purgeExpired.ts';
-import { watchPurgeGap } from '../purgeGap.ts';
+import { purgeExpired } from '../jobs/purgeExpired.ts';
+import { watchPurgeGap } from '../jobs/purgeGap.ts';
 import { withService } from './withService.ts';
 
 /** `authledger purge-expired`. */

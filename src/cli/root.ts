@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { retireRoot, rotateRoot } from '../generatedRoot.ts';
-import { ROOT_CLIENT_ID } from '../rootCredentials.ts';
+import { retireRoot, rotateRoot } from '../staticClients/generatedRoot.ts';
+import { ROOT_CLIENT_ID } from '../staticClients/rootCredentials.ts';
 import { tokenIn } from './welcome.ts';
 import { withService } from './withService.ts';
 

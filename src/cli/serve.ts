@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { acceptRewrittenHistory } from '../acceptRewrittenHistory.ts';
-import { isLoopback, readConfig } from '../config.ts';
-import { makeLogger } from '../logger.ts';
-import { serve } from '../serve.ts';
-import { FileGone } from '../watchFiles.ts';
+import { acceptRewrittenHistory } from './acceptRewrittenHistory.ts';
+import { isLoopback, readConfig } from '../config/config.ts';
+import { makeLogger } from '../process/logger.ts';
+import { serve } from './startServer.ts';
+import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, work } from './workers.ts';

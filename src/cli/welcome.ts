@@ -1,6 +1,6 @@
-import type { Config } from '../config.ts';
-import { ROOT_CLIENT_ID, rootCredentialsFile } from '../rootCredentials.ts';
-import type { Administrator } from '../staticClients.ts';
+import type { Config } from '../config/config.ts';
+import { ROOT_CLIENT_ID, rootCredentialsFile } from '../staticClients/rootCredentials.ts';
+import type { Administrator } from '../staticClients/staticClients.ts';
 
 /**
  * What a start tells a person: where the service is, whose credentials there are, and a first call that can be pasted. A token is in

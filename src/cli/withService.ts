@@ -1,5 +1,5 @@
 import { type Service, startService } from '../compose.ts';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
 
 /** Runs a command of the command line on the service's parts, without HTTP, and closes them whatever happens. */

@@ -1,5 +1,5 @@
 import { openStores, type Stores } from '../compose.ts';
-import { readConfig } from '../config.ts';
+import { readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
 
 /** Runs a command of the command line on the stores alone, and closes them whatever happens. */

@@ -1,9 +1,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
-import { prepare, rootUrlAt, serve, type Serving } from '../serve.ts';
-import { FileGone } from '../watchFiles.ts';
+import type { Config } from '../config/config.ts';
+import { prepare, rootUrlAt, serve, type Serving } from './startServer.ts';
+import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
 /** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */

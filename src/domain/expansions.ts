@@ -1,4 +1,4 @@
-import { KeptMerge } from './keptMerge.ts';
+import { KeptMerge } from './incrementalMerge.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
 import type { RolesAt } from './rolesAt.ts';
 import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';

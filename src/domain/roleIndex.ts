@@ -1,5 +1,5 @@
 import { type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
-import { SortedTexts } from './sortedTexts.ts';
+import { SortedTexts } from './sortedStringSet.ts';
 
 /** All roles, found by what grants them and by what they grant, without looking at roles that have no part in it. */
 export class RoleIndex<R extends RoleDefinition> {

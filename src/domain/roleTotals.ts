@@ -1,7 +1,7 @@
 import type { RoleIndex } from './roleIndex.ts';
 import { keyOf, type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
-import { isSpreadTooFar, MOST_FROM_ONE, type Spread, spreadOf } from './roleSpread.ts';
-import { SortedTexts } from './sortedTexts.ts';
+import { isSpreadTooFar, MOST_FROM_ONE, type Spread, spreadOf } from './parameterFanOut.ts';
+import { SortedTexts } from './sortedStringSet.ts';
 import { withRole } from './withRole.ts';
 import { type Sliced, sizeOfScopes, type Work } from './work.ts';
 

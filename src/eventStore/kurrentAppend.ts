@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewEvent, Metadata, Position, Recorded } from '../event.ts';
-import type { Kurrent, KurrentDBClient } from '../openKurrent.ts';
-import { EventTooLarge, OutcomeUnknown, type Revision, type Write } from './eventStore.ts';
+import type { Kurrent, KurrentDBClient } from './openKurrent.ts';
+import { EventTooLarge, type Revision, type Write } from './eventStore.ts';
+import { OutcomeUnknown } from '../storage/storeErrors.ts';
 import { answerOf, backoff, failureOf, isTrouble, outOfReach, renewAfter } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Event } from '../event.ts';
-import type { Kurrent } from '../openKurrent.ts';
-import { turns } from '../turns.ts';
-import { PART_SIZE } from '../firstPart.ts';
+import type { Kurrent } from './openKurrent.ts';
+import { turns } from '../process/keyedMutex.ts';
+import { PART_SIZE } from '../storage/firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';

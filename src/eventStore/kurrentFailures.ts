@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kurrent, KurrentDBClient } from '../openKurrent.ts';
-import { StoreUnavailable } from './eventStore.ts';
+import type { Kurrent, KurrentDBClient } from './openKurrent.ts';
+import { StoreUnavailable } from '../storage/storeErrors.ts';
 
 /** How long (ms) a question to the server is asked again before it counts as out of reach. */
 const PATIENCE = 3000;

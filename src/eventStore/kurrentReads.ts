@@ -1,5 +1,5 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
-import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from '../openKurrent.ts';
+import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
 import { allOf, reaching } from './kurrentFailures.ts';
 import { placeIn, positionAt } from './position.ts';
 

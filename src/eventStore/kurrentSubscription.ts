@@ -1,6 +1,6 @@
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Position, Recorded } from '../event.ts';
-import type { AllStreamResolvedEvent, Kurrent } from '../openKurrent.ts';
+import type { AllStreamResolvedEvent, Kurrent } from './openKurrent.ts';
 import type { Batch } from './eventStore.ts';
 import { backoff, isTrouble } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';

@@ -1,10 +1,10 @@
 import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
-import { firstPart } from '../firstPart.ts';
+import { firstPart } from '../storage/firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
-import { wakeUp } from './wakeUp.ts';
+import { wakeUp } from './appendSignal.ts';
 
 const BATCH = 500;
 

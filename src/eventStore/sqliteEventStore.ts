@@ -8,14 +8,14 @@ import {
   sharedCommits,
   type Sqlite,
   writeProbe,
-} from '../openSqlite.ts';
-import { firstPart } from '../firstPart.ts';
+} from '../storage/openSqlite.ts';
+import { firstPart } from '../storage/firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Revision, Write } from './eventStore.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { logIdIn } from './sqliteLogId.ts';
-import { wakeUp } from './wakeUp.ts';
+import { wakeUp } from './appendSignal.ts';
 
 /** Events that a subscriber is given at a time. */
 const BATCH = 500;

@@ -1,5 +1,5 @@
-import { closeSqlite, inTransaction, openSqlite, type Sqlite } from '../openSqlite.ts';
-import { StoreUnavailable } from './eventStore.ts';
+import { closeSqlite, inTransaction, openSqlite, type Sqlite } from '../storage/openSqlite.ts';
+import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { newLogId } from './newEvents.ts';
 
 /** The name of the log, and those that it had before, each up to the event that was then its last one. */

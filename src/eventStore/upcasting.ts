@@ -1,4 +1,4 @@
-import { upcast } from '../../schemas/events/upcast.ts';
+import { upcast } from './upcast.ts';
 import type { EventStore } from './eventStore.ts';
 
 /** A log whose events are read as today's release would have written them. What is stored stays as it is. */

@@ -1,4 +1,4 @@
-import type { Kafka, KafkaConnection } from '../openKafka.ts';
+import type { Kafka, KafkaConnection } from './openKafka.ts';
 import { type Message, type MessageBus, topicName } from './messageBus.ts';
 
 /** Whoever comes later can read everything from its beginning, whatever the broker does with other topics. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSqlite, inTransaction, type Sqlite } from '../openSqlite.ts';
+import { closeSqlite, inTransaction, type Sqlite } from '../storage/openSqlite.ts';
 import type { NonceStore, NonceVerdict } from './nonceStore.ts';
 
 /** `held` has a row for each signer that holds nonces. What is a text outside is a digest here: a text may be long. */

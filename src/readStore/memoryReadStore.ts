@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import { firstPart } from '../firstPart.ts';
+import { firstPart } from '../storage/firstPart.ts';
 import type { LeaseRecord, ReadStore, Row, StoredRow } from './readStore.ts';
 
 type Table = { rows: Map<string, Row<object>>; checkpoint: Position | undefined };

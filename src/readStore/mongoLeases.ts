@@ -1,4 +1,4 @@
-import type { Mongo } from '../openMongo.ts';
+import type { Mongo } from '../storage/openMongo.ts';
 import { mongoRegister } from './mongoRegister.ts';
 import type { LeaseRecord, ReadStore } from './readStore.ts';
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
-import { StoreUnavailable } from '../eventStore/eventStore.ts';
-import { PART_SIZE } from '../firstPart.ts';
-import { type Collection, isTaken, type Mongo } from '../openMongo.ts';
+import { StoreUnavailable } from '../storage/storeErrors.ts';
+import { PART_SIZE } from '../storage/firstPart.ts';
+import { type Collection, isTaken, type Mongo } from '../storage/openMongo.ts';
 import { mongoLeases } from './mongoLeases.ts';
 import { mongoRegister, type Seen } from './mongoRegister.ts';
 import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';

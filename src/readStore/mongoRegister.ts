@@ -1,4 +1,4 @@
-import { isTaken, type Mongo } from '../openMongo.ts';
+import { isTaken, type Mongo } from '../storage/openMongo.ts';
 
 /** One state of a register: whoever adds the next one, under the next number, has changed it. */
 type State<Value> = { _id: string; value?: Value };

@@ -7,8 +7,8 @@ import {
   type Sqlite,
   whenFree,
   writeProbe,
-} from '../openSqlite.ts';
-import { firstPart } from '../firstPart.ts';
+} from '../storage/openSqlite.ts';
+import { firstPart } from '../storage/firstPart.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `

@@ -1,8 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { SecretKey } from '../config/jsonSettings.ts';
 import { type Place, UnsealError } from './secretStore.ts';
-
-/** 32 bytes under a name. */
-export type SecretKey = { id: string; key: Buffer };
 
 /** A token at rest: sealed with AES-256-GCM under the key of this id; `sealed` is nonce, ciphertext and tag. */
 export type Sealed = { keyId: string; sealed: Buffer };

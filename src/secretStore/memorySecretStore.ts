@@ -1,6 +1,6 @@
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './taken.ts';
+import { refuseTaken } from './credentialIdTaken.ts';
 
 /** A secret store in memory, for tests; what it keeps is sealed all the same. */
 export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStore {

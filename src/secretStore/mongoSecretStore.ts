@@ -1,7 +1,7 @@
-import { isTaken, type Mongo } from '../openMongo.ts';
+import { isTaken, type Mongo } from '../storage/openMongo.ts';
 import type { Keyring } from './keyring.ts';
 import type { Place, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './taken.ts';
+import { refuseTaken } from './credentialIdTaken.ts';
 
 type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; createdAt: string };
 

@@ -5,10 +5,10 @@ import {
   sharedCommits,
   type Sqlite,
   writeProbe,
-} from '../openSqlite.ts';
+} from '../storage/openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
 import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './taken.ts';
+import { refuseTaken } from './credentialIdTaken.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS secrets (

@@ -1,5 +1,5 @@
 import { date, object, type Schema, text } from '../../schemas/v1/parts.ts';
-import type { EndpointRequest } from '../api/endpoint.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
 import { expiryFor } from './expiryFor.ts';
 import type { Given } from './guardedService.ts';

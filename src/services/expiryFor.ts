@@ -1,4 +1,4 @@
-import type { EndpointRequest } from '../api/endpoint.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
 
 /**
  * When credentials end that last so long (ms): then, or when the caller's own do, whichever comes first; in whole seconds, as tokens and

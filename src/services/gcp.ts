@@ -1,9 +1,9 @@
 import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { isDateTime } from '../isDateTime.ts';
+import { isDateTime } from '../domain/isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
-import { rsaPrivateKey } from './rsaPrivateKey.ts';
+import { rsaPrivateKey } from '../config/rsaPrivateKey.ts';
 import { thirdPartyUrl, withoutSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<

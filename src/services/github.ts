@@ -1,12 +1,12 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
-import { isDateTime } from '../isDateTime.ts';
+import { isDateTime } from '../domain/isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
-import { rsaPrivateKey } from './rsaPrivateKey.ts';
+import { rsaPrivateKey } from '../config/rsaPrivateKey.ts';
 import { thirdPartyUrl, withoutSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<string, { appId: number | string; privateKey: string; apiUrl: string }>;

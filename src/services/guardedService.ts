@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Schema } from '../../schemas/v1/parts.ts';
-import type { Endpoint, EndpointRequest } from '../api/endpoint.ts';
+import type { Endpoint, EndpointRequest } from '../http/endpoint.ts';
 
 /**
  * A service that hands out credentials of a third party, all of it in one file. `Setting` is what an administrator sets,

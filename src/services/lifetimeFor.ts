@@ -1,4 +1,4 @@
-import type { EndpointRequest } from '../api/endpoint.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
 
 /** A third party counts from when a request reaches it, which is so many seconds late at most: no answer is waited for longer. */
 const LATE = 8;

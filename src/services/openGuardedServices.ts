@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { type Endpoint, type EndpointReply, type EndpointRequest, scopeParamsOf } from '../api/endpoint.ts';
+import { type Endpoint, type EndpointReply, type EndpointRequest, scopeParamsOf } from '../http/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
-import type { Job } from '../jobs.ts';
+import type { Job } from '../process/schedule.ts';
 import { askThirdParty } from './askThirdParty.ts';
 import type { GuardedEndpoint, GuardedJob, GuardedService } from './guardedService.ts';
 import type { RecordCredentials } from './recordCredentials.ts';

@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.ts';
 import { contextOf } from '../api/services.ts';
-import type { EndpointRequest } from '../api/endpoint.ts';
-import { refusalOf } from '../appendRefusal.ts';
-import type { DiskReserve } from '../diskReserve.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
+import { refusalOf } from '../writeSide/appendRefusal.ts';
+import type { DiskReserve } from '../storage/diskReserve.ts';
 import type { NewEvent } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
-import type { Freshness } from '../freshness.ts';
-import { credentialsStream } from '../streams.ts';
+import type { Freshness } from '../readSide/freshness.ts';
+import { credentialsStream } from '../eventStore/streams.ts';
 import type { Given } from './guardedService.ts';
 
 /** Resolves when the log says durably that a service gives these credentials for a request. */

@@ -1,7 +1,7 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { expiryFor } from './expiryFor.ts';
 import type { GuardedService } from './guardedService.ts';
-import { hs256Secret } from './hs256Secret.ts';
+import { hs256Secret } from '../config/hs256Secret.ts';
 import { jwtTime, signJwt } from './signJwt.ts';
 
 const HOUR = 60 * 60_000;

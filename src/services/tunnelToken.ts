@@ -1,4 +1,4 @@
-import type { EndpointRequest } from '../api/endpoint.ts';
+import type { EndpointRequest } from '../http/endpoint.ts';
 import { expiryFor } from './expiryFor.ts';
 import { jwtTime, signJwt } from './signJwt.ts';
 

@@ -1,7 +1,7 @@
 import { object, text } from '../../schemas/v1/parts.ts';
 import { randomToken } from '../secretStore/newSecret.ts';
 import type { GuardedService } from './guardedService.ts';
-import { hs256Secret } from './hs256Secret.ts';
+import { hs256Secret } from '../config/hs256Secret.ts';
 import { tunnelToken } from './tunnelToken.ts';
 
 type Setting = { secret: string; proxyUrl: string };

@@ -1,6 +1,6 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import type { GuardedService } from './guardedService.ts';
-import { hs256Secret } from './hs256Secret.ts';
+import { hs256Secret } from '../config/hs256Secret.ts';
 import { tunnelToken } from './tunnelToken.ts';
 
 const WST_AUDIENCE = /^[a-zA-Z0-9_-]{1,38}$/;

@@ -5,7 +5,7 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import apis from 'taskcluster-client/src/apis.js';
 import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../schemas/events/eventSchemas.ts';
-import { bodySchemas } from '../../src/api/bodySchemas.ts';
+import { bodySchemas } from '../../src/api/documents/bodySchemas.ts';
 import { guardedServices } from '../../src/services/guardedServices.ts';
 import { type AsyncapiDocument, asyncapiProblems } from '../asyncapiDocument.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { welcome } from '../../src/cli/welcome.ts';
-import { rootClient } from '../../src/rootCredentials.ts';
+import { rootClient } from '../../src/staticClients/rootCredentials.ts';
 
 const rootUrl = 'http://127.0.0.1:8080';
 const dataDir = mkdtempSync(join(tmpdir(), 'authledger-welcome-'));

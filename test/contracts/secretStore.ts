@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { keyring, type Keyring, type SecretKey } from '../../src/secretStore/keyring.ts';
+import { keyring, type Keyring } from '../../src/secretStore/keyring.ts';
+import { type SecretKey } from '../../src/config/jsonSettings.ts';
 import type { SecretStore } from '../../src/secretStore/secretStore.ts';
 
 export type OpenedSecretStore = { store: SecretStore; remove(): Promise<void> };

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
-import { MOST_FROM_ONE } from '../../src/domain/roleSpread.ts';
+import { MOST_FROM_ONE } from '../../src/domain/parameterFanOut.ts';
 import { ROLE_LIMITS } from '../../src/domain/roleTotals.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';

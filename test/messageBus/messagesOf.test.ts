@@ -3,14 +3,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
 import { eventSchemas } from '../../schemas/events/eventSchemas.ts';
-import { asyncapiDocument } from '../../src/api/asyncapi.ts';
+import { asyncapiDocument } from '../../src/api/documents/asyncapi.ts';
 import type { Event, Metadata, Recorded } from '../../src/event.ts';
 import { positionOf } from '../../src/eventStore/position.ts';
 import type { CloudEvent, PublishedEvent } from '../../src/messageBus/cloudEvent.ts';
 import { EXCHANGE_PREFIX, exchangeOf, exchanges } from '../../src/messageBus/exchanges.ts';
 import type { Message } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
-import { groupsOf } from '../../src/publish.ts';
+import { groupsOf } from '../../src/publisher/publish.ts';
 import { type AsyncapiDocument, describedBy } from '../asyncapiDocument.ts';
 
 const corpus = JSON.parse(

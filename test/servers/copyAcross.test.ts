@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Recorded } from '../../src/event.ts';
 import type { Message } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
-import { PUBLISHER_TABLE } from '../../src/publish.ts';
+import { PUBLISHER_TABLE } from '../../src/publisher/publish.ts';
 import { take } from '../contracts/eventStore.ts';
 import { byKey } from '../contracts/messageBus.ts';
 import { exported } from '../exported.ts';

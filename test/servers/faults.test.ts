@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { clientStream } from '../../src/streams.ts';
+import { clientStream } from '../../src/eventStore/streams.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { whereServersRun } from './whereServersRun.ts';
 import { checkAll, type Known, write } from '../writers.ts';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { openMongo } from '../../src/openMongo.ts';
-import { allProjections } from '../../src/project.ts';
+import { openMongo } from '../../src/storage/openMongo.ts';
+import { allProjections } from '../../src/readSide/projector.ts';
 import { tableOf } from '../../src/projection.ts';
 import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
-import { rebuild } from '../../src/rebuild.ts';
+import { rebuild } from '../../src/readSide/rebuild.ts';
 import { mongoSecretStore } from '../../src/secretStore/mongoSecretStore.ts';
 import { type RealServer, startFerretdb } from './realServers.ts';
 import { sharedStores, type TestNode } from '../sharedStores.ts';

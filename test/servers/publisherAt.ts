@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
-import type { PublisherState } from '../../src/publisherState.ts';
+import type { PublisherState } from '../../src/publisher/publisherState.ts';
 
 /** How far the publisher has come, as a node says it. */
 export async function publisherAt(rootUrl: string): Promise<PublisherState> {

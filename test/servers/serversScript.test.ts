@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from '@jest/globals';
-import { openMongo } from '../../src/openMongo.ts';
+import { openMongo } from '../../src/storage/openMongo.ts';
 import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { untilPublished } from './publisherAt.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readServiceSetting } from '../../src/serviceSettings.ts';
+import { readServiceSetting } from '../../src/config/serviceSettings.ts';
 import { azureTables } from '../../src/services/azureTables.ts';
 import type { GuardedRequest } from '../../src/services/guardedService.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
-import { readServiceSetting } from '../../src/serviceSettings.ts';
+import { readServiceSetting } from '../../src/config/serviceSettings.ts';
 import { gcp } from '../../src/services/gcp.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 import { expectToGiveUp } from './givesUp.ts';

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
-import { readServiceSetting } from '../../src/serviceSettings.ts';
+import { readServiceSetting } from '../../src/config/serviceSettings.ts';
 import { github } from '../../src/services/github.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { readServiceSetting } from '../../src/serviceSettings.ts';
+import { readServiceSetting } from '../../src/config/serviceSettings.ts';
 import { sentry } from '../../src/services/sentry.ts';
 import { keyExpiry, keyName } from '../../src/services/sentryApi.ts';
 

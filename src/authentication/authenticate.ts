@@ -1,0 +1,321 @@
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import hawk from 'hawk';
+import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
+import {
+  ANONYMOUS,
+  type Certificate,
+  type Expanding,
+  isInTime,
+  readRestriction,
+  type Restriction,
+  scopesOf,
+  signedTexts,
+} from '../domain/temporaryCredentials.ts';
+import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { toWellFormed } from '../domain/wellFormed.ts';
+import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
+import { ownCopy } from '../process/ownCopy.ts';
+import { sameText } from './timingSafeEqual.ts';
+import type { SignedRequest } from './signedRequest.ts';
+import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
+
+/** How long an unsigned request's standing is good for (ms). */
+const NO_AUTH_VALID = 15 * 60_000;
+/** About how many bytes the standings that are kept may take: of each client, and of each of its certificates, one. */
+const MOST_STANDINGS = 100_000_000;
+/** What of these a standing takes by itself, and for each scope besides its characters: in a list, and in the JSON text of that. */
+const STANDING_BYTES = 1000;
+const SCOPE_BYTES = 40;
+
+/**
+ * A client that may sign: found, enabled, not expired. `revision` changes with whatever else is said here; without it,
+ * nothing of the client is remembered.
+ */
+export type Signer = {
+  scopes: readonly string[];
+  expires: Date;
+  token: string;
+  /** Which credential the token is of. A client that is created again has another one, whatever its token is. */
+  credentialId?: string;
+  revision?: number;
+  /** Why it may not sign after all, where only those may know that who have its token. */
+  refused?: string;
+};
+
+export type AuthSuccess = {
+  status: 'auth-success';
+  clientId: string;
+  /** The client that signed the certificate, where it is not `clientId`. */
+  issuer?: string;
+  scopes: readonly string[];
+  expires: Date;
+  /** The payload hash that was signed, for whoever has the payload to compare. */
+  hash?: string;
+  /**
+   * The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more, or has another
+   * credential than the one that signed, and ExpansionTooLarge.
+   */
+  resolve(now: Date): Promise<readonly string[]>;
+};
+
+/** The verdict on a request's signature. */
+export type Verdict =
+  | AuthSuccess
+  | {
+      status: 'auth-failed';
+      message: string;
+      /** The signature is right, and what the signer has is too much to expand. */
+      isTooLarge?: true;
+    }
+  | {
+      status: 'no-auth';
+      scopes: readonly string[];
+      expires: Date;
+      resolve(now: Date): Promise<readonly string[]>;
+    };
+
+/** At once where all that is needed is in memory, as it mostly is: a promise costs a request more than a look-up. */
+export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
+
+/** What judging needs to know of clients and roles. */
+export type Clients = Expanding & {
+  /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
+  findSigner(clientId: string, now: Date): Promise<Signer>;
+  /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
+  isGuarded?: boolean;
+  /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
+  inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
+  /** Runs what is computed for a caller, the client that signed where there is one: at once where it takes next to no time. */
+  inSlices<Result>(
+    signerId: string | undefined,
+    compute: (work: Work) => Sliced<Result>,
+  ): Promise<Result> | Result;
+  /** Changes with what scopes expand to. */
+  version(): number;
+  /** Told of every client whose token made a valid signature. */
+  used?(clientId: string, now: Date): void;
+  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  maxBewitLifetime?: number;
+};
+
+/**
+ * Whom a signature's id and ext stand for. It holds as long as the client that vouches for it is at the same revision;
+ * times are compared on every use. No signature is ever remembered, only what it is verified with. Nor is the client's row,
+ * which may be far larger than what is counted here.
+ */
+type Standing = Pick<Signature, 'id' | 'ext'> & {
+  signerId: string;
+  revision: number | undefined;
+  credentialId: string | undefined;
+  signerExpires: Date;
+  key: KeyObject;
+  restriction: Restriction;
+  expires: Date;
+  /** Why the signature is refused even if it is a good one. */
+  refused: string | undefined;
+  held: { version: number; scopes: readonly string[] } | undefined;
+  /** About what it keeps in memory, in bytes. */
+  bytes: number;
+};
+
+/** A standing, and the own scopes of the client that vouches for it. */
+type Vouched = { standing: Standing; own: readonly string[] };
+
+/** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
+export function makeAuthenticate(clients: Clients): Authenticate {
+  const standings = new RecentlyUsed<Standing>(MOST_STANDINGS, (_, { bytes }) => bytes);
+
+  return function authenticate(request, now) {
+    try {
+      const signature = readSignature(request);
+      if (!signature) return unsigned(now);
+      if (signature.bewitExpires !== undefined) refuseLongBewit(signature.bewitExpires, now);
+      const verdict = judge(request, signature, now);
+      return verdict instanceof Promise ? verdict.catch(failed) : verdict;
+    } catch (error) {
+      return failed(error);
+    }
+  };
+
+  function unsigned(now: Date): Promise<Verdict> | Verdict {
+    const expires = new Date(now.getTime() + NO_AUTH_VALID);
+    const expand = () => clients.inSlices(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const verdict = (scopes: readonly string[]): Verdict => ({
+      status: 'no-auth',
+      scopes,
+      expires,
+      resolve: async () => expand(),
+    });
+    const scopes = expand();
+    return scopes instanceof Promise ? scopes.then(verdict).catch(failed) : verdict(scopes);
+  }
+
+  function refuseLongBewit(expires: number, now: Date): void {
+    const { maxBewitLifetime: most } = clients;
+    if (most !== undefined && expires * 1000 > now.getTime() + most)
+      fail(`a bewit may last for ${most / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
+  }
+
+  function judge(
+    request: SignedRequest,
+    signature: Signature,
+    now: Date,
+  ): Promise<AuthSuccess> | AuthSuccess {
+    const vouched = remembered(signature, now);
+    if (!vouched) return judgeAnew(request, signature, now);
+    const hash = verifySignature(request, signature, { key: vouched.standing.key, now });
+    return hash instanceof Promise
+      ? hash.then((verified) => success(vouched, { signature, hash: verified, now }))
+      : success(vouched, { signature, hash, now });
+  }
+
+  async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
+    const vouched = await makeStanding(signature, now);
+    const hash = await verifySignature(request, signature, { key: vouched.standing.key, now });
+    refuseIf(vouched.standing);
+    return success(vouched, { signature, hash, now });
+  }
+
+  /** For a later look at a request that was signed with this standing. */
+  async function vouchedLater(signed: Standing, later: Date): Promise<Vouched> {
+    const vouched = remembered(signed, later) ?? (await makeStanding(signed, later));
+    refuseIf(vouched.standing);
+    if (vouched.standing.credentialId !== signed.credentialId)
+      fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
+    return vouched;
+  }
+
+  function success(
+    vouched: Vouched,
+    { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
+  ): Promise<AuthSuccess> | AuthSuccess {
+    const { standing } = vouched;
+    clients.used?.(standing.signerId, now);
+    const verdict = (scopes: readonly string[]): AuthSuccess => ({
+      status: 'auth-success',
+      clientId: signature.id,
+      issuer: standing.restriction.certificate?.issuer,
+      scopes,
+      expires: standing.expires,
+      hash,
+      resolve: async (later) => scopesNow(await vouchedLater(standing, later)),
+    });
+    const scopes = scopesNow(vouched);
+    if (!(scopes instanceof Promise)) return verdict(scopes);
+    // The client may have lost what it had while that was worked out.
+    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(standing, new Date()))));
+  }
+
+  function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
+    const standing = standings.get(keyOf({ id, ext }));
+    if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
+    const signer = clients.inMemory(standing.signerId);
+    if (!signer || signer.revision !== standing.revision || standing.signerExpires < now) return undefined;
+    const { certificate } = standing.restriction;
+    return certificate && !isInTime(certificate, now) ? undefined : { standing, own: signer.scopes };
+  }
+
+  async function makeStanding({ id: cut, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
+    const id = ownCopy(cut);
+    const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
+    const { certificate } = restriction;
+    const signerId = certificate?.issuer ?? id;
+    const signer = await clients.findSigner(signerId, now);
+    const { token } = signer;
+    const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
+    const refused = signer.refused ?? (isForged ? FORGED : undefined);
+    if (refused !== undefined && !clients.isGuarded) fail(refused);
+    const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
+    const { revision, credentialId, expires: signerExpires, scopes: own } = signer;
+    const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
+    const standing = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
+    return { standing: { ...standing, refused, held: undefined, bytes: 0 }, own };
+  }
+
+  /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
+  function scopesNow({ standing, own }: Vouched): Promise<readonly string[]> | readonly string[] {
+    const version = clients.version();
+    const { held, id: clientId, signerId, restriction } = standing;
+    if (held?.version === version) return held.scopes;
+    const lent = { clientId, scopes: own, restriction };
+    const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
+    if (scopes instanceof Promise) return scopes.then((made) => remember(standing, version, made));
+    return remember(standing, version, scopes);
+  }
+
+  /** `version` is that at which the scopes began to be looked for. */
+  function remember(standing: Standing, version: number, scopes: readonly string[]): readonly string[] {
+    const { held } = standing;
+    if (held?.scopes === scopes) held.version = version;
+    else if (standing.revision !== undefined) {
+      const bytes = bytesOf(standing, scopes);
+      standings.set(keyOf(standing), { ...standing, held: { version, scopes }, bytes });
+    }
+    return scopes;
+  }
+}
+
+/** About what a standing that holds these scopes keeps in memory: its id and ext are in its key, too. */
+function bytesOf({ id, ext = '', restriction }: Standing, held: readonly string[]): number {
+  const { certificate, authorizedScopes } = restriction;
+  const lists = [held, certificate?.scopes ?? [], authorizedScopes ?? []];
+  const scopes = lists.reduce((sum, list) => sum + list.length, 0);
+  const characters = lists.reduce((sum, list) => list.reduce((chars, scope) => chars + scope.length, sum), 0);
+  return STANDING_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
+}
+
+function failed(error: unknown): Verdict {
+  if (error instanceof ExpansionTooLarge)
+    return { status: 'auth-failed', message: error.message, isTooLarge: true };
+  // It may name a client as a certificate or a bewit does, which can hold any text.
+  return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
+}
+
+function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
+  return ext === undefined ? id : `${id}\n${ext}`;
+}
+
+/** Throws ApiError AuthenticationFailed unless the payload is the one that was signed. */
+export function checkPayload(verdict: AuthSuccess, payload: Buffer, contentType: string): void {
+  if (verdict.hash === undefined) return;
+  const actual = hawk.crypto.calculatePayloadHash(payload, 'sha256', contentType);
+  if (!sameText(actual, verdict.hash)) {
+    throw new ApiError('AuthenticationFailed', 'the body is not the one that was signed (bad payload hash)');
+  }
+}
+
+function parseExt(ext: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(ext, 'base64').toString());
+  } catch {
+    return fail('ext must be base64 of JSON');
+  }
+}
+
+const FORGED =
+  'ext.certificate.signature is not valid: another token signed it, or something in it was changed';
+
+function isSignedWith(
+  token: string,
+  { clientId, certificate }: { clientId: string; certificate: Certificate },
+): boolean {
+  return signedTexts(clientId, certificate).some((text) =>
+    sameText(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
+  );
+}
+
+function refuseIf({ refused }: Pick<Standing, 'refused'>): void {
+  if (refused !== undefined) fail(refused);
+}
+
+function temporaryToken(seed: string, token: string): string {
+  return createHmac('sha256', token).update(seed).digest('base64url');
+}
+
+function earlier(one: Date, other: Date): Date {
+  return one < other ? one : other;
+}
+
+function fail(message: string): never {
+  throw new AuthenticationFailure(message);
+}

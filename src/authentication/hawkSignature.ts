@@ -1,0 +1,173 @@
+import { createHmac, type KeyObject } from 'node:crypto';
+import hawk from 'hawk';
+import { AuthenticationFailure } from '../domain/errors.ts';
+import { sameText } from './timingSafeEqual.ts';
+import { bareIpv6 } from './bareIpv6.ts';
+import type { SignedRequest } from './signedRequest.ts';
+import { MAX_HEADER_FIELD_LENGTH } from '../../schemas/constants.ts';
+
+// A setting of hawk's, for headers and for URLs with a bewit.
+hawk.utils.limits.maxMatchLength = MAX_HEADER_FIELD_LENGTH;
+
+/** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
+export const CLOCK_SKEW_SECONDS = 15 * 60;
+/** Of headers up to this long (characters) hawk finds soon that they are malformed. */
+const SHORT_HEADER = 1024;
+
+/**
+ * A request's signature, read and not verified yet: who it says has signed, and what was signed along. `bewitExpires` is when a bewit
+ * ends, in seconds since 1970.
+ */
+export type Signature = { id: string; ext?: string; plain?: PlainHeader; bewitExpires?: number };
+
+/** A header as Hawk's clients write it. */
+type PlainHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
+
+/** What hawk takes as the value of an attribute. */
+const VALUE = '[ !#-\\[\\]-~]+';
+const PLAIN = new RegExp(
+  `^Hawk id="(${VALUE})", ts="(\\d{1,12})", nonce="(${VALUE})"(?:, hash="(${VALUE})")?(?:, ext="(${VALUE})")?, mac="([A-Za-z0-9+/]{43}=)"$`,
+);
+const LINE_ENDS = '\\n\\r\\u2028\\u2029';
+/** A scheme and attributes, as hawk reads them, in a time that grows with the length and no faster. */
+const READABLE = new RegExp(
+  `^\\w+\\s+(?:\\w+="[^"\\\\${LINE_ENDS}]*"[^\\S${LINE_ENDS}]*(?:,[^\\S${LINE_ENDS}]*|$))+$`,
+);
+const NOT_HAWK = 'the Authorization header is not of the Hawk scheme';
+
+/**
+ * Reads a request's signature; undefined where it has none. Throws AuthenticationFailure, or hawk's own error, for one that
+ * cannot be read.
+ */
+export function readSignature({ method, resource, authorization }: SignedRequest): Signature | undefined {
+  const isBewit = hasBewit(resource);
+  if (authorization === undefined) return isBewit ? readBewit(method, resource) : undefined;
+  if (isBewit) fail('give either an Authorization header or a bewit, not both');
+  if (authorization.length > MAX_HEADER_FIELD_LENGTH) failTooLong('the Authorization header');
+  return readPlainHeader(authorization) ?? readHeader(authorization);
+}
+
+/** Whether a URL is signed. */
+export function hasBewit(resource: string): boolean {
+  return resource.includes('bewit=') && /[?&]bewit=/.test(resource);
+}
+
+/**
+ * Answers the payload hash that was signed; throws hawk's own error unless the request is signed with the key.
+ *
+ * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
+ * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
+ * refusals, are hawk's. Brackets of an IPv6 literal do not count: some clients sign them, and others do not.
+ */
+export function verifySignature(
+  request: SignedRequest,
+  signature: Signature,
+  { key, now }: { key: KeyObject; now: Date },
+): Promise<string | undefined> | string | undefined {
+  const { plain } = signature;
+  if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
+  const verdict = askHawk(request, signature, key);
+  const host = otherForm(request.host);
+  if (host === undefined) return verdict;
+  return verdict.catch((error: unknown) => {
+    if (!isBadMac(error)) throw error;
+    return askHawk({ ...request, host }, signature, key);
+  });
+}
+
+/** An IPv6 literal with brackets where it has none, and without where it has; undefined for any other host. */
+function otherForm(host: string): string | undefined {
+  const bare = bareIpv6(host);
+  return bare === host ? `[${host}]` : bare;
+}
+
+function readPlainHeader(authorization: string): Signature | undefined {
+  const parts = PLAIN.exec(authorization);
+  if (!parts) return undefined;
+  const ext = parts[5];
+  return {
+    id: parts[1]!,
+    ext,
+    plain: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
+  };
+}
+
+/** The rule is that of the Hawk documentation ("hawk.1.header"), for attributes without backslashes. */
+function isPlainlySigned(
+  { method, resource, host, port }: SignedRequest,
+  { plain: { ts, nonce, hash = '', ext = '', mac } }: { id: string; plain: PlainHeader },
+  { key, now }: { key: KeyObject; now: Date },
+): boolean {
+  if (!resource.startsWith('/')) return false;
+  const text = `hawk.1.header\n${ts}\n${nonce}\n${method.toUpperCase()}\n${resource}\n${host.toLowerCase()}\n${port}\n${hash}\n${ext}\n`;
+  const made = createHmac('sha256', key).update(text).digest('base64');
+  return sameText(made, mac) && Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000;
+}
+
+async function askHawk(
+  { method, resource: url, host, port, authorization }: SignedRequest,
+  { id, ext }: Signature,
+  key: KeyObject,
+): Promise<string | undefined> {
+  const asHawk = { method: method.toUpperCase(), url, host, port, authorization };
+  const find = async () => ({ key, algorithm: 'sha256' as const });
+  const verified =
+    authorization === undefined
+      ? (await hawk.uri.authenticate(asHawk, find)).attributes
+      : (await hawk.server.authenticate(asHawk, find, { timestampSkewSec: CLOCK_SKEW_SECONDS })).artifacts;
+  // What was judged must be what was verified, however leniently either was read.
+  if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined))
+    fail('the signature is malformed');
+  if (!('ts' in verified)) return undefined;
+  // Hawk compares times as numbers, and what is not a number is never too old.
+  if (Number.isNaN(Number(verified.ts))) fail('ts in the Authorization header must be a number of seconds');
+  return verified.hash;
+}
+
+function readHeader(header: string): Signature {
+  // What is malformed would take hawk a time that grows with the square of its length.
+  if (header.length > SHORT_HEADER && !READABLE.test(header))
+    fail(/^hawk\b/i.test(header) ? 'Bad header format' : NOT_HAWK);
+  const { id, ts, nonce, mac, ext } = hawk.utils.parseAuthorizationHeader(header);
+  // As hawk says it, which is asked only once the client is known.
+  if (!id || !ts || !nonce || !mac) fail('Missing attributes');
+  return { id, ext };
+}
+
+/**
+ * A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. It is signed
+ * for GET, and good for HEAD too.
+ */
+function readBewit(method: string, resource: string): Signature {
+  if (!['GET', 'HEAD'].includes(method.toUpperCase())) fail('a bewit is for GET and HEAD requests only');
+  if (resource.length > MAX_HEADER_FIELD_LENGTH) failTooLong('a URL with a bewit');
+  const [bewit, ...others] = [...resource.matchAll(/[?&]bewit=([^&]*)/g)].map((match) => match[1]!);
+  if (others.length > 0) fail('give one bewit only');
+  const [id, exp, , ext] = Buffer.from(bewit!, 'base64url').toString().split('\\');
+  if (!id || !exp || !/^\d{1,12}$/.test(exp)) fail('the bewit is malformed');
+  return { id, ext, bewitExpires: Number(exp) };
+}
+
+/** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */
+export function refusal(error: unknown): string {
+  if (error instanceof AuthenticationFailure) return error.message;
+  if (!isHawkRefusal(error)) throw error;
+  return error.message === 'Unauthorized' ? NOT_HAWK : error.message;
+}
+
+function isBadMac(error: unknown): boolean {
+  return isHawkRefusal(error) && error.message === 'Bad mac';
+}
+
+/** Hawk throws Boom errors; those of a server (500 and up) are not refusals. */
+function isHawkRefusal(error: unknown): error is Error {
+  return error instanceof Error && 'isBoom' in error && 'isServer' in error && error.isServer === false;
+}
+
+function failTooLong(what: string): never {
+  fail(`${what} must be at most ${MAX_HEADER_FIELD_LENGTH} characters long`);
+}
+
+function fail(message: string): never {
+  throw new AuthenticationFailure(message);
+}

@@ -1,0 +1,53 @@
+import type { RateLimits } from '../config/rateLimits.ts';
+import { RateLimited } from '../domain/errors.ts';
+import { callerKey } from './callerKey.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { TrustProxy } from './forwarded.ts';
+import { makeTokenBuckets } from './tokenBuckets.ts';
+import { type Quota } from '../config/rateLimits.ts';
+
+/** About how many bytes the buckets of a limit may take: those of clients, and those of addresses. */
+const MOST_BYTES = 5_000_000;
+
+/** Whose request it is: the client that was found to have signed it, and where it came from. */
+export type CountedCaller = { signer?: string; sourceIp?: string };
+
+/** Counts a request; throws RateLimited where its caller has used up a quota. */
+export type CountRequest = (endpoint: Pick<Endpoint, 'quota'>, caller: CountedCaller) => void;
+
+/**
+ * Counts requests in the memory of this process: of several, each counts its own. A caller is who `callerKey` says; unsigned
+ * requests from an address that is trusted are not counted. Clients and addresses are kept apart, so that requests
+ * from many addresses never make a client's bucket forgotten, and so filled.
+ */
+export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted: TrustProxy }): CountRequest {
+  const ofRequests = countFor('default', 'RATE_LIMIT', limits.requests);
+  const ofCredentials = countFor('credentials', 'RATE_LIMIT_CREDENTIALS', limits.credentials);
+  const ofAuthenticate = countFor('authenticate', 'RATE_LIMIT_AUTHENTICATE', limits.authenticate);
+
+  function countsFor({ quota }: Pick<Endpoint, 'quota'>) {
+    if (quota === 'authenticate') return ofAuthenticate;
+    return quota === 'none' ? undefined : ofRequests;
+  }
+
+  return function countRequest(endpoint, caller) {
+    const count = countsFor(endpoint);
+    const countGiven = endpoint.quota === 'credentials' ? ofCredentials : undefined;
+    if (!count && !countGiven) return;
+    const { signer, sourceIp } = caller;
+    if (signer === undefined && sourceIp !== undefined && isTrusted(sourceIp, 0)) return;
+    count?.(caller);
+    countGiven?.(caller);
+  };
+}
+
+function countFor(name: string, setting: string, quota: Quota | undefined) {
+  if (!quota) return undefined;
+  const ofClients = makeTokenBuckets(quota, { mostBytes: MOST_BYTES });
+  const ofAddresses = makeTokenBuckets(quota, { mostBytes: MOST_BYTES });
+  return (caller: CountedCaller): void => {
+    const take = caller.signer === undefined ? ofAddresses : ofClients;
+    const wait = take(callerKey(caller));
+    if (wait > 0) throw new RateLimited({ name, setting, ...quota }, wait);
+  };
+}

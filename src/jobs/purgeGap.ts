@@ -1,0 +1,82 @@
+import type { Logger } from 'pino';
+import { isExpired } from '../domain/client.ts';
+import type { EventStore } from '../eventStore/eventStore.ts';
+import type { Projector } from '../readSide/projector.ts';
+import type { ReadStore } from '../readStore/readStore.ts';
+
+/** Where it lies in the read store whether purging waits. */
+const PURGE_TABLE = 'purge';
+const KEY = 'clock';
+
+/** Since when purging waits, if it does; and when somebody last said that the clock is right, by that clock. */
+type Clock = { waitsSince?: string; vouchedAt?: string };
+
+type Parts = { eventStore: EventStore; projector: Projector; readStore: ReadStore; log: Logger };
+
+export type PurgeGap = ReturnType<typeof watchPurgeGap>;
+
+/**
+ * Keeps automatic purging from a clock that is wrong, as what was purged does not come back: once there is something to purge while
+ * the clock is more than `maxGap` (ms) ahead of the newest event, or of itself when this process last looked, purging waits. It does
+ * so on all nodes, and after a restart, whatever is changed meanwhile by the same clock, until somebody says that it is right.
+ */
+export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, maxGap: number) {
+  let hasWarned = false;
+  let lookedAt: string | undefined;
+
+  /** Since when purging waits, if it does, as of this look. */
+  async function waitsSince(now = new Date()): Promise<string | undefined> {
+    const before = lookedAt;
+    lookedAt = now.toJSON();
+    const clock = (await readStore.get<Clock>(PURGE_TABLE, KEY))?.value ?? {};
+    if (clock.waitsSince !== undefined) return clock.waitsSince;
+    const { vouchedAt } = clock;
+    const newest = (await eventStore.newest())?.metadata.at;
+    const isAhead = [newest, before].some(
+      (at) => at !== undefined && isFarBefore(latest(at, vouchedAt), now),
+    );
+    if (!isAhead || !(await hasExpired(projector, now))) return undefined;
+    await write({ ...clock, waitsSince: now.toJSON() });
+    return now.toJSON();
+  }
+
+  function isFarBefore(at: string, now: Date): boolean {
+    return now.getTime() - Date.parse(at) > maxGap;
+  }
+
+  /** Not by the clock: what is written later counts, also when it was set back meanwhile. */
+  async function write(value: Clock): Promise<void> {
+    const former = await readStore.get(PURGE_TABLE, KEY);
+    const position = String(Number(former?.position ?? 0) + 1).padStart(20, '0');
+    await readStore.commit(PURGE_TABLE, [{ key: KEY, value, position }], position);
+  }
+
+  return {
+    waitsSince,
+    /** Whether purging waits, which is warned of once. */
+    async waits(): Promise<boolean> {
+      const since = await waitsSince();
+      if (since !== undefined && !hasWarned)
+        log.warn(
+          { waitsSince: since, maxGapDays: maxGap / (24 * 60 * 60_000) },
+          'the clock was further ahead of the newest change than PURGE_MAX_GAP: expired clients do not authenticate, but are not ' +
+            "purged until `authledger purge-expired` is run. See first that this machine's clock is right: what is purged does not " +
+            'come back',
+        );
+      hasWarned = since !== undefined;
+      return hasWarned;
+    },
+    /** Says that the clock is right: purging waits no longer. */
+    vouch: (now = new Date()): Promise<void> => write({ vouchedAt: now.toJSON() }),
+  };
+}
+
+function latest(date: string, other: string | undefined): string {
+  return other !== undefined && other > date ? other : date;
+}
+
+async function hasExpired({ clients }: Projector, now: Date): Promise<boolean> {
+  for await (const { value: client } of clients.all())
+    if (client.deleteOnExpiration && isExpired(client, now)) return true;
+  return false;
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { askTogether } from './coalesce.ts';
+import { ApiError } from '../domain/errors.ts';
+import type { EventStore } from '../eventStore/eventStore.ts';
+import { isPositionOf } from '../eventStore/position.ts';
+import type { Projector } from './projector.ts';
+
+/** How often (ms) a node proves that it has everything that is in a log on another machine. */
+const PROVE_EVERY = 500;
+
+/** What is asked before and after an answer is made, so that none rests on what is no longer so. */
+export type Freshness = {
+  /**
+   * Resolves when this node may answer: it has everything that is in the log (on one machine), or proved that it had not
+   * longer ago than MAX_STALENESS (a log on another machine), and holds the position that a caller waits for, where one does.
+   * Throws InvalidRequestArguments for a position that is malformed, another log's or beyond the end of the log, TooManyRequests
+   * where too many requests of the caller wait, else ServiceUnavailable.
+   */
+  fresh(awaiting?: Awaiting): Promise<void>;
+  /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
+  stillFresh(): void;
+  stop(): Promise<void>;
+};
+
+/** A position to wait for, and who waits: asked for only where the wait is not over at once. */
+export type Awaiting = { atLeast: string; caller(): Promise<string> | string };
+
+type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
+
+/** With `maxStaleness` (ms) for a log on another machine; without, every request looks at the head of the log. */
+export async function keepFresh(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
+  const { eventStore, projector } = parts;
+  const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
+  // What all requests wait for is one promise.
+  const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
+  const lookAtHead = askTogether(() => eventStore.head());
+  /** The log was seen to go as far as this. */
+  let seen = eventStore.start;
+
+  async function lookFurther(): Promise<void> {
+    const head = await lookAtHead();
+    if (head > seen) seen = head;
+  }
+
+  async function reach({ atLeast, caller }: Awaiting): Promise<void> {
+    checkPosition(atLeast, eventStore.start);
+    if (!projector.holds(atLeast)) {
+      if (atLeast > seen) await lookFurther();
+      if (atLeast > seen) refuseBeyond(atLeast);
+      if (!(await projector.reachFor(await caller(), atLeast))) refuseLate(atLeast);
+    }
+    await upToDate();
+  }
+  return {
+    fresh: (awaiting) => (awaiting === undefined ? upToDate() : reach(awaiting)),
+    stillFresh: () => proof?.check(),
+    stop: async () => proof?.stop(),
+  };
+}
+
+/** A proof is as old as the question for the head that it rests on, by this machine's monotonic clock. */
+async function keepProof({ projector, log }: Parts, maxStaleness: number) {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let provenAt = -Infinity;
+
+  async function prove(): Promise<void> {
+    const askedAt = performance.now();
+    await projector.catchUp();
+    provenAt = askedAt;
+  }
+
+  async function keepProving(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(PROVE_EVERY, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      await prove().catch((error: unknown) =>
+        log.warn({ err: error }, 'this node could not prove that it has everything: trying again'),
+      );
+    }
+  }
+
+  await prove();
+  const proving = keepProving();
+  return {
+    check(): void {
+      const age = performance.now() - provenAt;
+      if (age <= maxStaleness) return;
+      throw new ApiError(
+        'ServiceUnavailable',
+        `for ${Math.round(age / 1000)} s this node could not prove that it has all changes: try again, or ask another node`,
+      );
+    },
+    async stop(): Promise<void> {
+      stopping.abort();
+      await proving;
+    },
+  };
+}
+
+function refuseBeyond(position: string): never {
+  throw new ApiError(
+    'InvalidRequestArguments',
+    `the log has not come to the position ${position} in Auth-At-Least: nobody was given it`,
+  );
+}
+
+function refuseLate(position: string): never {
+  throw new ApiError(
+    'ServiceUnavailable',
+    `this node did not reach the position ${position} in time: try again`,
+  );
+}
+
+function checkPosition(position: string, start: string): void {
+  if (!isPositionOf(position, start)) {
+    throw new ApiError(
+      'InvalidRequestArguments',
+      'Auth-At-Least must be a position of this log, as Auth-Position in an earlier reply gave it',
+    );
+  }
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createPrivateFile } from '../process/privateFile.ts';
+import { randomToken } from '../secretStore/newSecret.ts';
+import { ConfigError } from '../config/configError.ts';
+import type { StaticClient } from '../config/jsonSettings.ts';
+
+/** The client that a service without STATIC_CLIENTS makes for its administrator. */
+export const ROOT_CLIENT_ID = 'static/taskcluster/root';
+
+/** The name of the file in the data directory that holds the generated administrator's clientId and token. */
+export const ROOT_CREDENTIALS_FILE = 'root-credentials.json';
+
+/** Where the generated administrator's clientId and token are kept. */
+export function rootCredentialsFile(dataDir: string): string {
+  return join(dataDir, ROOT_CREDENTIALS_FILE);
+}
+
+/**
+ * The administrator's client, with the token in `root-credentials.json` of the data directory, which is made (0600) where
+ * there is none. Throws ConfigError when the file is there and does not hold credentials.
+ */
+export function rootClient(dataDir: string): StaticClient {
+  const file = rootCredentialsFile(dataDir);
+  createPrivateFile(file, rootCredentials(randomToken()));
+  const { accessToken } = parse(file) as { accessToken?: unknown };
+  if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
+    throw new ConfigError(`${file} holds no accessToken: restore it, or remove it to have a new one made`);
+  }
+  const description = 'Made at the first start, for the administrator. Set STATIC_CLIENTS to replace it.';
+  return { clientId: ROOT_CLIENT_ID, accessToken, description, scopes: ['*'] };
+}
+
+/** What such a file holds. */
+export function rootCredentials(accessToken: string): string {
+  return `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken }, undefined, 2)}\n`;
+}
+
+function parse(file: string): object {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as object;
+  } catch (error) {
+    throw new ConfigError(
+      `${file} cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'malformed'})`,
+    );
+  }
+}

@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { v7 as uuid } from 'uuid';
+import type { Credential } from '../../schemas/events/clientEvents.ts';
+import { refusalOf } from './appendRefusal.ts';
+import type { Command } from '../command.ts';
+import type { DiskReserve } from '../storage/diskReserve.ts';
+import { ApiError } from '../domain/errors.ts';
+import { type MaybeSliced, sliced, type Work } from '../domain/work.ts';
+import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
+import { type EventStore, type Revision, WrongExpectedRevision } from '../eventStore/eventStore.ts';
+import { OutcomeUnknown, StoreUnavailable } from '../storage/storeErrors.ts';
+import type { Freshness } from '../readSide/freshness.ts';
+import type { LongWork, WorkFor } from '../process/longWork.ts';
+import { isRevocation } from './isRevocation.ts';
+import type { Projector } from '../readSide/projector.ts';
+import type { NewSecret } from '../secretStore/newSecret.ts';
+import type { Place, SecretStore } from '../secretStore/secretStore.ts';
+import type { Subject } from './subjects.ts';
+import { turns } from '../process/keyedMutex.ts';
+
+const MOST_TRIES = 10;
+
+/** For whom a command runs. `authorize` is asked on every try, so that it always judges the state that is changed. */
+export type CommandContext = {
+  now: Date;
+  metadata: Metadata;
+  authorize(params: Record<string, unknown>): Promise<void>;
+  /** For whom long work is done; left out where no request asked for it. */
+  workFor?: WorkFor;
+};
+
+export type CommandRun<Input, State, R, E extends Event> = {
+  command: Command<Input, State, E>;
+  subject: Subject<State, R>;
+  input: Input;
+  context: CommandContext;
+  /** A token that the command may give out, put into the secret store just before the events that name it. */
+  secret?: NewSecret;
+};
+
+/** What came of a command: the row after it, and no events where it was already so. */
+export type Outcome<R> = { events: Event[]; row: R | undefined; position: Position };
+
+export type HandleCommand = ReturnType<typeof makeHandleCommand>;
+
+/**
+ * Runs commands, and is the only place that retries and authorizes: read, authorize, decide, append at the revision
+ * read; on a conflict all of it again, at most 10 times, then ServiceUnavailable. Commands on one stream queue.
+ * Resolves once this node's read models hold the change (or after 5 s all the same: a durable change is never answered
+ * with an error). Throws what check, authorize and decide throw; nothing was changed then.
+ */
+export function makeHandleCommand(parts: {
+  eventStore: EventStore;
+  secretStore: SecretStore;
+  projector: Projector;
+  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  longWork: LongWork;
+  diskReserve: Pick<DiskReserve, 'writing'>;
+  log: Logger;
+}) {
+  const { eventStore, secretStore, projector, freshness, longWork, diskReserve, log } = parts;
+  const inTurn = turns();
+
+  return async function handleCommand<Input, State, R, E extends Event>(
+    run: CommandRun<Input, State, R, E>,
+  ): Promise<Outcome<R>> {
+    run.command.check?.(run.input);
+    const { workFor } = run.context;
+    if (workFor) await longWork.rested(workFor);
+    return inTurn(run.subject.stream, async () => {
+      const secret = run.secret && keptSecret(run.secret);
+      try {
+        const outcome = await tryUntilAppended(run, secret);
+        if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
+        return outcome;
+      } catch (error) {
+        if (error instanceof ApiError) await secret?.discard();
+        if (error instanceof StoreUnavailable || error instanceof OutcomeUnknown)
+          log.warn(
+            { err: error, requestId: run.context.metadata.requestId },
+            'a change could not be written',
+          );
+        throw refusalOf(error);
+      }
+    });
+  };
+
+  async function tryUntilAppended<Input, State, R, E extends Event>(
+    { command, subject, input, context }: CommandRun<Input, State, R, E>,
+    secret: KeptSecret | undefined,
+  ): Promise<Outcome<R>> {
+    const ids: string[] = [];
+    for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
+      await (tries === 1 ? freshness.fresh() : projector.catchUp());
+      const { state, revision } = await subject.load();
+      const needed = await inSlices(context, (work) => command.authParams(input, state, work));
+      await context.authorize(needed);
+      const { now } = context;
+      const decided = await inSlices(context, (work) => command.decide(input, state, { now, work }));
+      const before = subject.row(state);
+      if (decided.length === 0) {
+        // Another node may have made it so, just now.
+        await projector.catchUp();
+        freshness.stillFresh();
+        return { events: [], row: before, position: projector.position };
+      }
+      const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
+      const write = { stream: subject.stream, expectedRevision: revision, events };
+      try {
+        const { position } = await diskReserve.writing(isRevocation(events), async () => {
+          if (secret?.isNamedIn(events)) {
+            await secret.store();
+            // That may have taken a while, in which the caller lost the right.
+            await context.authorize(needed);
+          }
+          // Not on the word of somebody who may have lost all rights while this process was frozen.
+          freshness.stillFresh();
+          return eventStore.append([write], context.metadata);
+        });
+        const row = subject.fold(before, asRecorded(write, { revision, position, context }));
+        const place = subject.released?.(before, row);
+        await Promise.all([place && destroy(place), projector.reach(position)]);
+        return { events, row, position };
+      } catch (error) {
+        if (!(error instanceof WrongExpectedRevision)) throw error;
+      }
+      await sleep(Math.random() * 10 * tries);
+    }
+    throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
+  }
+
+  /** Others wait for the end of it, as commands on one stream queue. */
+  function inSlices<Result>(
+    { workFor }: CommandContext,
+    compute: (work: Work) => MaybeSliced<Result>,
+  ): Promise<Result> | Result {
+    return longWork.run({ caller: workFor?.caller ?? 'inside', kind: 'urgent' }, (work) =>
+      sliced(compute(work)),
+    );
+  }
+
+  /** What fails here is left to the job that looks for entries that nothing refers to. */
+  async function destroy(place: Place): Promise<void> {
+    await secretStore
+      .destroy(place)
+      .catch((error: unknown) => log.warn({ err: error, ...place }, 'a token was not destroyed yet'));
+  }
+
+  /** A new secret that is stored at most once, and thrown away when nothing came to name it. */
+  function keptSecret({ place, token }: NewSecret): KeptSecret {
+    let stored = false;
+    return {
+      isNamedIn: (events) =>
+        events.some(
+          ({ data }) => (data as { credential?: Credential }).credential?.id === place.credentialId,
+        ),
+      async store() {
+        if (stored) return;
+        await secretStore.put(place, token);
+        stored = true;
+      },
+      async discard() {
+        if (stored) await destroy(place);
+      },
+    };
+  }
+}
+
+type KeptSecret = {
+  isNamedIn(events: Event[]): boolean;
+  store(): Promise<void>;
+  discard(): Promise<void>;
+};
+
+function asRecorded(
+  { stream, events }: { stream: string; events: NewEvent[] },
+  { revision, position, context }: { revision: Revision; position: Position; context: CommandContext },
+): Recorded[] {
+  const first = revision === 'none' ? 0 : revision + 1;
+  const { metadata } = context;
+  return events.map((event, i) => ({ ...event, stream, revision: first + i, position, metadata }));
+}

@@ -1,0 +1,74 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { clients, type ClientRow } from '../../projections/clients.ts';
+import { roles, type RoleRow } from '../../projections/roles.ts';
+import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
+import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
+import type { RolesState } from '../domain/role.ts';
+import type { Recorded } from '../event.ts';
+import type { EventStore, Revision } from '../eventStore/eventStore.ts';
+import type { Projector } from '../readSide/projector.ts';
+import { fold } from '../projection.ts';
+import type { Place } from '../secretStore/secretStore.ts';
+import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
+
+/** What a command changes: one row in one stream, and the state that the command decides on. */
+export type Subject<State, R> = {
+  stream: string;
+  /** The state as of the stream's last event, with its revision. */
+  load(): Promise<{ state: State; revision: Revision }>;
+  row(state: State): R | undefined;
+  /** What events of this stream make of the row. */
+  fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
+  /** Where the secret lies that the row no longer refers to after the change. */
+  released?(before: R | undefined, after: R | undefined): Place | undefined;
+};
+
+/** One client. Its row is the folded state: only events that came after it are read, never a whole long stream. */
+export function clientSubject(
+  clientId: string,
+  { projector, eventStore }: { projector: Pick<Projector, 'clients'>; eventStore: EventStore },
+): Subject<ClientRow | undefined, ClientRow> {
+  const stream = clientStream(clientId);
+  const foldClient = (row: ClientRow | undefined, events: readonly Recorded[]) =>
+    fold(clients, row, events as Recorded<ClientEvent>[]);
+  async function foldFrom(row: ClientRow | undefined, fromRevision: number) {
+    let state = row;
+    for (let from = fromRevision; ;) {
+      const { events, revision } = await eventStore.read(stream, { fromRevision: from });
+      state = foldClient(state, events);
+      from += events.length;
+      if (revision === 'none' || from > revision) return { state, revision };
+      await turnOfTheLoop();
+    }
+  }
+  return {
+    stream,
+    fold: foldClient,
+    async load() {
+      const row = await projector.clients.get(clientId);
+      if (row) return foldFrom(row, row.revision + 1);
+      const last = await eventStore.readLast(stream);
+      if (!last) return { state: undefined, revision: 'none' };
+      const gone = last.type === 'ClientDeleted' || last.type === 'ClientExpired';
+      return gone ? { state: undefined, revision: last.revision } : foldFrom(undefined, 0);
+    },
+    row: (state) => state,
+    released: (before, after) =>
+      before && before.credential.id !== after?.credential.id
+        ? { clientId, credentialId: before.credential.id }
+        : undefined,
+  };
+}
+
+/** One role, decided on with all others in view. */
+export function roleSubject(
+  roleId: string,
+  projector: Pick<Projector, 'roleGraph' | 'rolesRevision'>,
+): Subject<RolesState, RoleRow> {
+  return {
+    stream: ROLES_STREAM,
+    fold: (row, events) => fold(roles, row, events as Recorded<RoleEvent>[]),
+    load: async () => ({ state: projector.roleGraph, revision: projector.rolesRevision }),
+    row: (state) => state.get(roleId),
+  };
+}

@@ -1,0 +1,21 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { SortedTexts } from '../../src/domain/sortedStringSet.ts';
+
+const text = fc.stringMatching(/^[ab!]{0,4}$/);
+
+test('sorted texts find what a plain search finds', () => {
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 20 }), fc.array(text), text, (added, deleted, wanted) => {
+      const texts = new SortedTexts();
+      for (const each of added) texts.add(each);
+      for (const each of deleted) texts.delete(each);
+      const plain = [...new Set(added)].filter((each) => !deleted.includes(each)).sort();
+      expect(texts.after(undefined, Infinity)).toEqual(plain);
+      expect(texts.after(wanted, 2)).toEqual(plain.filter((each) => each > wanted).slice(0, 2));
+      expect(texts.startingWith(wanted)).toEqual(plain.filter((each) => each.startsWith(wanted)));
+      expect(texts.startsOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { disableClient } from '../../commands/disableClient.ts';
+import { insideContext } from '../../src/writeSide/systemActor.ts';
+import { watchPurgeGap } from '../../src/jobs/purgeGap.ts';
+import { clientSubject } from '../../src/writeSide/subjects.ts';
+import pino from 'pino';
+import { minutesFromNow, startService, type TestService } from '../startService.ts';
+
+const DAY = 24 * 60 * 60_000;
+const log = pino({ level: 'silent' });
+let service: TestService;
+beforeEach(async () => {
+  service = await startService();
+});
+afterEach(() => service.remove());
+
+const inDays = (days: number): Date => new Date(Date.now() + days * DAY);
+const gap = () => watchPurgeGap({ ...service.service, log }, 30 * DAY);
+
+async function createClient(clientId: string, days: number): Promise<void> {
+  const settings = { description: '', expires: inDays(days), scopes: [], deleteOnExpiration: true };
+  await service.current()['createClient']!(clientId, settings);
+}
+/** A change that is made by a clock of so many days from now. */
+async function changeAt(days: number): Promise<void> {
+  await service.service.handleCommand({
+    command: disableClient,
+    subject: clientSubject('kept', service.service),
+    input: { clientId: 'kept' },
+    context: insideContext('cli', inDays(days)),
+  });
+}
+
+describe('automatic purging', () => {
+  test('goes on while the clock is not too far ahead of the newest change', async () => {
+    await createClient('short', 1);
+    expect(await gap().waitsSince(inDays(29))).toBeUndefined();
+  });
+
+  test('waits once it is, on all nodes and after newer changes by the same clock, until somebody says that it is right', async () => {
+    await createClient('short', 1);
+    await createClient('kept', 1000);
+    const now = inDays(31);
+    expect(await gap().waitsSince(now)).toBe(now.toJSON());
+    await changeAt(31);
+    for (const days of [31, 32, 0]) expect(await gap().waitsSince(inDays(days))).toBe(now.toJSON());
+    await gap().vouch(inDays(32));
+    for (const days of [32, 50]) expect(await gap().waitsSince(inDays(days))).toBeUndefined();
+    const later = inDays(63);
+    expect(await gap().waitsSince(later)).toBe(later.toJSON());
+  });
+
+  test('is held by the clock of a running process, too, where a change came before the look', async () => {
+    await createClient('short', 1);
+    await createClient('kept', 1000);
+    const watching = gap();
+    expect(await watching.waitsSince(inDays(0))).toBeUndefined();
+    await changeAt(400);
+    expect(await gap().waitsSince(inDays(400))).toBeUndefined();
+    expect(await watching.waitsSince(inDays(400))).toBeDefined();
+  });
+
+  test('does not wait where there is nothing to purge', async () => {
+    await createClient('kept', 1000);
+    expect(await gap().waitsSince(inDays(31))).toBeUndefined();
+  });
+
+  test('may be told to go on by a clock that was set back', async () => {
+    await createClient('short', 1);
+    await gap().waitsSince(inDays(400));
+    await gap().vouch(inDays(0));
+    expect(await gap().waitsSince(inDays(2))).toBeUndefined();
+    expect(await gap().waitsSince(inDays(400))).toBeDefined();
+  });
+});
+
+test('a start holds purging before it changes anything itself, and warns once', async () => {
+  await service.current()['createClient']!('short', {
+    description: '',
+    expires: minutesFromNow(-1),
+    scopes: [],
+    deleteOnExpiration: true,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const other = JSON.stringify([{ ...service.root, description: 'changed', scopes: ['*'] }]);
+  service = await service.restart({ PURGE_MAX_GAP: '1s', STATIC_CLIENTS: other });
+  const warned = (): number => service.logged().match(/authledger purge-expired/g)?.length ?? 0;
+  while (warned() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect((await service.current()['client']!('short')).clientId).toBe('short');
+  expect(warned()).toBe(1);
+});

@@ -1,0 +1,110 @@
+import { expect, test } from '@jest/globals';
+import pino from 'pino';
+import { SLICE, type Sliced, type Work } from '../../src/domain/work.ts';
+import { requestCame } from '../../src/process/timeSlicing.ts';
+import { makeLongWork } from '../../src/process/longWork.ts';
+
+const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
+
+/** Takes so many full slices, and notes the end of each. */
+function slices(count: number, note: () => void = () => undefined) {
+  return function* (work: Work): Sliced<string> {
+    for (let i = 0; i < count; i += 1) {
+      if (work.spend(SLICE)) yield;
+      note();
+    }
+    return 'done';
+  };
+}
+
+test('what takes next to no work is answered at once, and what takes more later', async () => {
+  const { run } = longWork();
+  expect(run({ caller: 'a' }, slices(0))).toBe('done');
+  const promised = run({ caller: 'a' }, slices(3));
+  expect(promised).toBeInstanceOf(Promise);
+  expect(await promised).toBe('done');
+});
+
+test('callers take turns, and what one of them asks for is done one after the other', async () => {
+  const { run } = longWork();
+  const order: string[] = [];
+  await Promise.all([
+    ...[1, 2, 3].map((i) =>
+      run(
+        { caller: 'many' },
+        slices(4, () => order.push(`many ${i}`)),
+      ),
+    ),
+    run(
+      { caller: 'one' },
+      slices(4, () => order.push('one')),
+    ),
+  ]);
+  expect(order.lastIndexOf('one')).toBeLessThan(9);
+  const ofMany = order.filter((each) => each !== 'one');
+  expect(ofMany).toEqual([...ofMany].sort());
+});
+
+test('what others wait for is not behind what the same caller asked for before', async () => {
+  const { run } = longWork();
+  const order: string[] = [];
+  await Promise.all([
+    run(
+      { caller: 'a' },
+      slices(9, () => order.push('new')),
+    ),
+    run(
+      { caller: 'a', kind: 'urgent' },
+      slices(4, () => order.push('urgent')),
+    ),
+  ]);
+  expect(order.lastIndexOf('urgent')).toBeLessThan(order.lastIndexOf('new'));
+});
+
+test('while a caller has very much that it was sent and has not taken, nothing new is begun for it, but for others', async () => {
+  const { queue, sending } = longWork();
+  const taken = sending('a', 2_000_000);
+  let isDone = false;
+  const waiting = queue({ caller: 'a' }, slices(1)).then(() => (isDone = true));
+  await queue({ caller: 'b' }, slices(3));
+  await queue({ caller: 'a', kind: 'begun' }, slices(3));
+  expect(isDone).toBe(false);
+  taken();
+  await waiting;
+});
+
+test('a caller for whom too much waits is refused, and others are not', async () => {
+  const { queue } = longWork();
+  const bytes = 512 * 1024;
+  const accepted = Array.from({ length: 32 }, () => queue({ caller: 'a', bytes }, slices(1)));
+  await expect(queue({ caller: 'a', bytes }, slices(1))).rejects.toMatchObject({
+    code: 'TooManyRequests',
+    details: { limit: 16 * 1024 * 1024, retryAfter: 1 },
+  });
+  await queue({ caller: 'b', bytes }, slices(1));
+  await Promise.all(accepted);
+  await queue({ caller: 'a', bytes }, slices(1));
+});
+
+test('work that fails fails for whoever asked for it, and the next is done', async () => {
+  const { queue } = longWork();
+  const failing = queue({ caller: 'a' }, function* (work) {
+    if (work.spend(SLICE)) yield;
+    throw new Error('it fails');
+  });
+  const next = queue({ caller: 'a' }, slices(2));
+  await expect(failing).rejects.toThrow('it fails');
+  expect(await next).toBe('done');
+});
+
+test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
+  const { charge, rested, queue } = longWork();
+  const order: string[] = [];
+  requestCame();
+  charge({ caller: 'a' }, 60);
+  await Promise.all([
+    rested({ caller: 'a' }).then(() => order.push('a')),
+    queue({ caller: 'b' }, slices(1)).then(() => order.push('b')),
+  ]);
+  expect(order).toEqual(['b', 'a']);
+});

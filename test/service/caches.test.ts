@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from '@jest/globals';
+import pino from 'pino';
+import { clients } from '../../projections/clients.ts';
+import { type Clients, makeAuthenticate } from '../../src/authentication/authenticate.ts';
+import { makeFindSigner } from '../../src/authentication/resolveSigner.ts';
+import { scopesText } from '../../src/http/scopesText.ts';
+import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
+import { AuthenticationFailure } from '../../src/domain/errors.ts';
+import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { atOnce, Work } from '../../src/domain/work.ts';
+import { openLastUsed } from '../../src/readSide/lastUsed.ts';
+import { closeSqlite, openSqlite } from '../../src/storage/openSqlite.ts';
+import { tableOf } from '../../src/projection.ts';
+import { readModel } from '../../src/readSide/readModel.ts';
+import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
+import { sqliteReadStore } from '../../src/readStore/sqliteReadStore.ts';
+import { lend, signed } from '../lentCredentials.ts';
+
+const MB = 1_000_000;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function bytesNow(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** What stays in memory of what was done, as long as `keeper` does. */
+async function bytesKept<T>(keeper: T, fill: (keeper: T) => Promise<unknown> | unknown): Promise<number> {
+  const before = bytesNow();
+  await fill(keeper);
+  const kept = bytesNow() - before;
+  // Else the keeper itself could be collected before it is measured.
+  expect(keeper).toBeDefined();
+  return kept;
+}
+
+/** As many different scopes as one list may well hold, as texts of their own. */
+const many = (of: number | string): string[] =>
+  Array.from({ length: 27_000 }, (_, i) => `${of}/${String(i).padStart(5, '0')}`);
+
+/** Scopes expand to themselves, at once. */
+const atItsOwn: Pick<Clients, 'expanding' | 'inSlices'> = {
+  *expanding(scopes) {
+    return scopes;
+  },
+  inSlices: (_, compute) => atOnce(compute(new Work())),
+};
+
+test('standings keep what is counted: not the row of the client, and no more of large scope sets than there is room for', async () => {
+  const now = new Date();
+  const token = 'the token of the client';
+  const known: Clients = {
+    findSigner: async () => ({
+      scopes: many('own'),
+      expires: new Date(now.getTime() + 3_600_000),
+      revision: 1,
+      token,
+    }),
+    inMemory: () => ({ revision: 1, scopes: [] }),
+    ...atItsOwn,
+    granted: function* (left) {
+      return many(left[0]!);
+    },
+    version: () => 1,
+  };
+  const kept = await bytesKept(makeAuthenticate(known), async (authenticate) => {
+    for (let i = 0; i < 200; i += 1) {
+      const {
+        clientId,
+        token: key,
+        ext,
+      } = lend({
+        issuer: 'issuer',
+        token,
+        scopes: [`own/${String(i).padStart(5, '0')}`],
+        from: now.getTime(),
+        to: now.getTime() + 600_000,
+      });
+      const verdict = await authenticate(signed({ clientId, token: key, now: now.getTime(), ext }), now);
+      expect(verdict.status).toBe('auth-success');
+      if (verdict.status === 'auth-success') scopesText(verdict.scopes);
+    }
+  });
+  expect(kept).toBeLessThan(110 * MB);
+});
+
+test('small standings are counted as they are', async () => {
+  const now = new Date();
+  const expires = new Date(now.getTime() + 3_600_000);
+  const known: Clients = {
+    findSigner: async (id) => ({ scopes: [id], expires, revision: 1, token: id }),
+    inMemory: () => ({ revision: 1, scopes: [] }),
+    ...atItsOwn,
+    version: () => 1,
+  };
+  const kept = await bytesKept(makeAuthenticate(known), async (authenticate) => {
+    for (let i = 0; i < 40_000; i += 1)
+      await authenticate(signed({ clientId: `c${i}`, token: `c${i}`, now: now.getTime() }), now);
+  });
+  expect(kept).toBeLessThan(40_000 * 1100);
+});
+
+test('who is looked up does not keep the header that named them', async () => {
+  const now = new Date();
+  const lookedUp: string[] = [];
+  const kept = await bytesKept(lookedUp, async () => {
+    const authenticate = makeAuthenticate({
+      ...atItsOwn,
+      version: () => 1,
+      findSigner: async (clientId) => {
+        lookedUp.push(clientId);
+        throw new AuthenticationFailure('not found');
+      },
+      inMemory: () => undefined,
+    });
+    const ext = { padding: 'x'.repeat(8000) };
+    for (let i = 0; i < 2000; i += 1)
+      await authenticate(
+        signed({ clientId: `somebody-unknown/${i}`, token: 'none', now: now.getTime(), ext }),
+        now,
+      );
+  });
+  expect(lookedUp.length).toBe(2000);
+  expect(kept).toBeLessThan(4 * MB);
+});
+
+test('rows that were read are kept by what they take in memory', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'authledger-test-'));
+  const db = openSqlite(join(directory, 'read.db'), { synchronous: 'NORMAL' });
+  const store = sqliteReadStore({ db });
+  const tiny = Array.from({ length: 100_000 }, (_, i) => i.toString(36));
+  const keys = Array.from({ length: 60 }, (_, i) => `client ${i}`);
+  for (const key of keys)
+    await store.commit(tableOf(clients), [{ key, value: { clientId: key, scopes: tiny }, position: 'p' }]);
+  const model = readModel(clients, store, { holds: () => true, untilHeld: async () => undefined });
+  const kept = await bytesKept(model, async () => {
+    for (const key of keys) expect(await model.get(key)).toBeDefined();
+  });
+  expect(kept).toBeLessThan(36 * MB);
+  closeSqlite(db);
+  rmSync(directory, { recursive: true });
+});
+
+test('tokens are kept by their length', async () => {
+  const client = (id: string) => ({
+    clientId: id,
+    expires: '2100-01-01T00:00:00.000Z',
+    scopes: [],
+    revision: 1,
+    credential: { id },
+  });
+  const findSigner = makeFindSigner({
+    projector: { clients: { get: async (id: string) => client(id) } } as never,
+    clientTokens: { read: async () => randomBytes(20_000).toString('hex') },
+  });
+  const kept = await bytesKept(findSigner, async () => {
+    for (let i = 0; i < 1000; i += 1) await findSigner(`client ${i}`, new Date());
+  });
+  expect(kept).toBeLessThan(5 * MB);
+});
+
+test('answers of the role-expansion index are kept by what they take, with their parameters and their JSON texts', async () => {
+  const graph = new RoleGraph<{ roleId: string; scopes: string[] }>();
+  graph.set({ roleId: 'p*', scopes: Array.from({ length: 5000 }, (_, i) => `made/<..>/${i}`) });
+  const kept = await bytesKept(graph, () => {
+    for (let i = 0; i < 300; i += 1)
+      scopesText(graph.expand([`assume:p${'x'.repeat(50)}${i}`, `other/${i}`]));
+  });
+  // Answers, and closures.
+  expect(kept).toBeLessThan((64 + 32) * 1.1 * MB);
+});
+
+test('clients that were used are kept by their number', async () => {
+  const lastUsed = openLastUsed(memoryReadStore(), pino({ level: 'silent' }));
+  const at = new Date();
+  const kept = await bytesKept(lastUsed, async () => {
+    for (let i = 0; i < 150_000; i += 1) lastUsed.touch(`${'c'.repeat(200)}${i}`, at);
+    await lastUsed.close();
+  });
+  expect(kept).toBeLessThan(200 * MB);
+});
+
+test('what a value takes in memory is never counted as less than it is', async () => {
+  const values = [
+    Array.from({ length: 100_000 }, (_, i) => i.toString(36)),
+    Array.from({ length: 100_000 }, (_, i) => ({ id: `${i}`, on: true })),
+    Array.from({ length: 5000 }, (_, i) => `é\u4e00${i}`.repeat(100)),
+    Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, i])),
+  ];
+  const texts = values.map((value) => JSON.stringify(value));
+  const copies: unknown[] = [];
+  for (const [i, text] of texts.entries()) {
+    const kept = await bytesKept(copies, () => void copies.push(JSON.parse(text)));
+    expect(kept).toBeGreaterThan(MB);
+    expect(bytesInMemory(values[i])).toBeGreaterThan(0.9 * kept);
+  }
+});

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, expect, test } from '@jest/globals';
+import type { Stores } from '../../src/compose.ts';
+import { allProjections } from '../../src/readSide/projector.ts';
+import { tableOf } from '../../src/projection.ts';
+import { rebuild } from '../../src/readSide/rebuild.ts';
+import { inStores } from '../inStores.ts';
+import { end, startServer } from '../runCommand.ts';
+import { STATIC_CLIENTS } from '../startService.ts';
+import { checkAll, type Known, write } from '../writers.ts';
+import { allRows } from '../allRows.ts';
+
+const CRASHES = 50;
+const WRITERS = 6;
+const dataDir = mkdtempSync(join(tmpdir(), 'authledger-crash-'));
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+async function rowsOf({ readStore }: Stores): Promise<unknown[]> {
+  return Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
+}
+
+test(`nothing acknowledged is lost, and nothing is half done, through ${CRASHES} crashes under load`, async () => {
+  const env = { DATA_DIR: dataDir, STATIC_CLIENTS, LOG_LEVEL: 'warn', READ_ACCESS: 'guarded' };
+  const all = new Map<string, Known>();
+  let acknowledged = 0;
+  for (let crash = 0; crash <= CRASHES; crash += 1) {
+    const { child, rootUrl, output } = await startServer({ ...env, LOG_LEVEL: 'info' });
+    await checkAll(rootUrl, [...all.values()].slice(-80));
+    expect(output()).not.toMatch(/internal error/);
+    if (crash === CRASHES) {
+      await checkAll(rootUrl, all.values());
+      await sleep(6000); // the lease of the process that crashed runs out, and this one writes the tables
+      await end(child);
+      break;
+    }
+    const target = { rootUrl: () => rootUrl, isOver: () => child.signalCode !== null };
+    const writers = Array.from({ length: WRITERS }, (_, i) => write(target, all, `c${crash}/w${i}`));
+    await sleep(20 + Math.random() * 180);
+    await end(child, 'SIGKILL');
+    await Promise.all(writers);
+  }
+  acknowledged = [...all.values()].filter(({ certain }) => certain).length;
+  expect(acknowledged).toBeGreaterThan(CRASHES);
+
+  await inStores({ DATA_DIR: dataDir }, async (stores) => {
+    const before = await rowsOf(stores);
+    await rebuild(allProjections, stores, () => undefined);
+    expect(before).toEqual(await rowsOf(stores));
+  });
+}, 600_000);
