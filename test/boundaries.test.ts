@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -20,7 +20,61 @@ function importsOf(file: string): string[] {
 const importersOf = (what: RegExp): string[] =>
   files.filter((file) => importsOf(file).some((name) => what.test(name)));
 
+/** The layers, from bottom to top: each imports only from those below it, types included. */
+const LAYERS = [
+  'src/event.ts',
+  'src/projection.ts',
+  'schemas',
+  'projections',
+  'src/domain',
+  'src/command.ts',
+  'commands',
+  'src/process',
+  'src/config',
+  'src/storage',
+  'src/nonceStore',
+  'src/secretStore',
+  'src/eventStore',
+  'src/readStore',
+  'src/messageBus',
+  'src/readSide',
+  'src/writeSide',
+  'src/staticClients',
+  'src/authentication',
+  'src/publisher',
+  'src/http',
+  'src/services',
+  'src/api',
+  'src/jobs',
+  'src/transfer',
+  'src/compose.ts',
+  'src/cli',
+  'src/main.ts',
+];
+
+function layerOf(file: string): number {
+  const layer = LAYERS.findIndex((name) => file === name || file.startsWith(`${name}/`));
+  if (layer < 0) throw new Error(`${file} is in no layer: give its folder a place in LAYERS`);
+  return layer;
+}
+
 describe('boundaries', () => {
+  test('each layer imports only from those below it', () => {
+    const upward = files.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => name.startsWith('.'))
+        .map((name) => normalize(join(dirname(file), name)))
+        .filter((imported) => layerOf(imported) > layerOf(file))
+        .map((imported) => `${file} -> ${imported}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  test('every layer is there', () => {
+    const found = new Set(files.map(layerOf));
+    expect(LAYERS.filter((_, layer) => !found.has(layer))).toEqual([]);
+  });
+
   test('the rules, commands and projections import no package and no node: module', () => {
     const pure = files.filter((file) => /^(src\/domain|commands|projections|schemas)\//.test(file));
     expect(pure.length).toBeGreaterThan(20);
@@ -32,15 +86,15 @@ describe('boundaries', () => {
   });
 
   test('each driver is imported in one file only', () => {
-    expect(importersOf(/^better-sqlite3$/)).toEqual(['src/openSqlite.ts']);
-    expect(importersOf(/^kafkajs$/)).toEqual(['src/openKafka.ts']);
-    expect(importersOf(/^express$/)).toEqual(['src/api/listener.ts']);
+    expect(importersOf(/^better-sqlite3$/)).toEqual(['src/storage/openSqlite.ts']);
+    expect(importersOf(/^kafkajs$/)).toEqual(['src/messageBus/openKafka.ts']);
+    expect(importersOf(/^express$/)).toEqual(['src/http/listener.ts']);
     expect(importersOf(/^jose$/)).toEqual(['src/services/signJwt.ts']);
-    expect(importersOf(/^mongodb$/)).toEqual(['src/openMongo.ts']);
-    expect(importersOf(/^@kurrent\//)).toEqual(['src/openKurrent.ts']);
+    expect(importersOf(/^mongodb$/)).toEqual(['src/storage/openMongo.ts']);
+    expect(importersOf(/^@kurrent\//)).toEqual(['src/eventStore/openKurrent.ts']);
     expect(
       importersOf(/^pino$/).filter((file) => !/import type [^;]*from 'pino'/.test(sources.get(file)!)),
-    ).toEqual(['src/logger.ts']);
+    ).toEqual(['src/process/logger.ts']);
   });
 
   test('the SDK of a guarded service is loaded when it is first needed', () => {
@@ -73,14 +127,20 @@ describe('boundaries', () => {
     expect(importersOf(/\/(memory|kafka)MessageBus\.ts$/)).toEqual(['src/compose.ts']);
   });
 
-  test('only config.ts reads the environment', () => {
-    expect(files.filter((file) => /process\.env/.test(sources.get(file)!))).toEqual(['src/config.ts']);
+  test('only config reads the environment', () => {
+    expect(files.filter((file) => /process\.env/.test(sources.get(file)!))).toEqual(['src/config/config.ts']);
   });
 
   test('query endpoints reach the log through projections only', () => {
-    for (const file of ['history', 'scopes', 'roles', 'monitoring', 'authentication', 'findSigner']) {
-      expect(sources.get(`src/api/${file}.ts`)).not.toMatch(/eventStore/);
-    }
+    const queries = files.filter((file) =>
+      /^src\/api\/(history|scopes|roles|monitoring|authentication)\b/.test(file),
+    );
+    expect(queries.length).toBeGreaterThan(4);
+    for (const file of [
+      ...queries.filter((file) => !/backendHealth/.test(file)),
+      'src/authentication/resolveSigner.ts',
+    ])
+      expect(sources.get(file)).not.toMatch(/eventStore/);
   });
 
   test('no file has a name that says nothing', () => {

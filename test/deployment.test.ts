@@ -5,6 +5,7 @@ import { DCLinter } from 'dclint';
 import { parse } from 'yaml';
 import { readConfig } from '../src/config/config.ts';
 import { STATIC_CLIENTS } from './startService.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const file = join(root, 'docker-compose.yml');
@@ -34,7 +35,7 @@ describe('docker-compose.yml', () => {
     for (const [, { environment, build }] of nodes) {
       expect(build).toBe('.');
       const env = { ...environment, SECRET_KEYS: keys, STATIC_CLIENTS };
-      const { eventStoreUrl, readStoreUrl, kafka } = readConfig(env);
+      const { eventStoreUrl, readStoreUrl, kafka } = readConfig(guardedServices, env);
       const hosts = [eventStoreUrl, readStoreUrl].map((url) => new URL(url!).hostname);
       expect([...hosts, kafka!.brokers[0]!.split(':')[0]]).toEqual(['kurrentdb', 'mongodb', 'kafka']);
     }
@@ -62,7 +63,9 @@ test('a container tells nothing to the unsigned', () => {
     .exec(dockerfile)![1]!
     .split(' ')
     .map((each) => each.split('='));
-  expect(readConfig(Object.fromEntries(set) as Record<string, string>).readAccess).toBe('guarded');
+  expect(readConfig(guardedServices, Object.fromEntries(set) as Record<string, string>).readAccess).toBe(
+    'guarded',
+  );
 });
 
 test('the Dockerfile builds from folders that are there, on a Node that package.json allows', () => {

@@ -2,13 +2,14 @@ import { openStores, type Stores } from '../src/compose.ts';
 import { readConfig } from '../src/config/config.ts';
 import type { Recorded } from '../src/event.ts';
 import { take } from './contracts/eventStore.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
 
 /** Opens the stores that some settings name, for a look beside whoever else uses them, and closes them again. */
 export async function inStores<T>(
   env: Record<string, string>,
   look: (stores: Stores) => Promise<T>,
 ): Promise<T> {
-  const stores = await openStores(readConfig(env));
+  const stores = await openStores(readConfig(guardedServices, env));
   try {
     return await look(stores);
   } finally {

@@ -5,12 +5,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStores } from '../dist/src/compose.js';
-import { readConfig } from '../dist/src/config.js';
-import { makeLogger } from '../dist/src/logger.js';
-import { serve } from '../dist/src/serve.js';
+import { readConfig } from '../dist/src/config/config.js';
+import { makeLogger } from '../dist/src/process/logger.js';
+import { serve } from '../dist/src/cli/startServer.js';
+import { guardedServices } from '../dist/src/services/guardedServices.js';
 
 const log = makeLogger({ level: 'warn', destination: process.stderr });
-const files = await openStores({ ...readConfig({ DATA_DIR: process.argv[2] }), secretKeys: undefined });
+const files = await openStores({
+  ...readConfig(guardedServices, { DATA_DIR: process.argv[2] }),
+  secretKeys: undefined,
+});
 /** Events take a while to another machine. */
 const LAG = 500;
 const eventStore = {
@@ -23,7 +27,7 @@ const eventStore = {
   },
 };
 const stores = { ...files, eventStore };
-const config = readConfig({
+const config = readConfig(guardedServices, {
   ...process.env,
   PORT: '0',
   EVENT_STORE_URL: 'kurrentdb://in.files',

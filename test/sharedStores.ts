@@ -12,6 +12,7 @@ import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
 import { serve, type Serving } from '../src/cli/startServer.ts';
 import { newKey } from './contracts/secretStore.ts';
 import { STATIC_CLIENTS } from './startService.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
 
 /** What can go wrong between one node and the stores. */
 export type Link = {
@@ -60,7 +61,7 @@ export function sharedStores(open?: OpenStores) {
   ): Promise<TestNode> {
     const lines: string[] = [];
     const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-    const config = readConfig({
+    const config = readConfig(guardedServices, {
       PORT: '0',
       EVENT_STORE_URL: 'kurrentdb://in.memory',
       READ_STORE_URL: 'mongodb://in.memory',

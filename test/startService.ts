@@ -6,6 +6,7 @@ import pino from 'pino';
 import taskcluster from 'taskcluster-client';
 import { readConfig } from '../src/config/config.ts';
 import { serve, type Serving } from '../src/cli/startServer.ts';
+import { guardedServices } from '../src/services/guardedServices.ts';
 
 /** The older official client is CommonJS. */
 const olderClient = createRequire(import.meta.url)('taskcluster-client-3') as {
@@ -45,7 +46,13 @@ export async function startService(
 ): Promise<TestService> {
   const lines: string[] = [];
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, STATIC_CLIENTS, DISK_RESERVE: '1MiB', ...env });
+  const config = readConfig(guardedServices, {
+    PORT: '0',
+    DATA_DIR: dataDir,
+    STATIC_CLIENTS,
+    DISK_RESERVE: '1MiB',
+    ...env,
+  });
   const serving = await serve(config, { log, checkReplies: true });
   const retries = { retries: 0 };
   return {

@@ -13,7 +13,8 @@ import { roleSubject } from '../writeSide/subjects.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../http/endpoint.ts';
 import { entryReply, type ExpandedEntry, expandedOr, type Incomplete } from '../http/expandedEntry.ts';
 import { isPaged, keyIn, limitOf, type Listing, piecesOf, tokenFor } from '../http/page.ts';
-import { contextOf, type Services } from './services.ts';
+import { type Services } from './services.ts';
+import { contextOf } from '../http/commandContext.ts';
 import { workFor } from '../http/workFor.ts';
 
 /** Roles that a list reads at a time. */

@@ -9,10 +9,7 @@ import type { Projector } from '../readSide/projector.ts';
 import type { PublisherState } from '../publisher/publisherState.ts';
 import type { MakeSecret } from '../secretStore/newSecret.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
-import type { CommandContext } from '../writeSide/handleCommand.ts';
 import type { Authenticate } from '../authentication/authenticate.ts';
-import type { EndpointRequest } from '../http/endpoint.ts';
-import { workFor } from '../http/workFor.ts';
 
 /** What the handlers of the endpoints work with. */
 export type Services = {
@@ -32,21 +29,3 @@ export type Services = {
   /** What publishes every change to other systems; undefined where nothing does. */
   publisher: { state(): Promise<PublisherState> } | undefined;
 };
-
-/** For whom a command runs that a request asks for. */
-export function contextOf(request: EndpointRequest): CommandContext {
-  const { requestId, now, caller, sourceIp, traceparent } = request;
-  return {
-    now,
-    authorize: (params) => request.authorize(params),
-    workFor: workFor(request),
-    metadata: {
-      actor: caller.clientId,
-      ...(caller.issuer !== undefined && { issuer: caller.issuer }),
-      at: now.toJSON(),
-      requestId,
-      ...(sourceIp !== undefined && { sourceIp }),
-      ...(traceparent !== undefined && { traceparent }),
-    },
-  };
-}

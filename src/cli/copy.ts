@@ -7,6 +7,7 @@ import { copyStores, type Progress } from '../transfer/copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 const URLS =
   'sqlite:DIRECTORY, kurrentdb://HOST:PORT (with READ_STORE_URL for its secrets), or env:NAME of a variable that holds one of these';
@@ -24,7 +25,10 @@ export function copyCommand(): Command {
 }
 
 async function copy(fromUrl: string, toUrl: string): Promise<void> {
-  const [fromConfig, toConfig] = [readConfigOfStores(fromUrl), readConfigOfStores(toUrl)];
+  const [fromConfig, toConfig] = [
+    readConfigOfStores(guardedServices, fromUrl),
+    readConfigOfStores(guardedServices, toUrl),
+  ];
   const isShared = [fromConfig, toConfig].every(({ eventStoreUrl }) => eventStoreUrl !== undefined);
   if (isShared)
     wrong('one of --from and --to must be sqlite:DIRECTORY: READ_STORE_URL can be that of one only');

@@ -8,6 +8,7 @@ import { makeLogger } from '../process/logger.ts';
 import { serve } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 type Credentials = { clientId: string; accessToken: string };
 
@@ -31,7 +32,7 @@ export function demoCommand(): Command {
     .option('--exit', 'stop after the tour')
     .action(async ({ exit = false }: { exit?: boolean }) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'authledger-demo-'));
-      const config = readConfig({ DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
+      const config = readConfig(guardedServices, { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
       const serving = await serve(config, {
         log: makeLogger({ level: 'warn', destination: process.stderr }),
       });

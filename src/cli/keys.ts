@@ -4,6 +4,7 @@ import { readConfig } from '../config/config.ts';
 import { rotateKeys } from '../secretStore/rotateKeys.ts';
 import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 /** `authledger keys rotate`. */
 export function keysCommand(): Command {
@@ -15,7 +16,7 @@ export function keysCommand(): Command {
         'and it goes on. Old keys are named when nothing uses them any more, and never removed.',
     )
     .action(async () => {
-      const config = readConfig();
+      const config = readConfig(guardedServices);
       const stores = await openStores(config, { log: commandLog(config) });
       const bar = progressBar('sealing', 0);
       try {

@@ -8,6 +8,7 @@ import { replay } from '../publisher/replay.ts';
 import { commandLog } from './commandLog.ts';
 import { inBackground } from './inBackground.ts';
 import { progressBar } from './progress.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 /** `authledger publish`. */
 export function publishCommand(): Command {
@@ -24,7 +25,7 @@ export function publishCommand(): Command {
 }
 
 async function publish(from: string): Promise<void> {
-  const config = readConfig();
+  const config = readConfig(guardedServices);
   if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
   const log = commandLog(config);
   const stores = await openStores(config, { log });

@@ -7,6 +7,7 @@ import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, work } from './workers.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 /** Characters of a reason. */
 const LONGEST_REASON = 1000;
@@ -25,7 +26,7 @@ export function serveCommand(): Command {
 }
 
 async function start(reason: string | undefined): Promise<void> {
-  const config = readConfig();
+  const config = readConfig(guardedServices);
   const log = makeLogger({ level: config.logLevel });
   if (isWorker(config)) return work(config, log);
   if (config.readAccess === undefined && !isLoopback(config.host)) {

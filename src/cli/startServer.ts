@@ -6,7 +6,10 @@ import { makeCountRequest } from '../http/rateLimits.ts';
 import { makeServe } from '../http/pipeline.ts';
 import { makeSignatureRules } from '../authentication/signatureRules.ts';
 import { openNonces, type Service, startService, type Stores } from '../compose.ts';
-import type { Config } from '../config/config.ts';
+import { bodySchemas } from '../api/documents/bodySchemas.ts';
+import { makeDocuments } from '../api/documents/documents.ts';
+import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
+import { makeValidator } from '../http/validate.ts';
 import { destroyUnreferenced } from '../jobs/deleteOrphanedSecrets.ts';
 import { startJobs } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
@@ -72,9 +75,16 @@ export async function serve(
             mostNonces: config.maxNoncesPerClient,
             diskReserve: service.diskReserve,
           }),
+          validator: makeValidator(bodySchemas),
           checkReplies,
         }),
-        { endpoints: service.endpoints, config: { ...config, rootUrl } },
+        {
+          allowedCorsOrigin: config.allowedCorsOrigin,
+          documents: makeDocuments(service.endpoints, {
+            rootUrl,
+            topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
+          }),
+        },
       ),
     );
     const stopJobs = startJobs(

@@ -1,10 +1,11 @@
 import { type Service, startService } from '../compose.ts';
 import { type Config, readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 /** Runs a command of the command line on the service's parts, without HTTP, and closes them whatever happens. */
 export async function withService<T>(run: (service: Service, config: Config) => Promise<T>): Promise<T> {
-  const config = readConfig();
+  const config = readConfig(guardedServices);
   const service = await startService(config, commandLog(config));
   try {
     return await run(service, config);

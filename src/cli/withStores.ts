@@ -1,10 +1,11 @@
 import { openStores, type Stores } from '../compose.ts';
 import { readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
+import { guardedServices } from '../services/guardedServices.ts';
 
 /** Runs a command of the command line on the stores alone, and closes them whatever happens. */
 export async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
-  const config = readConfig();
+  const config = readConfig(guardedServices);
   const stores = await openStores(config, { log: commandLog(config) });
   try {
     await run(stores);

@@ -9,7 +9,12 @@ import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient, type SecretKey } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './keyFile.ts';
 import { withFiles } from './settingFiles.ts';
-import { readServiceSettings, redactedServiceSettings, type ServiceSettings } from './serviceSettings.ts';
+import {
+  readServiceSettings,
+  redactedServiceSettings,
+  type ServiceSettings,
+  type ServiceVariable,
+} from './serviceSettings.ts';
 import {
   oneOf,
   readBodyLimit,
@@ -127,14 +132,17 @@ export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
- * Reads all settings; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
+ * Reads all settings, those of guarded services among them; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
  * one that is wrong. Variables of other names are not looked at.
  */
-export function readConfig(env: Record<string, string | undefined> = process.env): Config {
-  const { given: set, problems } = withoutEmpty(env);
+export function readConfig(
+  guardedServices: readonly ServiceVariable[],
+  env: Record<string, string | undefined> = process.env,
+): Config {
+  const { given: set, problems } = withoutEmpty(guardedServices, env);
   const files = withFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
   const { given } = files;
-  const services = readServiceSettings(given);
+  const services = readServiceSettings(guardedServices, given);
   const settings = cleanEnv(
     given,
     {
@@ -303,6 +311,7 @@ function refuseWhatDoesNotFit({
  * password in it that would stand in the list of processes.
  */
 export function readConfigOfStores(
+  guardedServices: readonly ServiceVariable[],
   address: string,
   env: Record<string, string | undefined> = process.env,
 ): Config {
@@ -312,9 +321,9 @@ export function readConfigOfStores(
   const url = variable === undefined ? address : env[variable];
   if (!url) return wrong(variable === undefined ? 'an address is empty' : `${variable} is not set, or empty`);
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
-  if (directory === undefined) return readConfig({ ...env, EVENT_STORE_URL: url });
+  if (directory === undefined) return readConfig(guardedServices, { ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };
-  const config = readConfig({ ...env, ...own });
+  const config = readConfig(guardedServices, { ...env, ...own });
   return { ...config, secretKeys: keysOf(config) };
 }
 
@@ -327,7 +336,10 @@ function keysOf({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
 }
 
 /** The settings as anybody may see them. */
-export function redactedConfig(config: Config): Record<string, unknown> {
+export function redactedConfig(
+  guardedServices: readonly ServiceVariable[],
+  config: Config,
+): Record<string, unknown> {
   const { secretKeys, staticClients, allowedCorsOrigin, kafka, ...plain } = config;
   return {
     ...plain,
@@ -335,7 +347,7 @@ export function redactedConfig(config: Config): Record<string, unknown> {
     readStoreUrl: withoutPassword(config.readStoreUrl),
     kafka: kafka && { ...kafka, sasl: kafka.sasl && { ...kafka.sasl, password: '(not shown)' } },
     allowedCorsOrigin: allowedCorsOrigin instanceof RegExp ? String(allowedCorsOrigin) : allowedCorsOrigin,
-    serviceSettings: redactedServiceSettings(config.serviceSettings),
+    serviceSettings: redactedServiceSettings(guardedServices, config.serviceSettings),
     staticClients:
       staticClients?.map(({ clientId }) => `${clientId} (token not shown)`) ?? '(not set: one is generated)',
     secretKeys: secretKeys ? '(set, not shown)' : '(not set: in a generated file)',

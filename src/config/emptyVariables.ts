@@ -1,7 +1,7 @@
-import { guardedServices } from '../services/guardedServices.ts';
+import type { ServiceVariable } from './serviceSettings.ts';
 
 /** Refused when they are empty: to take them for unset would open something, or empty it. */
-const REFUSED = new Set([
+const REFUSED = [
   'STATIC_CLIENTS',
   'STATIC_CLIENTS_FILE',
   'SECRET_KEYS',
@@ -17,8 +17,7 @@ const REFUSED = new Set([
   'KAFKA_SASL_MECHANISM',
   'KAFKA_SASL_USERNAME',
   'KAFKA_SASL_PASSWORD',
-  ...guardedServices.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
-]);
+];
 
 /** For these, to be empty is a value: no origin at all. */
 const VALUES = new Set(['ALLOWED_CORS_ORIGIN']);
@@ -27,16 +26,23 @@ const VALUES = new Set(['ALLOWED_CORS_ORIGIN']);
  * The variables that are set. One that is empty counts as unset, as compose files set variables so; `problems` name those that
  * must not be empty.
  */
-export function withoutEmpty(env: Record<string, string | undefined>): {
+export function withoutEmpty(
+  services: readonly Pick<ServiceVariable, 'variable'>[],
+  env: Record<string, string | undefined>,
+): {
   given: Record<string, string>;
   problems: string[];
 } {
+  const refused = new Set([
+    ...REFUSED,
+    ...services.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
+  ]);
   const given: Record<string, string> = {};
   const problems: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue;
     if (value !== '' || VALUES.has(name)) given[name] = value;
-    else if (REFUSED.has(name)) problems.push(`${name} is set and empty: give it a value, or do not set it`);
+    else if (refused.has(name)) problems.push(`${name} is set and empty: give it a value, or do not set it`);
   }
   return { given, problems };
 }

@@ -11,7 +11,6 @@ import { quoted, wrong } from './configError.ts';
 import { isValidScope } from '../domain/scopes.ts';
 import { isWellFormed } from '../domain/wellFormed.ts';
 
-
 /** 32 bytes under a name. */
 export type SecretKey = { id: string; key: Buffer };
 

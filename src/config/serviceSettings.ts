@@ -1,10 +1,13 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
+import type { Schema } from '../../schemas/v1/parts.ts';
 import { ConfigError, wrong } from './configError.ts';
-import { guardedServices } from '../services/guardedServices.ts';
 import { HS256_SECRET_BYTES, SHORT_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';
 import { textOf } from './settingFiles.ts';
+
+/** Where the setting of a guarded service is, and what it must match. */
+export type ServiceVariable = { variable: string; settingSchema: Schema };
 
 /** The settings of the guarded services that are configured, by the name of their variable. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
@@ -17,7 +20,10 @@ const MOST_PROBLEMS = 10;
  * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret. Secrets that are too
  * short are taken where ALLOW_SHORT_SECRETS is `true`.
  */
-export function readServiceSettings(env: Record<string, string | undefined>): {
+export function readServiceSettings(
+  services: readonly ServiceVariable[],
+  env: Record<string, string | undefined>,
+): {
   settings: ServiceSettings;
   problems: string[];
 } {
@@ -25,7 +31,7 @@ export function readServiceSettings(env: Record<string, string | undefined>): {
   const settings: Record<string, unknown> = {};
   const allowShortSecrets = env['ALLOW_SHORT_SECRETS'] === 'true';
   // Services of one third party may share a variable.
-  const variables = new Map(guardedServices.map(({ variable, settingSchema }) => [variable, settingSchema]));
+  const variables = new Map(services.map(({ variable, settingSchema }) => [variable, settingSchema]));
   for (const [variable, settingSchema] of variables) {
     try {
       const text = textOf(variable, env);
@@ -40,12 +46,12 @@ export function readServiceSettings(env: Record<string, string | undefined>): {
 }
 
 /** Which guarded services are configured, as anybody may see it. */
-export function redactedServiceSettings(settings: ServiceSettings): Record<string, string> {
+export function redactedServiceSettings(
+  services: readonly ServiceVariable[],
+  settings: ServiceSettings,
+): Record<string, string> {
   return Object.fromEntries(
-    guardedServices.map(({ variable }) => [
-      variable,
-      variable in settings ? '(set, not shown)' : '(not set)',
-    ]),
+    services.map(({ variable }) => [variable, variable in settings ? '(set, not shown)' : '(not set)']),
   );
 }
 

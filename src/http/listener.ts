@@ -1,16 +1,10 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import cors from 'cors';
 import express, { type Express } from 'express';
-import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
-import { SERVICE_VERSION } from '../process/version.ts';
-import { asyncapiDocument } from '../api/documents/asyncapi.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Config } from '../config/config.ts';
 import { errorBody } from './errorReply.ts';
-import { exchangesDocument } from '../api/documents/exchanges.ts';
 import { ApiError } from '../domain/errors.ts';
 import { headerProblem } from './headerLimits.ts';
-import { openapiDocument } from '../api/documents/openapi.ts';
-import { referenceDocument, schemaDocuments } from '../api/documents/reference.ts';
 import { EVERY_REPLY, sendAllowed, sendJson } from './send.ts';
 import type { Serve } from './pipeline.ts';
 
@@ -37,24 +31,21 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
   });
 }
 
+/** What is answered as JSON at paths outside the API, by path. */
+export type Documents = Readonly<Record<string, object>>;
+
 /**
  * Answers every HTTP request: the API through its own pipeline, ahead of Express, which costs several times what bare
  * node:http does; the documents, and an error in the API's form for everything else, through Express.
  */
 export function makeListener(
   serve: Serve,
-  {
-    endpoints,
-    config,
-  }: {
-    endpoints: readonly Endpoint[];
-    config: Pick<Config, 'allowedCorsOrigin' | 'kafka'> & { rootUrl: string };
-  },
+  { allowedCorsOrigin, documents }: Pick<Config, 'allowedCorsOrigin'> & { documents: Documents },
 ): RequestListener {
-  const allowOrigin = corsFor(config.allowedCorsOrigin);
-  const documents = makeDocuments(endpoints, config);
+  const allowOrigin = corsFor(allowedCorsOrigin);
+  const serveDocuments = makeDocuments(documents);
   const answer: RequestListener = (request, response) => {
-    if (!serve(request, response)) documents(request, response);
+    if (!serve(request, response)) serveDocuments(request, response);
   };
   return (request, response) => {
     // The package answers a browser's by itself.
@@ -65,10 +56,7 @@ export function makeListener(
   };
 }
 
-function makeDocuments(
-  endpoints: readonly Endpoint[],
-  { rootUrl, kafka }: Pick<Config, 'kafka'> & { rootUrl: string },
-): Express {
+function makeDocuments(documents: Documents): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
   app.use((request, response, next) => {
@@ -76,16 +64,6 @@ function makeDocuments(
     if (problem) refuse(response, problem);
     else next();
   });
-  const documents: Record<string, object> = {
-    ...schemaDocuments(),
-    '/references/auth/v1/api.json': referenceDocument(endpoints),
-    '/references/auth/v1/exchanges.json': exchangesDocument(),
-    '/asyncapi.json': asyncapiDocument({
-      version: SERVICE_VERSION,
-      topicPrefix: kafka?.topicPrefix ?? DEFAULT_PREFIX,
-    }),
-    '/openapi.json': openapiDocument(endpoints, { rootUrl, version: SERVICE_VERSION }),
-  };
   for (const [path, document] of Object.entries(documents))
     app
       .route(path)

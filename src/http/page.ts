@@ -4,7 +4,7 @@ import type { Sliced, Work } from '../domain/work.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { around, type ExpandedEntry } from './expandedEntry.ts';
 import { isLong, PIECE, piecesAround, wrote } from './scopesText.ts';
-import { validateRow } from './validate.ts';
+import { apiValidator } from './validate.ts';
 
 /** The `limit` of a query: at most 1000, which it also is when left out. Throws InvalidRequestArguments for 0. */
 export function limitOf(query: Record<string, string>): number {
@@ -127,12 +127,12 @@ function* writeRow(
 ): Sliced<void> {
   const { expandedScopes = [], ...rest } = shown as Partial<ExpandedEntry>;
   if (!isLong(expandedScopes)) {
-    if (schema !== undefined) validateRow(schema, shown);
+    if (schema !== undefined) apiValidator.checkOutput(schema, shown);
     const row = JSON.stringify(shown);
     text.add(row);
     if (wrote(row, work)) yield;
     return;
   }
-  if (schema !== undefined) validateRow(schema, { ...rest, expandedScopes: [] });
+  if (schema !== undefined) apiValidator.checkOutput(schema, { ...rest, expandedScopes: [] });
   for (const piece of yield* piecesAround({ ...around(rest), scopes: expandedScopes }, work)) text.add(piece);
 }

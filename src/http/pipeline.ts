@@ -16,7 +16,14 @@ import { type Authenticate, checkPayload, type Verdict } from '../authentication
 import { callerKey } from './callerKey.ts';
 import type { Bodies } from './connections.ts';
 import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
-import { type Dialect, type Endpoint, type EndpointReply, type EndpointRequest, scopeParamsOf, URL_PREFIX } from './endpoint.ts';
+import {
+  type Dialect,
+  type Endpoint,
+  type EndpointReply,
+  type EndpointRequest,
+  scopeParamsOf,
+  URL_PREFIX,
+} from './endpoint.ts';
 import { type Caller, type SignedRequest } from '../authentication/signedRequest.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
 import { incompleteNames } from './expandedEntry.ts';
@@ -28,7 +35,7 @@ import { makeProxyWarning } from './proxyWarning.ts';
 import { parseBody, readBody } from './readBody.ts';
 import type { CountRequest } from './rateLimits.ts';
 import type { SignatureRules } from '../authentication/signatureRules.ts';
-import { inputProperties, validateInput, validateOutput } from './validate.ts';
+import type { Validator } from './validate.ts';
 import { workFor } from './workFor.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../readSide/freshness.ts';
@@ -51,6 +58,7 @@ export type ServeParts = {
   longWork: LongWork;
   countRequest: CountRequest;
   signatureRules: SignatureRules;
+  validator: Validator;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
 };
@@ -223,13 +231,13 @@ export function makeServe(parts: ServeParts): Serve {
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
-    if (parts.checkReplies) checkReply(endpoint, reply);
+    if (parts.checkReplies) checkReply(parts.validator, endpoint, reply);
     return reply;
   }
 
   function readInput(reading: Reading, payload: Buffer): object {
     const body = parseInput(reading, payload);
-    validateInput(reading.endpoint.input!, body);
+    parts.validator.checkInput(reading.endpoint.input!, body);
     return body;
   }
 
@@ -240,14 +248,14 @@ export function makeServe(parts: ServeParts): Serve {
       const body = parseInput(reading, payload);
       work.pass(SLICE);
       yield;
-      validateInput(reading.endpoint.input!, body);
+      parts.validator.checkInput(reading.endpoint.input!, body);
       return body;
     });
   }
 
   function parseInput({ endpoint, http, seen }: Reading, payload: Buffer): object {
     const body = parseBody(payload, http.request.headers);
-    seen.shownPayload = () => shownPayload(body, inputProperties(endpoint.input!));
+    seen.shownPayload = () => shownPayload(body, parts.validator.properties(endpoint.input!));
     return body;
   }
 
@@ -369,10 +377,14 @@ function refuseTooLarge(error: unknown): never {
   throw error;
 }
 
-function checkReply({ output, otherOutput }: Endpoint, { body, ascii }: EndpointReply): void {
+function checkReply(
+  { checkOutput }: Validator,
+  { output, otherOutput }: Endpoint,
+  { body, ascii }: EndpointReply,
+): void {
   if (output === undefined) return;
-  if (ascii !== undefined) validateOutput(output, JSON.parse(ascii));
-  else if (body !== undefined) validateOutput(output, body, otherOutput);
+  if (ascii !== undefined) checkOutput(output, JSON.parse(ascii));
+  else if (body !== undefined) checkOutput(output, body, otherOutput);
 }
 
 /** A trace to be carried on into the log, where it is of the form that W3C Trace Context gives it. */

@@ -1,6 +1,6 @@
 import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { isDateTime } from '../domain/isDateTime.ts';
+import { isDateTime } from '../http/isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './lifetimeFor.ts';
 import { rsaPrivateKey } from '../config/rsaPrivateKey.ts';

@@ -1,7 +1,7 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
-import { isDateTime } from '../domain/isDateTime.ts';
+import { isDateTime } from '../http/isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
 import { githubPermissions } from './githubPermissions.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.ts';
-import { contextOf } from '../api/services.ts';
+import { contextOf } from '../http/commandContext.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { refusalOf } from '../writeSide/appendRefusal.ts';
 import type { DiskReserve } from '../storage/diskReserve.ts';

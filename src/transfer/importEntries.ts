@@ -3,7 +3,7 @@ import { createRole } from '../../commands/createRole.ts';
 import { importClient } from '../../commands/importClient.ts';
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
 import { refuseUnreadableTexts } from '../http/unreadableTexts.ts';
-import { validateInput } from '../http/validate.ts';
+import { apiValidator } from '../http/validate.ts';
 import { quoted } from '../config/configError.ts';
 import { isStatic } from '../domain/client.ts';
 import { atOnce, Work } from '../domain/work.ts';
@@ -11,7 +11,7 @@ import type { Event } from '../event.ts';
 import { encodeEvent } from '../eventStore/encodeEvent.ts';
 import { validateEvent } from '../eventStore/validateEvent.ts';
 import { insideContext } from '../writeSide/systemActor.ts';
-import { DATE_TIME, isDateTime } from '../domain/isDateTime.ts';
+import { DATE_TIME, isDateTime } from '../http/isDateTime.ts';
 
 /** `source` is the file and the index in it. */
 export type RoleEntry = {
@@ -132,7 +132,7 @@ function readRole(entry: Entry, now: Date): RoleEntry {
   const roleId = readId(entry['roleId'], { name: 'roleId', pattern: ROLE_ID });
   const { description, scopes } = entry;
   const body = { description, scopes };
-  validateInput('create-role-request', body);
+  apiValidator.checkInput('create-role-request', body);
   refuseUnreadableTexts(body);
   const created = readDate(entry, 'created') ?? now.toJSON();
   const imported = { created, lastModified: readDate(entry, 'lastModified') ?? created };
@@ -153,7 +153,7 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
     accessToken,
   } = entry;
   const body = { description, expires, scopes, deleteOnExpiration };
-  validateInput('create-client-request', body);
+  apiValidator.checkInput('create-client-request', body);
   refuseUnreadableTexts(body);
   if (typeof disabled !== 'boolean') throw new Error('disabled must be true or false');
   if (

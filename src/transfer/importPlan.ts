@@ -5,13 +5,28 @@ import { importRole } from '../../commands/importRole.ts';
 import { updateClient } from '../../commands/updateClient.ts';
 import type { ClientRow } from '../../projections/clients.ts';
 import type { Command } from '../command.ts';
-import type { Service } from '../compose.ts';
+import type { EventStore } from '../eventStore/eventStore.ts';
+import type { LastUsed } from '../readSide/lastUsed.ts';
+import type { Projector } from '../readSide/projector.ts';
+import type { MakeSecret } from '../secretStore/newSecret.ts';
+import type { SecretStore } from '../secretStore/secretStore.ts';
+import type { HandleCommand } from '../writeSide/handleCommand.ts';
 import { sameScopes } from '../domain/scopes.ts';
 import type { Event } from '../event.ts';
 import type { ClientEntry, RoleEntry } from './importEntries.ts';
 import { importInput } from './importOrder.ts';
 import { insideContext } from '../writeSide/systemActor.ts';
 import { clientSubject, roleSubject } from '../writeSide/subjects.ts';
+
+/** What the import reads, and makes its changes through. */
+export type ImportParts = {
+  eventStore: EventStore;
+  projector: Pick<Projector, 'clients' | 'roleGraph' | 'rolesRevision'>;
+  handleCommand: HandleCommand;
+  makeSecret: MakeSecret;
+  secretStore: Pick<SecretStore, 'get'>;
+  lastUsed: Pick<LastUsed, 'import'>;
+};
 
 /** What the import makes of one entry. `run` is left out where everything is so already. */
 export type Step = {
@@ -22,7 +37,10 @@ export type Step = {
 };
 
 /** What the import makes of a role. */
-export function planRole({ projector, handleCommand }: Service, entry: RoleEntry): Step {
+export function planRole(
+  { projector, handleCommand }: Pick<ImportParts, 'projector' | 'handleCommand'>,
+  entry: RoleEntry,
+): Step {
   const what = `role ${entry.roleId}`;
   const stored = projector.roleGraph.get(entry.roleId);
   const isSame = stored?.description === entry.description && sameScopes(stored.scopes, entry.scopes);
@@ -37,7 +55,7 @@ export function planRole({ projector, handleCommand }: Service, entry: RoleEntry
 }
 
 /** What the import makes of a client. The token of one that exists already is left as it is. */
-export async function planClient(service: Service, entry: ClientEntry): Promise<Step> {
+export async function planClient(service: ImportParts, entry: ClientEntry): Promise<Step> {
   const what = `client ${entry.clientId}`;
   const stored = await service.projector.clients.get(entry.clientId);
   if (!stored) return { what, action: 'create', run: () => create(service, entry) };
@@ -57,7 +75,7 @@ export async function planClient(service: Service, entry: ClientEntry): Promise<
   };
 }
 
-async function create(service: Service, entry: ClientEntry): Promise<void> {
+async function create(service: ImportParts, entry: ClientEntry): Promise<void> {
   const { lastDateUsed, accessToken, created, lastModified, lastRotated, ...settings } = entry;
   const secret = service.makeSecret(entry.clientId, accessToken);
   const imported = { created, lastModified, lastRotated };
@@ -93,7 +111,7 @@ function changesOf(
 }
 
 async function tokenNote(
-  service: Service,
+  service: ImportParts,
   entry: ClientEntry,
   stored: ClientRow,
 ): Promise<string | undefined> {

@@ -19,7 +19,7 @@ const client = {
 
 describe('the settings', () => {
   test('have defaults', () => {
-    expect(readConfig({})).toMatchObject({
+    expect(readConfig(guardedServices, {})).toMatchObject({
       port: 8080,
       host: '127.0.0.1',
       rootUrl: undefined,
@@ -54,7 +54,7 @@ describe('the settings', () => {
   });
 
   test('are read from the environment', () => {
-    const config = readConfig({
+    const config = readConfig(guardedServices, {
       PORT: '0',
       HOST: '::1',
       ROOT_URL: 'https://auth.example.com/',
@@ -117,13 +117,13 @@ describe('the settings', () => {
     });
     expect(config.allowedCorsOrigin).toEqual(/^https:/);
     expect(config.secretKeys!.map(({ id }) => id)).toEqual(['b', 'a']);
-    const shown = JSON.stringify(redactedConfig(config));
+    const shown = JSON.stringify(redactedConfig(guardedServices, config));
     expect(shown).not.toContain(client.accessToken);
     expect(shown).not.toContain(Buffer.from('secret').toString('base64').slice(0, 6));
   });
 
   test('with an empty list of static clients are not the same as without the setting', () => {
-    expect(readConfig({ STATIC_CLIENTS: '[]' }).staticClients).toEqual([]);
+    expect(readConfig(guardedServices, { STATIC_CLIENTS: '[]' }).staticClients).toEqual([]);
   });
 
   test.each([
@@ -208,7 +208,7 @@ describe('the settings', () => {
     ['STATIC_CLIENTS', JSON.stringify([{ ...client, expires: 'x' }]), /"expires"/],
     ['STATIC_CLIENTS', JSON.stringify([client, client]), /twice/],
   ])('are refused by name: %s=%s', (name, value, message) => {
-    const read = (): unknown => readConfig({ [name]: value });
+    const read = (): unknown => readConfig(guardedServices, { [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(name);
     expect(read).toThrow(message);
@@ -217,7 +217,8 @@ describe('the settings', () => {
 
   test('of static clients that Taskcluster publishes need a token only', () => {
     const { accessToken } = client;
-    const read = (entry: object) => readConfig({ STATIC_CLIENTS: JSON.stringify([entry]) }).staticClients;
+    const read = (entry: object) =>
+      readConfig(guardedServices, { STATIC_CLIENTS: JSON.stringify([entry]) }).staticClients;
     const clientId = 'static/taskcluster/index';
     const published = ['queue:get-artifact:*', 'queue:get-task:*'];
     const description = 'Internal client';
@@ -252,7 +253,7 @@ describe('the settings', () => {
     'take STATIC_CLIENTS as deployments of Taskcluster have it',
     () => {
       const STATIC_CLIENTS = readFileSync(sharedFile('cases/static-clients-as-deployed.json'), 'utf8');
-      expect(readConfig({ STATIC_CLIENTS }).staticClients).toMatchObject([
+      expect(readConfig(guardedServices, { STATIC_CLIENTS }).staticClients).toMatchObject([
         { clientId: 'static/taskcluster/index', scopes: ['queue:get-artifact:*', 'queue:get-task:*'] },
         { clientId: 'static/taskcluster/root', scopes: ['*'], description: 'Internal client' },
       ]);
@@ -275,7 +276,7 @@ describe('the settings', () => {
     ['KurrentDB, MongoDB and Kafka', { ...shared, ...kafka }],
     ['several workers on each of several machines', { ...shared, WORKERS: '2' }],
   ])('allow %s', (_, env) => {
-    const config = readConfig(env);
+    const config = readConfig(guardedServices, env);
     expect(config.eventStoreUrl).toBe((env as Partial<typeof shared>).EVENT_STORE_URL);
     expect(config.readStoreUrl).toBe((env as Partial<typeof shared>).READ_STORE_URL);
     expect(config.kafka?.brokers).toEqual('KAFKA_BROKERS' in env ? ['a:9092', 'b:9093'] : undefined);
@@ -306,7 +307,7 @@ describe('the settings', () => {
       /must be set together/,
     ],
   ])('refuse %s, and say why', (_, env, message) => {
-    const read = (): unknown => readConfig(env);
+    const read = (): unknown => readConfig(guardedServices, env);
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(message);
     expect(read).not.toThrow(/secret-/);
@@ -318,9 +319,9 @@ describe('the settings', () => {
       KAFKA_SASL_USERNAME: 'kafka',
       KAFKA_SASL_PASSWORD: 'secret-word',
     };
-    const config = readConfig({ ...shared, ...kafka, ...sasl });
+    const config = readConfig(guardedServices, { ...shared, ...kafka, ...sasl });
     expect(config.kafka!.sasl!.password).toBe('secret-word');
-    const shown = redactedConfig(config);
+    const shown = redactedConfig(guardedServices, config);
     expect(JSON.stringify(shown)).not.toMatch(/secret-/);
     expect(shown).toMatchObject({
       eventStoreUrl: 'kurrentdb://(user and password not shown)@db.example.com:2113?tls=true',
@@ -330,29 +331,33 @@ describe('the settings', () => {
   });
 
   test('of the stores at an address are those of a directory, of a server, or what a variable holds', () => {
-    expect(readConfigOfStores('sqlite:/x/y', shared)).toMatchObject({
+    expect(readConfigOfStores(guardedServices, 'sqlite:/x/y', shared)).toMatchObject({
       dataDir: '/x/y',
       eventStoreUrl: undefined,
     });
-    expect(readConfigOfStores('sqlite:///x', shared)).toMatchObject({
+    expect(readConfigOfStores(guardedServices, 'sqlite:///x', shared)).toMatchObject({
       dataDir: '/x',
       readStoreUrl: undefined,
     });
-    const there = readConfigOfStores('esdb://other:2113', shared);
+    const there = readConfigOfStores(guardedServices, 'esdb://other:2113', shared);
     expect(there).toMatchObject({ eventStoreUrl: 'esdb://other:2113', readStoreUrl: shared.READ_STORE_URL });
-    expect(readConfigOfStores('env:EVENT_STORE_URL', shared).eventStoreUrl).toBe(shared.EVENT_STORE_URL);
+    expect(readConfigOfStores(guardedServices, 'env:EVENT_STORE_URL', shared).eventStoreUrl).toBe(
+      shared.EVENT_STORE_URL,
+    );
     for (const address of [
       shared.EVENT_STORE_URL,
       'esdb://h?userKeyPassword=secret-word',
       'x:y',
       'env:UNSET',
     ])
-      expect(() => readConfigOfStores(address, shared)).toThrow(ConfigError);
-    expect(() => readConfigOfStores(shared.EVENT_STORE_URL, shared)).not.toThrow(/secret-/);
+      expect(() => readConfigOfStores(guardedServices, address, shared)).toThrow(ConfigError);
+    expect(() => readConfigOfStores(guardedServices, shared.EVENT_STORE_URL, shared)).not.toThrow(/secret-/);
   });
 
   test('that are wrong are named all at once', () => {
-    expect(() => readConfig({ PORT: 'x', LOG_LEVEL: 'x' })).toThrow(/PORT[^]*LOG_LEVEL|LOG_LEVEL[^]*PORT/);
+    expect(() => readConfig(guardedServices, { PORT: 'x', LOG_LEVEL: 'x' })).toThrow(
+      /PORT[^]*LOG_LEVEL|LOG_LEVEL[^]*PORT/,
+    );
   });
 });
 
@@ -388,41 +393,45 @@ describe('a variable that is set and empty', () => {
   });
 
   test.each(unset)('counts as unset: %s', (name) => {
-    expect(readConfig({ [name]: '' })).toEqual(readConfig({}));
+    expect(readConfig(guardedServices, { [name]: '' })).toEqual(readConfig(guardedServices, {}));
   });
 
   test.each(refused)('is refused where that would open or empty something: %s', (name) => {
     const message = `${name} is set and empty: give it a value, or do not set it`;
-    expect(() => readConfig({ [name]: '' })).toThrow(new ConfigError(message));
+    expect(() => readConfig(guardedServices, { [name]: '' })).toThrow(new ConfigError(message));
   });
 
   test('allows no origin where it is ALLOWED_CORS_ORIGIN', () => {
-    expect(readConfig({ ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
+    expect(readConfig(guardedServices, { ALLOWED_CORS_ORIGIN: '' }).allowedCorsOrigin).toBe(false);
   });
 
   test('is refused together with all else that is wrong', () => {
     const env = { READ_ACCESS: '', SECRET_KEYS: '', STATSUM: '', STATSUM_FILE: '/x', PORT: 'x', HOST: '' };
-    expect(() => readConfig(env)).toThrow(
+    expect(() => readConfig(guardedServices, env)).toThrow(
       /^PORT: [^]*READ_ACCESS is set[^]*SECRET_KEYS is set[^]*STATSUM is set/,
     );
   });
 
   test('of another name is left alone', () => {
-    expect(readConfig({ SOMETHING: '', SOMETHING_FILE: '' })).toEqual(readConfig({}));
+    expect(readConfig(guardedServices, { SOMETHING: '', SOMETHING_FILE: '' })).toEqual(
+      readConfig(guardedServices, {}),
+    );
   });
 
   test.each(['', undefined])('holds no address of stores: %j', (ADDRESS) => {
-    expect(() => readConfigOfStores('env:ADDRESS', { ADDRESS })).toThrow(
+    expect(() => readConfigOfStores(guardedServices, 'env:ADDRESS', { ADDRESS })).toThrow(
       new ConfigError('ADDRESS is not set, or empty'),
     );
-    expect(() => readConfigOfStores('', {})).toThrow(new ConfigError('an address is empty'));
+    expect(() => readConfigOfStores(guardedServices, '', {})).toThrow(new ConfigError('an address is empty'));
   });
 
   const anyText = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'];
   test.each([...names, ...ofServices].filter((name) => !anyText.includes(name)))(
     'is not one of white space, which is refused: %s',
     (name) => {
-      expect(() => readConfig({ [name]: ' ' })).toThrow(new RegExp(`^${name}(:| is not valid JSON)`));
+      expect(() => readConfig(guardedServices, { [name]: ' ' })).toThrow(
+        new RegExp(`^${name}(:| is not valid JSON)`),
+      );
     },
   );
 });

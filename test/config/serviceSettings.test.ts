@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { readConfig, redactedConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/configError.ts';
 import { readServiceSetting } from '../../src/config/serviceSettings.ts';
+import { guardedServices } from '../../src/services/guardedServices.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'authledger-settings-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -19,18 +20,18 @@ function file(content: string): string {
 
 describe('the setting of a guarded service', () => {
   test('is JSON in a variable or in a file, and is not shown', () => {
-    const inVariable = readConfig({ STATSUM: JSON.stringify(statsum) });
-    const inFile = readConfig({ STATSUM_FILE: file(JSON.stringify(statsum)) });
+    const inVariable = readConfig(guardedServices, { STATSUM: JSON.stringify(statsum) });
+    const inFile = readConfig(guardedServices, { STATSUM_FILE: file(JSON.stringify(statsum)) });
     for (const config of [inVariable, inFile]) {
       expect(config.serviceSettings).toEqual({ STATSUM: statsum });
-      const shown = redactedConfig(config);
+      const shown = redactedConfig(guardedServices, config);
       expect(shown['serviceSettings']).toMatchObject({
         STATSUM: '(set, not shown)',
         WEBSOCKTUNNEL: '(not set)',
       });
       expect(JSON.stringify(shown)).not.toContain(secret);
     }
-    expect(readConfig({}).serviceSettings).toEqual({});
+    expect(readConfig(guardedServices, {}).serviceSettings).toEqual({});
   });
 
   test.each([
@@ -42,7 +43,7 @@ describe('the setting of a guarded service', () => {
     ['GITHUB_APPS', { app: { appId: 1, privateKey: 'none', apiUrl: 'http://example.com' } }],
     ['GCP', { project: { credentials: {}, serviceAccounts: [], endpoint: 'http://example.com' } }],
   ])('%s names no third party to which secrets would go unencrypted', (variable, setting) => {
-    expect(() => readConfig({ [variable]: JSON.stringify(setting) })).toThrow(
+    expect(() => readConfig(guardedServices, { [variable]: JSON.stringify(setting) })).toThrow(
       /(endpoint|blobEndpoint|apiUrl) must be an https address without user and query, or an http one on this machine/,
     );
   });
@@ -56,7 +57,7 @@ describe('the setting of a guarded service', () => {
       const read =
         (bytes: number, env = {}) =>
         () =>
-          readConfig({ [variable]: withSecret(bytes), ...env });
+          readConfig(guardedServices, { [variable]: withSecret(bytes), ...env });
       expect(read(32)).not.toThrow();
       expect(read(31)).toThrow(`${variable}.secret must have at least 32 bytes`);
       const allowed = { ALLOW_SHORT_SECRETS: 'true' };
@@ -66,7 +67,9 @@ describe('the setting of a guarded service', () => {
   );
 
   test('that two services share is refused once', () => {
-    expect(() => readConfig({ AZURE_ACCOUNTS: '{' })).toThrow(/^AZURE_ACCOUNTS is not valid JSON$/);
+    expect(() => readConfig(guardedServices, { AZURE_ACCOUNTS: '{' })).toThrow(
+      /^AZURE_ACCOUNTS is not valid JSON$/,
+    );
   });
 
   test.each([
@@ -90,7 +93,7 @@ describe('the setting of a guarded service', () => {
   ])('is refused by its name, without its value: %#', (env, message) => {
     let thrown: unknown;
     try {
-      readConfig(env as Record<string, string>);
+      readConfig(guardedServices, env as Record<string, string>);
     } catch (error) {
       thrown = error;
     }
@@ -112,7 +115,7 @@ describe('the setting of a guarded service', () => {
   });
 
   test('is refused together with all others that are wrong', () => {
-    expect(() => readConfig({ PORT: 'x', STATSUM: '{', WEBSOCKTUNNEL: '[]' })).toThrow(
+    expect(() => readConfig(guardedServices, { PORT: 'x', STATSUM: '{', WEBSOCKTUNNEL: '[]' })).toThrow(
       /PORT: must [^]*STATSUM is [^]*WEBSOCKTUNNEL must/,
     );
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { readConfig, redactedConfig } from '../../src/config/config.ts';
 import { STATIC_CLIENTS } from '../startService.ts';
+import { guardedServices } from '../../src/services/guardedServices.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'authledger-files-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,11 +26,12 @@ function fileOf(text: string, mode = 0o400): string {
 
 describe.each(Object.keys(TEXTS))('%s in a file', (variable) => {
   const text = TEXTS[variable]!;
-  const inFile = (file: string, env = {}) => readConfig({ [`${variable}_FILE`]: file, ...env });
+  const inFile = (file: string, env = {}) =>
+    readConfig(guardedServices, { [`${variable}_FILE`]: file, ...env });
 
   test('is what it is in the variable', () => {
-    expect(inFile(fileOf(`${text}\n`))).toEqual(readConfig({ [variable]: text }));
-    const shown = JSON.stringify(redactedConfig(inFile(fileOf(text))));
+    expect(inFile(fileOf(`${text}\n`))).toEqual(readConfig(guardedServices, { [variable]: text }));
+    const shown = JSON.stringify(redactedConfig(guardedServices, inFile(fileOf(text))));
     for (const secret of ['root-token', key.slice(0, 8), 'ssss']) expect(shown).not.toContain(secret);
   });
 
@@ -37,7 +39,7 @@ describe.each(Object.keys(TEXTS))('%s in a file', (variable) => {
     const link = join(folder, 'link');
     rmSync(link, { force: true });
     symlinkSync(fileOf(text, 0o444), link);
-    expect(inFile(link)).toEqual(readConfig({ [variable]: text }));
+    expect(inFile(link)).toEqual(readConfig(guardedServices, { [variable]: text }));
   });
 
   test.each([0o620, 0o602, 0o666])('is refused where others may write it: mode %o', (mode) => {
@@ -45,7 +47,7 @@ describe.each(Object.keys(TEXTS))('%s in a file', (variable) => {
     const shown = `0${mode.toString(8)}`;
     expect(() => inFile(file)).toThrow(`${variable}_FILE: ${file} has mode ${shown}, and only its owner`);
     const loose = { ALLOW_LOOSE_PERMISSIONS: 'true' };
-    expect(inFile(file, loose)).toEqual(readConfig({ [variable]: text, ...loose }));
+    expect(inFile(file, loose)).toEqual(readConfig(guardedServices, { [variable]: text, ...loose }));
   });
 
   test('is refused where both are set, where there is none, and where it is empty or wrong', () => {
@@ -64,5 +66,7 @@ test('what is wrong in files is named together with all else', () => {
     STATSUM_FILE: '/nowhere',
     PORT: 'x',
   };
-  expect(() => readConfig(env)).toThrow(/PORT[^]*STATIC_CLIENTS_FILE[^]*SECRET_KEYS_FILE[^]*STATSUM_FILE/);
+  expect(() => readConfig(guardedServices, env)).toThrow(
+    /PORT[^]*STATIC_CLIENTS_FILE[^]*SECRET_KEYS_FILE[^]*STATSUM_FILE/,
+  );
 });

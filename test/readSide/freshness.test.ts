@@ -7,13 +7,17 @@ import { readConfig } from '../../src/config/config.ts';
 import { insideContext } from '../../src/writeSide/systemActor.ts';
 import { clientSubject } from '../../src/writeSide/subjects.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
+import { guardedServices } from '../../src/services/guardedServices.ts';
 
 let service: TestService;
 /** A second process on the same directory, as far as the stores can tell. */
 let other: Service;
 beforeAll(async () => {
   service = await startService({ READ_ACCESS: 'open' });
-  other = await startParts(readConfig({ DATA_DIR: service.dataDir }), pino({ level: 'silent' }));
+  other = await startParts(
+    readConfig(guardedServices, { DATA_DIR: service.dataDir }),
+    pino({ level: 'silent' }),
+  );
 });
 afterAll(async () => {
   await other.close();

@@ -8,10 +8,9 @@ import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { type HistoryQuery, logHistory } from '../../src/readSide/logHistory.ts';
 import { take } from '../contracts/eventStore.ts';
 
-const corpus = JSON.parse(readFileSync(new URL('../corpus/events-v1.json', import.meta.url), 'utf8')) as Event<
-  string,
-  { clientId?: string; roleId?: string; service?: string }
->[];
+const corpus = JSON.parse(
+  readFileSync(new URL('../corpus/events-v1.json', import.meta.url), 'utf8'),
+) as Event<string, { clientId?: string; roleId?: string; service?: string }>[];
 let eventStore: EventStore;
 let log: Recorded[];
 

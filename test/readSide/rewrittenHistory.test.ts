@@ -18,6 +18,7 @@ import { inStores } from '../inStores.ts';
 import { end, runCommand, startServer } from '../runCommand.ts';
 import { authorizationFor, signedFetch } from '../signed.ts';
 import { minutesFromNow, ROOT, STATIC_CLIENTS } from '../startService.ts';
+import { guardedServices } from '../../src/services/guardedServices.ts';
 
 let folder: string;
 let dataDir: string;
@@ -133,7 +134,7 @@ describe('a log that is accepted all the same', () => {
   const lines: { msg: string; reason: string; level: number; publisherAfter: string }[] = [];
   beforeEach(() => void lines.splice(0));
   const accept = (reason = 'the disk was lost', more: Record<string, string> = {}): Promise<void> =>
-    acceptRewrittenHistory(readConfig({ ...env, ...more }), {
+    acceptRewrittenHistory(readConfig(guardedServices, { ...env, ...more }), {
       reason,
       log: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line) as never) }),
     });
@@ -209,7 +210,7 @@ describe('a log that is accepted all the same', () => {
     restoreLog();
     rmSync(file('log-head.json'));
     rmSync(file('read.sqlite'));
-    const stores = await openStores(readConfig(env));
+    const stores = await openStores(readConfig(guardedServices, env));
     await expect(accept()).rejects.toThrow(/log\.sqlite is open in another process .*: stop the service/);
     await stores.eventStore.append(
       [{ stream: 'roles', expectedRevision: 'any', events: [event()] }],

@@ -19,6 +19,7 @@ import { sharedStores } from '../sharedStores.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
+import { apiValidator } from '../../src/http/validate.ts';
 
 const secret = 'canary-setting-0123456789-abcdefgh';
 const given = 'canary-credentials-0123456789';
@@ -100,6 +101,7 @@ async function serveTiny(settings: Record<string, unknown>, recorded = true, cre
     readAccess: undefined,
     trustProxy: () => false,
     maxBodyBytes: 1000,
+    validator: apiValidator,
     checkReplies: true,
     countRequest: makeCountRequest(limits, { isTrusted: () => true }),
     signatureRules: makeSignatureRules({

@@ -1,7 +1,12 @@
 import type { Logger } from 'pino';
 import type { ClientTokens } from '../../authentication/clientTokens.ts';
 import { ApiError } from '../../domain/errors.ts';
-import { EventTooLarge, type EventStore, InvalidEvent, WrongExpectedRevision } from '../../eventStore/eventStore.ts';
+import {
+  EventTooLarge,
+  type EventStore,
+  InvalidEvent,
+  WrongExpectedRevision,
+} from '../../eventStore/eventStore.ts';
 import { StoreDamaged } from '../../storage/storeErrors.ts';
 import { UnknownPosition } from '../../eventStore/position.ts';
 import type { Freshness } from '../../readSide/freshness.ts';

@@ -10,6 +10,7 @@ import { serve } from '../../../src/cli/startServer.ts';
 import { rawRequest } from '../../rawRequest.ts';
 import { signedFetch } from '../../signed.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../../startService.ts';
+import { guardedServices } from '../../../src/services/guardedServices.ts';
 
 let service: TestService;
 const stops: (() => Promise<void>)[] = [];
@@ -42,7 +43,7 @@ test('is well, and writes its probes beside what is kept', async () => {
 describe('where a disk is full', () => {
   /** The same service once more, on a log that can be kept from getting any larger. */
   async function second() {
-    const config = readConfig({ PORT: '0', DATA_DIR: service.dataDir });
+    const config = readConfig(guardedServices, { PORT: '0', DATA_DIR: service.dataDir });
     const files = await openStores(config);
     const db = openSqlite(join(service.dataDir, 'log.sqlite'), { synchronous: 'FULL' });
     await files.eventStore.close();

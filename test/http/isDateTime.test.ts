@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isDateTime } from '../../src/domain/isDateTime.ts';
+import { isDateTime } from '../../src/http/isDateTime.ts';
 
 describe('a date', () => {
   test.each([

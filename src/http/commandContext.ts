@@ -1,0 +1,21 @@
+import type { CommandContext } from '../writeSide/handleCommand.ts';
+import type { EndpointRequest } from './endpoint.ts';
+import { workFor } from './workFor.ts';
+
+/** For whom a command runs that a request asks for. */
+export function contextOf(request: EndpointRequest): CommandContext {
+  const { requestId, now, caller, sourceIp, traceparent } = request;
+  return {
+    now,
+    authorize: (params) => request.authorize(params),
+    workFor: workFor(request),
+    metadata: {
+      actor: caller.clientId,
+      ...(caller.issuer !== undefined && { issuer: caller.issuer }),
+      at: now.toJSON(),
+      requestId,
+      ...(sourceIp !== undefined && { sourceIp }),
+      ...(traceparent !== undefined && { traceparent }),
+    },
+  };
+}
