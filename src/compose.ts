@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { makeAuthenticate } from './authentication/authenticate.ts';
-import { declareEndpoints } from './api/declareEndpoints.ts';
+import { makeEndpoints } from './api/endpoints.ts';
 import { makeFindSigner } from './authentication/resolveSigner.ts';
 import { callerKey } from './http/callerKey.ts';
 import { watchStores } from './api/monitoring/backendHealth.ts';
@@ -289,25 +289,28 @@ export async function startService(
     start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
     state: sharedPublisherState(stores),
   };
-  const services = {
-    ...stores,
+  const core = {
+    eventStore,
+    secretStore,
     projector,
-    makeSecret,
-    handleCommand,
     lastUsed,
-    authenticate,
+    handleCommand,
+    makeSecret,
     longWork,
-    diskReserve,
-    clientHistory: makeClientHistory(eventStore),
-    checkBackends: makeCheck(clientTokens, freshness),
-    publisher,
     log,
   };
+  const clientHistory = makeClientHistory(eventStore);
+  const health = { checkBackends: makeCheck(clientTokens, freshness), diskReserve, publisher };
+  const endpoints = [...makeEndpoints({ core, clientHistory, authenticate, health }), ...guarded.endpoints];
   return {
-    ...services,
-    endpoints: [...declareEndpoints(services), ...guarded.endpoints],
+    stores,
+    /** What reads and changes clients and roles. */
+    core,
+    /** What answers requests. */
+    answering: { endpoints, authenticate, freshness, longWork, log },
+    diskReserve,
     jobs: guarded.jobs,
-    freshness,
+    publisher,
     async close(): Promise<void> {
       await lastUsed.close();
       await stop();

@@ -18,3 +18,6 @@ export type RefusedSignature = {
 
 /** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
 export type Caller = { clientId: string; issuer?: string; scopes: readonly string[]; expires?: Date };
+
+/** A request as it was sent: what its signature covers, and the body that it may cover, too. */
+export type SentRequest = SignedRequest & { payload: Buffer; contentType: string };

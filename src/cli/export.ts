@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander';
-import { clientsInPieces } from '../api/clients.ts';
-import { rolesInPieces } from '../api/roles.ts';
+import { clientsInPieces } from '../api/clients/shownClient.ts';
+import { rolesInPieces } from '../api/roles/shownRole.ts';
 import { inBackground } from './inBackground.ts';
 import { print } from './output.ts';
 import { withService } from './withService.ts';
@@ -12,13 +12,13 @@ export function exportCommand(): Command {
     .addArgument(new Argument('<what>').choices(['roles', 'clients']))
     .action(
       inBackground((what: 'roles' | 'clients') =>
-        withService(async (service) => {
+        withService(async ({ core }) => {
           const incomplete = new Set<string>();
-          const listing = { incomplete, longWork: service.longWork, whom: { caller: 'export' } };
+          const listing = { incomplete, longWork: core.longWork, whom: { caller: 'export' } };
           const pieces =
             what === 'roles'
-              ? rolesInPieces(service.projector.roleGraph, listing)
-              : clientsInPieces(service, listing);
+              ? rolesInPieces(core.projector.roleGraph, listing)
+              : clientsInPieces(core, listing);
           await print(lineOf(pieces));
           if (incomplete.size > 0)
             console.error(

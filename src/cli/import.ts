@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import type { Service } from '../compose.ts';
 import { type Entries, readEntries } from '../transfer/importEntries.ts';
 import { importOrder } from '../transfer/importOrder.ts';
-import { planClient, planRole, type Step } from '../transfer/importPlan.ts';
+import { type ImportParts, planClient, planRole, type Step } from '../transfer/importPlan.ts';
 import { progressBar } from './progress.ts';
 import { withService } from './withService.ts';
 
@@ -23,11 +22,11 @@ export function importCommand(): Command {
         files.map((name) => ({ name, content: readFileSync(name) })),
         new Date(),
       );
-      const done = await withService(async (service) => {
-        const { ordered, problems } = importOrder(service.projector.roleGraph, entries.roles);
+      const done = await withService(async ({ core }) => {
+        const { ordered, problems } = importOrder(core.projector.roleGraph, entries.roles);
         const all = [...entries.problems, ...problems];
         if (all.length > 0) return refuse(all);
-        return importAll(service, { entries: { ...entries, roles: ordered }, dryRun });
+        return importAll(core, { entries: { ...entries, roles: ordered }, dryRun });
       });
       if (done) console.log(report(done, { entries, dryRun }));
     });
@@ -44,7 +43,7 @@ function refuse(problems: string[]): undefined {
 type Counts = Record<'role' | 'client', Record<Step['action'], number>>;
 
 async function importAll(
-  service: Service,
+  parts: ImportParts,
   { entries, dryRun }: { entries: Entries; dryRun: boolean },
 ): Promise<Counts> {
   const counts: Counts = {
@@ -61,11 +60,11 @@ async function importAll(
     bar.update((finished += 1));
   }
   try {
-    for (const entry of entries.roles) await take('role', planRole(service, entry));
+    for (const entry of entries.roles) await take('role', planRole(parts, entry));
     const waiting = [...entries.clients];
     const worker = async (): Promise<void> => {
       for (let entry = waiting.shift(); entry; entry = waiting.shift())
-        await take('client', await planClient(service, entry));
+        await take('client', await planClient(parts, entry));
     };
     // After a failure no more are begun, and those under way end before the stores are closed.
     const workers = Array.from({ length: AT_ONCE }, () => worker().finally(() => (waiting.length = 0)));

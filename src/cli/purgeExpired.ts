@@ -12,9 +12,9 @@ export function purgeExpiredCommand(): Command {
         'clock is right: what is removed does not come back',
     )
     .action(async () => {
-      const purged = await withService(async (service, { purgeMaxGap }) => {
-        await watchPurgeGap(service, purgeMaxGap).vouch();
-        return purgeExpired(service);
+      const purged = await withService(async ({ core, stores }, { purgeMaxGap }) => {
+        await watchPurgeGap({ ...core, readStore: stores.readStore }, purgeMaxGap).vouch();
+        return purgeExpired(core);
       });
       console.log(purged === 1 ? 'removed 1 expired client' : `removed ${purged} expired clients`);
     });

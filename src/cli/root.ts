@@ -12,7 +12,7 @@ export function rootCommand(): Command {
         'cut off, run it again',
     )
     .action(async () => {
-      const file = await withService(rotateRoot);
+      const file = await withService(({ core }, config) => rotateRoot(core, config));
       console.log(
         `${ROOT_CLIENT_ID} has a new token, and the former one is good for nothing. It is kept in ${file}:`,
       );
@@ -23,7 +23,7 @@ export function rootCommand(): Command {
       'remove it for good, with its file: no start makes it again. Another client that is enabled must hold the scope *',
     )
     .action(async () => {
-      const file = await withService(retireRoot);
+      const file = await withService(({ core }, config) => retireRoot(core, config));
       console.log(`${ROOT_CLIENT_ID} was removed, with ${file}: no start makes it again`);
     });
   return new Command('root')

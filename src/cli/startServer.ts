@@ -52,35 +52,40 @@ export async function serve(
   const nonces = config.replayProtection ? openNonces(config) : undefined;
   try {
     const administrator = prepared ? {} : await prepareClients(service, config);
-    const purgeGap = watchPurgeGap(service, config.purgeMaxGap);
+    const purgeGap = watchPurgeGap(
+      { ...service.core, readStore: service.stores.readStore },
+      config.purgeMaxGap,
+    );
     const { server, port, bodies, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
     server.on(
       'request',
       makeListener(
         makeServe({
-          ...service,
-          log,
-          readAccess: config.readAccess,
-          trustProxy: trustFunction(config.trustProxy),
-          maxBodyBytes: config.maxBodyBytes,
-          bodies,
-          countRequest: makeCountRequest(config.rateLimits, {
-            isTrusted: trustFunction(config.trustedAddresses),
-          }),
-          signatureRules: makeSignatureRules({
-            allowedHosts: config.allowedHosts,
-            requirePayloadHash: config.requirePayloadHash,
-            nonces,
-            mostNonces: config.maxNoncesPerClient,
-            diskReserve: service.diskReserve,
-          }),
-          validator: makeValidator(bodySchemas),
-          checkReplies,
+          ...service.answering,
+          intake: {
+            maxBodyBytes: config.maxBodyBytes,
+            bodies,
+            countRequest: makeCountRequest(config.rateLimits, {
+              isTrusted: trustFunction(config.trustedAddresses),
+            }),
+          },
+          access: {
+            readAccess: config.readAccess,
+            trustProxy: trustFunction(config.trustProxy),
+            signatureRules: makeSignatureRules({
+              allowedHosts: config.allowedHosts,
+              requirePayloadHash: config.requirePayloadHash,
+              nonces,
+              mostNonces: config.maxNoncesPerClient,
+              diskReserve: service.diskReserve,
+            }),
+          },
+          checks: { validator: makeValidator(bodySchemas), checkReplies },
         }),
         {
           allowedCorsOrigin: config.allowedCorsOrigin,
-          documents: makeDocuments(service.endpoints, {
+          documents: makeDocuments(service.answering.endpoints, {
             rootUrl,
             topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
           }),
@@ -92,16 +97,16 @@ export async function serve(
         {
           name: 'purge-expired',
           every: 15 * MINUTE,
-          run: async (signal) => ((await purgeGap.waits()) ? 0 : purgeExpired(service, { signal })),
+          run: async (signal) => ((await purgeGap.waits()) ? 0 : purgeExpired(service.core, { signal })),
         },
         {
           name: 'destroy-unreferenced-secrets',
           every: 60 * MINUTE,
-          run: (signal) => destroyUnreferenced(service, { signal }),
+          run: (signal) => destroyUnreferenced(service.core, { signal }),
         },
         ...service.jobs,
       ],
-      { isOurs: service.projector.writes, log },
+      { isOurs: service.core.projector.writes, log },
     );
     const publisher = service.publisher?.start();
     return {
@@ -109,7 +114,7 @@ export async function serve(
       rootUrl,
       ...administrator,
       service,
-      filesGone: nonces ? Promise.race([service.filesGone, nonces.gone]) : service.filesGone,
+      filesGone: nonces ? Promise.race([service.stores.filesGone, nonces.gone]) : service.stores.filesGone,
       async stop() {
         await drain();
         await stopJobs();
@@ -145,8 +150,8 @@ async function prepareClients(
   { staticClients: configured, dataDir, purgeMaxGap }: Config,
 ): Promise<Administrator> {
   // Before this start changes something: with the clock that it has, that would look like a new change.
-  await watchPurgeGap(service, purgeMaxGap).waitsSince();
-  return synchroniseStaticClients(service, { configured, dataDir });
+  await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).waitsSince();
+  return synchroniseStaticClients(service.core, { configured, dataDir });
 }
 
 /** The address that callers use, of a service that listens at this port. */

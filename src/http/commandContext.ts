@@ -4,7 +4,8 @@ import { workFor } from './workFor.ts';
 
 /** For whom a command runs that a request asks for. */
 export function contextOf(request: EndpointRequest): CommandContext {
-  const { requestId, now, caller, sourceIp, traceparent } = request;
+  const { now, caller } = request;
+  const { requestId, sourceIp, traceparent } = request.origin;
   return {
     now,
     authorize: (params) => request.authorize(params),

@@ -1,6 +1,6 @@
 import type { Position } from '../event.ts';
 import type { Incomplete } from './expandedEntry.ts';
-import type { Caller, RefusedSignature, SignedRequest } from '../authentication/signedRequest.ts';
+import type { Caller, RefusedSignature, SentRequest } from '../authentication/signedRequest.ts';
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
 
 /** `older` is served at /v1, `current` at /api/auth/v1. */
@@ -75,7 +75,6 @@ export function scopeParamsOf(
 
 /** A validated request. */
 export type EndpointRequest = {
-  requestId: string;
   now: Date;
   params: Record<string, string>;
   query: Record<string, string>;
@@ -84,12 +83,10 @@ export type EndpointRequest = {
   caller: Caller;
   /** Throws InsufficientScopes unless the caller, resolved anew, satisfies the endpoint's scopes with these parameters. */
   authorize(params: Record<string, unknown>): Promise<void>;
-  /** The request as it was signed, for endpoints that judge signatures themselves; with the body as it was sent. */
-  signed: SignedRequest;
-  payload: Buffer;
-  contentType: string;
-  sourceIp?: string;
-  traceparent?: string;
+  /** The request as it was sent, for endpoints that judge signatures themselves. */
+  signed: SentRequest;
+  /** What the request is called in the log and in events, and where it came from. */
+  origin: { requestId: string; sourceIp?: string; traceparent?: string };
 };
 
 /** One of: a body, a list streamed in pieces of JSON text, or neither (204, an empty success). */

@@ -24,7 +24,7 @@ import {
   scopeParamsOf,
   URL_PREFIX,
 } from './endpoint.ts';
-import { type Caller, type SignedRequest } from '../authentication/signedRequest.ts';
+import type { Caller, SentRequest, SignedRequest } from '../authentication/signedRequest.ts';
 import { errorBody, shownPayload } from './errorReply.ts';
 import { incompleteNames } from './expandedEntry.ts';
 import { headerProblem } from './headerLimits.ts';
@@ -49,15 +49,30 @@ export type ServeParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  longWork: LongWork;
   log: Logger;
-  readAccess: Config['readAccess'];
-  trustProxy: TrustProxy;
+  intake: Intake;
+  access: Access;
+  checks: Checks;
+};
+
+/** What is taken in of requests, and how many. */
+type Intake = {
   maxBodyBytes: number;
   /** What bounds the bodies that are not whole; where it is left out, nothing does. */
   bodies?: Bodies;
-  longWork: LongWork;
   countRequest: CountRequest;
+};
+
+/** Who is taken for whom, and what may be read by whom. */
+type Access = {
+  readAccess: Config['readAccess'];
+  trustProxy: TrustProxy;
   signatureRules: SignatureRules;
+};
+
+/** How bodies are checked. */
+type Checks = {
   validator: Validator;
   /** Checks that every reply matches its schema: on in tests. */
   checkReplies: boolean;
@@ -89,9 +104,9 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => bool
  */
 export function makeServe(parts: ServeParts): Serve {
   const matchRoute = makeMatchRoute(parts.endpoints);
-  const { log } = parts;
+  const { log, intake, access, checks } = parts;
   const logDenied = makeLogDenied(log);
-  const warnOfProxy = makeProxyWarning(log, parts.trustProxy);
+  const warnOfProxy = makeProxyWarning(log, access.trustProxy);
 
   return (request, response) => {
     const [path, search = ''] = split(request.url ?? '/');
@@ -159,11 +174,11 @@ export function makeServe(parts: ServeParts): Serve {
     seen.params = readParameters(match);
     const query = readQuery(endpoint, search);
     const atLeast = http.request.headers['auth-at-least'];
-    const read = readBody(http.request, parts.maxBodyBytes, parts.bodies);
+    const read = readBody(http.request, intake.maxBodyBytes, intake.bodies);
     seen.isReading = read instanceof Promise;
     const payload = read instanceof Promise ? await read : read;
     seen.isReading = false;
-    const { sourceIp, host, port } = originOf(http.request, parts.trustProxy);
+    const { sourceIp, host, port } = originOf(http.request, access.trustProxy);
     seen.sourceIp = sourceIp;
     const isLong = payload.length > LONG_BODY;
     const reading = { endpoint, http, seen };
@@ -173,21 +188,24 @@ export function makeServe(parts: ServeParts): Serve {
         : isLong
           ? await readLongInput(reading, payload)
           : readInput(reading, payload);
-    const signed: SignedRequest = {
+    const { headers } = http.request;
+    const signed: SentRequest = {
       method: http.request.method!,
       resource: http.request.url!,
       host,
       port,
-      authorization: http.request.headers.authorization,
+      authorization: headers.authorization,
+      payload,
+      contentType: headers['content-type'] ?? '',
     };
-    parts.signatureRules.checkHost(signed);
-    if (endpoint.authentication === 'none') parts.countRequest(endpoint, seen);
+    access.signatureRules.checkHost(signed);
+    if (endpoint.authentication === 'none') intake.countRequest(endpoint, seen);
     if (!endpoint.stateless)
       await (typeof atLeast === 'string'
         ? parts.freshness.fresh({ atLeast, caller: () => waiterOf(signed, seen) })
         : parts.freshness.fresh());
     const { caller, resolve } =
-      endpoint.authentication === 'none' ? nobody : await identify(signed, { endpoint, payload, http, seen });
+      endpoint.authentication === 'none' ? nobody : await identify(signed, endpoint, seen);
     seen.clientId = caller.clientId;
     const scopes = neededScopes(endpoint, dialect);
     let hasLooked = false;
@@ -203,24 +221,20 @@ export function makeServe(parts: ServeParts): Serve {
       if (missing) throw insufficientScopes(caller, missing, expression);
     }
     const request: EndpointRequest = {
-      requestId: seen.requestId,
       now: seen.now,
       params: seen.params,
       query,
       body,
       caller,
       signed,
-      payload,
-      contentType: http.request.headers['content-type'] ?? '',
-      sourceIp,
-      traceparent: traceparentOf(http.request),
+      origin: { requestId: seen.requestId, sourceIp, traceparent: traceparentOf(http.request) },
       async authorize(params) {
         if (scopes !== undefined) await refuseUnlessHeld(scopes, params);
       },
     };
     if (scopes !== undefined) {
       if (endpoint.authorization !== 'command') await request.authorize(scopeParamsOf(endpoint, request));
-      else if (parts.readAccess === 'guarded') {
+      else if (access.readAccess === 'guarded') {
         // Without the scope for what the URL names, nobody learns what is stored of it.
         const ofUrl = partFrom(scopes, Object.keys(seen.params));
         if (ofUrl !== undefined) await refuseUnlessHeld(ofUrl, seen.params);
@@ -231,13 +245,13 @@ export function makeServe(parts: ServeParts): Serve {
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
-    if (parts.checkReplies) checkReply(parts.validator, endpoint, reply);
+    if (checks.checkReplies) checkReply(checks.validator, endpoint, reply);
     return reply;
   }
 
   function readInput(reading: Reading, payload: Buffer): object {
     const body = parseInput(reading, payload);
-    parts.validator.checkInput(reading.endpoint.input!, body);
+    checks.validator.checkInput(reading.endpoint.input!, body);
     return body;
   }
 
@@ -248,30 +262,31 @@ export function makeServe(parts: ServeParts): Serve {
       const body = parseInput(reading, payload);
       work.pass(SLICE);
       yield;
-      parts.validator.checkInput(reading.endpoint.input!, body);
+      checks.validator.checkInput(reading.endpoint.input!, body);
       return body;
     });
   }
 
   function parseInput({ endpoint, http, seen }: Reading, payload: Buffer): object {
     const body = parseBody(payload, http.request.headers);
-    seen.shownPayload = () => shownPayload(body, parts.validator.properties(endpoint.input!));
+    seen.shownPayload = () => shownPayload(body, checks.validator.properties(endpoint.input!));
     return body;
   }
 
   async function identify(
-    signed: SignedRequest,
-    { endpoint, payload, http, seen }: { endpoint: Endpoint; payload: Buffer; http: Http; seen: Seen },
+    signed: SentRequest,
+    endpoint: Endpoint,
+    seen: Seen,
   ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
     const verdict = await parts.authenticate(signed, seen.now);
-    parts.countRequest(endpoint, { signer: signerOf(verdict), sourceIp: seen.sourceIp });
+    intake.countRequest(endpoint, { signer: signerOf(verdict), sourceIp: seen.sourceIp });
     if (verdict.status === 'auth-failed')
       throw new ApiError(verdict.isTooLarge ? 'InsufficientScopes' : 'AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
-    checkPayload(verdict, payload, http.request.headers['content-type'] ?? '');
-    const checking = parts.signatureRules.checkVerified(signed, { endpoint, verdict, now: seen.now });
+    checkPayload(verdict, signed.payload, signed.contentType);
+    const checking = access.signatureRules.checkVerified(signed, { endpoint, verdict, now: seen.now });
     if (checking) await checking;
     const { clientId, issuer, scopes, expires } = verdict;
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
@@ -283,7 +298,7 @@ export function makeServe(parts: ServeParts): Serve {
   }
 
   function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
-    const { readAccess = 'published' } = parts;
+    const { readAccess = 'published' } = access;
     const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
     return endpoint.reads && !isGuarded ? undefined : endpoint.scopes;
   }

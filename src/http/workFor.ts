@@ -5,9 +5,9 @@ import type { EndpointRequest } from './endpoint.ts';
 /** For whom a request's long work is done: the client whose token signed it, else the address that it came from. */
 export function workFor({
   caller,
-  sourceIp,
-  payload,
-}: Pick<EndpointRequest, 'caller' | 'sourceIp' | 'payload'>): WorkFor {
+  origin: { sourceIp },
+  signed: { payload },
+}: Pick<EndpointRequest, 'caller' | 'origin' | 'signed'>): WorkFor {
   const { clientId, issuer = clientId, expires } = caller;
   // Nobody but an unsigned caller has scopes that do not expire.
   const signer = expires === undefined ? undefined : issuer;

@@ -58,7 +58,7 @@ function openGuardedService(
         `${service} is not configured here: an administrator must set ${variable} to ${needs}`,
       );
     }
-    const asking = { service, method: endpoint.name, incidentId: request.requestId, log };
+    const asking = { service, method: endpoint.name, incidentId: request.origin.requestId, log };
     // Lives are counted from when they are asked for: a body may have taken long to come in.
     const asked = { ...request, now: new Date() };
     // Whoever lost the right meanwhile, or whose token was taken back, is told and given nothing.

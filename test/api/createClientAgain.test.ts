@@ -33,11 +33,13 @@ afterAll(async () => {
 const scopesOf = async (clientId: string, accessToken: string): Promise<string[]> =>
   (await service.older({ clientId, accessToken })['currentScopes']!()).scopes as string[];
 const eventsOf = async (clientId: string): Promise<string[]> => {
-  const { events } = await service.service.eventStore.read(`client-${clientId}`);
+  const { events } = await service.service.core.eventStore.read(`client-${clientId}`);
   return events.map(({ type }) => type);
 };
 const secretsOf = async (clientId: string) =>
-  (await service.service.secretStore.list({ limit: 1000 })).filter((entry) => entry.clientId === clientId);
+  (await service.service.core.secretStore.list({ limit: 1000 })).filter(
+    (entry) => entry.clientId === clientId,
+  );
 
 describe('createClient that is sent again', () => {
   test('by an official client whose reply was lost gives the token that the client was created with, each time', async () => {
@@ -180,7 +182,7 @@ describe('createClient that is sent again', () => {
   test('where the token is lost is the fault of the service, and makes no other token', async () => {
     await auth['createClient']!('missing', settings);
     const [entry] = await secretsOf('missing');
-    await service.service.secretStore.destroy(entry!);
+    await service.service.core.secretStore.destroy(entry!);
     await expect(auth['createClient']!('missing', settings)).rejects.toMatchObject({ statusCode: 500 });
     expect(service.logged()).toContain(`no entry ${entry!.credentialId}, which client missing refers to`);
     expect(await secretsOf('missing')).toEqual([]);

@@ -16,7 +16,9 @@ const create = (clientId: string): Promise<Credentials> =>
 const current = (credentials: Credentials) =>
   signedFetch(`${service.rootUrl}/api/auth/v1/scopes/current`, credentials);
 const entriesOf = async (clientId: string) =>
-  (await service.service.secretStore.list({ limit: 1000 })).filter((entry) => entry.clientId === clientId);
+  (await service.service.core.secretStore.list({ limit: 1000 })).filter(
+    (entry) => entry.clientId === clientId,
+  );
 
 describe('the secret of a client', () => {
   test('is one entry, through every change, and none after its deletion', async () => {
@@ -43,11 +45,11 @@ describe('the secret of a client', () => {
   test('that nothing refers to is destroyed after an hour, and no other', async () => {
     const credentials = await create('kept');
     const orphan = { clientId: 'kept', credentialId: randomUUID() };
-    await service.service.secretStore.put(orphan, 'left behind by a crash');
-    expect(await destroyUnreferenced(service.service)).toBe(0);
+    await service.service.core.secretStore.put(orphan, 'left behind by a crash');
+    expect(await destroyUnreferenced(service.service.core)).toBe(0);
     const later = new Date(Date.now() + 61 * 60_000);
-    expect(await destroyUnreferenced(service.service, { now: later })).toBe(1);
-    expect(await service.service.secretStore.get(orphan)).toBeUndefined();
+    expect(await destroyUnreferenced(service.service.core, { now: later })).toBe(1);
+    expect(await service.service.core.secretStore.get(orphan)).toBeUndefined();
     expect((await current(credentials)).status).toBe(200);
     // The key of the fingerprints is nobody's client, and stays.
     await create('after');
@@ -57,7 +59,7 @@ describe('the secret of a client', () => {
   test('that is missing is the fault of the service, never of the caller', async () => {
     const credentials = await create('missing');
     const [entry] = await entriesOf('missing');
-    await service.service.secretStore.destroy(entry!);
+    await service.service.core.secretStore.destroy(entry!);
     const { status, body } = await current(credentials);
     expect({ status, code: body.code }).toEqual({ status: 500, code: 'InternalServerError' });
     expect(service.logged()).toMatch(/no entry .* which client missing refers to/);

@@ -130,7 +130,7 @@ describe('a log of an earlier release', () => {
       expect(first).toMatchObject({ description: expect.stringContaining('\ufffd') });
     }
     const bus = memoryMessageBus();
-    const { eventStore, readStore } = service.service;
+    const { eventStore, readStore } = service.service.stores;
     const publisher = startPublisher({
       eventStore,
       readStore,
@@ -147,10 +147,10 @@ describe('a log of an earlier release', () => {
 
   test('can be changed, and what is so already is no change', async () => {
     const path = `${service.rootUrl}/api/auth/v1/roles/cut`;
-    const head = await service.service.eventStore.head();
+    const head = await service.service.core.eventStore.head();
     const same = { description: '\ufffd and \ufffd, 😀 and \\ud83d', scopes: ['a', 'b'] };
     expect((await signedFetch(path, ROOT, { method: 'POST', body: same })).status).toBe(200);
-    expect(await service.service.eventStore.head()).toBe(head);
+    expect(await service.service.core.eventStore.head()).toBe(head);
     const client = { description: 'mended', expires: '2031-01-01T00:00:00.000Z' };
     const changed = await service.current()['updateClient']!('cut', client);
     expect(changed).toMatchObject({ description: 'mended', scopes: [] });

@@ -10,11 +10,11 @@ let service: TestService;
 let before: string;
 beforeAll(async () => {
   service = await startService({ MAX_BODY_BYTES: '20000' });
-  before = await service.service.eventStore.head();
+  before = await service.service.core.eventStore.head();
 });
 afterAll(async () => {
   // Nothing that is refused in this file changes anything.
-  expect(await service.service.eventStore.head()).toBe(before);
+  expect(await service.service.core.eventStore.head()).toBe(before);
   await service.remove();
 });
 

@@ -67,7 +67,9 @@ async function makeSubject({ name, route }: Endpoint, id: string): Promise<void>
 
 test('every method of both dialects answers the same with and without a slash at the end of the path', async () => {
   const seen = new Set<number>();
-  for (const endpoint of service.service.endpoints.filter(({ takesRest }) => takesRest === undefined)) {
+  for (const endpoint of service.service.answering.endpoints.filter(
+    ({ takesRest }) => takesRest === undefined,
+  )) {
     for (const dialect of servedIn(endpoint)) {
       const methods = endpoint.method === 'get' ? ['GET', 'HEAD'] : [endpoint.method.toUpperCase()];
       for (const method of methods) {

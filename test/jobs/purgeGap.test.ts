@@ -15,7 +15,8 @@ beforeEach(async () => {
 afterEach(() => service.remove());
 
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY);
-const gap = () => watchPurgeGap({ ...service.service, log }, 30 * DAY);
+const gap = () =>
+  watchPurgeGap({ ...service.service.core, readStore: service.service.stores.readStore, log }, 30 * DAY);
 
 async function createClient(clientId: string, days: number): Promise<void> {
   const settings = { description: '', expires: inDays(days), scopes: [], deleteOnExpiration: true };
@@ -23,9 +24,9 @@ async function createClient(clientId: string, days: number): Promise<void> {
 }
 /** A change that is made by a clock of so many days from now. */
 async function changeAt(days: number): Promise<void> {
-  await service.service.handleCommand({
+  await service.service.core.handleCommand({
     command: disableClient,
-    subject: clientSubject('kept', service.service),
+    subject: clientSubject('kept', service.service.core),
     input: { clientId: 'kept' },
     context: insideContext('cli', inDays(days)),
   });

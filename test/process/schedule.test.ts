@@ -30,6 +30,6 @@ test('a purge that is told to end leaves the rest to the next one', async () => 
   const settings = { description: '', expires: minutesFromNow(1), scopes: [], deleteOnExpiration: true };
   for (const clientId of ['one', 'two']) await service.current()['createClient']!(clientId, settings);
   const now = new Date(Date.now() + 61_000);
-  expect(await purgeExpired(service.service, { now, signal: AbortSignal.abort() })).toBe(0);
-  expect(await purgeExpired(service.service, { now })).toBe(2);
+  expect(await purgeExpired(service.service.core, { now, signal: AbortSignal.abort() })).toBe(0);
+  expect(await purgeExpired(service.service.core, { now })).toBe(2);
 });

@@ -32,10 +32,16 @@ const settings = {
 };
 
 async function createElsewhere(clientId: string): Promise<string> {
-  const secret = other.makeSecret(clientId);
+  const secret = other.core.makeSecret(clientId);
   const input = { clientId, ...settings, credential: secret.credential };
-  const subject = clientSubject(clientId, other);
-  await other.handleCommand({ command: createClient, subject, input, secret, context: insideContext('cli') });
+  const subject = clientSubject(clientId, other.core);
+  await other.core.handleCommand({
+    command: createClient,
+    subject,
+    input,
+    secret,
+    context: insideContext('cli'),
+  });
   return secret.token;
 }
 
@@ -57,8 +63,8 @@ describe('a change', () => {
       const clientId = `elsewhere/${i}`;
       const itself = service.current({ clientId, accessToken: await createElsewhere(clientId) });
       await itself['currentScopes']!();
-      const subject = clientSubject(clientId, other);
-      await other.handleCommand({
+      const subject = clientSubject(clientId, other.core);
+      await other.core.handleCommand({
         command: disableClient,
         subject,
         input: { clientId },
@@ -105,13 +111,13 @@ describe('Auth-Position and Auth-At-Least', () => {
 
   test('a change tells its position, and a request may wait for it', async () => {
     await createElsewhere('position/client');
-    const head = await other.eventStore.head();
+    const head = await other.core.eventStore.head();
     expect((await ask(head)).status).toBe(200);
   });
 
   test('a reply to a change carries its position', async () => {
     await createElsewhere('position/second');
-    const before = await other.eventStore.head();
+    const before = await other.core.eventStore.head();
     const url = `${service.rootUrl}/api/auth/v1/roles/position`;
     const anonymous = { description: 'all may do this here', scopes: ['auth:delete-role:position'] };
     await service.current()['createRole']!('anonymous', anonymous);
@@ -119,7 +125,7 @@ describe('Auth-Position and Auth-At-Least', () => {
     const response = await fetch(url, { method: 'DELETE' });
     expect(response.status).toBe(204);
     expect(response.headers.get('auth-position')! > before).toBe(true);
-    expect(response.headers.get('auth-position')).toBe(await other.eventStore.head());
+    expect(response.headers.get('auth-position')).toBe(await other.core.eventStore.head());
     await service.current()['deleteRole']!('anonymous');
   });
 
@@ -127,7 +133,7 @@ describe('Auth-Position and Auth-At-Least', () => {
     for (const position of [
       '1',
       `000000000000.${'1'.padStart(20, '0')}`,
-      `${other.eventStore.logId}.1`,
+      `${other.core.eventStore.logId}.1`,
       '',
     ]) {
       const response = await ask(position);
@@ -137,7 +143,7 @@ describe('Auth-Position and Auth-At-Least', () => {
   });
 
   test('a position beyond the end of the log is refused at once', async () => {
-    const position = `${other.eventStore.logId}.${'9'.repeat(20)}`;
+    const position = `${other.core.eventStore.logId}.${'9'.repeat(20)}`;
     const replies = await Promise.all(Array.from({ length: 300 }, () => ask(position)));
     for (const response of replies) {
       expect(response.status).toBe(400);

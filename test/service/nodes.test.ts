@@ -140,7 +140,7 @@ describe('several nodes', () => {
 
   test('give the token of a client that another one created just now, where its creation is sent again', async () => {
     const nodes = await start(2);
-    const writes = (node: TestNode): boolean => node.service.projector.writes();
+    const writes = (node: TestNode): boolean => node.service.core.projector.writes();
     await until(() => nodes.filter(writes).length === 1);
     // Late is the one that writes the tables: it cannot learn from them what it does not hold yet.
     const two = nodes.find(writes)!;
@@ -182,19 +182,19 @@ describe('several nodes', () => {
 
   test('hand over what one of them alone does when it ends, or is cut off', async () => {
     const [one, two] = (await start(2)) as [TestNode, TestNode];
-    const writers = (): TestNode[] => [one, two].filter((node) => node.service.projector.writes());
+    const writers = (): TestNode[] => [one, two].filter((node) => node.service.core.projector.writes());
     await until(() => writers().length === 1);
     const [writer] = writers() as [TestNode];
     const other = writer === one ? two : one;
     writer.link.isReadCut = true;
     await create(other, 'meanwhile');
-    await until(() => other.service.projector.writes());
-    expect(writer.service.projector.writes()).toBe(false);
+    await until(() => other.service.core.projector.writes());
+    expect(writer.service.core.projector.writes()).toBe(false);
     writer.link.isReadCut = false;
     await expectTablesOfTheLog();
     await other.stop();
     running.delete(other);
-    await until(() => writer.service.projector.writes());
+    await until(() => writer.service.core.projector.writes());
   }, 40_000);
 });
 
@@ -228,9 +228,9 @@ describe('a node that cannot reach the log', () => {
     const [node] = (await start(1)) as [TestNode];
     const { clientId } = await create(node, 'slow');
     const head = await shared.eventStore.head();
-    const changing = node.service.handleCommand({
+    const changing = node.service.core.handleCommand({
       command: disableClient,
-      subject: clientSubject(clientId, node.service),
+      subject: clientSubject(clientId, node.service.core),
       input: { clientId },
       context: {
         ...insideContext('cli'),
@@ -266,7 +266,7 @@ describe('while the read and secret store is away', () => {
     for (const node of [one, two])
       for (const client of [known, ROOT]) expect((await currentScopes(node, client)).status).toBe(200);
     await expectTablesOfTheLog();
-    await until(() => two.service.projector.clients.unwritten === 0);
+    await until(() => two.service.core.projector.clients.unwritten === 0);
     for (const { link } of [one, two]) link.isReadCut = true;
 
     expect((await currentScopes(two, known)).status).toBe(200);
@@ -309,7 +309,7 @@ describe('while the read and secret store is away', () => {
 
   test('a node ends in peace', async () => {
     const [node] = (await start(1)) as [TestNode];
-    await until(() => node.service.projector.writes());
+    await until(() => node.service.core.projector.writes());
     node.link.isReadCut = true;
     await change(node, 'nobody', '/disable');
     running.delete(node);

@@ -24,7 +24,7 @@ const WAYS: [string, (clientId: string) => Promise<unknown>][] = [
 
 /** The secret store takes the first new token only after something else has happened. */
 function beforeTheTokenIsStored(happens: () => Promise<unknown>): void {
-  const { secretStore } = service.service;
+  const { secretStore } = service.service.core;
   const { put } = secretStore;
   secretStore.put = async (...args) => {
     secretStore.put = put;
@@ -38,7 +38,7 @@ describe('a caller whose right ends while its new token is stored is given nothi
     const clientId = `caller/${how.replaceAll(' ', '-')}`;
     const { accessToken } = await service.current()['createClient']!(clientId, settings);
     const path = `/api/auth/v1/clients/made%2F${encodeURIComponent(clientId)}`;
-    const head = (): Promise<string> => service.service.eventStore.head();
+    const head = (): Promise<string> => service.service.core.eventStore.head();
     let before = await head();
     beforeTheTokenIsStored(async () => {
       await end(clientId);

@@ -7,6 +7,6 @@ export async function issued(
   { service }: Pick<TestService, 'service'>,
   name: string,
 ): Promise<Recorded<CredentialsIssued>[]> {
-  const { events } = await service.eventStore.read(`credentials-${name}`);
+  const { events } = await service.core.eventStore.read(`credentials-${name}`);
   return events as Recorded<CredentialsIssued>[];
 }

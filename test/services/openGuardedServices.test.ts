@@ -93,17 +93,15 @@ const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(
 
 /** Serves the tiny service with what a whole service has, and answers how to ask it. */
 async function serveTiny(settings: Record<string, unknown>, recorded = true, credentials?: Quota) {
-  const parts = service.service;
-  const recordCredentials = recorded ? makeRecordCredentials({ ...parts, log }) : undefined;
+  const { core, answering, diskReserve } = service.service;
+  const parts = { eventStore: core.eventStore, freshness: answering.freshness, diskReserve, log };
+  const recordCredentials = recorded ? makeRecordCredentials(parts) : undefined;
   const { endpoints, jobs } = openGuardedServices([tiny], { settings, recordCredentials, log });
   const limits = { requests: undefined, credentials, authenticate: undefined };
-  const options = {
+  const intake = { maxBodyBytes: 1000, countRequest: makeCountRequest(limits, { isTrusted: () => true }) };
+  const access = {
     readAccess: undefined,
     trustProxy: () => false,
-    maxBodyBytes: 1000,
-    validator: apiValidator,
-    checkReplies: true,
-    countRequest: makeCountRequest(limits, { isTrusted: () => true }),
     signatureRules: makeSignatureRules({
       allowedHosts: undefined,
       requirePayloadHash: false,
@@ -112,7 +110,8 @@ async function serveTiny(settings: Record<string, unknown>, recorded = true, cre
       diskReserve: noDiskReserve,
     }),
   };
-  const serve = makeServe({ ...parts, ...options, endpoints, log });
+  const checks = { validator: apiValidator, checkReplies: true };
+  const serve = makeServe({ ...answering, endpoints, log, intake, access, checks });
   const server = createServer((request, response) => void (serve(request, response) || response.end()));
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');
@@ -193,9 +192,9 @@ describe('a guarded service', () => {
 
   test('records nothing of what is no credential', async () => {
     const { get } = await serveTiny({ TINY: { secret } });
-    const before = await service.service.eventStore.head();
+    const before = await service.service.core.eventStore.head();
     expect(await get('/tiny', writer)).toEqual({ status: 200, body: { list: ['an answer'] } });
-    expect(await service.service.eventStore.head()).toBe(before);
+    expect(await service.service.core.eventStore.head()).toBe(before);
   });
 
   test('gives a client no more credentials than its quota; what is no credential, and others, do not count', async () => {
@@ -221,7 +220,7 @@ describe('a guarded service', () => {
 
   test('that fails gives and records nothing, and is told of with an incident id and without its words', async () => {
     const { get } = await serveTiny({ TINY: { secret } });
-    const before = await service.service.eventStore.head();
+    const before = await service.service.core.eventStore.head();
     answer = () => Promise.reject(new Error(`the third party says ${secret} ${given}`));
     const { status, body } = await get('/tiny/read-only/x', writer);
     expect(status).toBe(502);
@@ -231,7 +230,7 @@ describe('a guarded service', () => {
     );
     answer = () => Promise.reject(new ApiError('ResourceNotFound', 'there is no such thing'));
     expect((await get('/tiny/read-only/x', writer)).body.code).toBe('ResourceNotFound');
-    expect(await service.service.eventStore.head()).toBe(before);
+    expect(await service.service.core.eventStore.head()).toBe(before);
     expect(JSON.stringify(body) + lines.join('')).not.toContain('canary');
   });
 
@@ -289,9 +288,9 @@ describe('a guarded service', () => {
 
   test('records nothing where that is switched off', async () => {
     const { get } = await serveTiny({ TINY: { secret } }, false);
-    const before = await service.service.eventStore.head();
+    const before = await service.service.core.eventStore.head();
     expect((await get('/tiny/read-only/x', writer)).status).toBe(200);
-    expect(await service.service.eventStore.head()).toBe(before);
+    expect(await service.service.core.eventStore.head()).toBe(before);
   });
 
   test('counts from when a third party is asked, however slowly the request came in', async () => {
@@ -311,7 +310,12 @@ describe('a guarded service', () => {
       log,
     });
     const before = Date.now();
-    const slow = { now: new Date(before - 60_000), params: {}, authorize: async () => undefined };
+    const slow = {
+      now: new Date(before - 60_000),
+      params: {},
+      origin: { requestId: 'slow' },
+      authorize: async () => undefined,
+    };
     for (const { handle } of noting.endpoints) await handle(slow as unknown as EndpointRequest);
     expect(times).toHaveLength(2);
     for (const time of times) expect(time.getTime()).toBeGreaterThanOrEqual(before);

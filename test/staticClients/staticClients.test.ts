@@ -63,9 +63,9 @@ describe('static clients', () => {
 
   test('are not changed where nothing has changed', async () => {
     service = await startService(configured(['root', 'a', '*']));
-    const before = await service.service.eventStore.head();
+    const before = await service.service.core.eventStore.head();
     service = await service.restart();
-    expect(await service.service.eventStore.head()).toBe(before);
+    expect(await service.service.core.eventStore.head()).toBe(before);
     expect((await signedAs('root', 'a')['client']!('static/root')).expires).toBe('3000-01-01T00:00:00.000Z');
   });
 

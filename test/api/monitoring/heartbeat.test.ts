@@ -34,10 +34,10 @@ function inSecrets(statement: string): void {
 test('is well, and writes its probes beside what is kept', async () => {
   service = await startService();
   await create('one');
-  const head = await service.service.eventStore.head();
+  const head = await service.service.core.eventStore.head();
   const replies = await Promise.all(Array.from({ length: 50 }, () => heartbeat()));
   expect(new Set(replies.map(({ status, text }) => `${status} ${text}`))).toEqual(new Set(['200 {}']));
-  expect(await service.service.eventStore.head()).toBe(head);
+  expect(await service.service.core.eventStore.head()).toBe(head);
 });
 
 describe('where a disk is full', () => {

@@ -1,0 +1,76 @@
+import type { AuditEntry } from '../../../projections/auditEntry.ts';
+import { rolePrefix } from '../../../projections/roleHistory.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
+import { keyIn, limitOf, notOurs } from '../../http/page.ts';
+import type { LongWork } from '../../process/longWork.ts';
+import type { ClientHistory } from '../../readSide/clientHistory.ts';
+import type { ReadModel } from '../../readSide/readModel.ts';
+import { auditMethod, ORDER } from './auditMethod.ts';
+import { historyReply } from './historyReply.ts';
+import { withinShare } from './withinShare.ts';
+
+type Query = Record<string, string>;
+type Histories = { roleHistory: ReadModel<AuditEntry>; clientHistory: ClientHistory };
+
+/** `getEntityHistory`: all changes of one client or role. */
+export function getEntityHistory({
+  projector,
+  clientHistory,
+  longWork,
+}: {
+  projector: Pick<Histories, 'roleHistory'>;
+  clientHistory: ClientHistory;
+  longWork: LongWork;
+}): Endpoint {
+  return {
+    ...auditMethod,
+    name: 'getEntityHistory',
+    route: '/audit/<entityType>/<entityId>',
+    scopes: 'auth:audit-history:<entityType>',
+    title: 'Get Entity History',
+    description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${ORDER}`,
+    handle: (request) =>
+      withinShare(longWork, request, () =>
+        pageOf({ roleHistory: projector.roleHistory, clientHistory }, request),
+      ),
+  };
+}
+
+async function pageOf(
+  { roleHistory, clientHistory }: Histories,
+  { params, query }: EndpointRequest,
+): Promise<EndpointReply> {
+  const { entityType, entityId } = params as { entityType: string; entityId: string };
+  if (entityType === 'client') return pageOfClient(clientHistory, entityId, query);
+  if (entityType === 'role') return pageOfRole(roleHistory, rolePrefix(entityId), query);
+  return historyReply([], undefined);
+}
+
+async function pageOfClient(
+  clientHistory: ClientHistory,
+  clientId: string,
+  query: Query,
+): Promise<EndpointReply> {
+  const text = keyIn(query['continuationToken']) ?? '0';
+  const fromRevision = /^\d{1,15}$/.test(text) ? Number(text) : notOurs();
+  const { entries, next } = await clientHistory(clientId, { fromRevision, limit: limitOf(query) });
+  return historyReply(entries, next === undefined ? undefined : String(next));
+}
+
+/** A page goes on after a place that nothing which comes later can move. */
+async function pageOfRole(
+  history: ReadModel<AuditEntry>,
+  prefix: string,
+  query: Query,
+): Promise<EndpointReply> {
+  const after = keyIn(query['continuationToken']);
+  const { rows, last } = await history.list({
+    prefix,
+    after: after === undefined ? undefined : prefix + after,
+    limit: limitOf(query),
+  });
+  return historyReply(
+    rows.map(({ value }) => value),
+    last?.slice(prefix.length),
+  );
+}

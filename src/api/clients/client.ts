@@ -1,0 +1,31 @@
+import { existing } from '../../domain/client.ts';
+import type { Endpoint } from '../../http/endpoint.ts';
+import { entryReply } from '../../http/expandedEntry.ts';
+import { workFor } from '../../http/workFor.ts';
+import { clientMethod } from './clientMethod.ts';
+import { type ClientViews, shownClient } from './shownClient.ts';
+
+/** `client`: one client. */
+export function client({ projector, lastUsed, longWork }: ClientViews): Endpoint {
+  return {
+    ...clientMethod,
+    name: 'client',
+    method: 'get',
+    route: '/clients/<clientId>',
+    scopes: 'auth:get-client:<clientId>',
+    reads: true,
+    output: 'get-client-response',
+    title: 'Get Client',
+    description: 'One client, with the scopes it has and all that they expand to; never its accessToken.',
+    async handle(request) {
+      const clientId = request.params['clientId']!;
+      const client = existing(await projector.clients.get(clientId), clientId);
+      const lastDateUsed = await lastUsed.of(client);
+      const whom = workFor(request);
+      const entry = await longWork.run(whom, (work) =>
+        shownClient(projector, { client, lastDateUsed }, work),
+      );
+      return entryReply(entry, longWork, whom);
+    },
+  };
+}

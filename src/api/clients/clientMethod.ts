@@ -1,0 +1,6 @@
+/** What the declarations of all methods about clients have in common. */
+export const clientMethod = {
+  dialects: ['older', 'current'],
+  category: 'Clients',
+  stability: 'stable',
+} as const;

@@ -1,0 +1,81 @@
+import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
+import type { Incomplete } from '../../http/expandedEntry.ts';
+import { isPaged, keyIn, limitOf, tokenFor } from '../../http/page.ts';
+import { workFor } from '../../http/workFor.ts';
+import { clientMethod } from './clientMethod.ts';
+import { clientsInPieces, type ClientViews, incompleteAmong } from './shownClient.ts';
+
+/** `listClients`: in the current dialect in pages, in the older one all at once where no page is asked for. */
+export function listClients(views: ClientViews): Endpoint[] {
+  return [
+    {
+      ...clientMethod,
+      name: 'listClients',
+      dialects: ['current'],
+      method: 'get',
+      route: '/clients/',
+      query: ['prefix', 'continuationToken', 'limit'],
+      scopes: 'auth:list-clients',
+      reads: true,
+      output: 'list-clients-response',
+      title: 'List Clients',
+      description:
+        'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
+        'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
+      handle: (request) => page(views, request),
+    },
+    {
+      ...clientMethod,
+      name: 'listClients',
+      dialects: ['older'],
+      method: 'get',
+      route: '/clients/',
+      query: ['prefix', 'continuationToken', 'limit'],
+      scopes: 'auth:list-clients',
+      reads: true,
+      output: 'older-list-clients-response',
+      otherOutput: 'list-clients-response',
+      title: 'List Clients',
+      description:
+        'All clients in the order of their clientIds, or those that begin with `prefix`. With `limit` or `continuationToken` it ' +
+        'answers a page of them, as the method of the current dialect does.',
+      handle: (request) => (isPaged(request.query) ? page(views, request) : all(views, request)),
+    },
+  ];
+}
+
+/** Which clients are too much to expand is known before the page begins. */
+async function page(views: ClientViews, request: EndpointRequest): Promise<EndpointReply> {
+  const { projector, longWork } = views;
+  const { query } = request;
+  const { prefix, continuationToken } = query;
+  const whom = workFor(request);
+  const { rows, last } = await projector.clients.list({
+    prefix,
+    after: keyIn(continuationToken),
+    limit: limitOf(query),
+  });
+  const token = tokenFor(last);
+  const incomplete = await longWork.queue(whom, (work) => incompleteAmong(projector, rows, work));
+  const pieces = clientsInPieces(views, {
+    rows,
+    incomplete,
+    schema: 'get-client-response',
+    name: 'clients',
+    rest: token === undefined ? {} : { continuationToken: token },
+    whom,
+  });
+  return { pieces, incomplete };
+}
+
+/** Nobody keeps so many clients: which are too much to expand is known at the end. */
+function all(views: ClientViews, request: EndpointRequest): EndpointReply {
+  const incomplete: Incomplete = new Set();
+  const pieces = clientsInPieces(views, {
+    rows: views.projector.clients.all(request.query['prefix']),
+    incomplete,
+    schema: 'get-client-response',
+    whom: workFor(request),
+  });
+  return { pieces, incomplete };
+}

@@ -1,0 +1,27 @@
+import { resetAccessToken as resetAccessTokenCommand } from '../../../commands/resetAccessToken.ts';
+import type { Endpoint } from '../../http/endpoint.ts';
+import type { MakeSecret } from '../../secretStore/newSecret.ts';
+import { type ClientChanges, changeClient } from './changeClient.ts';
+import { clientMethod } from './clientMethod.ts';
+
+/** `resetAccessToken`: gives a client a new token. */
+export function resetAccessToken(parts: ClientChanges & { makeSecret: MakeSecret }): Endpoint {
+  return {
+    ...clientMethod,
+    name: 'resetAccessToken',
+    method: 'post',
+    route: '/clients/<clientId>/reset',
+    scopes: 'auth:reset-access-token:<clientId>',
+    authorization: 'command',
+    revokes: true,
+    output: 'create-client-response',
+    title: 'Reset Access Token',
+    description: 'Ends the `accessToken` of a client and gives it a new one, which can never be read again.',
+    handle(request) {
+      const clientId = request.params['clientId']!;
+      const secret = parts.makeSecret(clientId);
+      const input = { clientId, credential: secret.credential };
+      return changeClient(parts, request, { command: resetAccessTokenCommand, input, secret });
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { ApiError } from '../../domain/errors.ts';
+import type { Endpoint } from '../../http/endpoint.ts';
+import type { PublisherState } from '../../publisher/publisherState.ts';
+import type { DiskReserve } from '../../storage/diskReserve.ts';
+import { monitoringMethod } from './monitoringMethod.ts';
+
+/** What the health of this node is told from. */
+export type Health = {
+  /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
+  checkBackends(): Promise<void>;
+  diskReserve: Pick<DiskReserve, 'isUsed' | 'warning'>;
+  /** What publishes every change to other systems; undefined where nothing does. */
+  publisher: { state(): Promise<PublisherState> } | undefined;
+};
+
+/** `heartbeat`: whether this node can do all that it is there for. */
+export function heartbeat({ checkBackends, diskReserve, publisher }: Health): Endpoint {
+  return {
+    ...monitoringMethod,
+    name: 'heartbeat',
+    dialects: ['current'],
+    route: '/__heartbeat__',
+    title: 'Heartbeat',
+    description:
+      'Answers while this node is up to date, its databases can be read and written to, and the tokens of clients are there; ' +
+      'else 503 naming what fails. It rests on the last changes, and on a probe every 10 s at most where there are none: ' +
+      'asking often costs nothing. It is for who watches over the service; load balancers ask `__lbheartbeat__`. ' +
+      'Where changes are published, it says how far that has come; no request ever waits for it. While space on the disk is low, ' +
+      'it has a `warning`; once the reserve for a full disk is in use, it is 503.',
+    async handle() {
+      try {
+        await checkBackends();
+        if (diskReserve.isUsed())
+          throw new ApiError(
+            'ServiceUnavailable',
+            'this service is not well: the disk is full, and its reserve is in use, so that rights can only be taken away',
+          );
+        const warning = diskReserve.warning();
+        return {
+          body: {
+            ...(warning !== undefined && { warning }),
+            ...(publisher && { publisher: await publisher.state() }),
+          },
+        };
+      } catch (error) {
+        if (error instanceof ApiError) throw error;
+        throw new ApiError('ServiceUnavailable', 'a database does not answer');
+      }
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import type { Endpoint } from '../../http/endpoint.ts';
+import { roleMethod } from './roleMethod.ts';
+import { rolesReply, type RoleViews } from './roleReply.ts';
+
+/** `listRoles`: all roles at once. */
+export function listRoles(views: RoleViews): Endpoint {
+  return {
+    ...roleMethod,
+    name: 'listRoles',
+    method: 'get',
+    route: '/roles/',
+    scopes: 'auth:list-roles',
+    reads: true,
+    output: 'list-roles-response',
+    title: 'List Roles',
+    description: 'All roles in the order of their roleIds, each with all scopes that it expands to.',
+    handle: (request) => rolesReply(views, request),
+  };
+}

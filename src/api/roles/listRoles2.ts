@@ -1,0 +1,29 @@
+import type { Endpoint } from '../../http/endpoint.ts';
+import { isPaged } from '../../http/page.ts';
+import { pageOfRoleIds } from './pageOfRoleIds.ts';
+import { roleMethod } from './roleMethod.ts';
+import { rolesReply, type RoleViews } from './roleReply.ts';
+
+/** `listRoles2`: roles in pages. */
+export function listRoles2(views: RoleViews): Endpoint {
+  return {
+    ...roleMethod,
+    dialects: ['current'],
+    name: 'listRoles2',
+    method: 'get',
+    route: '/roles2/',
+    query: ['continuationToken', 'limit'],
+    scopes: 'auth:list-roles',
+    reads: true,
+    output: 'list-roles2-response',
+    title: 'List Roles, with pages',
+    description:
+      'Roles in the order of their roleIds, each with all scopes that it expands to: all of them, or at most `limit`. ' +
+      'Go on with the `continuationToken` until there is none.',
+    handle(request) {
+      if (!isPaged(request.query)) return rolesReply(views, request, { name: 'roles' });
+      const { ids, ...rest } = pageOfRoleIds(views.projector.roleGraph, request.query);
+      return rolesReply(views, request, { ids, name: 'roles', rest });
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { RoleGraph } from '../../domain/roleGraph.ts';
+import type { RoleDefinition } from '../../domain/roleReach.ts';
+import type { Endpoint } from '../../http/endpoint.ts';
+import { scopesReply } from '../../http/scopesReply.ts';
+import { workFor } from '../../http/workFor.ts';
+import type { LongWork } from '../../process/longWork.ts';
+
+/** What scopes are expanded with. */
+export type ExpandParts = {
+  projector: { roleGraph: Pick<RoleGraph<RoleDefinition>, 'expanding'> };
+  longWork: LongWork;
+};
+
+/** What the methods that expand scopes have in common. */
+export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts) {
+  return {
+    category: 'Scopes and Auth',
+    stability: 'stable',
+    route: '/scopes/expand',
+    scopes: 'auth:expand-scopes',
+    reads: true,
+    output: 'scopeset',
+    title: 'Expand Scopes',
+    description:
+      'The given scopes with all that the roles add to them, sorted and without those that others cover.',
+    async handle(request) {
+      const { scopes } = request.body as { scopes: string[] };
+      const whom = workFor(request);
+      const expanded = await longWork.run(whom, (work) => roleGraph.expanding(scopes, work));
+      return scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, whom);
+    },
+  } satisfies Partial<Endpoint>;
+}
