@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { makeAuthenticate } from './authentication/authenticate.ts';
 import { makeEndpoints } from './api/endpoints.ts';
-import { makeFindSigner } from './authentication/resolveSigner.ts';
+import { makeResolveSigner } from './authentication/resolveSigner.ts';
 import { callerKey } from './http/callerKey.ts';
 import { watchStores } from './api/monitoring/backendHealth.ts';
 import { makeClientHistory } from './readSide/clientHistory.ts';
@@ -264,7 +264,7 @@ export async function startService(
   const clientTokens = openClientTokens({ projector, secretStore, log });
   const isGuarded = config.readAccess === 'guarded';
   const authenticate = makeAuthenticate({
-    findSigner: makeFindSigner({ projector, clientTokens, isGuarded }),
+    resolveSigner: makeResolveSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
     inMemory: (clientId) => projector.clients.inMemory(clientId),
     expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),

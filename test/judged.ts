@@ -6,7 +6,7 @@ import { atOnce, Work } from '../src/domain/work.ts';
 export function judged<R extends RoleDefinition>(graph: RoleGraph<R>) {
   return {
     cycleThrough: (role: RoleDefinition) => atOnce(graph.cycleThrough(role, new Work())),
-    endlessThrough: (role: RoleDefinition) => atOnce(graph.endlessThrough(role, new Work())),
+    endlessThrough: (role: RoleDefinition) => atOnce(graph.unboundedCycleThrough(role, new Work())),
     excessOf: (role: RoleDefinition) => atOnce(graph.excessOf(role, new Work())),
     get scopeTotal(): number {
       return atOnce(graph.scopeTotal(new Work()));

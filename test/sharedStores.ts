@@ -9,7 +9,7 @@ import { validateEvent } from '../src/eventStore/validateEvent.ts';
 import { memoryReadStore } from '../src/readStore/memoryReadStore.ts';
 import { type Keyring, keyring } from '../src/secretStore/keyring.ts';
 import { memorySecretStore } from '../src/secretStore/memorySecretStore.ts';
-import { serve, type Serving } from '../src/cli/startServer.ts';
+import { startServer, type RunningServer } from '../src/cli/startServer.ts';
 import { newKey } from './contracts/secretStore.ts';
 import { STATIC_CLIENTS } from './startService.ts';
 import { guardedServices } from '../src/services/guardedServices.ts';
@@ -26,7 +26,7 @@ export type Link = {
   isReadCutByAppend?: boolean;
 };
 
-export type TestNode = Serving & { link: Link; logged(): string };
+export type TestNode = RunningServer & { link: Link; logged(): string };
 
 /** A node's own connections to the read and secret stores that all share. */
 export type OpenStores = (keys: Keyring) => Promise<Pick<Stores, 'readStore' | 'secretStore'>>;
@@ -70,7 +70,7 @@ export function sharedStores(open?: OpenStores) {
       STATIC_CLIENTS,
       ...env,
     });
-    const serving = await serve(config, { log, checkReplies: true, stores: await storesOver(link) });
+    const serving = await startServer(config, { log, checkReplies: true, stores: await storesOver(link) });
     return { ...serving, link, logged: () => lines.join('') };
   }
 

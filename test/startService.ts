@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import taskcluster from 'taskcluster-client';
 import { readConfig } from '../src/config/config.ts';
-import { serve, type Serving } from '../src/cli/startServer.ts';
+import { startServer, type RunningServer } from '../src/cli/startServer.ts';
 import { guardedServices } from '../src/services/guardedServices.ts';
 
 /** The older official client is CommonJS. */
@@ -18,7 +18,7 @@ export type Credentials = { clientId: string; accessToken: string; certificate?:
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type OfficialClient = Record<string, (...args: any[]) => Promise<any>>;
 
-export type TestService = Serving & {
+export type TestService = RunningServer & {
   dataDir: string;
   root: Credentials;
   /** What was logged, as JSON lines. */
@@ -53,7 +53,7 @@ export async function startService(
     DISK_RESERVE: '1MiB',
     ...env,
   });
-  const serving = await serve(config, { log, checkReplies: true });
+  const serving = await startServer(config, { log, checkReplies: true });
   const retries = { retries: 0 };
   return {
     ...serving,

@@ -15,16 +15,16 @@ import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 import { ownCopy } from '../process/ownCopy.ts';
-import { sameText } from './timingSafeEqual.ts';
+import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
 
-/** How long an unsigned request's standing is good for (ms). */
+/** How long the verdict on an unsigned request holds (ms). */
 const NO_AUTH_VALID = 15 * 60_000;
-/** About how many bytes the standings that are kept may take: of each client, and of each of its certificates, one. */
-const MOST_STANDINGS = 100_000_000;
-/** What of these a standing takes by itself, and for each scope besides its characters: in a list, and in the JSON text of that. */
-const STANDING_BYTES = 1000;
+/** About how many bytes the cache of resolved credentials may take. It has an entry for each client, and for each of its certificates. */
+const MAX_RESOLVED_BYTES = 100_000_000;
+/** What an entry takes by itself, and for each scope besides its characters: in a list, and in the JSON text of that. */
+const RESOLVED_BYTES = 1000;
 const SCOPE_BYTES = 40;
 
 /**
@@ -80,7 +80,7 @@ export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdic
 /** What judging needs to know of clients and roles. */
 export type Clients = Expanding & {
   /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
-  findSigner(clientId: string, now: Date): Promise<Signer>;
+  resolveSigner(clientId: string, now: Date): Promise<Signer>;
   /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
   isGuarded?: boolean;
   /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
@@ -103,7 +103,7 @@ export type Clients = Expanding & {
  * times are compared on every use. No signature is ever remembered, only what it is verified with. Nor is the client's row,
  * which may be far larger than what is counted here.
  */
-type Standing = Pick<Signature, 'id' | 'ext'> & {
+type ResolvedCredentials = Pick<Signature, 'id' | 'ext'> & {
   signerId: string;
   revision: number | undefined;
   credentialId: string | undefined;
@@ -118,12 +118,12 @@ type Standing = Pick<Signature, 'id' | 'ext'> & {
   bytes: number;
 };
 
-/** A standing, and the own scopes of the client that vouches for it. */
-type Vouched = { standing: Standing; own: readonly string[] };
+/** A resolved, and the own scopes of the client that vouches for it. */
+type Vouched = { resolved: ResolvedCredentials; own: readonly string[] };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
 export function makeAuthenticate(clients: Clients): Authenticate {
-  const standings = new RecentlyUsed<Standing>(MOST_STANDINGS, (_, { bytes }) => bytes);
+  const cache = new RecentlyUsed<ResolvedCredentials>(MAX_RESOLVED_BYTES, (_, { bytes }) => bytes);
 
   return function authenticate(request, now) {
     try {
@@ -163,24 +163,24 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   ): Promise<AuthSuccess> | AuthSuccess {
     const vouched = remembered(signature, now);
     if (!vouched) return judgeAnew(request, signature, now);
-    const hash = verifySignature(request, signature, { key: vouched.standing.key, now });
+    const hash = verifySignature(request, signature, { key: vouched.resolved.key, now });
     return hash instanceof Promise
       ? hash.then((verified) => success(vouched, { signature, hash: verified, now }))
       : success(vouched, { signature, hash, now });
   }
 
   async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
-    const vouched = await makeStanding(signature, now);
-    const hash = await verifySignature(request, signature, { key: vouched.standing.key, now });
-    refuseIf(vouched.standing);
+    const vouched = await resolveCredentials(signature, now);
+    const hash = await verifySignature(request, signature, { key: vouched.resolved.key, now });
+    refuseIf(vouched.resolved);
     return success(vouched, { signature, hash, now });
   }
 
-  /** For a later look at a request that was signed with this standing. */
-  async function vouchedLater(signed: Standing, later: Date): Promise<Vouched> {
-    const vouched = remembered(signed, later) ?? (await makeStanding(signed, later));
-    refuseIf(vouched.standing);
-    if (vouched.standing.credentialId !== signed.credentialId)
+  /** For a later look at a request that was signed with this resolved. */
+  async function vouchedLater(signed: ResolvedCredentials, later: Date): Promise<Vouched> {
+    const vouched = remembered(signed, later) ?? (await resolveCredentials(signed, later));
+    refuseIf(vouched.resolved);
+    if (vouched.resolved.credentialId !== signed.credentialId)
       fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
     return vouched;
   }
@@ -189,38 +189,41 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     vouched: Vouched,
     { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
   ): Promise<AuthSuccess> | AuthSuccess {
-    const { standing } = vouched;
-    clients.used?.(standing.signerId, now);
+    const { resolved } = vouched;
+    clients.used?.(resolved.signerId, now);
     const verdict = (scopes: readonly string[]): AuthSuccess => ({
       status: 'auth-success',
       clientId: signature.id,
-      issuer: standing.restriction.certificate?.issuer,
+      issuer: resolved.restriction.certificate?.issuer,
       scopes,
-      expires: standing.expires,
+      expires: resolved.expires,
       hash,
-      resolve: async (later) => scopesNow(await vouchedLater(standing, later)),
+      resolve: async (later) => scopesNow(await vouchedLater(resolved, later)),
     });
     const scopes = scopesNow(vouched);
     if (!(scopes instanceof Promise)) return verdict(scopes);
     // The client may have lost what it had while that was worked out.
-    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(standing, new Date()))));
+    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(resolved, new Date()))));
   }
 
   function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
-    const standing = standings.get(keyOf({ id, ext }));
-    if (!standing || standing.id !== id || standing.ext !== ext) return undefined;
-    const signer = clients.inMemory(standing.signerId);
-    if (!signer || signer.revision !== standing.revision || standing.signerExpires < now) return undefined;
-    const { certificate } = standing.restriction;
-    return certificate && !isInTime(certificate, now) ? undefined : { standing, own: signer.scopes };
+    const resolved = cache.get(keyOf({ id, ext }));
+    if (!resolved || resolved.id !== id || resolved.ext !== ext) return undefined;
+    const signer = clients.inMemory(resolved.signerId);
+    if (!signer || signer.revision !== resolved.revision || resolved.signerExpires < now) return undefined;
+    const { certificate } = resolved.restriction;
+    return certificate && !isInTime(certificate, now) ? undefined : { resolved, own: signer.scopes };
   }
 
-  async function makeStanding({ id: cut, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Promise<Vouched> {
+  async function resolveCredentials(
+    { id: cut, ext }: Pick<Signature, 'id' | 'ext'>,
+    now: Date,
+  ): Promise<Vouched> {
     const id = ownCopy(cut);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
-    const signer = await clients.findSigner(signerId, now);
+    const signer = await clients.resolveSigner(signerId, now);
     const { token } = signer;
     const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
     const refused = signer.refused ?? (isForged ? FORGED : undefined);
@@ -228,40 +231,44 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
     const { revision, credentialId, expires: signerExpires, scopes: own } = signer;
     const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
-    const standing = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
-    return { standing: { ...standing, refused, held: undefined, bytes: 0 }, own };
+    const resolved = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
+    return { resolved: { ...resolved, refused, held: undefined, bytes: 0 }, own };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
-  function scopesNow({ standing, own }: Vouched): Promise<readonly string[]> | readonly string[] {
+  function scopesNow({ resolved, own }: Vouched): Promise<readonly string[]> | readonly string[] {
     const version = clients.version();
-    const { held, id: clientId, signerId, restriction } = standing;
+    const { held, id: clientId, signerId, restriction } = resolved;
     if (held?.version === version) return held.scopes;
     const lent = { clientId, scopes: own, restriction };
     const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
-    if (scopes instanceof Promise) return scopes.then((made) => remember(standing, version, made));
-    return remember(standing, version, scopes);
+    if (scopes instanceof Promise) return scopes.then((made) => remember(resolved, version, made));
+    return remember(resolved, version, scopes);
   }
 
   /** `version` is that at which the scopes began to be looked for. */
-  function remember(standing: Standing, version: number, scopes: readonly string[]): readonly string[] {
-    const { held } = standing;
+  function remember(
+    resolved: ResolvedCredentials,
+    version: number,
+    scopes: readonly string[],
+  ): readonly string[] {
+    const { held } = resolved;
     if (held?.scopes === scopes) held.version = version;
-    else if (standing.revision !== undefined) {
-      const bytes = bytesOf(standing, scopes);
-      standings.set(keyOf(standing), { ...standing, held: { version, scopes }, bytes });
+    else if (resolved.revision !== undefined) {
+      const bytes = bytesOf(resolved, scopes);
+      cache.set(keyOf(resolved), { ...resolved, held: { version, scopes }, bytes });
     }
     return scopes;
   }
 }
 
-/** About what a standing that holds these scopes keeps in memory: its id and ext are in its key, too. */
-function bytesOf({ id, ext = '', restriction }: Standing, held: readonly string[]): number {
+/** About what a resolved that holds these scopes keeps in memory: its id and ext are in its key, too. */
+function bytesOf({ id, ext = '', restriction }: ResolvedCredentials, held: readonly string[]): number {
   const { certificate, authorizedScopes } = restriction;
   const lists = [held, certificate?.scopes ?? [], authorizedScopes ?? []];
   const scopes = lists.reduce((sum, list) => sum + list.length, 0);
   const characters = lists.reduce((sum, list) => list.reduce((chars, scope) => chars + scope.length, sum), 0);
-  return STANDING_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
+  return RESOLVED_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
 }
 
 function failed(error: unknown): Verdict {
@@ -279,7 +286,7 @@ function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
 export function checkPayload(verdict: AuthSuccess, payload: Buffer, contentType: string): void {
   if (verdict.hash === undefined) return;
   const actual = hawk.crypto.calculatePayloadHash(payload, 'sha256', contentType);
-  if (!sameText(actual, verdict.hash)) {
+  if (!timingSafeTextEqual(actual, verdict.hash)) {
     throw new ApiError('AuthenticationFailed', 'the body is not the one that was signed (bad payload hash)');
   }
 }
@@ -300,11 +307,11 @@ function isSignedWith(
   { clientId, certificate }: { clientId: string; certificate: Certificate },
 ): boolean {
   return signedTexts(clientId, certificate).some((text) =>
-    sameText(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
+    timingSafeTextEqual(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
 }
 
-function refuseIf({ refused }: Pick<Standing, 'refused'>): void {
+function refuseIf({ refused }: Pick<ResolvedCredentials, 'refused'>): void {
   if (refused !== undefined) fail(refused);
 }
 

@@ -1,7 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import hawk from 'hawk';
 import { AuthenticationFailure } from '../domain/errors.ts';
-import { sameText } from './timingSafeEqual.ts';
+import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import { bareIpv6 } from './bareIpv6.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { MAX_HEADER_FIELD_LENGTH } from '../../schemas/constants.ts';
@@ -101,7 +101,9 @@ function isPlainlySigned(
   if (!resource.startsWith('/')) return false;
   const text = `hawk.1.header\n${ts}\n${nonce}\n${method.toUpperCase()}\n${resource}\n${host.toLowerCase()}\n${port}\n${hash}\n${ext}\n`;
   const made = createHmac('sha256', key).update(text).digest('base64');
-  return sameText(made, mac) && Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000;
+  return (
+    timingSafeTextEqual(made, mac) && Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000
+  );
 }
 
 async function askHawk(

@@ -19,7 +19,7 @@ const NOBODYS_TOKEN = randomBytes(33).toString('base64url');
  * and what reading tokens throws when a client's is missing from the secret store: that is our fault, not the caller's. Where it
  * `isGuarded`, such a client is answered all the same, as `refused`, so that the signature is looked at first.
  */
-export function makeFindSigner(parts: {
+export function makeResolveSigner(parts: {
   projector: Pick<Projector, 'clients'>;
   clientTokens: Pick<ClientTokens, 'read'>;
   isGuarded?: boolean;

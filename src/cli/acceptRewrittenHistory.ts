@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { LOG_FILE, openFiles } from '../compose.ts';
 import type { Config } from '../config/config.ts';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { amountUpTo, isPositionOf, positionOf } from '../eventStore/position.ts';
@@ -28,7 +28,7 @@ export async function acceptRewrittenHistory(
   { reason, log }: { reason: string; log: Logger },
 ): Promise<void> {
   if (config.eventStoreUrl !== undefined)
-    wrong(
+    invalid(
       '--accept-rewritten-history is for a log in a file: EVENT_STORE_URL is set, and what a shared log holds is for its server to say',
     );
   const file = join(config.dataDir, LOG_FILE);

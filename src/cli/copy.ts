@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { openStoresAsStored } from '../compose.ts';
 import { readConfigOfStores } from '../config/config.ts';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import { copyStores, type Progress } from '../transfer/copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { commandLog } from './commandLog.ts';
@@ -31,14 +31,15 @@ async function copy(fromUrl: string, toUrl: string): Promise<void> {
   ];
   const isShared = [fromConfig, toConfig].every(({ eventStoreUrl }) => eventStoreUrl !== undefined);
   if (isShared)
-    wrong('one of --from and --to must be sqlite:DIRECTORY: READ_STORE_URL can be that of one only');
+    invalid('one of --from and --to must be sqlite:DIRECTORY: READ_STORE_URL can be that of one only');
   if (fromConfig.eventStoreUrl === undefined && !existsSync(fromConfig.dataDir))
-    wrong(`--from: there is no directory ${fromConfig.dataDir}`);
+    invalid(`--from: there is no directory ${fromConfig.dataDir}`);
   const log = commandLog(fromConfig);
   const from = await openStoresAsStored(fromConfig, { log });
   try {
     const head = await from.eventStore.head();
-    if (head === from.eventStore.start) wrong('--from: there is no event in this log: is the address right?');
+    if (head === from.eventStore.start)
+      invalid('--from: there is no event in this log: is the address right?');
     const to = await openStoresAsStored(toConfig, { log });
     const bar = bars(amountUpTo(head));
     try {

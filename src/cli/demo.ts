@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import hawk from 'hawk';
 import { readConfig } from '../config/config.ts';
 import { makeLogger } from '../process/logger.ts';
-import { serve } from './startServer.ts';
+import { startServer } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 import { guardedServices } from '../services/guardedServices.ts';
@@ -33,7 +33,7 @@ export function demoCommand(): Command {
     .action(async ({ exit = false }: { exit?: boolean }) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'authledger-demo-'));
       const config = readConfig(guardedServices, { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
-      const serving = await serve(config, {
+      const serving = await startServer(config, {
         log: makeLogger({ level: 'warn', destination: process.stderr }),
       });
       try {

@@ -7,7 +7,7 @@ import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { ReplayRefused } from '../publisher/replay.ts';
 import { RewrittenHistory } from '../readSide/rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
-import { howToMend } from '../storage/storeDamage.ts';
+import { repairHint } from '../storage/storeDamage.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
@@ -28,7 +28,7 @@ const THEIRS = [
 
 /** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
 export function describeFailure(error: unknown): string {
-  if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${howToMend(error)}`;
+  if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${repairHint(error)}`;
   const isTheirs = THEIRS.some((kind) => error instanceof kind);
   if (isTheirs) return `authledger: ${(error as Error).message}`;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

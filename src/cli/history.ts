@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import type { Recorded } from '../event.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
@@ -36,7 +36,7 @@ function history({ json, ...query }: Options): Promise<void> {
   return withStores(async ({ eventStore }) => {
     const { after } = query;
     if (after !== undefined && !isPositionOf(after, eventStore.start))
-      wrong('--after must be a position of this log, as this command prints it in the first column');
+      invalid('--after must be a position of this log, as this command prints it in the first column');
     await print(linesOf(logHistory(eventStore, query), json ? asciiJson : told));
   });
 }

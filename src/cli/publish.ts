@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { openMessageBus, openStores } from '../compose.ts';
 import { readConfig } from '../config/config.ts';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import { amountUpTo } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { replay } from '../publisher/replay.ts';
@@ -26,7 +26,7 @@ export function publishCommand(): Command {
 
 async function publish(from: string): Promise<void> {
   const config = readConfig(guardedServices);
-  if (!config.kafka) wrong('KAFKA_BROKERS is not set: it says where changes are published');
+  if (!config.kafka) invalid('KAFKA_BROKERS is not set: it says where changes are published');
   const log = commandLog(config);
   const stores = await openStores(config, { log });
   const bus = openMessageBus(config.kafka!, log);

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { acceptRewrittenHistory } from './acceptRewrittenHistory.ts';
 import { isLoopback, readConfig } from '../config/config.ts';
 import { makeLogger } from '../process/logger.ts';
-import { serve } from './startServer.ts';
+import { startServer } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 import { welcome } from './welcome.ts';
@@ -41,7 +41,7 @@ async function start(reason: string | undefined): Promise<void> {
     );
   }
   if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
-  const serving = await (config.workers > 1 ? serveWithWorkers : serve)(config, { log });
+  const serving = await (config.workers > 1 ? serveWithWorkers : startServer)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
   // To stderr as plain text, so that the log on stdout holds no secret; what is no terminal may be kept, as a container's output is.
   const showsToken = process.stderr.isTTY;

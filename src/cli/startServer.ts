@@ -3,25 +3,25 @@ import { trustFunction } from '../http/forwarded.ts';
 import { listen } from '../http/httpServer.ts';
 import { makeListener } from '../http/listener.ts';
 import { makeCountRequest } from '../http/rateLimits.ts';
-import { makeServe } from '../http/pipeline.ts';
+import { makePipeline } from '../http/pipeline.ts';
 import { makeSignatureRules } from '../authentication/signatureRules.ts';
 import { openNonces, type Service, startService, type Stores } from '../compose.ts';
 import { bodySchemas } from '../api/documents/bodySchemas.ts';
 import { makeDocuments } from '../api/documents/documents.ts';
 import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
 import { makeValidator } from '../http/validate.ts';
-import { destroyUnreferenced } from '../jobs/deleteOrphanedSecrets.ts';
-import { startJobs } from '../process/schedule.ts';
+import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
+import { schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
 import { watchPurgeGap } from '../jobs/purgeGap.ts';
-import { startedOnSoundReadModels } from '../storage/storeDamage.ts';
+import { startRepairingReadModels } from '../storage/storeDamage.ts';
 import { type Administrator, synchroniseStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
 
 const MINUTE = 60_000;
 
 /** A service that answers. */
-export type Serving = Administrator & {
+export type RunningServer = Administrator & {
   /** Where it listens. */
   port: number;
   rootUrl: string;
@@ -36,7 +36,7 @@ export type Serving = Administrator & {
  * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
  * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
  */
-export async function serve(
+export async function startServer(
   config: Config,
   {
     log,
@@ -44,7 +44,7 @@ export async function serve(
     checkReplies = false,
     stores,
   }: { log: Logger; prepared?: boolean; checkReplies?: boolean; stores?: Stores },
-): Promise<Serving> {
+): Promise<RunningServer> {
   const isFirst = !prepared && !stores;
   const service = await (isFirst
     ? startFirst(config, log)
@@ -61,7 +61,7 @@ export async function serve(
     server.on(
       'request',
       makeListener(
-        makeServe({
+        makePipeline({
           ...service.answering,
           intake: {
             maxBodyBytes: config.maxBodyBytes,
@@ -92,7 +92,7 @@ export async function serve(
         },
       ),
     );
-    const stopJobs = startJobs(
+    const stopJobs = schedule(
       [
         {
           name: 'purge-expired',
@@ -102,7 +102,7 @@ export async function serve(
         {
           name: 'destroy-unreferenced-secrets',
           every: 60 * MINUTE,
-          run: (signal) => destroyUnreferenced(service.core, { signal }),
+          run: (signal) => deleteOrphanedSecrets(service.core, { signal }),
         },
         ...service.jobs,
       ],
@@ -142,7 +142,7 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
 
 /** Of several processes that serve together, the first one alone: it may put a file aside. */
 function startFirst(config: Config, log: Logger): Promise<Service> {
-  return startedOnSoundReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
+  return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
 async function prepareClients(

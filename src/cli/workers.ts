@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
-import { prepare, rootUrlAt, serve, type Serving } from './startServer.ts';
+import { prepare, rootUrlAt, startServer, type RunningServer } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
@@ -27,7 +27,7 @@ type Told = { gone?: string };
 export async function serveWithWorkers(
   config: Config,
   { log }: { log: Logger },
-): Promise<Omit<Serving, 'service'>> {
+): Promise<Omit<RunningServer, 'service'>> {
   const administrator = await prepare(config, log);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -82,7 +82,7 @@ export async function serveWithWorkers(
 export async function work(config: Config, log: Logger): Promise<void> {
   const letGo = untilLetGo(cluster.worker!);
   try {
-    const serving = await serve(config, { log, prepared: true });
+    const serving = await startServer(config, { log, prepared: true });
     const ending = await Promise.race([untilSignal(), letGo, serving.filesGone]);
     if (ending instanceof FileGone) await tellGone(ending);
     else log.info({ signal: ending }, 'a worker stops: it answers the requests under way');

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import type { RateLimits } from './rateLimits.ts';
-import { ConfigError, wrong } from './configError.ts';
+import { ConfigError, invalid } from './configError.ts';
 import { ROLE_LIMITS } from '../domain/roleTotals.ts';
 import { MAX_EXPANSION_SCOPES } from '../domain/work.ts';
 import { withoutEmpty } from './emptyVariables.ts';
@@ -250,7 +250,7 @@ export function readConfig(
   };
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)
-    wrong(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
+    invalid(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
   refuseWhatDoesNotFit(config);
   return config;
 }
@@ -271,7 +271,7 @@ function saslOf(settings: {
   } = settings;
   if (mechanism === undefined && username === undefined && password === undefined) return undefined;
   if (mechanism === undefined || username === undefined || password === undefined)
-    return wrong('KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set together');
+    return invalid('KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set together');
   return { mechanism: mechanism as NonNullable<KafkaSettings['sasl']>['mechanism'], username, password };
 }
 
@@ -284,23 +284,23 @@ function refuseWhatDoesNotFit({
   replayProtection,
 }: Config): void {
   if (eventStoreUrl !== undefined && readStoreUrl === undefined) {
-    wrong(
+    invalid(
       'EVENT_STORE_URL needs READ_STORE_URL: nodes that share a log must share the secrets, which are in MongoDB',
     );
   }
   if (eventStoreUrl === undefined && readStoreUrl !== undefined) {
-    wrong(
+    invalid(
       'READ_STORE_URL needs EVENT_STORE_URL: with the log in a SQLite file, other machines would have the secrets and not the log',
     );
   }
   if (eventStoreUrl === undefined) return;
   if (replayProtection)
-    wrong(
+    invalid(
       'REPLAY_PROTECTION does not go with EVENT_STORE_URL: nodes on several machines do not know of each other what was sent to them',
     );
-  if (!secretKeys) wrong('EVENT_STORE_URL needs SECRET_KEYS: all nodes must open the same secrets');
+  if (!secretKeys) invalid('EVENT_STORE_URL needs SECRET_KEYS: all nodes must open the same secrets');
   if (!staticClients)
-    wrong(
+    invalid(
       'EVENT_STORE_URL needs STATIC_CLIENTS: all nodes must agree on them, and one of them is your way in',
     );
 }
@@ -317,9 +317,10 @@ export function readConfigOfStores(
 ): Config {
   const variable = /^env:(.*)$/.exec(address)?.[1];
   if (variable === undefined && withoutPassword(address) !== address)
-    wrong('an address with a password is to be in an environment variable: give env:NAME of it instead');
+    invalid('an address with a password is to be in an environment variable: give env:NAME of it instead');
   const url = variable === undefined ? address : env[variable];
-  if (!url) return wrong(variable === undefined ? 'an address is empty' : `${variable} is not set, or empty`);
+  if (!url)
+    return invalid(variable === undefined ? 'an address is empty' : `${variable} is not set, or empty`);
   const directory = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (directory === undefined) return readConfig(guardedServices, { ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };

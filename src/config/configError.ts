@@ -2,7 +2,7 @@
 export class ConfigError extends Error {}
 
 /** Throws ConfigError. */
-export function wrong(message: string): never {
+export function invalid(message: string): never {
   throw new ConfigError(message);
 }
 

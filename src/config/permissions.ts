@@ -1,6 +1,6 @@
 import { chmodSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { wrong } from './configError.ts';
+import { invalid } from './configError.ts';
 
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -14,7 +14,7 @@ const OR_ALLOW = 'or set ALLOW_LOOSE_PERMISSIONS=true';
 export function refuseWritableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & (GROUP_WRITES | OTHERS_WRITE))
-    wrong(
+    invalid(
       `${file} has mode ${shown(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
     );
 }
@@ -33,7 +33,7 @@ export function refuseLooseDataDir(
   if (uid === owner && !isSticky) {
     if (mode & ALL_BUT_OWNER) chmodSync(dataDir, mode & ~ALL_BUT_OWNER & 0o7777);
   } else if (isPosix && mode & OTHERS_WRITE && !isSticky)
-    wrong(
+    invalid(
       `DATA_DIR ${dataDir} has mode ${shown(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
         `chmod o-w it, ${OR_ALLOW}`,
     );
@@ -44,7 +44,7 @@ export function refuseLooseDataDir(
 function refuseReadableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & OTHERS_READ)
-    wrong(
+    invalid(
       `${file} has mode ${shown(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
         `(keys rotate, root rotate) if others use this machine, ${OR_ALLOW}`,
     );

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { Schema } from '../../schemas/v1/parts.ts';
-import { ConfigError, wrong } from './configError.ts';
+import { ConfigError, invalid } from './configError.ts';
 import { HS256_SECRET_BYTES, SHORT_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';
 import { textOf } from './settingFiles.ts';
@@ -89,14 +89,14 @@ export function readServiceSetting(
   try {
     value = JSON.parse(text);
   } catch {
-    wrong(`${variable} is not valid JSON`);
+    invalid(`${variable} is not valid JSON`);
   }
   const validate = ajvFor(allowShortSecrets).compile(settingSchema);
   if (validate(value)) return value;
   const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
     return `${variable}${placeOf(error, value)} ${rightOf(error)}`;
   });
-  return wrong([...new Set(problems)].join('\n'));
+  return invalid([...new Set(problems)].join('\n'));
 }
 
 /**

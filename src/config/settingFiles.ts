@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, wrong } from './configError.ts';
+import { ConfigError, invalid } from './configError.ts';
 import { refuseWritableByOthers } from './permissions.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -12,13 +12,13 @@ export function textOf(variable: string, env: Variables): string | undefined {
   const fileVariable = `${variable}_FILE`;
   const { [variable]: text, [fileVariable]: file } = env;
   if (file === undefined) return text;
-  if (text !== undefined) wrong(`${variable} and ${fileVariable} are both set: set one of them`);
+  if (text !== undefined) invalid(`${variable} and ${fileVariable} are both set: set one of them`);
   try {
     if (env['ALLOW_LOOSE_PERMISSIONS'] !== 'true') refuseWritableByOthers(file);
     return readFileSync(file, 'utf8');
   } catch (error) {
-    if (error instanceof ConfigError) return wrong(`${fileVariable}: ${error.message}`);
-    return wrong(
+    if (error instanceof ConfigError) return invalid(`${fileVariable}: ${error.message}`);
+    return invalid(
       `${fileVariable} must name a file that can be read (${(error as NodeJS.ErrnoException).code})`,
     );
   }

@@ -3,7 +3,7 @@ import proxyAddr from 'proxy-addr';
 import type { Config } from './config.ts';
 import type { Quota } from './rateLimits.ts';
 import { comparedHost } from './comparedHost.ts';
-import { quoted, wrong } from './configError.ts';
+import { quoted, invalid } from './configError.ts';
 
 const LEAST_BODY = 1024;
 const MOST_BODY = 768 * 1024;
@@ -17,13 +17,13 @@ const MOST_RESERVE = 1024;
 export function readPort(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536
     ? Number(text)
-    : wrong(`must be a port from 0 to 65535, not ${quoted(text)}`);
+    : invalid(`must be a port from 0 to 65535, not ${quoted(text)}`);
 }
 
 export function readHost(text: string): string {
   return /^[A-Za-z0-9.:_-]+$/.test(text)
     ? text
-    : wrong(`must be a host name or an address, not ${quoted(text)}`);
+    : invalid(`must be a host name or an address, not ${quoted(text)}`);
 }
 
 export function readRootUrl(text: string): string {
@@ -32,16 +32,16 @@ export function readRootUrl(text: string): string {
     url && ['http:', 'https:'].includes(url.protocol) && !url.search && !url.hash && !url.username;
   return isRoot
     ? text.replace(/\/+$/, '')
-    : wrong(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
+    : invalid(`must be an http or https URL such as https://auth.example.com, not ${quoted(text)}`);
 }
 
 export function readDataDir(text: string): string {
-  return text.trim() === '' ? wrong(`must be a directory, not ${quoted(text)}`) : resolve(text);
+  return text.trim() === '' ? invalid(`must be a directory, not ${quoted(text)}`) : resolve(text);
 }
 
 export function oneOf(...values: string[]): (text: string) => string {
   return (text) =>
-    values.includes(text) ? text : wrong(`must be one of ${values.join(', ')}, not ${quoted(text)}`);
+    values.includes(text) ? text : invalid(`must be one of ${values.join(', ')}, not ${quoted(text)}`);
 }
 
 export function readTrustProxy(text: string): boolean | number | string[] {
@@ -52,7 +52,7 @@ export function readTrustProxy(text: string): boolean | number | string[] {
     proxyAddr.compile(addresses);
     return addresses;
   } catch {
-    return wrong(
+    return invalid(
       `must be true, false, a number of hops, or addresses and subnets with commas between, not ${quoted(text)}`,
     );
   }
@@ -65,7 +65,7 @@ export function readAddresses(text: string): string[] {
     proxyAddr.compile(addresses);
     return addresses;
   } catch {
-    return wrong(`must be addresses and subnets with commas between, not ${quoted(text)}`);
+    return invalid(`must be addresses and subnets with commas between, not ${quoted(text)}`);
   }
 }
 
@@ -75,7 +75,7 @@ export function readHosts(text: string): string[] {
     .map(
       (each) =>
         comparedHost(each.trim()) ??
-        wrong(`must be hosts such as auth.example.com with commas between, not ${quoted(text)}`),
+        invalid(`must be hosts such as auth.example.com with commas between, not ${quoted(text)}`),
     );
 }
 
@@ -83,7 +83,7 @@ export function readQuota(text: string): Quota | 'off' {
   if (text === 'off') return text;
   const [, quota, seconds] = /^([1-9]\d{0,8})\/([1-9]\d{0,3})s$/.exec(text) ?? [];
   return quota === undefined
-    ? wrong(`must be requests and the seconds they are for, such as 600/60s, or off, not ${quoted(text)}`)
+    ? invalid(`must be requests and the seconds they are for, such as 600/60s, or off, not ${quoted(text)}`)
     : { quota: Number(quota), seconds: Number(seconds) };
 }
 
@@ -91,7 +91,7 @@ export function readNonces(text: string): number {
   const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 100 && Number(text) <= MOST_NONCES;
   return isPossible
     ? Number(text)
-    : wrong(`must be a number of nonces from 100 to ${MOST_NONCES}, not ${quoted(text)}`);
+    : invalid(`must be a number of nonces from 100 to ${MOST_NONCES}, not ${quoted(text)}`);
 }
 
 export function readDiskReserve(text: string): number {
@@ -99,7 +99,7 @@ export function readDiskReserve(text: string): number {
   const isPossible = text === '0' || (mebibytes >= 1 && mebibytes <= MOST_RESERVE);
   return isPossible
     ? (mebibytes || 0) * 1024 * 1024
-    : wrong(`must be 0 for none, or from 1MiB to ${MOST_RESERVE}MiB, not ${quoted(text)}`);
+    : invalid(`must be 0 for none, or from 1MiB to ${MOST_RESERVE}MiB, not ${quoted(text)}`);
 }
 
 export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
@@ -110,13 +110,13 @@ export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
     try {
       return new RegExp(pattern);
     } catch {
-      return wrong('is not a valid regular expression');
+      return invalid('is not a valid regular expression');
     }
   }
   const origins = text.split(',').map((each) => each.trim());
   const isOrigin = (each: string): boolean => URL.canParse(each) && new URL(each).origin === each;
   if (!origins.every(isOrigin))
-    wrong(
+    invalid(
       `must be *, origins such as https://example.com with commas between, or /pattern/, not ${quoted(text)}`,
     );
   return origins.length === 1 ? origins[0]! : origins;
@@ -128,14 +128,14 @@ export function readBodyLimit(text: string): number {
   const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
   return isPossible
     ? bytes
-    : wrong(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
+    : invalid(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
 }
 
 export function readConnections(text: string): number {
   const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 1;
   return isPossible
     ? Number(text)
-    : wrong(`must be a number of connections from 1 to 999999, not ${quoted(text)}`);
+    : invalid(`must be a number of connections from 1 to 999999, not ${quoted(text)}`);
 }
 
 /** Reads an amount of memory such as `64MiB`, in bytes: enough for a few bodies of the largest size. */
@@ -143,7 +143,7 @@ export function readMemory(text: string): number {
   const [, digits, unit] = /^(\d{1,10})\s*([KM]iB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit === 'MiB' ? 1024 ** 2 : unit === 'KiB' ? 1024 : 1);
   const isPossible = bytes >= 2 * 1024 ** 2 && bytes <= 4096 * 1024 ** 2;
-  return isPossible ? bytes : wrong(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
+  return isPossible ? bytes : invalid(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
 }
 
 /** A limit of scopes: no fewer than a small deployment has, no more than a process can hold. */
@@ -151,27 +151,27 @@ export function readScopeLimit(text: string): number {
   const isPossible = /^\d{1,8}$/.test(text) && Number(text) >= LEAST_SCOPES && Number(text) <= MOST_SCOPES;
   return isPossible
     ? Number(text)
-    : wrong(`must be a number of scopes from ${LEAST_SCOPES} to ${MOST_SCOPES}, not ${quoted(text)}`);
+    : invalid(`must be a number of scopes from ${LEAST_SCOPES} to ${MOST_SCOPES}, not ${quoted(text)}`);
 }
 
 export function readWorkers(text: string): number {
   const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
   return isPossible
     ? Number(text)
-    : wrong(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
+    : invalid(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
 }
 
 /** A server's address is never shown when it is wrong: it may hold a password. */
 export function readEventStoreUrl(text: string): string {
   return /^(kurrentdb|kdb|esdb)(\+discover)?:\/\/[^/\s]/.test(text)
     ? text
-    : wrong('must be the address of a KurrentDB server, such as kurrentdb://db.example.com:2113');
+    : invalid('must be the address of a KurrentDB server, such as kurrentdb://db.example.com:2113');
 }
 
 export function readReadStoreUrl(text: string): string {
   return /^mongodb(\+srv)?:\/\/[^/\s]/.test(text)
     ? text
-    : wrong(
+    : invalid(
         'must be the address of a MongoDB server, such as mongodb://db.example.com:27017/authledger?replicaSet=rs0',
       );
 }
@@ -180,7 +180,7 @@ export function readBrokers(text: string): string[] {
   const brokers = text.split(',').map((each) => each.trim());
   return brokers.every((each) => /^[A-Za-z0-9._-]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(each))
     ? brokers
-    : wrong(`must be host:port of one or more brokers with commas between, not ${quoted(text)}`);
+    : invalid(`must be host:port of one or more brokers with commas between, not ${quoted(text)}`);
 }
 
 export function readBoolean(text: string): boolean {
@@ -191,7 +191,7 @@ export function readBoolean(text: string): boolean {
 export function readPrefix(text: string): string {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text)
     ? text
-    : wrong(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
+    : invalid(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
 }
 
 /** Reads a time such as `90s`, `1500ms` or `30d`, in milliseconds, that lies between two others. */
@@ -201,7 +201,7 @@ function duration(least: `${number}s`, most: `${number}${'s' | 'd'}`): (text: st
     const isPossible = ms !== undefined && ms >= milliseconds(least)! && ms <= milliseconds(most)!;
     return isPossible
       ? ms
-      : wrong(`must be a time from ${least} to ${most}, such as 2s or 2500ms, not ${quoted(text)}`);
+      : invalid(`must be a time from ${least} to ${most}, such as 2s or 2500ms, not ${quoted(text)}`);
   };
 }
 

@@ -1,6 +1,6 @@
-import { KeptMerge } from './incrementalMerge.ts';
+import { IncrementalMerge } from './incrementalMerge.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
-import type { RolesAt } from './rolesAt.ts';
+import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
 import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
 import { ExpansionTooLarge, type Sliced, sizeOfScopes, type Work } from './work.ts';
@@ -26,7 +26,7 @@ type Node = {
 type Closure = { lists: readonly Scopes[]; wide: readonly string[]; version: number; bytes: number };
 
 /** What a wide scope leads to, merged, as of a version; `making` is what brings it up to date, while that is under way. */
-type WideMerge = { merge: KeptMerge; list: Scopes; version: number; making?: Sliced<void> };
+type WideMerge = { merge: IncrementalMerge; list: Scopes; version: number; making?: Sliced<void> };
 
 /** A scope that grants more roles than these is wide: what it leads to is merged once for all who hold it. */
 const FEW = 64;
@@ -81,7 +81,7 @@ export class Expansions {
   }
 
   /** The lists of all that scopes in normal form grant, in slices. Throws ExpansionTooLarge. */
-  *listsOf(scopes: Scopes, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
+  *listsOf(scopes: Scopes, roles: RolesSnapshot, work: Work): Sliced<Set<Scopes>> {
     const found: Found = { lists: new Set(), wide: new Set() };
     const all: Grant[] = [];
     const others: Grant[] = [];
@@ -127,7 +127,7 @@ export class Expansions {
    * What a wide scope leads to, merged; the same array as before where nothing in it changed. One that somebody else is making
    * goes on in the turns of all who want it: nobody waits for another's.
    */
-  *#mergeOf(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
+  *#mergeOf(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
     for (let helped = 0; helped < MOST_HELPED; helped += 1) {
       const kept = this.#merges.get(scope);
       if (!kept?.making) return yield* this.#bringUpToDate(scope, roles, work);
@@ -145,8 +145,12 @@ export class Expansions {
     return yield* this.#mergeAlone(scope, roles, work);
   }
 
-  *#bringUpToDate(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
-    const wide: WideMerge = this.#merges.get(scope) ?? { merge: new KeptMerge(), list: [], version: -1 };
+  *#bringUpToDate(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
+    const wide: WideMerge = this.#merges.get(scope) ?? {
+      merge: new IncrementalMerge(),
+      list: [],
+      version: -1,
+    };
     if (wide.version === roles.version) return wide.list;
     this.#merges.delete(scope);
     this.#merges.set(scope, wide);
@@ -161,7 +165,11 @@ export class Expansions {
     return wide.version === roles.version ? wide.list : yield* this.#mergeAlone(scope, roles, work);
   }
 
-  *#making(scope: string, wide: WideMerge, { roles, work }: { roles: RolesAt; work: Work }): Sliced<void> {
+  *#making(
+    scope: string,
+    wide: WideMerge,
+    { roles, work }: { roles: RolesSnapshot; work: Work },
+  ): Sliced<void> {
     let isDone = false;
     try {
       const lists = yield* this.#walkWide(scope, roles, work);
@@ -175,11 +183,11 @@ export class Expansions {
     }
   }
 
-  *#mergeAlone(scope: string, roles: RolesAt, work: Work): Sliced<Scopes> {
+  *#mergeAlone(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
     return yield* merging([...(yield* this.#walkWide(scope, roles, work))], work);
   }
 
-  *#walkWide(scope: string, roles: RolesAt, work: Work): Sliced<Set<Scopes>> {
+  *#walkWide(scope: string, roles: RolesSnapshot, work: Work): Sliced<Set<Scopes>> {
     const { lists } = yield* this.#walk([], { roles, behind: [scope] }, work);
     return lists;
   }
@@ -194,14 +202,14 @@ export class Expansions {
     }
   }
 
-  #known(grant: Grant, roles: RolesAt): Closure | undefined {
+  #known(grant: Grant, roles: RolesSnapshot): Closure | undefined {
     const closure = this.#closures.get(grant);
     if (!closure) return undefined;
     const changedAt = this.#changedAt.get(partsOf(grant).roleId) ?? this.#allChangedAt;
     return changedAt <= Math.min(closure.version, roles.version) ? closure : undefined;
   }
 
-  *#makeClosure(grant: Grant, roles: RolesAt, work: Work): Sliced<Closure> {
+  *#makeClosure(grant: Grant, roles: RolesSnapshot, work: Work): Sliced<Closure> {
     const made = { bytes: 2 * grant.length };
     const { lists, wide } = yield* this.#walk([grant], { roles, made }, work);
     const closure = {
@@ -221,7 +229,7 @@ export class Expansions {
    */
   *#walk(
     grants: readonly Grant[],
-    { roles, behind, made }: { roles: RolesAt; behind?: readonly string[]; made?: { bytes: number } },
+    { roles, behind, made }: { roles: RolesSnapshot; behind?: readonly string[]; made?: { bytes: number } },
     work: Work,
   ): Sliced<Found> {
     const found: Found = { lists: new Set(), wide: new Set() };
@@ -260,14 +268,14 @@ export class Expansions {
   }
 
   /** Of a role without a parameter, what it gives is made once. */
-  #readyNode(grant: Grant, roles: RolesAt): Node | undefined {
+  #readyNode(grant: Grant, roles: RolesSnapshot): Node | undefined {
     if (!roles.isCurrent || grant.includes('\n')) return undefined;
     return this.#nodes.get(roles.get(grant)!);
   }
 
   *#makeNode(
     grant: Grant,
-    { roles, made }: { roles: RolesAt; made?: { bytes: number } },
+    { roles, made }: { roles: RolesSnapshot; made?: { bytes: number } },
     work: Work,
   ): Sliced<Node> {
     const { roleId, parameter } = partsOf(grant);
@@ -331,14 +339,14 @@ class StarredParameters {
 }
 
 /** What a scope grants; undefined where it is wide. */
-function fewGrants(scope: string, roles: RolesAt): Grant[] | undefined {
+function fewGrants(scope: string, roles: RolesSnapshot): Grant[] | undefined {
   const reach = reachOf(scope);
   if (!reach) return [];
   const ids = roles.granted(reach);
   return ids.length > FEW ? undefined : ids.map((id) => grantOf(id, reach, roles));
 }
 
-function grantOf(roleId: string, reach: Reach, roles: RolesAt): Grant {
+function grantOf(roleId: string, reach: Reach, roles: RolesSnapshot): Grant {
   return roles.takesParameter(roleId) ? `${roleId}\n${parameterFrom(reach, roleId)}` : roleId;
 }
 

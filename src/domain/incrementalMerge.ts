@@ -8,7 +8,7 @@ type Scopes = readonly string[];
  * came and went hold is looked at. Example: of [a, b] and [b, c] it is [a, b, c]; with [b, c] gone and [d] come, c is in no
  * list any more, b still is in one, so that it is [a, b, d].
  */
-export class KeptMerge {
+export class IncrementalMerge {
   #lists: ReadonlySet<Scopes> = new Set();
   /** In how many lists a scope is. */
   #counts = new Map<string, number>();

@@ -3,8 +3,8 @@ import type { withRole } from './withRole.ts';
 import { type Sliced, sizeOfScopes } from './work.ts';
 
 /** What may come of one parameter: grants with a parameter, and scopes of the roles so granted. Real roles make a few. */
-export type Spread = { grants: number; scopes: number };
-export const MOST_FROM_ONE: Spread = { grants: 1000, scopes: 10_000 };
+export type FanOut = { grants: number; scopes: number };
+export const MAX_FAN_OUT: FanOut = { grants: 1000, scopes: 10_000 };
 
 /** What a role's parameter has become on its way: some text, the parameter without so many characters, and some text. */
 type Handed = { before: string; cut: number; after: string };
@@ -12,10 +12,10 @@ type Roles = Pick<ReturnType<typeof withRole>, 'get' | 'granted' | 'takesParamet
 
 /** Roles that are looked at for one: some milliseconds' work. What takes more is too much. */
 const MOST_LOOKED_AT = 100_000;
-const TOO_MUCH: Spread = { grants: Infinity, scopes: Infinity };
+const TOO_MUCH: FanOut = { grants: Infinity, scopes: Infinity };
 
 /** A role that makes too much of one parameter, directly or by handing it on. */
-export function isSpreadTooFar({ grants, scopes }: Spread, most = MOST_FROM_ONE): boolean {
+export function isFanOutTooLarge({ grants, scopes }: FanOut, most = MAX_FAN_OUT): boolean {
   return grants > most.grants || scopes > most.scopes;
 }
 
@@ -26,11 +26,11 @@ export function isSpreadTooFar({ grants, scopes }: Spread, most = MOST_FROM_ONE)
  * Roles need no cycle to make very much of one. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b* grants c* likewise, and
  * so on: ten such roles make a thousand grants of one, and forty more than any memory holds. In slices, whose work is counted.
  */
-export function* spreadOf(
+export function* fanOutOf(
   roleId: string,
-  { roles, most = MOST_FROM_ONE }: { roles: Roles; most?: Spread },
+  { roles, most = MAX_FAN_OUT }: { roles: Roles; most?: FanOut },
   count: (units: number) => boolean,
-): Sliced<Spread> {
+): Sliced<FanOut> {
   const grants = new Map([[roleId, { roleId, handed: { before: '', cut: 0, after: '' } }]]);
   let scopeCount = 0;
   let lookedAt = 0;
@@ -48,7 +48,7 @@ export function* spreadOf(
       }
       if (grants.size > most.grants) break;
     }
-    if (isSpreadTooFar({ grants: grants.size, scopes: scopeCount }, most)) break;
+    if (isFanOutTooLarge({ grants: grants.size, scopes: scopeCount }, most)) break;
   }
   return { grants: grants.size, scopes: scopeCount };
 }

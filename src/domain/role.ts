@@ -9,7 +9,7 @@ import type { RoleRow } from '../../projections/roles.ts';
 /** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
 export type RolesState = Pick<
   RoleGraph<RoleRow>,
-  'get' | 'expanding' | 'dependenciesOf' | 'cycleThrough' | 'endlessThrough' | 'excessOf'
+  'get' | 'expanding' | 'dependenciesOf' | 'cycleThrough' | 'unboundedCycleThrough' | 'excessOf'
 >;
 
 const PARAMETER = '<..>';
@@ -77,7 +77,7 @@ export function* judgeRole(
   work.renew(MOST_JUDGING);
   try {
     if (cycles === 'all') refuseCycle(yield* roles.cycleThrough(role, work));
-    else refuseEndlessCycle(yield* roles.endlessThrough(role, work));
+    else refuseEndlessCycle(yield* roles.unboundedCycleThrough(role, work));
     refuseExcess(yield* roles.excessOf(role, work));
   } catch (error) {
     if (!(error instanceof ExpansionTooLarge)) throw error;

@@ -31,7 +31,7 @@ export function* cycleThrough(
  * The same, of cycles only that would expand without end: each role of the cycle hands its parameter on to the next, and
  * one of them adds to it. It may name a cycle that no scope enters, but it misses none.
  */
-export function* endlessThrough(
+export function* unboundedCycleThrough(
   role: RoleDefinition,
   stored: StoredRoles,
   work: Work,

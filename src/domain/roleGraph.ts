@@ -1,10 +1,10 @@
 import { Expansions } from './expansions.ts';
 import { GrantedOnce } from './grantedOnce.ts';
 import { RecentlyUsed } from './recentlyUsed.ts';
-import { cycleThrough, endlessThrough } from './roleCycles.ts';
+import { cycleThrough, unboundedCycleThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
-import { RolesAt } from './rolesAt.ts';
+import { RolesSnapshot } from './rolesSnapshot.ts';
 import { type Excess, ROLE_LIMITS, RoleTotals } from './roleTotals.ts';
 import { merging, normalizing } from './scopes.ts';
 import { atOnce, ExpansionTooLarge, type Sliced, Work } from './work.ts';
@@ -46,7 +46,7 @@ export class RoleGraph<R extends RoleDefinition> {
     (question) => ANSWER_BYTES + 2 * question.length,
   );
   /** The roles as those expansions see them that are under way. */
-  #views = new Set<RolesAt>();
+  #views = new Set<RolesSnapshot>();
   #version = 0;
 
   constructor(limits = ROLE_LIMITS) {
@@ -151,7 +151,7 @@ export class RoleGraph<R extends RoleDefinition> {
     { question, asked, former }: { question: string; asked: Scopes; former: Answer | undefined },
     work: Work,
   ): Sliced<Answer> {
-    const roles = new RolesAt(this.#index, this.#version);
+    const roles = new RolesSnapshot(this.#index, this.#version);
     this.#views.add(roles);
     let lists;
     try {
@@ -188,8 +188,8 @@ export class RoleGraph<R extends RoleDefinition> {
   }
 
   /** The same, of cycles only along which a parameter would grow for ever. */
-  endlessThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
-    return endlessThrough(role, this.#index, work);
+  unboundedCycleThrough(role: RoleDefinition, work: Work): Sliced<string[] | undefined> {
+    return unboundedCycleThrough(role, this.#index, work);
   }
 
   /** Why this role, put in place, would be more than can be expanded; undefined where it is not. Having less never is. */

@@ -1,12 +1,12 @@
 import { type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
-import { SortedTexts } from './sortedStringSet.ts';
+import { SortedStringSet } from './sortedStringSet.ts';
 
 /** All roles, found by what grants them and by what they grant, without looking at roles that have no part in it. */
 export class RoleIndex<R extends RoleDefinition> {
   #roles = new Map<string, R>();
-  #ids = new SortedTexts();
+  #ids = new SortedStringSet();
   /** What stands before the star in the ids that end in one. */
-  #starts = new SortedTexts();
+  #starts = new SortedStringSet();
   #takingParameter = new Set<string>();
   #exact = new Holders();
   #prefix = new Holders();
@@ -107,7 +107,7 @@ export class RoleIndex<R extends RoleDefinition> {
 /** Which roles have scopes that reach a text. */
 class Holders {
   #byText = new Map<string, Set<string>>();
-  #texts = new SortedTexts();
+  #texts = new SortedStringSet();
 
   /** A role may reach a text by several scopes. */
   add(texts: readonly string[], roleId: string): void {

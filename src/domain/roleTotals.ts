@@ -1,23 +1,23 @@
 import type { RoleIndex } from './roleIndex.ts';
 import { keyOf, type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
-import { isSpreadTooFar, MOST_FROM_ONE, type Spread, spreadOf } from './parameterFanOut.ts';
-import { SortedTexts } from './sortedStringSet.ts';
+import { isFanOutTooLarge, MAX_FAN_OUT, type FanOut, fanOutOf } from './parameterFanOut.ts';
+import { SortedStringSet } from './sortedStringSet.ts';
 import { withRole } from './withRole.ts';
 import { type Sliced, sizeOfScopes, type Work } from './work.ts';
 
 type Index = RoleIndex<RoleDefinition>;
 
 /** What roles may have: all of them together, the scopes of one that may grant roles, and what may come of one parameter. */
-export type RoleLimits = { scopes: number; granting: number; fromOne: Spread };
+export type RoleLimits = { scopes: number; granting: number; fromOne: FanOut };
 
 /** Where nothing else is set. Real deployments have a few thousand scopes, a dozen that grant roles in one, and a few from a parameter. */
-export const ROLE_LIMITS: RoleLimits = { scopes: 200_000, granting: 2000, fromOne: MOST_FROM_ONE };
+export const ROLE_LIMITS: RoleLimits = { scopes: 200_000, granting: 2000, fromOne: MAX_FAN_OUT };
 
 /** Why a change is too much, as its refusal says it. */
 export type Excess = { message: string; details: Record<string, unknown> };
 
 /** What a role with a parameter makes of each, and with how many parameters the scopes of roles may grant it. */
-type Part = { spread: Spread; parameters: number };
+type Part = { spread: FanOut; parameters: number };
 
 /** What a change would make of the totals. */
 type Change = { own: number; parts: Map<string, Part | undefined> };
@@ -79,7 +79,7 @@ export class RoleTotals {
    */
   *excessOf(role: RoleDefinition, work: Work): Sliced<Excess | undefined> {
     const { scopes: limit, granting: mostGranting, fromOne } = this.#limits;
-    const isTooMuch = (spread: Spread): boolean => isSpreadTooFar(spread, fromOne);
+    const isTooMuch = (spread: FanOut): boolean => isFanOutTooLarge(spread, fromOne);
     const { roleId, scopes } = role;
     const stored = new Set(this.#index.get(roleId)?.scopes);
     if (scopes.every((scope) => stored.has(scope))) return undefined;
@@ -145,7 +145,7 @@ export class RoleTotals {
       const role = this.#index.get(roleId);
       const roles = withRole(role ?? { roleId, scopes: [] }, this.#index);
       const spread = roles.takesParameter(roleId)
-        ? yield* spreadOf(roleId, { roles, most: this.#limits.fromOne }, (units) => work.pass(units))
+        ? yield* fanOutOf(roleId, { roles, most: this.#limits.fromOne }, (units) => work.pass(units))
         : undefined;
       this.#set(roleId, spread && { spread, parameters: this.#index.parametersOf(roleId) });
       isDone = true;
@@ -189,7 +189,7 @@ export class RoleTotals {
       const start = id.slice(0, -1);
       const known = handing.has(id) ? undefined : this.#parts.get(id);
       parts.set(id, {
-        spread: known?.spread ?? (yield* spreadOf(id, { roles, most: this.#limits.fromOne }, spend)),
+        spread: known?.spread ?? (yield* fanOutOf(id, { roles, most: this.#limits.fromOne }, spend)),
         parameters:
           this.#index.parametersOf(id) + come.countStartingWith(start) - gone.countStartingWith(start),
       });
@@ -226,8 +226,8 @@ export class RoleTotals {
 
 /** Reaches, counted by what their texts begin with. */
 class Reached {
-  #exact = new SortedTexts();
-  #prefix = new SortedTexts();
+  #exact = new SortedStringSet();
+  #prefix = new SortedStringSet();
 
   addAll(reaches: readonly Reach[]): void {
     this.#exact.addAll(reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : [])));
@@ -254,7 +254,7 @@ function changedReaches(
 
 /** What a role that makes far too much of a parameter counts as: such roles were imported before there was a limit. */
 const MOST_COUNTED = 100_000;
-const NOTHING: Spread = { grants: 0, scopes: 0 };
+const NOTHING: FanOut = { grants: 0, scopes: 0 };
 
 /** With one parameter more than scopes give: that of the stars that cover its id. */
 function madeBy(part: Part | undefined): number {

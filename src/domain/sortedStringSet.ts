@@ -1,5 +1,5 @@
 /** A set of texts in the order of their code units, which finds those with a common beginning without looking at others. */
-export class SortedTexts {
+export class SortedStringSet {
   #texts: string[] = [];
 
   add(text: string): void {

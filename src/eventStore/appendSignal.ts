@@ -1,5 +1,5 @@
 /** Lets subscribers sleep until there may be something new. */
-export function wakeUp() {
+export function appendSignal() {
   let sleepers: (() => void)[] = [];
   return {
     /** Resolves at the next `wake`, after `within` ms at the latest, or when the signal aborts. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Event } from '../event.ts';
 import type { Kurrent } from './openKurrent.ts';
-import { turns } from '../process/keyedMutex.ts';
+import { keyedMutex } from '../process/keyedMutex.ts';
 import { PART_SIZE } from '../storage/firstPart.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
@@ -26,7 +26,7 @@ export async function kurrentEventStore(options: {
   const logId = await openLog(kurrent, prefix);
   const reads = kurrentReads({ kurrent, prefix, logId });
   const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
-  const inTurn = turns();
+  const runExclusive = keyedMutex();
 
   return {
     logId,
@@ -40,7 +40,7 @@ export async function kurrentEventStore(options: {
       }
       // Those who do not mind the revision would only be in each other's way.
       const position = await (anyRevision(writes)
-        ? inTurn(writes[0]!.stream, () => append(writes, metadata))
+        ? runExclusive(writes[0]!.stream, () => append(writes, metadata))
         : append(writes, metadata));
       return { position };
     },

@@ -4,7 +4,7 @@ import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
-import { wakeUp } from './appendSignal.ts';
+import { appendSignal } from './appendSignal.ts';
 
 const BATCH = 500;
 
@@ -13,7 +13,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
   const logId = newLogId();
   const log: Recorded[] = [];
   const streams = new Map<string, Recorded[]>();
-  const sleeping = wakeUp();
+  const sleeping = appendSignal();
   const streamOf = (stream: string): Recorded[] => streams.get(stream) ?? [];
   const revisionOf = (stream: string) => streamOf(stream).at(-1)?.revision ?? ('none' as const);
   const start = positionOf(logId, 0);

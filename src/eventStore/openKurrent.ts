@@ -1,5 +1,5 @@
 import { KurrentDBClient } from '@kurrent/kurrentdb-client';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 
 export type { AllStreamResolvedEvent, KurrentDBClient, ResolvedEvent } from '@kurrent/kurrentdb-client';
 
@@ -69,11 +69,11 @@ function withDefaults(url: string): string {
   const [, scheme, hosts, query = ''] =
     /^(?:esdb|kurrentdb|kdb)(\+discover)?:\/\/([^?]+?)\/*(?:\?(.*))?$/.exec(url.trim()) ?? [];
   if (hosts === undefined)
-    return wrong('the address of the KurrentDB server must be such as kurrentdb://db.example.com:2113');
+    return invalid('the address of the KurrentDB server must be such as kurrentdb://db.example.com:2113');
   const given = query === '' ? [] : query.split('&').map((each) => each.split('=') as [string, string]);
   for (const [name, value] of given)
     if (!OPTIONS.some((option) => isSame(option, name)) || !value)
-      return wrong(
+      return invalid(
         `the address of the KurrentDB server has an option that is not possible, or is empty; possible are ${OPTIONS.join(', ')}`,
       );
   const added = Object.entries(DEFAULTS).filter(([name]) => !given.some(([other]) => isSame(name, other)));
@@ -90,7 +90,7 @@ function connect(address: string): KurrentDBClient {
   try {
     return KurrentDBClient.connectionString(address);
   } catch {
-    return wrong(
+    return invalid(
       'the address of the KurrentDB server cannot be read: check its hosts and options, and that user and password are percent-encoded',
     );
   }

@@ -15,7 +15,7 @@ import type { EventStore, Revision, Write } from './eventStore.ts';
 import { nextRevision, stillToAppend } from './newEvents.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { logIdIn } from './sqliteLogId.ts';
-import { wakeUp } from './appendSignal.ts';
+import { appendSignal } from './appendSignal.ts';
 
 /** Events that a subscriber is given at a time. */
 const BATCH = 500;
@@ -68,7 +68,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
   const logId = openLog(db);
   const statements = prepare(db);
   const group = sharedCommits<Position>(db);
-  const sleeping = wakeUp();
+  const sleeping = appendSignal();
   let newest = 0;
   const readHead = (): number => statements.head.get()!;
   function head(): number {

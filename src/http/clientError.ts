@@ -2,7 +2,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
-import { limitLines } from '../process/limitLogLines.ts';
+import { limitLogLines } from '../process/limitLogLines.ts';
 import { errorBody } from './errorReply.ts';
 import { tooLargeTogether } from './headerLimits.ts';
 import { jsonHeaders } from './send.ts';
@@ -21,7 +21,7 @@ export function makeAnswerClientError(
 ): (error: Error & { code?: string }, socket: Socket) => void {
   // Node tells of each piece that comes after the first that it could not read.
   const known = new WeakSet<Socket>();
-  const write = limitLines(log, {
+  const write = limitLogLines(log, {
     most: MOST_LINES,
     message: 'a request could not be read',
     countBy: 'sourceIp',

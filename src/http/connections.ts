@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { ApiError } from '../domain/errors.ts';
-import { limitLines } from '../process/limitLogLines.ts';
+import { limitLogLines } from '../process/limitLogLines.ts';
 import { addressBlock } from './addressBlock.ts';
 import { heldText } from './send.ts';
 
@@ -74,7 +74,7 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   const connections = new Map<Socket, Connection>();
   const holders = new Map<string, Holder>();
   let bodyBytes = 0;
-  const tell = limitLines(log, {
+  const tell = limitLogLines(log, {
     most: MOST_LINES,
     message: 'a connection was closed at a limit',
     countBy: 'address',

@@ -6,7 +6,7 @@ import { errorBody } from './errorReply.ts';
 import { ApiError } from '../domain/errors.ts';
 import { headerProblem } from './headerLimits.ts';
 import { EVERY_REPLY, sendAllowed, sendJson } from './send.ts';
-import type { Serve } from './pipeline.ts';
+import type { Pipeline } from './pipeline.ts';
 
 /** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
 function corsFor(origin: Config['allowedCorsOrigin']) {
@@ -39,7 +39,7 @@ export type Documents = Readonly<Record<string, object>>;
  * node:http does; the documents, and an error in the API's form for everything else, through Express.
  */
 export function makeListener(
-  serve: Serve,
+  serve: Pipeline,
   { allowedCorsOrigin, documents }: Pick<Config, 'allowedCorsOrigin'> & { documents: Documents },
 ): RequestListener {
   const allowOrigin = corsFor(allowedCorsOrigin);

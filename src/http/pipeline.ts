@@ -39,13 +39,13 @@ import type { Validator } from './validate.ts';
 import { workFor } from './workFor.ts';
 import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
 import type { Freshness } from '../readSide/freshness.ts';
-import { requestCame } from '../process/timeSlicing.ts';
+import { countRequestForSlicing } from '../process/timeSlicing.ts';
 import type { Config } from '../config/config.ts';
 import type { LongWork } from '../process/longWork.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
 /** What the pipeline needs besides the declarations. */
-export type ServeParts = {
+export type PipelineParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
   freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
@@ -96,13 +96,13 @@ type Seen = {
 };
 
 /** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
-export type Serve = (request: IncomingMessage, response: ServerResponse) => boolean;
+export type Pipeline = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /**
  * The pipeline that every endpoint goes through, on bare node:http: path and query patterns, body, freshness,
  * authentication, authorization, handler, reply. It never throws: whatever fails becomes a documented error.
  */
-export function makeServe(parts: ServeParts): Serve {
+export function makePipeline(parts: PipelineParts): Pipeline {
   const matchRoute = makeMatchRoute(parts.endpoints);
   const { log, intake, access, checks } = parts;
   const logDenied = makeLogDenied(log);
@@ -127,7 +127,7 @@ export function makeServe(parts: ServeParts): Serve {
   }
 
   async function answer(match: Match, search: string, http: Http): Promise<void> {
-    requestCame();
+    countRequestForSlicing();
     const { response } = http;
     const seen: Seen = {
       requestId: randomUUID(),

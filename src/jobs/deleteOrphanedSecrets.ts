@@ -1,7 +1,7 @@
-import { makeGiveWay } from '../process/timeSlicing.ts';
+import { makeYielder } from '../process/timeSlicing.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { isServiceSecret } from '../secretStore/newSecret.ts';
-import type { Place, SecretStore } from '../secretStore/secretStore.ts';
+import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
 
 /** An entry is left alone this long (ms): the event that names it may be under way. */
 const GRACE = 60 * 60_000;
@@ -12,18 +12,18 @@ const PAGE = 200;
  * Destroys secrets that no client refers to: what a crash left between a secret and its event, or between an event and
  * the end of the former secret; no more of them once the signal aborts. Answers how many it destroyed.
  */
-export async function destroyUnreferenced(
+export async function deleteOrphanedSecrets(
   { projector, secretStore }: { projector: Projector; secretStore: SecretStore },
   { now = new Date(), signal }: { now?: Date; signal?: AbortSignal } = {},
 ): Promise<number> {
-  const giveWay = makeGiveWay('background');
+  const yieldToEventLoop = makeYielder('background');
   let destroyed = 0;
   let after: string | undefined;
   do {
     const entries = await secretStore.list({ after, limit: PAGE });
     after = entries.length < PAGE ? undefined : entries.at(-1)!.credentialId;
     await projector.catchUp();
-    const unreferenced: Place[] = [];
+    const unreferenced: SecretRef[] = [];
     for (const { clientId, credentialId, createdAt } of entries) {
       const place = { clientId, credentialId };
       if (isServiceSecret(place) || now.getTime() - Date.parse(createdAt) < GRACE) continue;
@@ -32,7 +32,7 @@ export async function destroyUnreferenced(
     }
     await Promise.all(unreferenced.map((place) => secretStore.destroy(place)));
     destroyed += unreferenced.length;
-    await giveWay();
+    await yieldToEventLoop();
   } while (after !== undefined && !signal?.aborted);
   return destroyed;
 }

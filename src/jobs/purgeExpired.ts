@@ -2,8 +2,8 @@ import { expireClient } from '../../commands/expireClient.ts';
 import { isExpired } from '../domain/client.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { HandleCommand } from '../writeSide/handleCommand.ts';
-import { makeGiveWay } from '../process/timeSlicing.ts';
-import { insideContext } from '../writeSide/systemActor.ts';
+import { makeYielder } from '../process/timeSlicing.ts';
+import { systemContext } from '../writeSide/systemContext.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { clientSubject } from '../writeSide/subjects.ts';
 
@@ -20,7 +20,7 @@ export async function purgeExpired(
   parts: Parts,
   { now = new Date(), signal }: { now?: Date; signal?: AbortSignal } = {},
 ): Promise<number> {
-  const giveWay = makeGiveWay('background');
+  const yieldToEventLoop = makeYielder('background');
   let purged = 0;
   let expired: string[] = [];
 
@@ -28,7 +28,7 @@ export async function purgeExpired(
     const removed = await Promise.all(expired.map((clientId) => remove(clientId, { parts, now })));
     purged += removed.reduce((sum, count) => sum + count, 0);
     expired = [];
-    await giveWay();
+    await yieldToEventLoop();
   }
 
   for await (const { key: clientId, value: client } of parts.projector.clients.all()) {
@@ -47,7 +47,7 @@ async function remove(clientId: string, { parts, now }: { parts: Parts; now: Dat
     command: expireClient,
     subject: clientSubject(clientId, parts),
     input: { clientId },
-    context: insideContext('purge', now),
+    context: systemContext('purge', now),
   });
   return events.length;
 }

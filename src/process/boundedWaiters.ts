@@ -4,7 +4,7 @@ import type { Position } from '../event.ts';
 const MOST_WAITING = 10_000;
 
 /** Where requests wait until this node holds a position: at most so many, and so many of each caller. */
-export function waitingRoom({ most = MOST_WAITING, mostOfOne = Infinity } = {}) {
+export function boundedWaiters({ most = MOST_WAITING, mostOfOne = Infinity } = {}) {
   const waiting = new Set<{ position: Position; resolve: (reached: boolean) => void }>();
   const counts = new Map<string, number>();
 

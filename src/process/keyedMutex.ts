@@ -1,7 +1,7 @@
 /** One job at a time for each name; jobs of other names do not wait for it. */
-export function turns() {
+export function keyedMutex() {
   const last = new Map<string, Promise<unknown>>();
-  return function inTurn<T>(name: string, job: () => Promise<T>): Promise<T> {
+  return function runExclusive<T>(name: string, job: () => Promise<T>): Promise<T> {
     const turn = (last.get(name) ?? Promise.resolve()).then(job, job);
     last.set(name, turn);
     const leave = (): void => {

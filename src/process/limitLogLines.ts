@@ -10,7 +10,7 @@ const MOST_COUNTED = 20;
  * were is said in a line of its own, which counts as one of the next second; with `countBy` also how many of them had which
  * value of that field.
  */
-export function limitLines(
+export function limitLogLines(
   log: Logger,
   { most, message, countBy }: { most: number; message: string; countBy?: string },
 ): (fields: object) => void {

@@ -14,7 +14,7 @@ const ASK_EVERY = 500;
  * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
  * Answers a function that starts no further run and resolves when those under way have ended.
  */
-export function startJobs(
+export function schedule(
   jobs: Job[],
   { isOurs, log }: { isOurs(): boolean; log: Logger },
 ): () => Promise<void> {

@@ -10,7 +10,7 @@ const LONGEST = 200;
 let requests = 0;
 
 /** Notes that a request came, for which long work is to make way. */
-export function requestCame(): void {
+export function countRequestForSlicing(): void {
   requests += 1;
 }
 
@@ -30,10 +30,10 @@ const allowances = {
  * Pauses for long work that is done a little at a time: call it after every few milliseconds of work. Whatever waits gets
  * its turn; while requests come, the pauses are so long that they hardly notice the work.
  */
-export function makeGiveWay(kind: keyof typeof allowances): () => Promise<void> {
+export function makeYielder(kind: keyof typeof allowances): () => Promise<void> {
   const allowance = allowances[kind];
   let resumed = performance.now();
-  return async function giveWay() {
+  return async function yieldToEventLoop() {
     const now = performance.now();
     const owed = owedAfter(allowance, { worked: now - resumed, now, share: SHARE });
     const before = requests;

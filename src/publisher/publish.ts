@@ -11,7 +11,7 @@ import { holdLease } from '../readStore/lease.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { isPublishedStream } from '../eventStore/streams.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
-import { waitingRoom } from '../process/boundedWaiters.ts';
+import { boundedWaiters } from '../process/boundedWaiters.ts';
 
 /** Where the publisher keeps how far it has come, in the read store. */
 export const PUBLISHER_TABLE = 'publisher';
@@ -56,7 +56,7 @@ export function startPublisher(options: {
   const stopping = new AbortController();
   const { signal } = stopping;
   const outage = watchOutage(log, 'changes could not be published');
-  const waiting = waitingRoom();
+  const waiting = boundedWaiters();
   const lease = holdLease({
     readStore,
     name: 'publisher',

@@ -4,7 +4,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
  * Makes one question of those that many ask: at most one is under way, and all who ask meanwhile, or in the same turn of the loop,
  * share the next. So no answer is older than the question.
  */
-export function askTogether<T>(ask: () => Promise<T>): () => Promise<T> {
+export function coalesce<T>(ask: () => Promise<T>): () => Promise<T> {
   let underWay: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | undefined;
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { askTogether } from './coalesce.ts';
+import { coalesce } from './coalesce.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
@@ -34,7 +34,7 @@ export async function keepFresh(parts: Parts, maxStaleness: number | undefined):
   const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
   // What all requests wait for is one promise.
   const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
-  const lookAtHead = askTogether(() => eventStore.head());
+  const lookAtHead = coalesce(() => eventStore.head());
   /** The log was seen to go as far as this. */
   let seen = eventStore.start;
 

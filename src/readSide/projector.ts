@@ -17,7 +17,7 @@ import { applied, type Projection } from '../projection.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { type Follower, readModel } from './readModel.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
-import { waitingRoom } from '../process/boundedWaiters.ts';
+import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
@@ -92,8 +92,8 @@ export async function startProjector(options: {
 }): Promise<Projector> {
   const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
-  const waiting = waitingRoom();
-  const callers = waitingRoom({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
+  const waiting = boundedWaiters();
+  const callers = boundedWaiters({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
   // Nothing is held before the first batch: only then it is known that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;

@@ -2,7 +2,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from '../event.ts';
-import { makeGiveWay } from '../process/timeSlicing.ts';
+import { makeYielder } from '../process/timeSlicing.ts';
 import { applied, type Projection, tableOf } from '../projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
@@ -114,13 +114,13 @@ export class ReadModel<R extends object> {
 
   /** All rows with a prefix, page by page: the rows of one page are as of one moment. Others get a turn after each. */
   async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
-    const giveWay = makeGiveWay('background');
+    const yieldToEventLoop = makeYielder('background');
     let after: string | undefined;
     do {
       const page = await this.list({ prefix, after, limit: PAGE });
       yield* page.rows;
       after = page.last;
-      await giveWay();
+      await yieldToEventLoop();
     } while (after !== undefined);
   }
 

@@ -1,15 +1,15 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { SecretKey } from '../config/jsonSettings.ts';
-import { type Place, UnsealError } from './secretStore.ts';
+import { type SecretRef, UnsealError } from './secretStore.ts';
 
 /** A token at rest: sealed with AES-256-GCM under the key of this id; `sealed` is nonce, ciphertext and tag. */
 export type Sealed = { keyId: string; sealed: Buffer };
 
 /** Seals and opens tokens; bound to their places, so that one that was moved does not open. It shows no key to anybody. */
 export type Keyring = {
-  seal(place: Place, token: string): Sealed;
+  seal(place: SecretRef, token: string): Sealed;
   /** Throws UnsealError when the key is not known, or the place or the bytes are not those that were sealed. */
-  open(place: Place, sealed: Sealed): string;
+  open(place: SecretRef, sealed: Sealed): string;
   /** The key that new tokens are sealed under. */
   currentKeyId(): string;
   keyIds(): string[];
@@ -69,6 +69,6 @@ export function keyring(readKeys: () => SecretKey[], changed: () => boolean = ()
 }
 
 /** What a seal is bound to, in an encoding that no other place shares. */
-function associatedData({ clientId, credentialId }: Place, keyId: string): Buffer {
+function associatedData({ clientId, credentialId }: SecretRef, keyId: string): Buffer {
   return Buffer.from(JSON.stringify([clientId, credentialId, keyId]));
 }

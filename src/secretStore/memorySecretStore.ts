@@ -1,11 +1,11 @@
 import type { Keyring, Sealed } from './keyring.ts';
-import type { Place, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './credentialIdTaken.ts';
+import type { SecretRef, SecretStore } from './secretStore.ts';
+import { refuseOverwrite } from './refuseOverwrite.ts';
 
 /** A secret store in memory, for tests; what it keeps is sealed all the same. */
 export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStore {
-  const entries = new Map<string, Place & Sealed & { createdAt: string }>();
-  const entryAt = ({ clientId, credentialId }: Place) => {
+  const entries = new Map<string, SecretRef & Sealed & { createdAt: string }>();
+  const entryAt = ({ clientId, credentialId }: SecretRef) => {
     const entry = entries.get(credentialId);
     return entry?.clientId === clientId ? entry : undefined;
   };
@@ -14,7 +14,10 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
     async put(place, token) {
       const known = entries.get(place.credentialId);
       if (known)
-        return refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
+        return refuseOverwrite(
+          place,
+          known.clientId === place.clientId && keyring.open(place, known) === token,
+        );
       entries.set(place.credentialId, {
         ...place,
         ...keyring.seal(place, token),

@@ -1,7 +1,7 @@
 import { isTaken, type Mongo } from '../storage/openMongo.ts';
 import type { Keyring } from './keyring.ts';
-import type { Place, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './credentialIdTaken.ts';
+import type { SecretRef, SecretStore } from './secretStore.ts';
+import { refuseOverwrite } from './refuseOverwrite.ts';
 
 type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; createdAt: string };
 
@@ -11,7 +11,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
   const secrets = () => mongo.collection<Entry>('secrets');
 
   /** Filters name _id alone, which never gets another entry: some compatible servers look through all where there is more. */
-  async function entryAt({ clientId, credentialId: _id }: Place): Promise<Entry | undefined> {
+  async function entryAt({ clientId, credentialId: _id }: SecretRef): Promise<Entry | undefined> {
     const entry = await reaching(() => secrets().findOne({ _id }));
     return entry?.clientId === clientId ? (entry as Entry) : undefined;
   }
@@ -25,7 +25,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       } catch (error) {
         if (!isTaken(error)) throw error;
         const known = await entryAt(place);
-        refuseTaken(place, known !== undefined && keyring.open(place, known) === token);
+        refuseOverwrite(place, known !== undefined && keyring.open(place, known) === token);
       }
     },
     async get(place) {

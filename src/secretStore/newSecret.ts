@@ -1,17 +1,17 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
 import type { Credential } from '../../schemas/events/clientEvents.ts';
-import type { Place, SecretStore } from './secretStore.ts';
+import type { SecretRef, SecretStore } from './secretStore.ts';
 
 /** A token that is about to be given to a client, the place it will have, and what events say of it. */
-export type NewSecret = { token: string; place: Place; credential: Credential };
+export type NewSecret = { token: string; place: SecretRef; credential: Credential };
 export type MakeSecret = (clientId: string, token?: string) => NewSecret;
 
 /** Where the key of the fingerprints lies. No clientId holds a space, and no credentialId looks like this. */
-const FINGERPRINT_KEY: Place = { clientId: 'fingerprint key', credentialId: 'fingerprint-key' };
+const FINGERPRINT_KEY: SecretRef = { clientId: 'fingerprint key', credentialId: 'fingerprint-key' };
 
 /** Whether an entry of the secret store belongs to the service itself, not to a client. */
-export function isServiceSecret({ credentialId }: Place): boolean {
+export function isServiceSecret({ credentialId }: SecretRef): boolean {
   return credentialId === FINGERPRINT_KEY.credentialId;
 }
 

@@ -6,19 +6,19 @@
  */
 export type SecretStore = {
   /** Stores a token, durable when it resolves. Throws PlaceTaken when the place has another token. */
-  put(place: Place, token: string): Promise<void>;
+  put(place: SecretRef, token: string): Promise<void>;
 
   /** The token; undefined where there is none. Throws UnsealError when it cannot be opened. */
-  get(place: Place): Promise<string | undefined>;
+  get(place: SecretRef): Promise<string | undefined>;
 
   /** Removes an entry; no error where there is none. */
-  destroy(place: Place): Promise<void>;
+  destroy(place: SecretRef): Promise<void>;
 
   /** Entries in byte order of their credentialIds, without their tokens. */
   list(page: { after?: string; limit: number }): Promise<SecretEntry[]>;
 
   /** Seals the same token under the keyring's current key; says whether it had been under another one. */
-  reseal(place: Place): Promise<boolean>;
+  reseal(place: SecretRef): Promise<boolean>;
 
   /**
    * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
@@ -29,12 +29,12 @@ export type SecretStore = {
   close(): Promise<void>;
 };
 
-export type Place = { clientId: string; credentialId: string };
+export type SecretRef = { clientId: string; credentialId: string };
 /** `createdAt` is a date in toJSON form. */
-export type SecretEntry = Place & { keyId: string; createdAt: string };
+export type SecretEntry = SecretRef & { keyId: string; createdAt: string };
 
 /** A place that another token has already: entries are never overwritten. */
-export class PlaceTaken extends Error {}
+export class SecretExists extends Error {}
 
 /** An entry that was tampered with or moved, or whose key is not in the keyring. Its message tells no secret. */
 export class UnsealError extends Error {}

@@ -7,8 +7,8 @@ import {
   writeProbe,
 } from '../storage/openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
-import type { Place, SecretEntry, SecretStore } from './secretStore.ts';
-import { refuseTaken } from './credentialIdTaken.ts';
+import type { SecretRef, SecretEntry, SecretStore } from './secretStore.ts';
+import { refuseOverwrite } from './refuseOverwrite.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS secrets (
@@ -24,7 +24,7 @@ const SCHEMA = `
 export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyring }): SecretStore {
   reaching(db, () => db.exec(SCHEMA));
   const group = sharedCommits<void>(db);
-  const find = db.prepare<[string], Place & Sealed>('SELECT * FROM secrets WHERE credentialId = ?');
+  const find = db.prepare<[string], SecretRef & Sealed>('SELECT * FROM secrets WHERE credentialId = ?');
   const insert = db.prepare<[string, string, string, Buffer, string]>(
     'INSERT INTO secrets VALUES (?, ?, ?, ?, ?)',
   );
@@ -37,7 +37,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
     'UPDATE secrets SET keyId = ?, sealed = ? WHERE credentialId = ? AND sealed = ?',
   );
 
-  function entryAt({ clientId, credentialId }: Place): (Place & Sealed) | undefined {
+  function entryAt({ clientId, credentialId }: SecretRef): (SecretRef & Sealed) | undefined {
     const entry = reaching(db, () => find.get(credentialId));
     return entry?.clientId === clientId ? entry : undefined;
   }
@@ -48,7 +48,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
       return group.run(() => {
         const known = find.get(place.credentialId);
         if (known)
-          refuseTaken(place, known.clientId === place.clientId && keyring.open(place, known) === token);
+          refuseOverwrite(place, known.clientId === place.clientId && keyring.open(place, known) === token);
         else insert.run(place.credentialId, place.clientId, keyId, sealed, new Date().toJSON());
       });
     },

@@ -2,12 +2,12 @@ import { rmSync } from 'node:fs';
 import { configureStaticClient } from '../../commands/configureStaticClient.ts';
 import { INTERNAL_PREFIX } from '../../schemas/constants.ts';
 import type { Config } from '../config/config.ts';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import { isExpired } from '../domain/client.ts';
 import { missingFrom } from '../domain/scopes.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { HandleCommand } from '../writeSide/handleCommand.ts';
-import { insideContext } from '../writeSide/systemActor.ts';
+import { systemContext } from '../writeSide/systemContext.ts';
 import { draftPrivateFile } from '../process/privateFile.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { ROOT_CLIENT_ID, rootCredentials, rootCredentialsFile } from './rootCredentials.ts';
@@ -44,7 +44,7 @@ export async function rotateRoot(parts: Parts, settings: Settings): Promise<stri
         credential: secret.credential,
       },
       secret,
-      context: insideContext('cli'),
+      context: systemContext('cli'),
     });
     draft.replace();
   } finally {
@@ -63,7 +63,7 @@ export async function retireRoot(parts: Parts, settings: Settings): Promise<stri
     command: configureStaticClient,
     subject: clientSubject(ROOT_CLIENT_ID, parts),
     input: { clientId: ROOT_CLIENT_ID, credential: parts.makeSecret(ROOT_CLIENT_ID).credential },
-    context: { ...insideContext('cli'), authorize: () => refuseIfNobodyElse(parts.projector) },
+    context: { ...systemContext('cli'), authorize: () => refuseIfNobodyElse(parts.projector) },
   });
   const file = rootCredentialsFile(settings.dataDir);
   rmSync(file, { force: true });
@@ -80,12 +80,12 @@ export async function isRootRetired({ eventStore }: Pick<Parts, 'eventStore'>): 
 
 async function generatedRoot(parts: Parts, { staticClients, dataDir }: Settings) {
   if (staticClients)
-    wrong(
+    invalid(
       'STATIC_CLIENTS is set, and says who the static clients are: give one another accessToken there, or leave it out, and start the service again',
     );
   const row = await parts.projector.clients.get(ROOT_CLIENT_ID);
   if (row) return row;
-  return wrong(
+  return invalid(
     (await isRootRetired(parts))
       ? `${ROOT_CLIENT_ID} was retired: STATIC_CLIENTS is the way to a static client`
       : `there is no client ${ROOT_CLIENT_ID} in ${dataDir}: the first start of the service without STATIC_CLIENTS makes it`,
@@ -98,7 +98,7 @@ async function refuseIfNobodyElse({ clients, roleGraph }: Projector): Promise<vo
     if (clientId === ROOT_CLIENT_ID || client.disabled || isExpired(client, now)) continue;
     if (missingFrom(roleGraph.expand(client.scopes), ['*']).length === 0) return;
   }
-  wrong(
+  invalid(
     `no other client that is enabled and not expired holds the scope \`*\`, so that nobody could do everything here: create one first, or set STATIC_CLIENTS`,
   );
 }

@@ -4,7 +4,7 @@ import type { StaticClient } from '../config/jsonSettings.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isRootRetired } from './generatedRoot.ts';
 import type { HandleCommand } from '../writeSide/handleCommand.ts';
-import { insideContext } from '../writeSide/systemActor.ts';
+import { systemContext } from '../writeSide/systemContext.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { rootClient, ROOT_CLIENT_ID } from './rootCredentials.ts';
 import type { MakeSecret } from '../secretStore/newSecret.ts';
@@ -68,6 +68,6 @@ async function configure(parts: Parts, clientId: string, client: StaticClient | 
       lost: isLost ? place.credentialId : undefined,
     },
     secret: client && secret,
-    context: insideContext('static-clients'),
+    context: systemContext('static-clients'),
   });
 }

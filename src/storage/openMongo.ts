@@ -10,7 +10,7 @@ import {
   MongoServerSelectionError,
   MongoTopologyClosedError,
 } from 'mongodb';
-import { wrong } from '../config/configError.ts';
+import { invalid } from '../config/configError.ts';
 import { StoreUnavailable } from './storeErrors.ts';
 
 /**
@@ -185,7 +185,7 @@ function clientFor(url: string): MongoClient {
     const { message } = error as Error;
     const [, user] = /\/\/(.*)@/.exec(url) ?? [];
     const isTelling = (user ?? '').split(/[:@]/).some((part) => part !== '' && message.includes(part));
-    return wrong(
+    return invalid(
       `READ_STORE_URL is not an address that the MongoDB driver takes${isTelling ? '' : `: ${message}`}`,
     );
   }

@@ -10,7 +10,7 @@ const LOST =
   'when clients were last used is lost, and the place of the publisher, which publishes everything again';
 
 /** What an operator is to do about a file that is damaged. */
-export function howToMend({ file }: StoreDamaged): string {
+export function repairHint({ file }: StoreDamaged): string {
   return basename(file) === READ_FILE
     ? `stop whatever runs on its directory, remove it and the files beside it (-wal, -shm), and start again: it is built anew from the log; ${LOST}`
     : 'stop whatever runs on its directory, and restore it from a backup';
@@ -20,7 +20,7 @@ export function howToMend({ file }: StoreDamaged): string {
  * Starts what uses the stores in a data directory. Where a file of read models shows at the start that it is damaged, it is put
  * aside, loudly, and all is started once more on a new one.
  */
-export async function startedOnSoundReadModels<T>(
+export async function startRepairingReadModels<T>(
   { dataDir, log }: { dataDir: string; log: Logger },
   start: () => Promise<T>,
 ): Promise<T> {

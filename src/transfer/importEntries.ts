@@ -10,7 +10,7 @@ import { atOnce, Work } from '../domain/work.ts';
 import type { Event } from '../event.ts';
 import { encodeEvent } from '../eventStore/encodeEvent.ts';
 import { validateEvent } from '../eventStore/validateEvent.ts';
-import { insideContext } from '../writeSide/systemActor.ts';
+import { systemContext } from '../writeSide/systemContext.ts';
 import { DATE_TIME, isDateTime } from '../http/isDateTime.ts';
 
 /** `source` is the file and the index in it. */
@@ -187,7 +187,7 @@ const SOME_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
 function refuseWhatTheLogRefuses(events: Event[]): void {
   for (const event of events) {
     validateEvent(event);
-    encodeEvent(event, insideContext('import').metadata);
+    encodeEvent(event, systemContext('import').metadata);
   }
 }
 

@@ -15,7 +15,7 @@ import { sameScopes } from '../domain/scopes.ts';
 import type { Event } from '../event.ts';
 import type { ClientEntry, RoleEntry } from './importEntries.ts';
 import { importInput } from './importOrder.ts';
-import { insideContext } from '../writeSide/systemActor.ts';
+import { systemContext } from '../writeSide/systemContext.ts';
 import { clientSubject, roleSubject } from '../writeSide/subjects.ts';
 
 /** What the import reads, and makes its changes through. */
@@ -49,7 +49,7 @@ export function planRole(
     command: importRole,
     subject: roleSubject(entry.roleId, projector),
     input: importInput(entry),
-    context: insideContext('import'),
+    context: systemContext('import'),
   };
   return { what, action: stored ? 'update' : 'create', run: () => handleCommand(run) };
 }
@@ -69,7 +69,7 @@ export async function planClient(service: ImportParts, entry: ClientEntry): Prom
     async run() {
       for (const { command, input } of changes) {
         const subject = clientSubject(entry.clientId, service);
-        await service.handleCommand({ command, input, subject, context: insideContext('import') });
+        await service.handleCommand({ command, input, subject, context: systemContext('import') });
       }
     },
   };
@@ -84,7 +84,7 @@ async function create(service: ImportParts, entry: ClientEntry): Promise<void> {
     subject: clientSubject(entry.clientId, service),
     input: { ...settings, imported, credential: secret.credential },
     secret,
-    context: insideContext('import'),
+    context: systemContext('import'),
   });
   if (lastDateUsed !== undefined) service.lastUsed.import(entry.clientId, lastDateUsed);
 }

@@ -15,9 +15,9 @@ import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { isRevocation } from './isRevocation.ts';
 import type { Projector } from '../readSide/projector.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
-import type { Place, SecretStore } from '../secretStore/secretStore.ts';
+import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
 import type { Subject } from './subjects.ts';
-import { turns } from '../process/keyedMutex.ts';
+import { keyedMutex } from '../process/keyedMutex.ts';
 
 const MOST_TRIES = 10;
 
@@ -60,7 +60,7 @@ export function makeHandleCommand(parts: {
   log: Logger;
 }) {
   const { eventStore, secretStore, projector, freshness, longWork, diskReserve, log } = parts;
-  const inTurn = turns();
+  const runExclusive = keyedMutex();
 
   return async function handleCommand<Input, State, R, E extends Event>(
     run: CommandRun<Input, State, R, E>,
@@ -68,7 +68,7 @@ export function makeHandleCommand(parts: {
     run.command.check?.(run.input);
     const { workFor } = run.context;
     if (workFor) await longWork.rested(workFor);
-    return inTurn(run.subject.stream, async () => {
+    return runExclusive(run.subject.stream, async () => {
       const secret = run.secret && keptSecret(run.secret);
       try {
         const outcome = await tryUntilAppended(run, secret);
@@ -141,7 +141,7 @@ export function makeHandleCommand(parts: {
   }
 
   /** What fails here is left to the job that looks for entries that nothing refers to. */
-  async function destroy(place: Place): Promise<void> {
+  async function destroy(place: SecretRef): Promise<void> {
     await secretStore
       .destroy(place)
       .catch((error: unknown) => log.warn({ err: error, ...place }, 'a token was not destroyed yet'));

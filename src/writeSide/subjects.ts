@@ -8,7 +8,7 @@ import type { Recorded } from '../event.ts';
 import type { EventStore, Revision } from '../eventStore/eventStore.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { fold } from '../projection.ts';
-import type { Place } from '../secretStore/secretStore.ts';
+import type { SecretRef } from '../secretStore/secretStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
 /** What a command changes: one row in one stream, and the state that the command decides on. */
@@ -20,7 +20,7 @@ export type Subject<State, R> = {
   /** What events of this stream make of the row. */
   fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
   /** Where the secret lies that the row no longer refers to after the change. */
-  released?(before: R | undefined, after: R | undefined): Place | undefined;
+  released?(before: R | undefined, after: R | undefined): SecretRef | undefined;
 };
 
 /** One client. Its row is the folded state: only events that came after it are read, never a whole long stream. */

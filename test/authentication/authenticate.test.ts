@@ -26,7 +26,7 @@ function makeWorld() {
   let revision = 0;
   let found = 0;
   const clients: Clients = {
-    async findSigner(clientId, now) {
+    async resolveSigner(clientId, now) {
       found += 1;
       const client = stored.get(clientId);
       if (!client) throw new AuthenticationFailure('not found');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { destroyUnreferenced } from '../../src/jobs/deleteOrphanedSecrets.ts';
+import { deleteOrphanedSecrets } from '../../src/jobs/deleteOrphanedSecrets.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, startService, type TestService } from '../startService.ts';
 
@@ -46,9 +46,9 @@ describe('the secret of a client', () => {
     const credentials = await create('kept');
     const orphan = { clientId: 'kept', credentialId: randomUUID() };
     await service.service.core.secretStore.put(orphan, 'left behind by a crash');
-    expect(await destroyUnreferenced(service.service.core)).toBe(0);
+    expect(await deleteOrphanedSecrets(service.service.core)).toBe(0);
     const later = new Date(Date.now() + 61 * 60_000);
-    expect(await destroyUnreferenced(service.service.core, { now: later })).toBe(1);
+    expect(await deleteOrphanedSecrets(service.service.core, { now: later })).toBe(1);
     expect(await service.service.core.secretStore.get(orphan)).toBeUndefined();
     expect((await current(credentials)).status).toBe(200);
     // The key of the fingerprints is nobody's client, and stays.

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { KeptMerge } from '../../src/domain/incrementalMerge.ts';
+import { IncrementalMerge } from '../../src/domain/incrementalMerge.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { mergeNormal, normalize } from '../../src/domain/scopes.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
@@ -9,7 +9,7 @@ import { plainExpansion, type PlainRole } from './plainExpansion.ts';
 const RUNS = Number(process.env['HISTORIES'] ?? 200);
 const scope = fc.stringMatching(/^[ab]{0,3}\*?$/);
 
-function mergeOf(kept: KeptMerge, lists: ReadonlySet<readonly string[]>): readonly string[] {
+function mergeOf(kept: IncrementalMerge, lists: ReadonlySet<readonly string[]>): readonly string[] {
   return atOnce(kept.of(lists, new Work()));
 }
 
@@ -19,7 +19,7 @@ test('lists that come and go leave what merging the present ones gives', () => {
       fc.array(fc.array(scope, { maxLength: 5 }).map(normalize), { minLength: 1, maxLength: 8 }),
       fc.array(fc.array(fc.nat(7)), { minLength: 1, maxLength: 8 }),
       (lists, rounds) => {
-        const kept = new KeptMerge();
+        const kept = new IncrementalMerge();
         for (const round of rounds) {
           const present = new Set(round.map((i) => lists[i % lists.length]!));
           expect(mergeOf(kept, present)).toEqual(mergeNormal([...present]));
@@ -38,7 +38,7 @@ test('a few that change among very many leave what merging all gives', () => {
   const list = fc.array(scope, { maxLength: 4 }).map(normalize);
   fc.assert(
     fc.property(fc.array(fc.tuple(list, list), { maxLength: 12 }), (rounds) => {
-      const kept = new KeptMerge();
+      const kept = new IncrementalMerge();
       mergeOf(kept, new Set([base]));
       for (const lists of [...rounds, []]) {
         const present = [base, ...lists];
@@ -50,7 +50,7 @@ test('a few that change among very many leave what merging all gives', () => {
 });
 
 test('an unchanged merge is the same array', () => {
-  const kept = new KeptMerge();
+  const kept = new IncrementalMerge();
   const first = mergeOf(kept, new Set([['a', 'b'], ['c']]));
   expect(mergeOf(kept, new Set([['a'], ['b', 'c']]))).toBe(first);
   expect(mergeOf(kept, new Set([['a'], ['c']]))).toEqual(['a', 'c']);

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
-import { MOST_FROM_ONE } from '../../src/domain/parameterFanOut.ts';
+import { MAX_FAN_OUT } from '../../src/domain/parameterFanOut.ts';
 import { ROLE_LIMITS } from '../../src/domain/roleTotals.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
@@ -108,7 +108,7 @@ test.each([
         const held = all.flatMap(({ roleId, scopes }) => [`assume:${roleId}`, ...scopes]);
         for (const scope of ['assume:*', ...held]) {
           // What the scope itself gives as a parameter is not among what roles give, but has a limit of its own.
-          const made = scope === 'assume:*' ? 10 + judged(graph).scopeTotal : MOST_FROM_ONE.scopes;
+          const made = scope === 'assume:*' ? 10 + judged(graph).scopeTotal : MAX_FAN_OUT.scopes;
           const work = new Work({ limit: judged(graph).scopeTotal + made });
           const expanded = atOnce(graphOf(all).expanding([scope], work));
           expect(expanded).toEqual(plainExpansion(all, [scope]));

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { SortedTexts } from '../../src/domain/sortedStringSet.ts';
+import { SortedStringSet } from '../../src/domain/sortedStringSet.ts';
 
 const text = fc.stringMatching(/^[ab!]{0,4}$/);
 
 test('sorted texts find what a plain search finds', () => {
   fc.assert(
     fc.property(fc.array(text, { maxLength: 20 }), fc.array(text), text, (added, deleted, wanted) => {
-      const texts = new SortedTexts();
+      const texts = new SortedStringSet();
       for (const each of added) texts.add(each);
       for (const each of deleted) texts.delete(each);
       const plain = [...new Set(added)].filter((each) => !deleted.includes(each)).sort();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { disableClient } from '../../commands/disableClient.ts';
-import { insideContext } from '../../src/writeSide/systemActor.ts';
+import { systemContext } from '../../src/writeSide/systemContext.ts';
 import { watchPurgeGap } from '../../src/jobs/purgeGap.ts';
 import { clientSubject } from '../../src/writeSide/subjects.ts';
 import pino from 'pino';
@@ -28,7 +28,7 @@ async function changeAt(days: number): Promise<void> {
     command: disableClient,
     subject: clientSubject('kept', service.service.core),
     input: { clientId: 'kept' },
-    context: insideContext('cli', inDays(days)),
+    context: systemContext('cli', inDays(days)),
   });
 }
 

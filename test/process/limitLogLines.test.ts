@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
-import { limitLines } from '../../src/process/limitLogLines.ts';
+import { limitLogLines } from '../../src/process/limitLogLines.ts';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -13,7 +13,7 @@ function limited(most: number, countBy?: string): { write(fields: object): void;
     { base: null, timestamp: false },
     { write: (line) => lines.push(JSON.parse(line) as Line) },
   );
-  return { write: limitLines(log, { most, message: 'it happened', countBy }), lines };
+  return { write: limitLogLines(log, { most, message: 'it happened', countBy }), lines };
 }
 
 test('so many lines in a second are written, and how many more there were', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { SLICE, type Sliced, type Work } from '../../src/domain/work.ts';
-import { requestCame } from '../../src/process/timeSlicing.ts';
+import { countRequestForSlicing } from '../../src/process/timeSlicing.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 
 const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
@@ -100,7 +100,7 @@ test('work that fails fails for whoever asked for it, and the next is done', asy
 test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
   const { charge, rested, queue } = longWork();
   const order: string[] = [];
-  requestCame();
+  countRequestForSlicing();
   charge({ caller: 'a' }, 60);
   await Promise.all([
     rested({ caller: 'a' }).then(() => order.push('a')),

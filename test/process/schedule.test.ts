@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pino from 'pino';
-import { startJobs } from '../../src/process/schedule.ts';
+import { schedule } from '../../src/process/schedule.ts';
 import { purgeExpired } from '../../src/jobs/purgeExpired.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 
@@ -21,7 +21,7 @@ test('a job that has much to do does not keep a service from stopping', async ()
         signal.addEventListener('abort', () => resolve(1));
       }),
   };
-  const stop = startJobs([endless], { isOurs: () => true, log: pino({ level: 'silent' }) });
+  const stop = schedule([endless], { isOurs: () => true, log: pino({ level: 'silent' }) });
   expect(hasBegun).toBe(true);
   await stop();
 });

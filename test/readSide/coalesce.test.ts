@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import { askTogether } from '../../src/readSide/coalesce.ts';
+import { coalesce } from '../../src/readSide/coalesce.ts';
 
 test('those who ask at the same time share a question, and who asks while it is under way the next', async () => {
   const asked: ((answer: number) => void)[] = [];
-  const ask = askTogether(() => new Promise<number>((resolve) => asked.push(resolve)));
+  const ask = coalesce(() => new Promise<number>((resolve) => asked.push(resolve)));
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const first = [ask(), ask(), ask()];
   while (asked.length === 0) await turn();
@@ -22,7 +22,7 @@ test('those who ask at the same time share a question, and who asks while it is 
 
 test('a question that fails is asked anew by who asks next', async () => {
   let tries = 0;
-  const ask = askTogether(async () => {
+  const ask = coalesce(async () => {
     tries += 1;
     if (tries === 1) throw new Error('away');
     return tries;

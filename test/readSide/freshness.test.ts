@@ -4,7 +4,7 @@ import { createClient } from '../../commands/createClient.ts';
 import { disableClient } from '../../commands/disableClient.ts';
 import { type Service, startService as startParts } from '../../src/compose.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { insideContext } from '../../src/writeSide/systemActor.ts';
+import { systemContext } from '../../src/writeSide/systemContext.ts';
 import { clientSubject } from '../../src/writeSide/subjects.ts';
 import { minutesFromNow, startService, type TestService } from '../startService.ts';
 import { guardedServices } from '../../src/services/guardedServices.ts';
@@ -40,7 +40,7 @@ async function createElsewhere(clientId: string): Promise<string> {
     subject,
     input,
     secret,
-    context: insideContext('cli'),
+    context: systemContext('cli'),
   });
   return secret.token;
 }
@@ -68,7 +68,7 @@ describe('a change', () => {
         command: disableClient,
         subject,
         input: { clientId },
-        context: insideContext('cli'),
+        context: systemContext('cli'),
       });
       await expect(itself['currentScopes']!()).rejects.toMatchObject({ statusCode: 401 });
       const { clients } = await service.current()['listClients']!({ prefix: clientId });

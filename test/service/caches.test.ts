@@ -8,7 +8,7 @@ import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { clients } from '../../projections/clients.ts';
 import { type Clients, makeAuthenticate } from '../../src/authentication/authenticate.ts';
-import { makeFindSigner } from '../../src/authentication/resolveSigner.ts';
+import { makeResolveSigner } from '../../src/authentication/resolveSigner.ts';
 import { scopesText } from '../../src/http/scopesText.ts';
 import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
@@ -58,7 +58,7 @@ test('standings keep what is counted: not the row of the client, and no more of 
   const now = new Date();
   const token = 'the token of the client';
   const known: Clients = {
-    findSigner: async () => ({
+    resolveSigner: async () => ({
       scopes: many('own'),
       expires: new Date(now.getTime() + 3_600_000),
       revision: 1,
@@ -96,7 +96,7 @@ test('small standings are counted as they are', async () => {
   const now = new Date();
   const expires = new Date(now.getTime() + 3_600_000);
   const known: Clients = {
-    findSigner: async (id) => ({ scopes: [id], expires, revision: 1, token: id }),
+    resolveSigner: async (id) => ({ scopes: [id], expires, revision: 1, token: id }),
     inMemory: () => ({ revision: 1, scopes: [] }),
     ...atItsOwn,
     version: () => 1,
@@ -115,7 +115,7 @@ test('who is looked up does not keep the header that named them', async () => {
     const authenticate = makeAuthenticate({
       ...atItsOwn,
       version: () => 1,
-      findSigner: async (clientId) => {
+      resolveSigner: async (clientId) => {
         lookedUp.push(clientId);
         throw new AuthenticationFailure('not found');
       },
@@ -157,7 +157,7 @@ test('tokens are kept by their length', async () => {
     revision: 1,
     credential: { id },
   });
-  const findSigner = makeFindSigner({
+  const findSigner = makeResolveSigner({
     projector: { clients: { get: async (id: string) => client(id) } } as never,
     clientTokens: { read: async () => randomBytes(20_000).toString('hex') },
   });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import { disableClient } from '../../commands/disableClient.ts';
-import { insideContext } from '../../src/writeSide/systemActor.ts';
+import { systemContext } from '../../src/writeSide/systemContext.ts';
 import { allProjections } from '../../src/readSide/projector.ts';
 import { tableOf } from '../../src/projection.ts';
 import { rebuild } from '../../src/readSide/rebuild.ts';
@@ -233,7 +233,7 @@ describe('a node that cannot reach the log', () => {
       subject: clientSubject(clientId, node.service.core),
       input: { clientId },
       context: {
-        ...insideContext('cli'),
+        ...systemContext('cli'),
         // As where the process is frozen between this and the append.
         async authorize() {
           node.link.isLogCut = true;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import pino from 'pino';
 import type { EndpointRequest } from '../../src/http/endpoint.ts';
 import { makeCountRequest } from '../../src/http/rateLimits.ts';
-import { makeServe } from '../../src/http/pipeline.ts';
+import { makePipeline } from '../../src/http/pipeline.ts';
 import { makeSignatureRules } from '../../src/authentication/signatureRules.ts';
 import type { Quota } from '../../src/config/rateLimits.ts';
 import { noDiskReserve } from '../../src/storage/diskReserve.ts';
@@ -111,7 +111,7 @@ async function serveTiny(settings: Record<string, unknown>, recorded = true, cre
     }),
   };
   const checks = { validator: apiValidator, checkReplies: true };
-  const serve = makeServe({ ...answering, endpoints, log, intake, access, checks });
+  const serve = makePipeline({ ...answering, endpoints, log, intake, access, checks });
   const server = createServer((request, response) => void (serve(request, response) || response.end()));
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');

@@ -34,7 +34,7 @@ export async function testReply(
 /** Knows one client only, with a published token; no role adds to its scopes. */
 function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, whom: WorkFor): Authenticate {
   return makeAuthenticate({
-    async findSigner(clientId, now): Promise<Signer> {
+    async resolveSigner(clientId, now): Promise<Signer> {
       if (clientId !== 'tester')
         throw new AuthenticationFailure(`client ${clientId} not found: only tester is known here`);
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);

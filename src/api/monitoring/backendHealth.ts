@@ -12,8 +12,8 @@ import { UnknownPosition } from '../../eventStore/position.ts';
 import type { Freshness } from '../../readSide/freshness.ts';
 import { watchOutage } from '../../process/outage.ts';
 import type { ReadStore } from '../../readStore/readStore.ts';
-import { PlaceTaken, type SecretStore, UnsealError } from '../../secretStore/secretStore.ts';
-import { howToMend } from '../../storage/storeDamage.ts';
+import { SecretExists, type SecretStore, UnsealError } from '../../secretStore/secretStore.ts';
+import { repairHint } from '../../storage/storeDamage.ts';
 
 /** How long (ms) the last write to a store says what would come of the next; and how long a probe, or a look, is kept. */
 const KEPT = 10_000;
@@ -24,7 +24,7 @@ const ANSWERS = [
   EventTooLarge,
   InvalidEvent,
   UnknownPosition,
-  PlaceTaken,
+  SecretExists,
   UnsealError,
 ];
 
@@ -123,7 +123,7 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
   function note(error: unknown): void {
     if (damage || !(error instanceof StoreDamaged)) return;
     damage = error;
-    log.error({ err: error }, `${name} is damaged: ${howToMend(error)}`);
+    log.error({ err: error }, `${name} is damaged: ${repairHint(error)}`);
   }
 
   async function noting<T>(ask: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { readConfig } from '../../../src/config/config.ts';
 import { sqliteEventStore } from '../../../src/eventStore/sqliteEventStore.ts';
 import { validateEvent } from '../../../src/eventStore/validateEvent.ts';
 import { openSqlite, type Sqlite } from '../../../src/storage/openSqlite.ts';
-import { serve } from '../../../src/cli/startServer.ts';
+import { startServer } from '../../../src/cli/startServer.ts';
 import { rawRequest } from '../../rawRequest.ts';
 import { signedFetch } from '../../signed.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../../startService.ts';
@@ -55,7 +55,7 @@ describe('where a disk is full', () => {
     };
     const lines: string[] = [];
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
-    const serving = await serve(config, { log, prepared: true, stores });
+    const serving = await startServer(config, { log, prepared: true, stores });
     stops.push(serving.stop);
     return { ...serving, db, lines };
   }

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 
 /** Compares secrets in a time that tells nothing about them but their lengths. */
-export function sameText(one: string, other: string): boolean {
+export function timingSafeTextEqual(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -7,7 +7,7 @@ type Index = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'takesParameter
  * All roles as they were when this was made, for whoever looks at them for longer than one turn. It is told of each change
  * after that, and keeps what the role was before.
  */
-export class RolesAt {
+export class RolesSnapshot {
   /** That of the role graph when this was made. */
   readonly version: number;
   #index: Index;

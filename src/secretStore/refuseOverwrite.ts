@@ -1,9 +1,9 @@
-import { type Place, PlaceTaken } from './secretStore.ts';
+import { type SecretRef, SecretExists } from './secretStore.ts';
 
 /** An entry is written once: the same token again changes nothing, another one is refused with PlaceTaken. */
-export function refuseTaken({ credentialId }: Place, isSame: boolean): void {
+export function refuseOverwrite({ credentialId }: SecretRef, isSame: boolean): void {
   if (!isSame)
-    throw new PlaceTaken(
+    throw new SecretExists(
       `the secret store has an entry ${credentialId} already, and entries are never overwritten`,
     );
 }
