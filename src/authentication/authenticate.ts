@@ -118,7 +118,7 @@ type ResolvedCredentials = Pick<Signature, 'id' | 'ext'> & {
   bytes: number;
 };
 
-/** A resolved, and the own scopes of the client that vouches for it. */
+/** Resolved credentials, and the own scopes of the client that vouches for it. */
 type Vouched = { resolved: ResolvedCredentials; own: readonly string[] };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
@@ -176,7 +176,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     return success(vouched, { signature, hash, now });
   }
 
-  /** For a later look at a request that was signed with this resolved. */
+  /** For a later look at a request that was signed with these credentials. */
   async function vouchedLater(signed: ResolvedCredentials, later: Date): Promise<Vouched> {
     const vouched = remembered(signed, later) ?? (await resolveCredentials(signed, later));
     refuseIf(vouched.resolved);
@@ -262,7 +262,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   }
 }
 
-/** About what a resolved that holds these scopes keeps in memory: its id and ext are in its key, too. */
+/** About what resolved credentials that hold these scopes keep in memory: id and ext are in the key, too. */
 function bytesOf({ id, ext = '', restriction }: ResolvedCredentials, held: readonly string[]): number {
   const { certificate, authorizedScopes } = restriction;
   const lists = [held, certificate?.scopes ?? [], authorizedScopes ?? []];
