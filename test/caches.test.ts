@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { bytesInMemory } from '../src/bytesInMemory.ts';
 import { AuthenticationFailure } from '../src/domain/errors.ts';
 import { RoleGraph } from '../src/domain/roleGraph.ts';
 import { atOnce, Work } from '../src/domain/work.ts';
+import { wakeUp } from '../src/eventStore/wakeUp.ts';
 import { openLastUsed } from '../src/lastUsed.ts';
 import { closeSqlite, openSqlite } from '../src/openSqlite.ts';
 import { tableOf } from '../src/projection.ts';
@@ -186,6 +188,17 @@ test('clients that were used are kept by their number', async () => {
     await lastUsed.close();
   });
   expect(kept).toBeLessThan(200 * MB);
+});
+
+test('whoever waits for an append that does not come leaves nothing behind', async () => {
+  const { signal } = new AbortController();
+  const waiters = 200;
+  setMaxListeners(waiters, signal);
+  const kept = await bytesKept(wakeUp(), async ({ sleep }) => {
+    for (let i = 0; i < 100; i += 1)
+      await Promise.all(Array.from({ length: waiters }, () => sleep(0, signal)));
+  });
+  expect(kept).toBeLessThan(3 * MB);
 });
 
 test('what a value takes in memory is never counted as less than it is', async () => {
