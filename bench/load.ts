@@ -5,7 +5,7 @@ export type Call = { method: string; path: string; headers?: Record<string, stri
 /** What a round of load came to. `seconds` is wall time, `latencies` are in milliseconds. */
 export type Round = { calls: number; seconds: number; latencies: number[]; failed: number };
 
-type LoadOptions = {
+export type LoadOptions = {
   connections: number;
   ms: number;
   /** Whether a refused call ends the round (the default), or is counted. */

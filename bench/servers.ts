@@ -20,7 +20,7 @@ export const folder = (name: string): string => new URL(name, import.meta.url).p
 export const main = folder('../src/main.js');
 const TICK = 10_000;
 const children = new Set<ChildProcess>();
-const logs = mkdtempSync(join(tmpdir(), 'authledger-bench-logs-'));
+let logs: string | undefined;
 let started = 0;
 
 /**
@@ -28,6 +28,7 @@ let started = 0;
  * would have to read it.
  */
 export async function start(args: string[], env: Record<string, string> = {}): Promise<Running> {
+  logs ??= mkdtempSync(join(tmpdir(), 'authledger-bench-logs-'));
   const log = join(logs, String((started += 1)));
   const delayFile = `${log}.delay`;
   const child = spawn(process.execPath, args, {
@@ -92,5 +93,5 @@ export async function run(args: string[], env: Record<string, string>): Promise<
 /** Ends whatever was started and still runs. */
 export function endAll(): void {
   for (const child of children) child.kill('SIGKILL');
-  rmSync(logs, { recursive: true, force: true });
+  if (logs) rmSync(logs, { recursive: true, force: true });
 }

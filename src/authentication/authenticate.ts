@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import hawk from 'hawk';
+import { LRUCache } from 'lru-cache';
 import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
   ANONYMOUS,
@@ -11,7 +12,6 @@ import {
   scopesOf,
   signedTexts,
 } from '../domain/temporaryCredentials.ts';
-import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 import { ownCopy } from '../process/ownCopy.ts';
@@ -23,9 +23,9 @@ import { readSignature, refusal, type Signature, verifySignature } from './hawkS
 const NO_AUTH_VALID = 15 * 60_000;
 /** About how many bytes the cache of resolved credentials may take. It has an entry for each client, and for each of its certificates. */
 const MAX_RESOLVED_BYTES = 100_000_000;
-/** What an entry takes by itself, and for each scope besides its characters: in a list, and in the JSON text of that. */
+/** What an entry takes by itself, and for each scope besides its characters: as a text that was put together, in a list, and in the JSON text of that. */
 const RESOLVED_BYTES = 1000;
-const SCOPE_BYTES = 40;
+const SCOPE_BYTES = 64;
 
 /**
  * A client that may sign: found, enabled, not expired. `revision` changes with whatever else is said here; without it,
@@ -123,7 +123,10 @@ type Vouched = { resolved: ResolvedCredentials; own: readonly string[] };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
 export function makeAuthenticate(clients: Clients): Authenticate {
-  const cache = new RecentlyUsed<ResolvedCredentials>(MAX_RESOLVED_BYTES, (_, { bytes }) => bytes);
+  const cache = new LRUCache<string, ResolvedCredentials>({
+    maxSize: MAX_RESOLVED_BYTES,
+    sizeCalculation: ({ bytes }) => bytes,
+  });
 
   return function authenticate(request, now) {
     try {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { isExpired, isInternal } from '../domain/client.ts';
 import { AuthenticationFailure } from '../domain/errors.ts';
 import type { ClientRow } from '../../projections/clients.ts';
 import type { ClientTokens } from './clientTokens.ts';
 import type { Projector } from '../readSide/projector.ts';
-import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Signer } from './authenticate.ts';
 
 /** Bytes of tokens that are kept in memory after they were unsealed: some 10,000 tokens. */
@@ -27,10 +27,10 @@ export function makeResolveSigner(parts: {
   const { projector, clientTokens, isGuarded = false } = parts;
 
   // By credentialId, under which there is never another token: the client's row says which of them counts.
-  const tokens = new RecentlyUsed<string>(
-    MOST_TOKENS,
-    (id, token) => AROUND + 2 * (id.length + token.length),
-  );
+  const tokens = new LRUCache<string, string>({
+    maxSize: MOST_TOKENS,
+    sizeCalculation: (token, id) => AROUND + 2 * (id.length + token.length),
+  });
 
   return async function findSigner(clientId: string, now: Date): Promise<Signer> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);

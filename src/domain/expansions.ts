@@ -1,5 +1,5 @@
+import { LRUCache } from 'lru-cache';
 import { IncrementalMerge } from './incrementalMerge.ts';
-import { RecentlyUsed } from './recentlyUsed.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
 import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
@@ -56,7 +56,10 @@ const MOST_CHANGED = 100_000;
 export class Expansions {
   #nodes = new WeakMap<RoleDefinition, Node>();
   #own = new WeakMap<RoleDefinition, Scopes>();
-  #closures = new RecentlyUsed<Closure>(MOST_KEPT, (key, { bytes }) => bytes + 2 * key.length);
+  #closures = new LRUCache<string, Closure>({
+    maxSize: MOST_KEPT,
+    sizeCalculation: ({ bytes }, grant) => bytes + 2 * grant.length,
+  });
   /** The version at which a role, or something it reaches, last changed. */
   #changedAt = new Map<string, number>();
   #allChangedAt = 0;

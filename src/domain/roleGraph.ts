@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { Expansions } from './expansions.ts';
 import { GrantedOnce } from './grantedOnce.ts';
-import { RecentlyUsed } from './recentlyUsed.ts';
 import { cycleThrough, unboundedCycleThrough } from './roleCycles.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { grantingScope, type RoleDefinition } from './roleReach.ts';
@@ -39,12 +39,17 @@ export class RoleGraph<R extends RoleDefinition> {
   #limits: typeof ROLE_LIMITS;
   #totals: RoleTotals;
   #expansions = new Expansions();
-  #recent = new RecentlyUsed<Answer>(MOST_RECENT, (_, { bytes }) => bytes);
+  #recent = new LRUCache<string, Answer>({
+    maxSize: MOST_RECENT,
+    // One that takes the room of many makes them all be evicted at once.
+    maxEntrySize: MOST_RECENT / 2,
+    sizeCalculation: ({ bytes }) => bytes,
+  });
   /** Questions that were too much to answer at a version: to find that out takes longest of all. */
-  #refused = new RecentlyUsed<{ version: number; limit: number }>(
-    MOST_REFUSED,
-    (question) => ANSWER_BYTES + 2 * question.length,
-  );
+  #refused = new LRUCache<string, { version: number; limit: number }>({
+    maxSize: MOST_REFUSED,
+    sizeCalculation: (_, question) => ANSWER_BYTES + 2 * question.length,
+  });
   /** The roles as those expansions see them that are under way. */
   #views = new Set<RolesSnapshot>();
   #version = 0;

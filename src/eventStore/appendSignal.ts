@@ -1,6 +1,6 @@
 /** Lets subscribers sleep until there may be something new. */
 export function appendSignal() {
-  let sleepers: (() => void)[] = [];
+  const sleepers = new Set<() => void>();
   return {
     /** Resolves at the next `wake`, after `within` ms at the latest, or when the signal aborts. */
     sleep(within: number, signal: AbortSignal): Promise<void> {
@@ -8,18 +8,17 @@ export function appendSignal() {
         const done = (): void => {
           clearTimeout(timer);
           signal.removeEventListener('abort', done);
+          sleepers.delete(done);
           resolve();
         };
         const timer = setTimeout(done, within).unref();
         signal.addEventListener('abort', done, { once: true });
-        sleepers.push(done);
+        sleepers.add(done);
         if (signal.aborted) done();
       });
     },
     wake(): void {
-      const woken = sleepers;
-      sleepers = [];
-      for (const done of woken) done();
+      for (const done of sleepers) done();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { RecentlyUsed } from '../domain/recentlyUsed.ts';
+import { LRUCache } from 'lru-cache';
 import type { Quota } from '../config/rateLimits.ts';
 import { ownCopy } from '../process/ownCopy.ts';
 
@@ -17,14 +17,16 @@ export function makeTokenBuckets(
   { quota, seconds }: Quota,
   { mostBytes, now = () => performance.now() }: { mostBytes: number; now?: () => number },
 ): (key: string) => number {
-  const buckets = new RecentlyUsed<Bucket>(mostBytes, (key) => BUCKET_BYTES + key.length);
+  const buckets = new LRUCache<string, Bucket>({
+    maxSize: mostBytes,
+    sizeCalculation: (_, key) => BUCKET_BYTES + key.length,
+  });
   const perMs = quota / (1000 * seconds);
 
-  return function take(caller) {
-    const key = ownCopy(caller);
+  return function take(key) {
     const at = now();
     let bucket = buckets.get(key);
-    if (!bucket) buckets.set(key, (bucket = { tokens: quota, at }));
+    if (!bucket) buckets.set(ownCopy(key), (bucket = { tokens: quota, at }));
     bucket.tokens = Math.min(quota, bucket.tokens + (at - bucket.at) * perMs);
     bucket.at = at;
     if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perMs / 1000);

@@ -1,11 +1,11 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import { applied, type Projection, tableOf } from '../projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
-import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 
 /** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
 const MOST_KNOWN = 32 * 1024 * 1024;
@@ -63,7 +63,7 @@ export class ReadModel<R extends object> {
   #follower: Follower;
   #overlay = new Map<string, Newer<R>>();
   /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
-  #known = new RecentlyUsed<Row<R>>(MOST_KNOWN, sizeOf);
+  #known = new LRUCache<string, Row<R>>({ maxSize: MOST_KNOWN, sizeCalculation: sizeOf });
   /** Rows that the store is being asked for. What is newer of them stays in the overlay meanwhile. */
   #underWay = new Map<string, Promise<Row<R>>>();
   #waitingEvents = 0;
@@ -245,6 +245,6 @@ function absent(key: string): Row<never> {
   return { key, value: undefined, position: '' };
 }
 
-function sizeOf(key: string, { value }: Row<object>): number {
+function sizeOf({ value }: Row<object>, key: string): number {
   return AROUND + 2 * key.length + bytesInMemory(value);
 }

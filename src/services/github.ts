@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { date, object, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { isDateTime } from '../http/isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';
 import { type GithubAnswer, githubLimit } from './githubLimit.ts';
@@ -18,7 +18,7 @@ type Send = (route: string, parameters: object) => Promise<GithubAnswer>;
 type Client = Map<string, App>;
 
 /** `installations` are those that were looked up lately, by owner. */
-type App = { send: Send; installations: RecentlyUsed<KeptInstallation> };
+type App = { send: Send; installations: LRUCache<string, KeptInstallation> };
 
 /** `lookedUp` is in milliseconds. */
 type KeptInstallation = { id: number; lookedUp: number };
@@ -82,7 +82,8 @@ export const github: GuardedService<Setting, Client> = {
         headers: { 'x-github-api-version': '2022-11-28' },
         request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });
-      return [name, { send, installations: new RecentlyUsed<KeptInstallation>(MOST_KEPT) }] as const;
+      const installations = new LRUCache<string, KeptInstallation>({ max: MOST_KEPT });
+      return [name, { send, installations }] as const;
     });
     return new Map(apps);
   },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,8 @@ import { readModel } from '../../src/readSide/readModel.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import { sqliteReadStore } from '../../src/readStore/sqliteReadStore.ts';
 import { lend, signed } from '../lentCredentials.ts';
+import { appendSignal } from '../../src/eventStore/appendSignal.ts';
+import { makeTokenBuckets } from '../../src/http/tokenBuckets.ts';
 
 const MB = 1_000_000;
 setFlagsFromString('--expose-gc');
@@ -149,6 +152,18 @@ test('rows that were read are kept by what they take in memory', async () => {
   rmSync(directory, { recursive: true });
 });
 
+test('a bucket does not keep the text that its key was cut from', async () => {
+  const take = makeTokenBuckets({ quota: 10, seconds: 10 }, { mostBytes: 5 * MB });
+  const kept = await bytesKept(take, () => {
+    for (let i = 0; i < 4000; i += 1) {
+      const header = Buffer.from(`${'x'.repeat(8000)}client ci/linux/${i}`).toString();
+      take(header.slice(8000));
+      take(header.slice(8000));
+    }
+  });
+  expect(kept).toBeLessThan(4 * MB);
+});
+
 test('tokens are kept by their length', async () => {
   const client = (id: string) => ({
     clientId: id,
@@ -186,6 +201,17 @@ test('clients that were used are kept by their number', async () => {
     await lastUsed.close();
   });
   expect(kept).toBeLessThan(200 * MB);
+});
+
+test('whoever waits for an append that does not come leaves nothing behind', async () => {
+  const { signal } = new AbortController();
+  const waiters = 200;
+  setMaxListeners(waiters, signal);
+  const kept = await bytesKept(appendSignal(), async ({ sleep }) => {
+    for (let i = 0; i < 100; i += 1)
+      await Promise.all(Array.from({ length: waiters }, () => sleep(0, signal)));
+  });
+  expect(kept).toBeLessThan(8 * MB);
 });
 
 test('what a value takes in memory is never counted as less than it is', async () => {
