@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import { sessionPolicy } from '../../src/services/awsS3.ts';
 import { startLossyProxy } from '../lossyProxy.ts';
-import { readmeExample } from '../readmeExample.ts';
+import { pageExample } from '../pageExample.ts';
 import { federationToken, startStsDouble } from '../services/stsDouble.ts';
 import {
   type Credentials,
@@ -439,11 +439,14 @@ whereServersRun(['python-clients'], 'the official Python client', () => {
 
   test('the first example of the README makes a role and a client', async () => {
     const { clientId, accessToken } = service.root;
-    const { stdout, stderr, code } = await runPython(['-c', readmeExample('python', 'import taskcluster')], {
-      TASKCLUSTER_ROOT_URL: service.rootUrl,
-      TASKCLUSTER_CLIENT_ID: clientId,
-      TASKCLUSTER_ACCESS_TOKEN: accessToken,
-    });
+    const { stdout, stderr, code } = await runPython(
+      ['-c', pageExample('README.md', 'python', 'import taskcluster')],
+      {
+        TASKCLUSTER_ROOT_URL: service.rootUrl,
+        TASKCLUSTER_CLIENT_ID: clientId,
+        TASKCLUSTER_ACCESS_TOKEN: accessToken,
+      },
+    );
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
     const [, token, expandedScopes] = /^(\S{44}) (.*)$/s.exec(stdout)!;
     expect(expandedScopes).toBe("['assume:team:readers', 'queue:get-artifact:public/*']\n");

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { readmeExample } from '../readmeExample.ts';
+import { pageExample } from '../pageExample.ts';
 import { type Finished, runCommand } from '../runCommand.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { minutesFromNow, startService, STATIC_CLIENTS, type TestService } from '../startService.ts';
@@ -131,7 +131,7 @@ function tests(): void {
 
   test('shows differences without credentials where the role anonymous lets everybody read', async () => {
     const file = join(folder, 'anonymous.json');
-    writeFileSync(file, readmeExample('json', 'anonymous'));
+    writeFileSync(file, pageExample('docs/migrating-from-taskcluster.md', 'json', 'anonymous'));
     const diff = (): Promise<Finished> => tcAdmin(['diff', '--ids-only'], file, false);
     expect(await diff()).toMatchObject({ code: 1, stderr: expect.stringContaining('InsufficientScopes') });
     await importFile(file);

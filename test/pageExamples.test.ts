@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readmeExample } from './readmeExample.ts';
+import { pageExample } from './pageExample.ts';
 import { runCommand } from './runCommand.ts';
 import { startService, STATIC_CLIENTS, type TestService } from './startService.ts';
 
 const modules = new URL('../node_modules', import.meta.url);
 
-describe('the examples of the README', () => {
+describe('the examples of the pages', () => {
   const folder = mkdtempSync(join(tmpdir(), 'authledger-readme-'));
   let service: TestService;
   beforeAll(async () => {
@@ -21,9 +21,9 @@ describe('the examples of the README', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('the first one in JavaScript makes a role and a client, with what the start prints in the environment', async () => {
+  test('the first one of the README in JavaScript makes a role and a client, with what the start prints in the environment', async () => {
     symlinkSync(modules, join(folder, 'node_modules'));
-    writeFileSync(join(folder, 'first.mjs'), readmeExample('js', 'taskcluster-client'));
+    writeFileSync(join(folder, 'first.mjs'), pageExample('README.md', 'js', 'taskcluster-client'));
     const { clientId, accessToken } = service.root;
     const env = {
       PATH: process.env['PATH'],
@@ -53,7 +53,7 @@ describe('the examples of the README', () => {
     ];
     for (const read of reads) await expect(read()).rejects.toMatchObject({ code: 'InsufficientScopes' });
     const file = join(folder, 'anonymous.json');
-    writeFileSync(file, readmeExample('json', 'anonymous'));
+    writeFileSync(file, pageExample('docs/migrating-from-taskcluster.md', 'json', 'anonymous'));
     const imported = await runCommand(['import', file], { DATA_DIR: service.dataDir, STATIC_CLIENTS });
     expect(imported).toMatchObject({ code: 0, stdout: expect.stringMatching(/^roles: 1 created/) });
     for (const read of reads) expect(await read()).toBeDefined();
