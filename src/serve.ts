@@ -93,7 +93,7 @@ export async function serve(
       ],
       { isOurs: service.projector.writes, log },
     );
-    const publisher = service.publisher?.start();
+    const publisher = await service.publisher?.start();
     return {
       port,
       rootUrl,
