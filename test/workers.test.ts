@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { rawRequest } from './rawRequest.ts';
+import { rounds } from './rounds.ts';
 import { end, runCommand, startServer } from './runCommand.ts';
 import { authorizationFor } from './signed.ts';
 import { type Credentials, minutesFromNow, ROOT, STATIC_CLIENTS } from './startService.ts';
 
 const WORKERS = 3;
-const ROUNDS = 30;
-const RESETS = 200;
+const ROUNDS = rounds(10, 30);
+const RESETS = rounds(40, 200);
 /** A connection of its own, to whichever worker. */
 const ANY = { agent: false } as const;
 
