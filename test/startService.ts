@@ -7,10 +7,10 @@ import taskcluster from 'taskcluster-client';
 import { readConfig } from '../src/config.ts';
 import { serve, type Serving } from '../src/serve.ts';
 
-/** The older official client is CommonJS. */
-const olderClient = createRequire(import.meta.url)('taskcluster-client-3') as {
-  Auth: new (options: object) => OfficialClient;
-};
+/** The older official client is CommonJS; few tests ask with it, and it takes its time to load. */
+const require = createRequire(import.meta.url);
+const olderClient = () =>
+  require('taskcluster-client-3') as { Auth: new (options: object) => OfficialClient };
 
 export type Credentials = { clientId: string; accessToken: string; certificate?: string | object };
 /** The methods of an official client, by name. */
@@ -61,7 +61,7 @@ export async function startService(
         ...options,
       }),
     older: (credentials = ROOT, options = {}) =>
-      new olderClient.Auth({
+      new (olderClient().Auth)({
         baseUrl: `${serving.rootUrl}/v1`,
         ...(credentials && { credentials }),
         ...retries,
