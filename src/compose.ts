@@ -26,7 +26,6 @@ import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import type { NonceStore } from './nonceStore/nonceStore.ts';
 import { sqliteNonceStore } from './nonceStore/sqliteNonceStore.ts';
-import { openKafka } from './messageBus/openKafka.ts';
 import { inTransaction, openSqlite } from './storage/openSqlite.ts';
 import { startProjector } from './readSide/projector.ts';
 import { startPublisher } from './publisher/publish.ts';
@@ -203,7 +202,9 @@ export function openNonces({
 }
 
 /** Where changes are published. It connects when it is first used. */
-export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus {
+export async function openMessageBus(settings: KafkaSettings, log: Logger): Promise<MessageBus> {
+  // Where nothing is published, nobody waits for the driver.
+  const { openKafka } = await import('./messageBus/openKafka.ts');
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
 }
 
@@ -286,7 +287,9 @@ export async function startService(
   });
   const { kafka } = config;
   const publisher = kafka && {
-    start: () => startPublisher({ eventStore, readStore, bus: openMessageBus(kafka, log), log, holder }),
+    async start() {
+      return startPublisher({ eventStore, readStore, bus: await openMessageBus(kafka, log), log, holder });
+    },
     state: sharedPublisherState(stores),
   };
   const core = {

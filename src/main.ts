@@ -1,20 +1,23 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { configCommand } from './cli/config.ts';
-import { copyCommand } from './cli/copy.ts';
-import { demoCommand } from './cli/demo.ts';
-import { exportCommand } from './cli/export.ts';
-import { historyCommand } from './cli/history.ts';
-import { importCommand } from './cli/import.ts';
-import { keysCommand } from './cli/keys.ts';
-import { projectionsCommand } from './cli/projections.ts';
-import { publishCommand } from './cli/publish.ts';
-import { purgeExpiredCommand } from './cli/purgeExpired.ts';
-import { rootCommand } from './cli/root.ts';
-import { serveCommand } from './cli/serve.ts';
-import { describeFailure } from './cli/failure.ts';
 import { watchOutput } from './cli/output.ts';
 import { SERVICE_VERSION } from './process/version.ts';
+
+/** A command's file, with all that the command works with, is loaded where it is asked for: that takes most of a start. */
+const COMMANDS = new Map<string, () => Promise<Command>>([
+  ['serve', async () => (await import('./cli/serve.ts')).serveCommand()],
+  ['demo', async () => (await import('./cli/demo.ts')).demoCommand()],
+  ['import', async () => (await import('./cli/import.ts')).importCommand()],
+  ['export', async () => (await import('./cli/export.ts')).exportCommand()],
+  ['history', async () => (await import('./cli/history.ts')).historyCommand()],
+  ['copy', async () => (await import('./cli/copy.ts')).copyCommand()],
+  ['projections', async () => (await import('./cli/projections.ts')).projectionsCommand()],
+  ['keys', async () => (await import('./cli/keys.ts')).keysCommand()],
+  ['root', async () => (await import('./cli/root.ts')).rootCommand()],
+  ['publish', async () => (await import('./cli/publish.ts')).publishCommand()],
+  ['purge-expired', async () => (await import('./cli/purgeExpired.ts')).purgeExpiredCommand()],
+  ['config', async () => (await import('./cli/config.ts')).configCommand()],
+]);
 
 const program = new Command('authledger')
   .description(
@@ -23,24 +26,16 @@ const program = new Command('authledger')
       'service runs on it.',
   )
   .version(SERVICE_VERSION)
-  .showHelpAfterError()
-  .addCommand(serveCommand())
-  .addCommand(demoCommand())
-  .addCommand(importCommand())
-  .addCommand(exportCommand())
-  .addCommand(historyCommand())
-  .addCommand(copyCommand())
-  .addCommand(projectionsCommand())
-  .addCommand(keysCommand())
-  .addCommand(rootCommand())
-  .addCommand(publishCommand())
-  .addCommand(purgeExpiredCommand())
-  .addCommand(configCommand());
+  .showHelpAfterError();
 
 watchOutput();
 try {
+  const asked = COMMANDS.get(process.argv[2] ?? '');
+  // The help shows all of them.
+  for (const load of asked ? [asked] : COMMANDS.values()) program.addCommand(await load());
   await program.parseAsync();
 } catch (error) {
+  const { describeFailure } = await import('./cli/failure.ts');
   console.error(describeFailure(error));
   process.exitCode = 1;
 }

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { constants, cpus, setPriority } from 'node:os';
 
 /** Room (MiB) for what is new in memory: whoever reads millions of events makes much that does not live long. */
@@ -12,19 +13,35 @@ const PAUSE = 100;
 const LOOK_EVERY = 50;
 
 /**
- * The action of a command that reads or writes everything there is: it runs with the lowest priority, so that a service goes
- * first on a machine that is busy. It is another process that runs it, as the threads that this one has already, those that
- * collect garbage among them, would keep their priority.
+ * The command goes first like any other until it has worked so long (ms of its own). Most are over by then: on a busy machine, with
+ * the lowest priority, they would take a minute for what takes a tenth of a second.
+ */
+const GRACE = 250;
+
+/**
+ * The action of a command that may read or write everything there is: it runs with the lowest priority once it takes long, so that a
+ * service goes first on a machine that is busy. It runs in a process of its own, as only a new one gets more ROOM; the action is loaded
+ * there alone.
  */
 export function inBackground<Args extends unknown[]>(
-  action: (...args: Args) => Promise<void>,
+  load: () => Promise<(...args: Args) => Promise<void>>,
 ): (...args: Args) => Promise<void> {
   if (!process.execArgv.includes(ROOM)) return runAgain;
   // Nobody waits for this process once the one that started it is gone.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
-  pauseWhileOthersWork();
-  return action;
+  return async (...args) => {
+    const action = await load();
+    const begun = process.cpuUsage();
+    const timer = setInterval(() => {
+      const { user, system } = process.cpuUsage(begun);
+      if (user + system < GRACE * 1000) return;
+      clearInterval(timer);
+      lowerPriority();
+      pauseWhileOthersWork();
+    }, SLICE).unref();
+    return action(...args);
+  };
 }
 
 /**
@@ -56,24 +73,22 @@ function timeOfOthers(): number {
 }
 
 /**
- * Linux's way to run what only gets the time that nobody else wants. A low priority alone is not enough: the scheduler takes a
- * processor for busy on which such a process runs, and puts others together on the next one.
+ * Gives all threads of this process, those that collect garbage among them, the lowest priority. On Linux, each thread has its own, and
+ * a low priority alone is not enough: the scheduler takes a processor for busy on which such a process runs, and puts others together
+ * on the next one. `chrt` makes it one that only gets the time that nobody else wants.
  */
-const WHEN_IDLE = ['chrt', '-i', '0'];
+function lowerPriority(): void {
+  const { PRIORITY_LOW } = constants.priority;
+  if (process.platform === 'linux')
+    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), PRIORITY_LOW);
+  else setPriority(PRIORITY_LOW);
+  spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(process.pid)]);
+}
 
-/** Runs this process's command again in a process of lowest priority, which takes its place in all that can be seen. */
+/** Runs this process's command again in another process, which takes its place in all that can be seen. */
 async function runAgain(): Promise<void> {
-  setPriority(constants.priority.PRIORITY_LOW);
-  const [chrt, ...flags] = WHEN_IDLE;
-  const isThere = spawnSync(chrt!, [...flags, 'true']).status === 0;
-  const [command, ...args] = [
-    ...(isThere ? WHEN_IDLE : []),
-    process.execPath,
-    ...process.execArgv,
-    ROOM,
-    ...process.argv.slice(1),
-  ];
-  const child = spawn(command!, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  const args = [...process.execArgv, ROOM, ...process.argv.slice(1)];
+  const child = spawn(process.execPath, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   process.exitCode = code ?? 128 + constants.signals[signal!];

@@ -22,13 +22,14 @@ export function projectionsCommand(): Command {
     )
     .addArgument(new Argument('[name]', 'which one; all when left out').choices(names))
     .action(
-      inBackground((name?: string) =>
-        withStores((stores) =>
-          rebuildAll(
-            stores,
-            allProjections.filter((projection) => name === undefined || name === projection.name),
+      inBackground(
+        async () => (name?: string) =>
+          withStores((stores) =>
+            rebuildAll(
+              stores,
+              allProjections.filter((projection) => name === undefined || name === projection.name),
+            ),
           ),
-        ),
       ),
     );
   return new Command('projections')

@@ -21,7 +21,13 @@ export function publishCommand(): Command {
       '--from <position>',
       'the last position that the consumer has, as the header `position` says it: what came after it is published; or `start`',
     )
-    .action(inBackground(({ from }: { from: string }) => publish(from)));
+    .action(
+      inBackground(
+        async () =>
+          ({ from }: { from: string }) =>
+            publish(from),
+      ),
+    );
 }
 
 async function publish(from: string): Promise<void> {
@@ -29,7 +35,7 @@ async function publish(from: string): Promise<void> {
   if (!config.kafka) invalid('KAFKA_BROKERS is not set: it says where changes are published');
   const log = commandLog(config);
   const stores = await openStores(config, { log });
-  const bus = openMessageBus(config.kafka!, log);
+  const bus = await openMessageBus(config.kafka!, log);
   try {
     const { eventStore } = stores;
     const after = from === 'start' ? undefined : from;

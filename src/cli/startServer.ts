@@ -108,7 +108,7 @@ export async function startServer(
       ],
       { isOurs: service.core.projector.writes, log },
     );
-    const publisher = service.publisher?.start();
+    const publisher = await service.publisher?.start();
     return {
       port,
       rootUrl,

@@ -7,7 +7,7 @@ import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
 import { type Given, lend, signed } from '../lentCredentials.ts';
 
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 300);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 100);
 const MINUTE = 60_000;
 
 type Client = {

@@ -127,7 +127,7 @@ test.each(kinds)(
           }
         },
       ),
-      histories(150),
+      histories(60),
     );
     expect(Math.min(onCycles, refused, taken)).toBeGreaterThan(5);
   },
@@ -152,7 +152,7 @@ test.each(kinds)(
           }
         },
       ),
-      histories(150),
+      histories(60),
     );
     expect(onCycles).toBeGreaterThan(20);
   },
@@ -187,7 +187,7 @@ test.each(kinds)(
           expandAll(rolesOf(graph), []);
         },
       ),
-      histories(150),
+      histories(60),
     );
     expect(Math.min(possible, impossible, updates)).toBeGreaterThan(5);
   },

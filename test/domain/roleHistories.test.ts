@@ -31,7 +31,7 @@ test.each([
         }
         expectSameExpansions(graph, [...roles.values()]);
       }),
-      histories(300),
+      histories(100),
     );
   },
 );

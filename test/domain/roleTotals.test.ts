@@ -115,7 +115,7 @@ test.each([
           largest = Math.max(largest, expanded.length);
         }
       }),
-      histories(200),
+      histories(100),
     );
     expect(largest).toBeGreaterThan(8);
   },

@@ -4,7 +4,7 @@ import { rawRequest, type RawReply } from '../rawRequest.ts';
 import { authorizationFor } from '../signed.ts';
 import { ROOT, startService, type TestService } from '../startService.ts';
 
-const numRuns = Number(process.env['FUZZ_RUNS'] ?? 300);
+const numRuns = Number(process.env['FUZZ_RUNS'] ?? 100);
 
 let service: TestService;
 beforeAll(async () => {

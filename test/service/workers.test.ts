@@ -6,15 +6,16 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { rawRequest } from '../rawRequest.ts';
+import { rounds } from '../rounds.ts';
 import { end, runCommand, startServer } from '../runCommand.ts';
 import { authorizationFor } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, STATIC_CLIENTS } from '../startService.ts';
 
 const WORKERS = 3;
-const ROUNDS = 30;
-const RESETS = 200;
+const ROUNDS = rounds(10, 30);
+const RESETS = rounds(40, 200);
 /** A connection of its own, to whichever worker. */
 const ANY = { agent: false } as const;
 
@@ -25,15 +26,18 @@ type Call = { method?: string; path: string; body?: object; credentials?: Creden
 let env: Record<string, string>;
 let service: Awaited<ReturnType<typeof startServer>>;
 const agents: Agent[] = [];
-beforeEach(() => {
+function prepare(): void {
   const dataDir = mkdtempSync(join(tmpdir(), 'authledger-workers-'));
   env = { DATA_DIR: dataDir, STATIC_CLIENTS, READ_ACCESS: 'guarded', WORKERS: String(WORKERS) };
-});
-afterEach(async () => {
+}
+function hangUp(): void {
   for (const agent of agents.splice(0)) agent.destroy();
+}
+async function clear(): Promise<void> {
+  hangUp();
   if (service) await end(service.child);
   rmSync(env['DATA_DIR']!, { recursive: true, force: true });
-});
+}
 
 async function until(isSo: () => boolean): Promise<void> {
   for (const started = Date.now(); !isSo(); await sleep(10))
@@ -100,8 +104,14 @@ async function allGone(child: ChildProcess): Promise<number | null> {
 }
 
 describe('several workers', () => {
-  test('see at once what was changed through another one', async () => {
+  beforeAll(async () => {
+    prepare();
     service = await startServer(env);
+  });
+  afterEach(hangUp);
+  afterAll(clear);
+
+  test('see at once what was changed through another one', async () => {
     const connections = await connectToAll();
     expect(new Set(connections.map(({ pid }) => pid)).size).toBe(WORKERS);
     let turn = 0;
@@ -138,11 +148,10 @@ describe('several workers', () => {
   });
 
   test('accept or refuse a token that another one is just replacing', async () => {
-    service = await startServer(env);
     const [first, ...others] = await connectToAll();
     const settings = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
     for (let round = 0; round < RESETS; round += 1) {
-      const path = `/clients/round-${round}`;
+      const path = `/clients/reset-${round}`;
       const credentials = (await ask(first!, { method: 'PUT', path, body: settings })).body as never;
       let isReset = false;
       const reset = ask(first!, { method: 'POST', path: `${path}/reset` }).finally(() => (isReset = true));
@@ -156,23 +165,22 @@ describe('several workers', () => {
   });
 
   test('create the same client at the same time, and give one token', async () => {
-    service = await startServer(env);
     const connections = await connectToAll();
     const body = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
     for (let round = 0; round < ROUNDS; round += 1) {
-      const path = `/clients/round-${round}`;
+      const path = `/clients/same-${round}`;
       const replies = await Promise.all(connections.map((each) => ask(each, { method: 'PUT', path, body })));
       const made = replies.map(({ status, body: { accessToken } }) => ({ status, accessToken }));
       expect(made).toEqual(made.map(() => ({ status: 200, accessToken: made[0]!.accessToken })));
-      const credentials = { clientId: `round-${round}`, accessToken: made[0]!.accessToken as string };
+      const credentials = { clientId: `same-${round}`, accessToken: made[0]!.accessToken as string };
       for (const each of connections)
         expect((await ask(each, { path: '/scopes/current', credentials })).status).toBe(200);
     }
   });
 
   test('change roles at the same time, and lose none', async () => {
-    service = await startServer(env);
     const connections = await connectToAll();
+    const before = ((await ask(connections[0]!, { path: '/roles/' })).body as unknown as object[]).length;
     const body = { description: '', scopes: ['a'] };
     const create = async (i: number): Promise<number> => {
       const { status } = await ask(connections[i % WORKERS]!, { method: 'PUT', path: `/roles/r-${i}`, body });
@@ -180,8 +188,14 @@ describe('several workers', () => {
     };
     const statuses = await Promise.all(Array.from({ length: ROUNDS }, (_, i) => create(i)));
     expect(new Set(statuses)).toEqual(new Set([200]));
-    for (const each of connections) expect((await ask(each, { path: '/roles/' })).body).toHaveLength(ROUNDS);
+    for (const each of connections)
+      expect((await ask(each, { path: '/roles/' })).body).toHaveLength(before + ROUNDS);
   });
+});
+
+describe('several workers', () => {
+  beforeEach(prepare);
+  afterEach(clear);
 
   test('go on when one of them is killed, and another one takes its place', async () => {
     service = await startServer(env);

@@ -189,7 +189,7 @@ describe('gcpCredentials', () => {
     const left = google.left();
     const setting = readServiceSetting('GCP', { text: settingText(), settingSchema: gcp.settingSchema });
     const params = { projectId: 'proj', serviceAccount: worker };
-    await expectToGiveUp(gcp, setting, { params, caller: {} });
+    await expectToGiveUp(gcp, setting, { params, caller: {}, waits: google.waits() });
     await left;
   });
 

@@ -352,7 +352,8 @@ describe('githubRepoToken', () => {
     const text = JSON.stringify({ ci: { appId: 'Iv1.abc', privateKey, apiUrl: hub.url } });
     const setting = readServiceSetting('GITHUB_APPS', { text, settingSchema: github.settingSchema });
     const left = hub.left();
-    await expectToGiveUp(github, setting, { params: { appName: 'ci', owner: 'acme' }, body: wanted });
+    const params = { appName: 'ci', owner: 'acme' };
+    await expectToGiveUp(github, setting, { params, body: wanted, waits: hub.waits() });
     await left;
   });
 

@@ -1,11 +1,14 @@
 import { expect } from '@jest/globals';
 import type { GuardedRequest, GuardedService } from '../../src/services/guardedService.ts';
 
-/** Asks a service's first endpoint for credentials, aborts while the third party is silent, and expects that it gives up. */
+/**
+ * Asks a service's first endpoint for credentials, aborts once it `waits` for the third party, which is silent, and expects that it
+ * gives up.
+ */
 export async function expectToGiveUp<Setting, Client>(
   { open, endpoints }: GuardedService<Setting, Client>,
   setting: unknown,
-  request: object,
+  { waits, ...request }: Record<string, unknown> & { waits: Promise<unknown> },
 ): Promise<void> {
   const client = await open(setting as Setting);
   const [endpoint] = endpoints;
@@ -13,6 +16,6 @@ export async function expectToGiveUp<Setting, Client>(
   const asking = new AbortController();
   const asked = { ...request, now: new Date(), signal: asking.signal };
   const given = endpoint.give(client, asked as unknown as GuardedRequest);
-  setTimeout(() => asking.abort(), 50);
+  void waits.then(() => asking.abort());
   await expect(given).rejects.toThrow();
 }

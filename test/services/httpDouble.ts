@@ -10,6 +10,8 @@ export type DoubleAnswer = { status?: number; headers?: Record<string, string>; 
 
 export type HttpDouble = {
   url: string;
+  /** Resolves when the next one asks who gets no answer. */
+  waits(): Promise<unknown>;
   /** Resolves when the next one who asks has gone without an answer. */
   left(): Promise<unknown>;
   stop(): void;
@@ -28,7 +30,11 @@ export async function startHttpDouble(answer: (asked: Asked) => DoubleAnswer): P
       headers,
       body: sent === '' ? undefined : JSON.parse(sent),
     });
-    if (given === 'never') return void response.once('close', () => server.emit('left'));
+    if (given === 'never') {
+      response.once('close', () => server.emit('left'));
+      server.emit('waits');
+      return;
+    }
     const { status = 200, headers: more = {}, body = {} } = given;
     response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...more });
     response.end(typeof body === 'string' ? body : JSON.stringify(body));
@@ -37,6 +43,7 @@ export async function startHttpDouble(answer: (asked: Asked) => DoubleAnswer): P
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    waits: () => once(server, 'waits'),
     left: () => once(server, 'left'),
     stop() {
       server.close();

@@ -1,0 +1,24 @@
+import { clientsInPieces } from '../api/clients/shownClient.ts';
+import { rolesInPieces } from '../api/roles/shownRole.ts';
+import { print } from './output.ts';
+import { withService } from './withService.ts';
+
+/** Writes all roles or all clients to standard output, as one line of JSON. */
+export function exportAll(what: 'roles' | 'clients'): Promise<void> {
+  return withService(async ({ core }) => {
+    const incomplete = new Set<string>();
+    const listing = { incomplete, longWork: core.longWork, whom: { caller: 'export' } };
+    const pieces =
+      what === 'roles' ? rolesInPieces(core.projector.roleGraph, listing) : clientsInPieces(core, listing);
+    await print(lineOf(pieces));
+    if (incomplete.size > 0)
+      console.error(
+        `authledger: too much to expand, and written with their own scopes alone: ${[...incomplete].join(', ')}`,
+      );
+  });
+}
+
+async function* lineOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  yield* pieces;
+  yield '\n';
+}
