@@ -122,7 +122,7 @@ function checkCommitted(db: Sqlite): void {
     if (place === 'removed') throw error;
     const isItsOwn = error instanceof FileGone && error.file.startsWith(db.name);
     if (place !== 'at its path' || !isItsOwn || !isSaved(db))
-      throw new OutcomeUnknown((error as Error).message);
+      throw new OutcomeUnknown((error as Error).message, { cause: error });
   }
 }
 

@@ -17,7 +17,8 @@ export function refusalOf(error: unknown): unknown {
   if (error instanceof OutcomeUnknown) {
     return new ApiError(
       'InternalServerError',
-      'the database went away while it was written to: the change may have been made or not, so look before you try again',
+      'the database went away while it was written to: the change may have been made or not, so look before you try again' +
+        (error.cause instanceof FileGone ? `. ${error.cause.message}` : ''),
     );
   }
   return error instanceof EventTooLarge ? new ApiError('InputTooLarge', error.message) : error;
