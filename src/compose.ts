@@ -36,7 +36,7 @@ import type { ReadStore } from './readStore/readStore.ts';
 import { sqliteReadStore } from './readStore/sqliteReadStore.ts';
 import { ROOT_CREDENTIALS_FILE } from './staticClients/rootCredentials.ts';
 import { refuseMissingLog, refuseRewrittenHistory } from './readSide/rewrittenHistory.ts';
-import { addKeyToFile, KEY_FILE, keysInFile, whenChanged } from './config/keyFile.ts';
+import { addKeyToFile, KEY_FILE, keysInFile, changeDetector } from './config/keyFile.ts';
 import { type Keyring, keyring } from './secretStore/keyring.ts';
 import { secretMaker } from './secretStore/newSecret.ts';
 import type { SecretStore } from './secretStore/secretStore.ts';
@@ -129,7 +129,7 @@ export async function openFiles(
   const keys =
     keyFile === undefined
       ? keyring(() => secretKeys!)
-      : keyring(() => keysInFile(keyFile), whenChanged(keyFile));
+      : keyring(() => keysInFile(keyFile), changeDetector(keyFile));
   const watch = watchFiles();
   const opened: { close(): Promise<void> }[] = [];
   const kept = <T extends { close(): Promise<void> }>(store: T): T => (opened.push(store), store);

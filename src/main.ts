@@ -13,7 +13,7 @@ import { purgeExpiredCommand } from './cli/purgeExpired.ts';
 import { rootCommand } from './cli/root.ts';
 import { serveCommand } from './cli/serve.ts';
 import { describeFailure } from './cli/failure.ts';
-import { watchOutput } from './cli/output.ts';
+import { handleOutputErrors } from './cli/output.ts';
 import { SERVICE_VERSION } from './process/version.ts';
 
 const program = new Command('authledger')
@@ -37,7 +37,7 @@ const program = new Command('authledger')
   .addCommand(purgeExpiredCommand())
   .addCommand(configCommand());
 
-watchOutput();
+handleOutputErrors();
 try {
   await program.parseAsync();
 } catch (error) {

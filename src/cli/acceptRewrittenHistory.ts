@@ -34,16 +34,16 @@ export async function acceptRewrittenHistory(
   const file = join(config.dataDir, LOG_FILE);
   const headFile = join(config.dataDir, LOG_HEAD_FILE);
   const logHead = readLogHead(headFile);
-  const isRewritten = await inFiles(config, logHead, (files) => isRefused(files, logHead));
+  const isRewritten = await withFiles(config, logHead, (files) => isRefused(files, logHead));
   if (!isRewritten && formerIdsIn(file).at(-1)?.reason === reason) {
     log.info({ reason }, 'the history was accepted for this reason before, and nothing was lost since');
     return;
   }
   renameLog(file, { reason, now: new Date() });
   const formerIds = formerIdsIn(file).map(({ id }) => id);
-  await inFiles(config, logHead, async ({ eventStore, readStore }) => {
+  await withFiles(config, logHead, async ({ eventStore, readStore }) => {
     const head = await eventStore.head();
-    const publisher = publisherPlace(await readStore.checkpoint(PUBLISHER_TABLE), {
+    const publisher = publisherPosition(await readStore.checkpoint(PUBLISHER_TABLE), {
       eventStore,
       head,
       formerIds,
@@ -55,12 +55,12 @@ export async function acceptRewrittenHistory(
     log.warn(
       { reason, formerLogId: formerIds.at(-1), head, publisherAfter: publisher.after ?? eventStore.start },
       `the log goes on without what it lacks, under the new id ${eventStore.logId}: positions of the former id are refused, and the ` +
-        `read models are built anew; ${publisher.words}`,
+        `read models are built anew; ${publisher.consequence}`,
     );
   });
 }
 
-async function inFiles<T>(
+async function withFiles<T>(
   config: Config,
   logHead: Position | undefined,
   work: (files: Files) => Promise<T>,
@@ -84,28 +84,31 @@ function isRefused(files: Files, logHead: Position | undefined): Promise<boolean
 }
 
 /** Where the publisher goes on that had come to a position, and what that means for those who follow it. */
-function publisherPlace(
+function publisherPosition(
   published: Position | undefined,
   { eventStore, head, formerIds }: { eventStore: EventStore; head: Position; formerIds: string[] },
-): { after: Position | undefined; words: string } {
+): { after: Position | undefined; consequence: string } {
   if (published === undefined)
-    return { after: undefined, words: 'nothing was published yet: a publisher begins at the first event' };
+    return {
+      after: undefined,
+      consequence: 'nothing was published yet: a publisher begins at the first event',
+    };
   const isOfThisLog = formerIds.some((id) => isPositionOf(published, positionOf(id, 0)));
   if (!isOfThisLog)
     return {
       after: undefined,
-      words: `the publisher had come to ${published}, of another log: it begins at the first event, and repeats what was published`,
+      consequence: `the publisher had come to ${published}, of another log: it begins at the first event, and repeats what was published`,
     };
-  const [count, all] = [amountUpTo(published), amountUpTo(head)];
-  if (count <= all)
+  const [count, total] = [amountUpTo(published), amountUpTo(head)];
+  if (count <= total)
     return {
       after: positionOf(eventStore.logId, count),
-      words: `the publisher goes on after event ${count}, where it was: it leaves out and repeats nothing`,
+      consequence: `the publisher goes on after event ${count}, where it was: it leaves out and repeats nothing`,
     };
   return {
     after: head,
-    words:
-      `the publisher goes on after event ${all}, the last one: those who follow it got ${count - all} events more, ` +
+    consequence:
+      `the publisher goes on after event ${total}, the last one: those who follow it got ${count - total} events more, ` +
       'which this log lacks',
   };
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { openStoresAsStored } from '../compose.ts';
-import { readConfigOfStores } from '../config/config.ts';
+import { readStoreConfig } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import { copyStores, type Progress } from '../transfer/copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
@@ -26,8 +26,8 @@ export function copyCommand(): Command {
 
 async function copy(fromUrl: string, toUrl: string): Promise<void> {
   const [fromConfig, toConfig] = [
-    readConfigOfStores(guardedServices, fromUrl),
-    readConfigOfStores(guardedServices, toUrl),
+    readStoreConfig(guardedServices, fromUrl),
+    readStoreConfig(guardedServices, toUrl),
   ];
   const isShared = [fromConfig, toConfig].every(({ eventStoreUrl }) => eventStoreUrl !== undefined);
   if (isShared)

@@ -27,7 +27,7 @@ export function historyCommand(): Command {
     )
     .option('--actor <id>', 'by one clientId only')
     .option('--after <position>', 'what came after a position only')
-    .option('--limit <n>', 'so many at most', asCount)
+    .option('--limit <n>', 'so many at most', parseCount)
     .option('--json', 'whole events, as a line of JSON each')
     .action(inBackground(history));
 }
@@ -37,7 +37,7 @@ function history({ json, ...query }: Options): Promise<void> {
     const { after } = query;
     if (after !== undefined && !isPositionOf(after, eventStore.start))
       invalid('--after must be a position of this log, as this command prints it in the first column');
-    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : told));
+    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
   });
 }
 
@@ -56,14 +56,14 @@ function asciiJson(event: Recorded): string {
   );
 }
 
-function told(event: Recorded): string {
+function formatLine(event: Recorded): string {
   const { position, type, metadata } = event;
   const { actor, issuer, at, requestId, reason } = metadata;
   const words = [
     position,
     at,
     type,
-    ...about(event as Recorded<PublishedEvent>),
+    ...subjectWords(event as Recorded<PublishedEvent>),
     `by ${actor}`,
     ...(issuer === undefined ? [] : [`(credentials by ${issuer})`]),
     `request ${requestId}`,
@@ -72,15 +72,15 @@ function told(event: Recorded): string {
   return printable(words.join(' '));
 }
 
-function about({ data }: Recorded<PublishedEvent>): string[] {
-  const subject = asWord(subjectOf(data));
+function subjectWords({ data }: Recorded<PublishedEvent>): string[] {
+  const subject = asSingleWord(subjectOf(data));
   if (!('service' in data)) return [subject];
   const { target, level, expires } = data;
-  return [subject, asWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
+  return [subject, asSingleWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
 }
 
 /** An id or target cannot pass for the words around it. */
-function asWord(text: string): string {
+function asSingleWord(text: string): string {
   return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -89,7 +89,7 @@ function printable(line: string): string {
   return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
-function asCount(text: string): number {
+function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1)
     throw new InvalidArgumentError('It must be a whole number from 1 on.');

@@ -12,7 +12,7 @@ export async function print(pieces: AsyncIterable<string>): Promise<void> {
 }
 
 /** Lets commands go on when nobody reads what they print any more; one that could not print for another reason has failed. */
-export function watchOutput(): void {
+export function handleOutputErrors(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
       if (!isReaderGone(error)) process.exitCode = 1;

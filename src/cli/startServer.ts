@@ -15,7 +15,7 @@ import { schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
 import { watchPurgeGap } from '../jobs/purgeGap.ts';
 import { startRepairingReadModels } from '../storage/storeDamage.ts';
-import { type Administrator, synchroniseStaticClients } from '../staticClients/staticClients.ts';
+import { type Administrator, synchronizeStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
 
 const MINUTE = 60_000;
@@ -47,7 +47,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const isFirst = !prepared && !stores;
   const service = await (isFirst
-    ? startFirst(config, log)
+    ? startRepairing(config, log)
     : startService(config, log, { stores, mustExist: prepared }));
   const nonces = config.replayProtection ? openNonces(config) : undefined;
   try {
@@ -97,7 +97,7 @@ export async function startServer(
         {
           name: 'purge-expired',
           every: 15 * MINUTE,
-          run: async (signal) => ((await purgeGap.waits()) ? 0 : purgeExpired(service.core, { signal })),
+          run: async (signal) => ((await purgeGap.isPaused()) ? 0 : purgeExpired(service.core, { signal })),
         },
         {
           name: 'destroy-unreferenced-secrets',
@@ -132,7 +132,7 @@ export async function startServer(
 
 /** What a start does once, however many processes serve then. */
 export async function prepare(config: Config, log: Logger): Promise<Administrator> {
-  const service = await startFirst(config, log);
+  const service = await startRepairing(config, log);
   try {
     return await prepareClients(service, config);
   } finally {
@@ -141,7 +141,7 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
 }
 
 /** Of several processes that serve together, the first one alone: it may put a file aside. */
-function startFirst(config: Config, log: Logger): Promise<Service> {
+function startRepairing(config: Config, log: Logger): Promise<Service> {
   return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
@@ -150,8 +150,8 @@ async function prepareClients(
   { staticClients: configured, dataDir, purgeMaxGap }: Config,
 ): Promise<Administrator> {
   // Before this start changes something: with the clock that it has, that would look like a new change.
-  await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).waitsSince();
-  return synchroniseStaticClients(service.core, { configured, dataDir });
+  await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).pausedSince();
+  return synchronizeStaticClients(service.core, { configured, dataDir });
 }
 
 /** The address that callers use, of a service that listens at this port. */

@@ -7,7 +7,7 @@ import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
 /** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */
-const RESTART_PAUSE = 1000;
+const RESTART_DELAY = 1000;
 
 /** A worker ended before it listened; why, it has told itself. */
 export class WorkerFailed extends Error {}
@@ -18,7 +18,7 @@ export function isWorker({ workers }: Config): boolean {
 }
 
 /** What a worker tells the process that started it: a file that was removed or replaced. */
-type Told = { gone?: string };
+type WorkerMessage = { gone?: string };
 
 /**
  * Serves with several processes that share the port and the data directory, and replaces each that ends, unless it ends as a file
@@ -33,19 +33,19 @@ export async function serveWithWorkers(
   const { signal } = stopping;
   let gone: FileGone | undefined;
   const filesGone = new Promise<FileGone>((resolve) =>
-    cluster.on('message', (_, { gone: file }: Told) => {
+    cluster.on('message', (_, { gone: file }: WorkerMessage) => {
       if (file === undefined || gone) return;
       stopping.abort();
       resolve((gone = new FileGone(file)));
     }),
   );
 
-  async function keep(first: Running): Promise<void> {
+  async function supervise(first: RunningWorker): Promise<void> {
     for (let { worker, ended } = first; ; { worker, ended } = startWorker()) {
       const how = await ended;
       if (!signal.aborted) {
         log.warn({ worker: worker.process.pid, ...how }, 'a worker ended: another one takes its place');
-        await sleep(RESTART_PAUSE, undefined, { signal }).catch(() => undefined);
+        await sleep(RESTART_DELAY, undefined, { signal }).catch(() => undefined);
       }
       if (signal.aborted) return;
     }
@@ -57,7 +57,7 @@ export async function serveWithWorkers(
     const port = await portOf(first);
     const others = Array.from({ length: config.workers - 1 }, startWorker);
     await Promise.all(others.map(portOf));
-    const kept = [first, ...others].map(keep);
+    const supervised = [first, ...others].map(supervise);
     return {
       port,
       rootUrl: rootUrlAt(config, port),
@@ -66,7 +66,7 @@ export async function serveWithWorkers(
       async stop() {
         stopping.abort();
         letGo();
-        await Promise.all(kept);
+        await Promise.all(supervised);
       },
     };
   } catch (error) {
@@ -79,32 +79,32 @@ export async function serveWithWorkers(
  * What one of the workers does: it serves until it is told to stop, the process that started it is gone, or a file is. Of that it
  * tells nobody but the process that started it, as all workers notice.
  */
-export async function work(config: Config, log: Logger): Promise<void> {
-  const letGo = untilLetGo(cluster.worker!);
+export async function runWorker(config: Config, log: Logger): Promise<void> {
+  const disconnectWorkers = untilDisconnected(cluster.worker!);
   try {
     const serving = await startServer(config, { log, prepared: true });
-    const ending = await Promise.race([untilSignal(), letGo, serving.filesGone]);
-    if (ending instanceof FileGone) await tellGone(ending);
+    const ending = await Promise.race([untilSignal(), disconnectWorkers, serving.filesGone]);
+    if (ending instanceof FileGone) await reportFileGone(ending);
     else log.info({ signal: ending }, 'a worker stops: it answers the requests under way');
     await serving.stop();
   } catch (error) {
     if (!(error instanceof FileGone)) throw error;
-    await tellGone(error);
+    await reportFileGone(error);
   } finally {
     if (process.connected) process.disconnect();
   }
 }
 
-function tellGone({ file }: FileGone): Promise<void> {
+function reportFileGone({ file }: FileGone): Promise<void> {
   process.exitCode = 1;
   // Where it is not sent, nobody is there to be told.
-  return new Promise((resolve) => process.send!({ gone: file } satisfies Told, () => resolve()));
+  return new Promise((resolve) => process.send!({ gone: file } satisfies WorkerMessage, () => resolve()));
 }
 
 /** `ended` resolves, with how it ended, once the worker is gone or could not be made at all. */
-type Running = { worker: Worker; ended: Promise<object> };
+type RunningWorker = { worker: Worker; ended: Promise<object> };
 
-function startWorker(): Running {
+function startWorker(): RunningWorker {
   const worker = cluster.fork();
   const ended = new Promise<object>((resolve) => {
     worker.once('exit', (code, signal) => {
@@ -119,7 +119,7 @@ function startWorker(): Running {
   return { worker, ended };
 }
 
-function portOf({ worker, ended }: Running): Promise<number> {
+function portOf({ worker, ended }: RunningWorker): Promise<number> {
   return new Promise((resolve, reject) => {
     worker.once('listening', ({ port }) => resolve(port));
     void ended.then(() => reject(new WorkerFailed('a worker could not start')));
@@ -132,7 +132,7 @@ function letGo(): void {
     if (worker!.isConnected()) worker!.process.disconnect();
 }
 
-function untilLetGo(worker: Worker): Promise<string> {
+function untilDisconnected(worker: Worker): Promise<string> {
   // Else node ends the process at once, in the middle of its requests.
   worker.exitedAfterDisconnect = true;
   return new Promise((resolve) => worker.once('disconnect', () => resolve('disconnect')));

@@ -5,10 +5,9 @@ import type { RateLimits } from './rateLimits.ts';
 import { ConfigError, invalid } from './configError.ts';
 import { ROLE_LIMITS } from '../domain/roleTotals.ts';
 import { MAX_EXPANSION_SCOPES } from '../domain/work.ts';
-import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient, type SecretKey } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './keyFile.ts';
-import { withFiles } from './settingFiles.ts';
+import { readSettingFiles } from './settingFiles.ts';
 import {
   readServiceSettings,
   redactedServiceSettings,
@@ -30,9 +29,9 @@ import {
   readHost,
   readHosts,
   readKeepAlive,
-  readMemory,
+  readMemorySize,
   readNonces,
-  readPatience,
+  readTimeout,
   readPort,
   readPrefix,
   readPurgeGap,
@@ -131,6 +130,28 @@ export type KafkaSettings = Readonly<{
 export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
+/** Refused when they are empty: to take them for unset would open something, or empty it. */
+const REFUSED_WHEN_EMPTY = [
+  'STATIC_CLIENTS',
+  'STATIC_CLIENTS_FILE',
+  'SECRET_KEYS',
+  'SECRET_KEYS_FILE',
+  'READ_ACCESS',
+  'EVENT_STORE_URL',
+  'READ_STORE_URL',
+  'ALLOWED_HOSTS',
+  'REPLAY_PROTECTION',
+  'REQUIRE_PAYLOAD_HASH',
+  'MAX_BEWIT_LIFETIME',
+  'RATE_LIMIT_AUTHENTICATE',
+  'KAFKA_SASL_MECHANISM',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
+];
+
+/** For these, to be empty is a value: no origin at all. */
+const MEANINGFUL_WHEN_EMPTY = new Set(['ALLOWED_CORS_ORIGIN']);
+
 /**
  * Reads all settings, those of guarded services among them; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
  * one that is wrong. Variables of other names are not looked at.
@@ -140,7 +161,7 @@ export function readConfig(
   env: Record<string, string | undefined> = process.env,
 ): Config {
   const { given: set, problems } = withoutEmpty(guardedServices, env);
-  const files = withFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
+  const files = readSettingFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
   const { given } = files;
   const services = readServiceSettings(guardedServices, given);
   const settings = cleanEnv(
@@ -162,11 +183,11 @@ export function readConfig(
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
       MAX_CONNECTIONS: setting(readConnections)({ default: 2000 }),
       MAX_CONNECTIONS_PER_ADDRESS: setting(readConnections)({ default: undefined }),
-      MAX_UNFINISHED_BODIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
-      MAX_UNREAD_REPLIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
-      HEADERS_TIMEOUT: setting(readPatience)({ default: 20_000 }),
-      BODY_TIMEOUT: setting(readPatience)({ default: 60_000 }),
-      REPLY_TIMEOUT: setting(readPatience)({ default: 30_000 }),
+      MAX_UNFINISHED_BODIES: setting(readMemorySize)({ default: 64 * 1024 * 1024 }),
+      MAX_UNREAD_REPLIES: setting(readMemorySize)({ default: 64 * 1024 * 1024 }),
+      HEADERS_TIMEOUT: setting(readTimeout)({ default: 20_000 }),
+      BODY_TIMEOUT: setting(readTimeout)({ default: 60_000 }),
+      REPLY_TIMEOUT: setting(readTimeout)({ default: 30_000 }),
       DISK_RESERVE: setting(readDiskReserve)({ default: 32 * 1024 * 1024 }),
       RATE_LIMIT: setting(readQuota)({ default: { quota: 30_000, seconds: 60 } }),
       RATE_LIMIT_CREDENTIALS: setting(readQuota)({ default: { quota: 3000, seconds: 60 } }),
@@ -185,7 +206,9 @@ export function readConfig(
       MAX_STALENESS: setting(readStaleness)({ default: 5000 }),
       KAFKA_BROKERS: setting(readBrokers)({ default: undefined }),
       KAFKA_SSL: setting(readBoolean)({ default: false }),
-      KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({ default: undefined }),
+      KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({
+        default: undefined,
+      }),
       KAFKA_SASL_USERNAME: setting(String)({ default: undefined }),
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
@@ -194,7 +217,9 @@ export function readConfig(
       ALLOW_LOOSE_PERMISSIONS: setting(readBoolean)({ default: false }),
       PURGE_MAX_GAP: setting(readPurgeGap)({ default: 30 * 24 * 60 * 60_000 }),
     },
-    { reporter: ({ errors }) => refuse(errors, [...problems, ...files.problems, ...services.problems]) },
+    {
+      reporter: ({ errors }) => throwProblems(errors, [...problems, ...files.problems, ...services.problems]),
+    },
   );
   const config: Config = {
     port: settings.PORT,
@@ -251,8 +276,33 @@ export function readConfig(
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)
     invalid(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
-  refuseWhatDoesNotFit(config);
+  refuseIncompatibleSettings(config);
   return config;
+}
+
+/**
+ * The variables that are set. One that is empty counts as unset, as compose files set variables so; `problems` name those that
+ * must not be empty.
+ */
+function withoutEmpty(
+  services: readonly Pick<ServiceVariable, 'variable'>[],
+  env: Record<string, string | undefined>,
+): {
+  given: Record<string, string>;
+  problems: string[];
+} {
+  const refused = new Set([
+    ...REFUSED_WHEN_EMPTY,
+    ...services.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
+  ]);
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    if (value !== '' || MEANINGFUL_WHEN_EMPTY.has(name)) given[name] = value;
+    else if (refused.has(name)) problems.push(`${name} is set and empty: give it a value, or do not set it`);
+  }
+  return { given, problems };
 }
 
 function unlessOff<T>(value: T | 'off'): T | undefined {
@@ -276,7 +326,7 @@ function saslOf(settings: {
 }
 
 /** Throws ConfigError for stores that do not go together. */
-function refuseWhatDoesNotFit({
+function refuseIncompatibleSettings({
   eventStoreUrl,
   readStoreUrl,
   secretKeys,
@@ -310,7 +360,7 @@ function refuseWhatDoesNotFit({
  * and secrets are), or `env:NAME` of a variable that holds one of these. Throws ConfigError, also for an address with a
  * password in it that would stand in the list of processes.
  */
-export function readConfigOfStores(
+export function readStoreConfig(
   guardedServices: readonly ServiceVariable[],
   address: string,
   env: Record<string, string | undefined> = process.env,
@@ -325,11 +375,11 @@ export function readConfigOfStores(
   if (directory === undefined) return readConfig(guardedServices, { ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };
   const config = readConfig(guardedServices, { ...env, ...own });
-  return { ...config, secretKeys: keysOf(config) };
+  return { ...config, secretKeys: storeKeys(config) };
 }
 
 /** Tokens in a directory are sealed under its generated keys, or under those of the settings, which may be meant for another store. */
-function keysOf({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
+function storeKeys({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
   const file = join(dataDir, KEY_FILE);
   if (!secretKeys || !existsSync(file)) return secretKeys;
   const own = keysInFile(file);
@@ -372,7 +422,7 @@ function setting<T>(read: (text: string) => T) {
   return makeValidator<T>((text) => read(text));
 }
 
-function refuse(errors: Partial<Record<string, Error>>, problems: string[]): void {
+function throwProblems(errors: Partial<Record<string, Error>>, problems: string[]): void {
   const wrongOnes = Object.entries(errors).map(([name, error]) =>
     error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
   );

@@ -24,7 +24,7 @@ export function readSecretKeys(text: string): SecretKey[] {
       invalid(`[${i}].id must be 1 to 64 of A-Z, a-z, 0-9, _ . -`);
     const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : Buffer.alloc(0);
     if (bytes.length !== 32) invalid(`[${i}].key must be base64 of 32 bytes`);
-    refuseOthers(others, `[${i}]`);
+    refuseUnknownProperties(others, `[${i}]`);
     return { id, key: bytes };
   });
   if (keys.length === 0) invalid('must hold at least one key');
@@ -73,7 +73,7 @@ function readStaticClient(entry: unknown, i: number): StaticClient {
   const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
   if (!Array.isArray(scopes) || !scopes.every(isScope))
     return invalid(`${name}: scopes must be an array of scopes that do not end in **`);
-  refuseOthers(others, name);
+  refuseUnknownProperties(others, name);
   return { clientId, accessToken, description, scopes };
 }
 
@@ -100,7 +100,7 @@ function asObject(value: unknown, name: string): Record<string, unknown> {
   return isObject ? (value as Record<string, unknown>) : invalid(`${name} must be an object`);
 }
 
-function refuseOthers(others: Record<string, unknown>, name: string): void {
+function refuseUnknownProperties(others: Record<string, unknown>, name: string): void {
   const [other] = Object.keys(others);
   if (other !== undefined) invalid(`${name} has a property ${quoted(other)}, which is not known here`);
 }

@@ -29,14 +29,14 @@ export function addKeyToFile(file: string): string {
 }
 
 /** Says, each time it is asked, whether another process has put new keys into the file since it was last asked. */
-export function whenChanged(file: string): () => boolean {
-  const stamp = (): string => {
+export function changeDetector(file: string): () => boolean {
+  const version = (): string => {
     const { ino, mtimeMs } = statSync(file);
     return `${ino} ${mtimeMs}`;
   };
   let known: string | undefined;
   return () => {
-    const now = stamp();
+    const now = version();
     const changed = now !== known;
     known = now;
     return changed;

@@ -15,7 +15,7 @@ export function refuseWritableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & (GROUP_WRITES | OTHERS_WRITE))
     invalid(
-      `${file} has mode ${shown(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
+      `${file} has mode ${octal(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
     );
 }
 
@@ -34,7 +34,7 @@ export function refuseLooseDataDir(
     if (mode & ALL_BUT_OWNER) chmodSync(dataDir, mode & ~ALL_BUT_OWNER & 0o7777);
   } else if (isPosix && mode & OTHERS_WRITE && !isSticky)
     invalid(
-      `DATA_DIR ${dataDir} has mode ${shown(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
+      `DATA_DIR ${dataDir} has mode ${octal(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
         `chmod o-w it, ${OR_ALLOW}`,
     );
   for (const name of [...files, ...secrets]) refuseWritableByOthers(join(dataDir, name));
@@ -45,7 +45,7 @@ function refuseReadableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & OTHERS_READ)
     invalid(
-      `${file} has mode ${shown(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
+      `${file} has mode ${octal(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
         `(keys rotate, root rotate) if others use this machine, ${OR_ALLOW}`,
     );
 }
@@ -57,6 +57,6 @@ function statOf(file: string): Stats | undefined {
   return isPosix ? statSync(file, { throwIfNoEntry: false }) : undefined;
 }
 
-function shown(mode: number): string {
+function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
 }

@@ -2,9 +2,9 @@ import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { Schema } from '../../schemas/v1/parts.ts';
 import { ConfigError, invalid } from './configError.ts';
-import { HS256_SECRET_BYTES, SHORT_SECRET_BYTES } from './hs256Secret.ts';
+import { HS256_SECRET_BYTES, LEGACY_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';
-import { textOf } from './settingFiles.ts';
+import { readSettingText } from './settingFiles.ts';
 
 /** Where the setting of a guarded service is, and what it must match. */
 export type ServiceVariable = { variable: string; settingSchema: Schema };
@@ -13,7 +13,7 @@ export type ServiceVariable = { variable: string; settingSchema: Schema };
 export type ServiceSettings = Readonly<Record<string, unknown>>;
 
 /** Problems that a refusal lists of each setting. */
-const MOST_PROBLEMS = 10;
+const MAX_PROBLEMS = 10;
 
 /**
  * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
@@ -34,7 +34,7 @@ export function readServiceSettings(
   const variables = new Map(services.map(({ variable, settingSchema }) => [variable, settingSchema]));
   for (const [variable, settingSchema] of variables) {
     try {
-      const text = textOf(variable, env);
+      const text = readSettingText(variable, env);
       if (text !== undefined)
         settings[variable] = readServiceSetting(variable, { text, settingSchema, allowShortSecrets });
     } catch (error) {
@@ -70,8 +70,8 @@ function ajvFor(allowShortSecrets: boolean): Ajv {
   });
   addFormats.default(made);
   made.addFormat('rsa-private-key', isRsaPrivateKey);
-  const leastBytes = allowShortSecrets ? SHORT_SECRET_BYTES : HS256_SECRET_BYTES;
-  made.addFormat('hs256-secret', (secret) => Buffer.byteLength(secret) >= leastBytes);
+  const minBytes = allowShortSecrets ? LEGACY_SECRET_BYTES : HS256_SECRET_BYTES;
+  made.addFormat('hs256-secret', (secret) => Buffer.byteLength(secret) >= minBytes);
   validators.set(allowShortSecrets, made);
   return made;
 }
@@ -93,8 +93,8 @@ export function readServiceSetting(
   }
   const validate = ajvFor(allowShortSecrets).compile(settingSchema);
   if (validate(value)) return value;
-  const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
-    return `${variable}${placeOf(error, value)} ${rightOf(error)}`;
+  const problems = validate.errors!.slice(0, MAX_PROBLEMS).map((error) => {
+    return `${variable}${pathOf(error, value)} ${expectationOf(error)}`;
   });
   return invalid([...new Set(problems)].join('\n'));
 }
@@ -103,14 +103,14 @@ export function readServiceSetting(
  * Where in a setting something is wrong. Names that an administrator chose are counted instead of shown: one that stands where a
  * value should be may be a secret.
  */
-function placeOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): string {
-  const declared = schemaPath.split('/').map(decoded);
+function pathOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): string {
+  const declared = schemaPath.split('/').map(decodePointerSegment);
   let value = setting;
   return instancePath
     .split('/')
     .slice(1)
     .map((part) => {
-      const name = decoded(part);
+      const name = decodePointerSegment(part);
       const parent = value as Record<string, unknown>;
       value = parent[name];
       if (Array.isArray(parent)) return `[${name}]`;
@@ -119,17 +119,17 @@ function placeOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): s
     .join('');
 }
 
-function decoded(part: string): string {
+function decodePointerSegment(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {
+function expectationOf({ keyword, message, params, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties')
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
   const { format } = params as { format?: string };
   if (format === 'rsa-private-key') return 'must be the PEM of an RSA private key, not encrypted';
   if (format === 'hs256-secret')
-    return `must have at least ${HS256_SECRET_BYTES} bytes (RFC 7518, section 3.2), or ${SHORT_SECRET_BYTES} with ALLOW_SHORT_SECRETS=true, for an old one that must stay`;
+    return `must have at least ${HS256_SECRET_BYTES} bytes (RFC 7518, section 3.2), or ${LEGACY_SECRET_BYTES} with ALLOW_SHORT_SECRETS=true, for an old one that must stay`;
   const { description } = (parentSchema ?? {}) as { description?: string };
   if (keyword === 'pattern' && description !== undefined) return `must be ${description}`;
   if (keyword === 'propertyNames') return 'has a name that is not possible';

@@ -10,7 +10,7 @@ import { clientSubject } from '../writeSide/subjects.ts';
 type Parts = { projector: Projector; eventStore: EventStore; handleCommand: HandleCommand };
 
 /** Clients that are removed at the same time: their changes then share commits. */
-const AT_ONCE = 32;
+const BATCH_SIZE = 32;
 
 /**
  * Removes the clients that asked to be deleted on expiration and whose time is over, whether or not the service was
@@ -24,7 +24,7 @@ export async function purgeExpired(
   let purged = 0;
   let expired: string[] = [];
 
-  async function removeThese(): Promise<void> {
+  async function removeBatch(): Promise<void> {
     const removed = await Promise.all(expired.map((clientId) => remove(clientId, { parts, now })));
     purged += removed.reduce((sum, count) => sum + count, 0);
     expired = [];
@@ -35,9 +35,9 @@ export async function purgeExpired(
     if (signal?.aborted) return purged;
     if (!client.deleteOnExpiration || !isExpired(client, now)) continue;
     expired.push(clientId);
-    if (expired.length === AT_ONCE) await removeThese();
+    if (expired.length === BATCH_SIZE) await removeBatch();
   }
-  await removeThese();
+  await removeBatch();
   return purged;
 }
 

@@ -6,10 +6,10 @@ import type { ReadStore } from '../readStore/readStore.ts';
 
 /** Where it lies in the read store whether purging waits. */
 const PURGE_TABLE = 'purge';
-const KEY = 'clock';
+const ROW_KEY = 'clock';
 
 /** Since when purging waits, if it does; and when somebody last said that the clock is right, by that clock. */
-type Clock = { waitsSince?: string; vouchedAt?: string };
+type PurgeState = { waitsSince?: string; vouchedAt?: string };
 
 type Parts = { eventStore: EventStore; projector: Projector; readStore: ReadStore; log: Logger };
 
@@ -22,13 +22,13 @@ export type PurgeGap = ReturnType<typeof watchPurgeGap>;
  */
 export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, maxGap: number) {
   let hasWarned = false;
-  let lookedAt: string | undefined;
+  let lastCheckedAt: string | undefined;
 
   /** Since when purging waits, if it does, as of this look. */
-  async function waitsSince(now = new Date()): Promise<string | undefined> {
-    const before = lookedAt;
-    lookedAt = now.toJSON();
-    const clock = (await readStore.get<Clock>(PURGE_TABLE, KEY))?.value ?? {};
+  async function pausedSince(now = new Date()): Promise<string | undefined> {
+    const before = lastCheckedAt;
+    lastCheckedAt = now.toJSON();
+    const clock = (await readStore.get<PurgeState>(PURGE_TABLE, ROW_KEY))?.value ?? {};
     if (clock.waitsSince !== undefined) return clock.waitsSince;
     const { vouchedAt } = clock;
     const newest = (await eventStore.newest())?.metadata.at;
@@ -45,17 +45,17 @@ export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, 
   }
 
   /** Not by the clock: what is written later counts, also when it was set back meanwhile. */
-  async function write(value: Clock): Promise<void> {
-    const former = await readStore.get(PURGE_TABLE, KEY);
+  async function write(value: PurgeState): Promise<void> {
+    const former = await readStore.get(PURGE_TABLE, ROW_KEY);
     const position = String(Number(former?.position ?? 0) + 1).padStart(20, '0');
-    await readStore.commit(PURGE_TABLE, [{ key: KEY, value, position }], position);
+    await readStore.commit(PURGE_TABLE, [{ key: ROW_KEY, value, position }], position);
   }
 
   return {
-    waitsSince,
+    pausedSince,
     /** Whether purging waits, which is warned of once. */
-    async waits(): Promise<boolean> {
-      const since = await waitsSince();
+    async isPaused(): Promise<boolean> {
+      const since = await pausedSince();
       if (since !== undefined && !hasWarned)
         log.warn(
           { waitsSince: since, maxGapDays: maxGap / (24 * 60 * 60_000) },
@@ -67,7 +67,7 @@ export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, 
       return hasWarned;
     },
     /** Says that the clock is right: purging waits no longer. */
-    vouch: (now = new Date()): Promise<void> => write({ vouchedAt: now.toJSON() }),
+    confirmClock: (now = new Date()): Promise<void> => write({ vouchedAt: now.toJSON() }),
   };
 }
 

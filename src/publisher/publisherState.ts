@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Position, Recorded } from '../event.ts';
 import { type EventStore } from '../eventStore/eventStore.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
@@ -7,7 +7,7 @@ import type { ReadStore } from '../readStore/readStore.ts';
 import { isAuthStream } from '../eventStore/streams.ts';
 
 /** How long (ms) the log is asked for what is not published yet. */
-const PATIENCE = 3000;
+const TIMEOUT = 3000;
 
 /** How far the publisher has come, whichever node it runs on. */
 export type PublisherState = {
@@ -48,18 +48,18 @@ export async function publisherState({
 export function sharedPublisherState(
   stores: Parameters<typeof publisherState>[0],
 ): () => Promise<PublisherState> {
-  let looking: Promise<PublisherState> | undefined;
-  async function lookSoon(): Promise<PublisherState> {
-    await turnOfTheLoop();
-    looking = undefined;
+  let pending: Promise<PublisherState> | undefined;
+  async function lookUp(): Promise<PublisherState> {
+    await nextTurn();
+    pending = undefined;
     return publisherState(stores);
   }
-  return () => (looking ??= lookSoon());
+  return () => (pending ??= lookUp());
 }
 
 /** A subscription goes on until a log that is away is back; whoever asks here is told before. */
 async function firstAfter(eventStore: EventStore, after: Position): Promise<Recorded | undefined> {
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(TIMEOUT);
   for await (const { events, live } of eventStore.subscribe({ after, signal })) {
     const first = events.find(({ stream }) => isAuthStream(stream));
     if (first || live) return first;

@@ -2,7 +2,7 @@ import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import type { MessageBus } from '../messageBus/messageBus.ts';
-import { groupsOf, PUBLISHER_TABLE } from './publish.ts';
+import { messageBatches, PUBLISHER_TABLE } from './publish.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 
 /** There is nothing to be published again after that position. */
@@ -26,7 +26,7 @@ export async function replay(
   await bus.publish([]);
   for await (const batch of eventStore.subscribe({ after, signal: done.signal })) {
     const events = batch.events.filter(({ position }) => position <= head);
-    for (const { messages, position } of groupsOf(events)) {
+    for (const { messages, position } of messageBatches(events)) {
       await bus.publish(messages);
       onProgress(position, (count += new Set(messages.map((each) => each.headers['event-id'])).size));
     }

@@ -1,15 +1,15 @@
 import { date, object, only, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { byLevel } from './byLevel.ts';
+import { scopesByLevel } from './accessLevel.ts';
 import type { GuardedService } from './guardedService.ts';
-import { lifetimeFor } from './lifetimeFor.ts';
+import { lifetimeFor } from './credentialLifetime.ts';
 import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 /** How long (s) credentials last. */
 const HOUR = 60 * 60;
 /** The shortest life (s) and the longest policy (characters) that STS takes: the reference of GetFederationToken. */
-const SHORTEST_LIFE = 900;
-const LONGEST_POLICY = 2048;
+const MIN_LIFETIME = 900;
+const MAX_POLICY_LENGTH = 2048;
 
 /** S3's rule for names of buckets, with what it allowed when the oldest were made. */
 const BUCKET = '^[a-zA-Z0-9._-]{3,255}$';
@@ -78,8 +78,8 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
           DurationSeconds: seconds,
           Policy: policy,
         });
-        const { Credentials } = await sts.send(command, { abortSignal: signal }).catch(translate);
-        return complete({
+        const { Credentials } = await sts.send(command, { abortSignal: signal }).catch(translateStsError);
+        return completeCredentials({
           accessKeyId: Credentials?.AccessKeyId,
           secretAccessKey: Credentials?.SecretAccessKey,
           sessionToken: Credentials?.SessionToken,
@@ -111,10 +111,10 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
         "Credentials for the objects whose keys begin with a prefix, to get and list them (`read-only`) or also to put and delete them (`read-write`), for an hour or until the caller's own end, but 15 minutes at least. With `format=iam-role-compat` they come in the form in which an EC2 instance is told those of its role.",
       category: 'AWS Credentials',
       stability: 'stable',
-      ...byLevel('auth:aws-s3:<level>:<bucket>/<prefix>'),
+      ...scopesByLevel('auth:aws-s3:<level>:<bucket>/<prefix>'),
       output: 'aws-s3-credentials-response',
       otherOutput: 'aws-s3-iam-role-response',
-      async give(client, request) {
+      async issue(client, request) {
         const { now, query, signal } = request;
         const { level, bucket, prefix } = request.params as Record<'level' | 'bucket' | 'prefix', string>;
         if (level !== 'read-only' && level !== 'read-write')
@@ -126,9 +126,9 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
             `no credentials are given here for the bucket ${bucket}: an administrator must name it in AWS_S3`,
           );
         const policy = sessionPolicy({ level, bucket, prefix });
-        if (policy.length > LONGEST_POLICY) throw tooLong();
+        if (policy.length > MAX_POLICY_LENGTH) throw tooLong();
         // STS gives no shorter life, so these credentials may outlive a caller that ends sooner.
-        const seconds = Math.max(lifetimeFor(request, HOUR), SHORTEST_LIFE);
+        const seconds = Math.max(lifetimeFor(request, HOUR), MIN_LIFETIME);
         const { expires, ...credentials } = await federate({ policy, seconds, signal });
         const { accessKeyId, secretAccessKey, sessionToken } = credentials;
         const body =
@@ -161,16 +161,16 @@ export function sessionPolicy(to: {
 }): string {
   const actions = to.level === 'read-only' ? [] : ['s3:PutObject', 's3:DeleteObject'];
   const bucket = `arn:aws:s3:::${to.bucket}`;
-  const under = `${to.prefix.replace(/[*?$]/g, (character) => `\${${character}}`)}*`;
+  const keyPattern = `${to.prefix.replace(/[*?$]/g, (character) => `\${${character}}`)}*`;
   const policy = {
     Version: '2012-10-17',
     Statement: [
-      { Effect: 'Allow', Action: ['s3:GetObject', ...actions], Resource: `${bucket}/${under}` },
+      { Effect: 'Allow', Action: ['s3:GetObject', ...actions], Resource: `${bucket}/${keyPattern}` },
       {
         Effect: 'Allow',
         Action: 's3:ListBucket',
         Resource: bucket,
-        Condition: { StringLike: { 's3:prefix': under } },
+        Condition: { StringLike: { 's3:prefix': keyPattern } },
       },
       { Effect: 'Allow', Action: 's3:GetBucketLocation', Resource: bucket },
     ],
@@ -184,12 +184,12 @@ export function sessionPolicy(to: {
 function tooLong(): ApiError {
   return new ApiError(
     'InputError',
-    `the prefix is too long for AWS: a policy of ${LONGEST_POLICY} characters must hold it twice, in which each *, ? and $ takes four, and most that are not ASCII six`,
+    `the prefix is too long for AWS: a policy of ${MAX_POLICY_LENGTH} characters must hold it twice, in which each *, ? and $ takes four, and most that are not ASCII six`,
   );
 }
 
 /** An error of STS that the caller can do something about, in our words. Throws any other as it is. */
-function translate(error: unknown): never {
+function translateStsError(error: unknown): never {
   const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
   if (name?.startsWith('PackedPolicyTooLarge')) throw tooLong();
   if (name?.startsWith('Throttling') || $metadata?.httpStatusCode === 429)
@@ -200,7 +200,7 @@ function translate(error: unknown): never {
   throw error;
 }
 
-function complete(answer: { [name in keyof Federated]: Federated[name] | undefined }): Federated {
+function completeCredentials(answer: { [name in keyof Federated]: Federated[name] | undefined }): Federated {
   if (Object.values(answer).includes(undefined)) throw new Error('STS answered without credentials');
   return answer as Federated;
 }

@@ -1,23 +1,23 @@
 import { date, object, type Schema, text } from '../../schemas/v1/parts.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
-import { expiryFor } from './expiryFor.ts';
-import type { Given } from './guardedService.ts';
+import { expiryFor } from './credentialLifetime.ts';
+import type { IssuedCredentials } from './guardedService.ts';
 import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 const MINUTE = 60_000;
 
 /** How a storage account of Azure may be named. */
-export const ACCOUNT = /^[a-z0-9]{3,24}$/;
+export const ACCOUNT_NAME = /^[a-z0-9]{3,24}$/;
 
-const keyText: Schema = {
+const accountKey: Schema = {
   ...text,
   pattern: '^([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
 };
-const withAddresses = object({ key: keyText, blobEndpoint: thirdPartyUrl, tableEndpoint: thirdPartyUrl }, [
-  'blobEndpoint',
-  'tableEndpoint',
-]);
+const accountWithEndpoints = object(
+  { key: accountKey, blobEndpoint: thirdPartyUrl, tableEndpoint: thirdPartyUrl },
+  ['blobEndpoint', 'tableEndpoint'],
+);
 
 type AccountSetting = { key: string; blobEndpoint?: string; tableEndpoint?: string };
 
@@ -32,9 +32,9 @@ export const azureAccountsSetting = {
   settingSchema: {
     type: 'object',
     minProperties: 1,
-    propertyNames: { pattern: ACCOUNT.source },
+    propertyNames: { pattern: ACCOUNT_NAME.source },
     // Both forms in one: a refusal then speaks of the form that was meant.
-    additionalProperties: { ...withAddresses, ...keyText, type: ['string', 'object'] },
+    additionalProperties: { ...accountWithEndpoints, ...accountKey, type: ['string', 'object'] },
   },
 };
 
@@ -57,7 +57,7 @@ export function openAccounts<Client>(
 }
 
 /** Throws ResourceNotFound for an account that is not in the setting, whether Azure has it or not. */
-export function accountIn<Client>(accounts: ReadonlyMap<string, Client>, name: string): Client {
+export function getAccount<Client>(accounts: ReadonlyMap<string, Client>, name: string): Client {
   const found = accounts.get(name);
   if (found === undefined) throw new ApiError('ResourceNotFound', `no account ${name} is known here`);
   return found;
@@ -70,10 +70,10 @@ export async function firstPage<Page>(pages: AsyncIterator<Page>): Promise<Page>
 }
 
 /** The schema of a reply with a shared access signature (SAS). */
-export const sasResponse = object({ sas: text, expiry: date });
+export const sasResponseSchema = object({ sas: text, expiry: date });
 
 /** From when to when a SAS is good: it starts early for clocks that are behind ours. */
-export function sasTimes(request: Pick<EndpointRequest, 'caller' | 'now'>): {
+export function sasValidity(request: Pick<EndpointRequest, 'caller' | 'now'>): {
   startsOn: Date;
   expiresOn: Date;
 } {
@@ -84,12 +84,15 @@ export function sasTimes(request: Pick<EndpointRequest, 'caller' | 'now'>): {
 }
 
 /** The reply with a SAS, and what is recorded of it. */
-export function sasGiven(sas: string, { expires, ...about }: Omit<Given, 'body'>): Given {
+export function issuedSas(
+  sas: string,
+  { expires, ...about }: Omit<IssuedCredentials, 'body'>,
+): IssuedCredentials {
   return { body: { sas, expiry: expires.toJSON() }, ...about, expires };
 }
 
 /** Waits until something is created. Throws RequestConflict while Azure still deletes one of the same name, which takes it a while. */
-export async function untilCreated(creating: Promise<unknown>, name: string): Promise<void> {
+export async function awaitCreation(creating: Promise<unknown>, name: string): Promise<void> {
   try {
     await creating;
   } catch (error) {

@@ -34,9 +34,9 @@ export type GuardedEndpoint<Client> = Omit<
   'handle' | 'reads' | 'authentication' | 'authorization' | 'stateless' | 'quota'
 > &
   (
-    | { give(client: Client, request: GuardedRequest): Promise<Given> }
+    | { issue(client: Client, request: GuardedRequest): Promise<IssuedCredentials> }
     | {
-        tell(client: Client, request: GuardedRequest): Promise<unknown>;
+        read(client: Client, request: GuardedRequest): Promise<unknown>;
         /** What it tells where the service is not configured; left out, it answers 404 there. */
         whenNotConfigured?: unknown;
       }
@@ -49,7 +49,7 @@ export type GuardedEndpoint<Client> = Omit<
 export type GuardedRequest = EndpointRequest & { signal: AbortSignal };
 
 /** The reply with the credentials, and what is recorded of them: for what, at which level, and until when they are good. */
-export type Given = { body: unknown; target: string; level?: string; expires: Date };
+export type IssuedCredentials = { body: unknown; target: string; level?: string; expires: Date };
 
 /** Answers how much it did; `every` is in milliseconds. A run ends soon after the signal aborts. */
 export type GuardedJob<Client> = {

@@ -9,10 +9,14 @@ import type { NewEvent } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Freshness } from '../readSide/freshness.ts';
 import { credentialsStream } from '../eventStore/streams.ts';
-import type { Given } from './guardedService.ts';
+import type { IssuedCredentials } from './guardedService.ts';
 
 /** Resolves when the log says durably that a service gives these credentials for a request. */
-export type RecordCredentials = (service: string, given: Given, request: EndpointRequest) => Promise<void>;
+export type RecordCredentials = (
+  service: string,
+  given: IssuedCredentials,
+  request: EndpointRequest,
+) => Promise<void>;
 
 /** Throws ServiceUnavailable, and InternalServerError where it may have been recorded: none are to be given then. */
 export function makeRecordCredentials(parts: {

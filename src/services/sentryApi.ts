@@ -1,6 +1,6 @@
 import { ApiError } from '../domain/errors.ts';
 import { boundedFetch } from './boundedFetch.ts';
-import { withoutSlash } from './thirdPartyUrl.ts';
+import { withoutTrailingSlash } from './thirdPartyUrl.ts';
 
 export type SentrySetting = {
   organization: string;
@@ -23,8 +23,8 @@ export type SentryApi = ReturnType<typeof openSentryApi>;
 /** Pages of a list that are read; Sentry gives 100 entries in each. */
 const MAX_PAGES = 100;
 /** How long (seconds) to wait when Sentry does not say it, and at most. */
-const WAIT = 60;
-const MAX_WAIT = 3600;
+const DEFAULT_RETRY_AFTER = 60;
+const MAX_RETRY_AFTER = 3600;
 
 type Call = {
   method?: 'POST' | 'DELETE';
@@ -61,15 +61,16 @@ export function openSentryApi(setting: SentrySetting) {
   return {
     /** The keys of a project that this service made; undefined where there is no such project. */
     keys(project: string, signal: AbortSignal): Promise<ManagedKey[] | undefined> {
-      const read = (entries: unknown[]) => entries.flatMap((entry) => managedKey(entry, keyPrefix) ?? []);
-      return list(['projects', organization, project, 'keys'], read, signal).catch(unless(404));
+      const read = (entries: unknown[]) =>
+        entries.flatMap((entry) => parseManagedKey(entry, keyPrefix) ?? []);
+      return list(['projects', organization, project, 'keys'], read, signal).catch(ignoreStatus(404));
     },
 
     async createKey(project: string, expires: Date, signal: AbortSignal): Promise<ManagedKey> {
       const path = ['projects', organization, project, 'keys'];
       const name = keyName(keyPrefix, expires);
       const { body } = await call(setting, { method: 'POST', path, body: { name }, signal });
-      const key = managedKey(body, keyPrefix);
+      const key = parseManagedKey(body, keyPrefix);
       if (key?.expires.getTime() !== expires.getTime())
         throw new TypeError('a key that was created at Sentry has another name');
       return key;
@@ -78,7 +79,7 @@ export function openSentryApi(setting: SentrySetting) {
     /** Does nothing where it is gone already. */
     async deleteKey(project: string, id: string, signal: AbortSignal): Promise<void> {
       const path = ['projects', organization, project, 'keys', id];
-      await call(setting, { method: 'DELETE', path, signal }).catch(unless(404));
+      await call(setting, { method: 'DELETE', path, signal }).catch(ignoreStatus(404));
     },
 
     /** Does nothing where it is there already. */
@@ -86,7 +87,7 @@ export function openSentryApi(setting: SentrySetting) {
       const path = ['teams', organization, initialTeam, 'projects'];
       const body = { name: project, slug: project };
       try {
-        await call(setting, { method: 'POST', path, body, signal }).catch(unless(409));
+        await call(setting, { method: 'POST', path, body, signal }).catch(ignoreStatus(409));
       } catch (error) {
         if (statusOf(error) !== 400) throw error;
         throw new ApiError(
@@ -100,7 +101,7 @@ export function openSentryApi(setting: SentrySetting) {
     /** The slugs of all projects. */
     projects(signal: AbortSignal): Promise<string[]> {
       const read = (entries: unknown[]) =>
-        entries.map((entry) => segment((entry as { slug?: unknown }).slug));
+        entries.map((entry) => pathSegment((entry as { slug?: unknown }).slug));
       return list(['organizations', organization, 'projects'], read, signal);
     },
   };
@@ -110,7 +111,7 @@ async function call(
   { baseUrl, authToken }: SentrySetting,
   { method, path, cursor, body, signal }: Call,
 ): Promise<{ headers: Headers; body: unknown }> {
-  const url = new URL(`${withoutSlash(baseUrl)}/api/0/${path.join('/')}/`);
+  const url = new URL(`${withoutTrailingSlash(baseUrl)}/api/0/${path.join('/')}/`);
   if (cursor !== undefined) url.searchParams.set('cursor', cursor);
   const response = await boundedFetch(url, {
     method: method ?? 'GET',
@@ -122,7 +123,7 @@ async function call(
   });
   const { ok, status, headers } = response;
   if (!ok) await response.body?.cancel();
-  if (status === 429) throw tooManyRequests(headers);
+  if (status === 429) throw tooManyRequestsError(headers);
   if (!ok) throw Object.assign(new Error('Sentry refused'), { status });
   const answer = await response.text();
   return { headers, body: answer === '' ? undefined : JSON.parse(answer) };
@@ -133,29 +134,29 @@ function statusOf(error: unknown): unknown {
 }
 
 /** What to do with an error: nothing, when it is an answer with this status. */
-function unless(status: number): (error: unknown) => undefined {
+function ignoreStatus(status: number): (error: unknown) => undefined {
   return (error) => {
     if (statusOf(error) !== status) throw error;
     return undefined;
   };
 }
 
-function tooManyRequests(headers: Headers): ApiError {
-  const retryAfter = secondsToWait(headers);
+function tooManyRequestsError(headers: Headers): ApiError {
+  const retryAfter = retryAfterSeconds(headers);
   return new ApiError('TooManyRequests', `Sentry is asked too often: try again in ${retryAfter} s`, {
     retryAfter,
   });
 }
 
 /** Retry-After is in seconds or a date, and Sentry's own header in seconds since 1970. */
-function secondsToWait(headers: Headers): number {
+function retryAfterSeconds(headers: Headers): number {
   const after = headers.get('retry-after') || 'not said';
   const reset = headers.get('x-sentry-rate-limit-reset') || 'not said';
   const now = Date.now() / 1000;
-  const wait = [Number(after), Date.parse(after) / 1000 - now, Number(reset) - now, WAIT].find(
+  const wait = [Number(after), Date.parse(after) / 1000 - now, Number(reset) - now, DEFAULT_RETRY_AFTER].find(
     Number.isFinite,
   )!;
-  return Math.min(Math.max(Math.ceil(wait), 1), MAX_WAIT);
+  return Math.min(Math.max(Math.ceil(wait), 1), MAX_RETRY_AFTER);
 }
 
 /** The cursor of the next page, where the Link header says that there is something on it. */
@@ -167,18 +168,18 @@ function nextCursor(link: string): string | undefined {
 }
 
 /** An entry of a list of keys; undefined for a key that others made. Throws TypeError for one that is not as documented. */
-function managedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
+function parseManagedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
   const { id, name, isActive, dsn } = entry as { [name: string]: unknown; dsn?: ManagedKey['dsn'] };
   const expires = keyExpiry(keyPrefix, name);
   if (expires === undefined) return undefined;
   if (!URL.canParse(dsn?.secret ?? '') || !URL.canParse(dsn?.public ?? ''))
     throw new TypeError('a key of Sentry has no DSN');
   const { secret, public: open } = dsn!;
-  return { id: segment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
+  return { id: pathSegment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
 }
 
 /** A part of a path that Sentry named: none that would make it another path. */
-function segment(value: unknown): string {
+function pathSegment(value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z0-9_-]{1,200}$/.test(value)) return value;
   throw new TypeError('a slug or id of Sentry is none');
 }

@@ -9,6 +9,6 @@ export const thirdPartyUrl: Schema = {
 };
 
 /** The same without a slash at the end, for a path to be added. */
-export function withoutSlash(url: string): string {
+export function withoutTrailingSlash(url: string): string {
   return url.replace(/\/+$/, '');
 }

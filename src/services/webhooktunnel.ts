@@ -35,7 +35,7 @@ export const webhooktunnel: GuardedService<Setting, Setting> = {
       stability: 'stable',
       scopes: 'auth:webhooktunnel',
       output: 'older-webhooktunnel-token-response',
-      async give({ secret, proxyUrl }, request) {
+      async issue({ secret, proxyUrl }, request) {
         const tunnelId = randomToken().toLowerCase();
         const signing = { tid: tunnelId, aud: 'webhooktunnel', secret };
         const { token, expires } = await tunnelToken(signing, request);

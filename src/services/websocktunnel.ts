@@ -37,7 +37,7 @@ export const websocktunnel: GuardedService<{ secret: string }, { secret: string 
       stability: 'stable',
       scopes: 'auth:websocktunnel-token:<wstAudience>/<wstClient>',
       output: 'websocktunnel-token-response',
-      async give({ secret }, request) {
+      async issue({ secret }, request) {
         const { wstAudience, wstClient } = request.params as { wstAudience: string; wstClient: string };
         const signing = { tid: wstClient, aud: wstAudience, secret };
         const { token, expires } = await tunnelToken(signing, request);

@@ -63,7 +63,7 @@ export async function retireRoot(parts: Parts, settings: Settings): Promise<stri
     command: configureStaticClient,
     subject: clientSubject(ROOT_CLIENT_ID, parts),
     input: { clientId: ROOT_CLIENT_ID, credential: parts.makeSecret(ROOT_CLIENT_ID).credential },
-    context: { ...systemContext('cli'), authorize: () => refuseIfNobodyElse(parts.projector) },
+    context: { ...systemContext('cli'), authorize: () => requireAnotherAdministrator(parts.projector) },
   });
   const file = rootCredentialsFile(settings.dataDir);
   rmSync(file, { force: true });
@@ -92,7 +92,7 @@ async function generatedRoot(parts: Parts, { staticClients, dataDir }: Settings)
   );
 }
 
-async function refuseIfNobodyElse({ clients, roleGraph }: Projector): Promise<void> {
+async function requireAnotherAdministrator({ clients, roleGraph }: Projector): Promise<void> {
   const now = new Date();
   for await (const { key: clientId, value: client } of clients.all()) {
     if (clientId === ROOT_CLIENT_ID || client.disabled || isExpired(client, now)) continue;

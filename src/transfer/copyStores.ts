@@ -7,7 +7,7 @@ import type { ReadStore } from '../readStore/readStore.ts';
 import { isServiceSecret } from '../secretStore/newSecret.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: SecretStore };
 
@@ -26,20 +26,20 @@ export async function copyStores(
   onProgress: Progress,
 ): Promise<{ events: number; secrets: number }> {
   const published = await from.readStore.checkpoint(PUBLISHER_TABLE);
-  let publishedThere: Position | undefined;
+  let publishedInTarget: Position | undefined;
   let events = 0;
   await copyLog(
     { from: from.eventStore, to: to.eventStore },
     {
-      onPair(source, target) {
-        if (published !== undefined && source.position <= published) publishedThere = target.position;
+      onMatch(source, target) {
+        if (published !== undefined && source.position <= published) publishedInTarget = target.position;
         events += 1;
         onProgress('compared', source.position);
       },
       onAppended: (last) => onProgress('copied', last.position),
     },
   );
-  if (publishedThere !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedThere);
+  if (publishedInTarget !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedInTarget);
   await copyLastUsed(from.readStore, to.readStore);
   return { events, secrets: await copySecrets(from.secretStore, to.secretStore) };
 }
@@ -47,18 +47,18 @@ export async function copyStores(
 async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> {
   let copied = 0;
   for (let after: string | undefined, more = true; more;) {
-    const entries = await from.list({ after, limit: PAGE });
-    for (const place of entries) {
-      const token = await from.get(place);
+    const entries = await from.list({ after, limit: PAGE_SIZE });
+    for (const ref of entries) {
+      const token = await from.get(ref);
       // One that was destroyed since the page was read is wanted no more.
       if (token === undefined) continue;
       // A service that was started on the target made one of its own, which no event of this log refers to.
-      if (isServiceSecret(place) && (await to.get(place)) !== token) await to.destroy(place);
-      await to.put(place, token);
+      if (isServiceSecret(ref) && (await to.get(ref)) !== token) await to.destroy(ref);
+      await to.put(ref, token);
       copied += 1;
     }
     after = entries.at(-1)?.credentialId;
-    more = entries.length === PAGE;
+    more = entries.length === PAGE_SIZE;
   }
   return copied;
 }
@@ -66,7 +66,7 @@ async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> 
 async function copyLastUsed(from: ReadStore, to: ReadStore): Promise<void> {
   let after: string | undefined;
   do {
-    const { rows, last } = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE });
+    const { rows, last } = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE_SIZE });
     const latest = rows
       .map(({ position }) => position)
       .sort()

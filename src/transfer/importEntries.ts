@@ -54,7 +54,7 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
   const entries: Entries = { roles: [], clients: [], skippedStatic: 0, problems: [] };
   const seen = new Set<string>();
   for (const { name, content } of files) {
-    const list = listIn(content);
+    const list = parseList(content);
     if (typeof list === 'string') entries.problems.push(`${name}: ${list}`);
     else
       list.forEach((entry, index) => {
@@ -63,7 +63,7 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
           if (seen.has(id)) throw new Error(`${id} is there twice`);
           seen.add(id);
         } catch (error) {
-          entries.problems.push(`${name}[${index}]: ${inOneLine((error as Error).message)}`);
+          entries.problems.push(`${name}[${index}]: ${singleLine((error as Error).message)}`);
         }
       });
   }
@@ -72,15 +72,16 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
 
 /** It passes over a byte-order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
-const FORMS = 'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
+const EXPECTED_FORMS =
+  'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
 
 /** A message, which may hold a block of Markdown, in one line. */
-export function inOneLine(message: string): string {
+export function singleLine(message: string): string {
   return message.replaceAll(/\n+/g, ' ');
 }
 
 /** The entries of a file, or what is wrong with it. */
-function listIn(content: Uint8Array): unknown[] | string {
+function parseList(content: Uint8Array): unknown[] | string {
   let text: string;
   try {
     text = utf8.decode(content);
@@ -94,14 +95,14 @@ function listIn(content: Uint8Array): unknown[] | string {
     return 'is not valid JSON';
   }
   if (Array.isArray(value)) return value;
-  if (!isObject(value)) return `must hold ${FORMS}`;
+  if (!isObject(value)) return `must hold ${EXPECTED_FORMS}`;
   if ('continuationToken' in value)
     return 'holds a continuationToken, so it is one page of several: join the lists of all pages, and leave it out';
   const unknown = Object.keys(value).find((name) => name !== 'roles' && name !== 'clients');
   if (unknown !== undefined)
-    return `has a property ${quoted(unknown)}, which is not known here: it must hold ${FORMS}`;
+    return `has a property ${quoted(unknown)}, which is not known here: it must hold ${EXPECTED_FORMS}`;
   const [list, ...others] = Object.values(value);
-  return Array.isArray(list) && others.length === 0 ? list : `must hold ${FORMS}`;
+  return Array.isArray(list) && others.length === 0 ? list : `must hold ${EXPECTED_FORMS}`;
 }
 
 type Entry = Record<string, unknown> & { source: string };
@@ -138,7 +139,7 @@ function readRole(entry: Entry, now: Date): RoleEntry {
   const imported = { created, lastModified: readDate(entry, 'lastModified') ?? created };
   const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>) };
   createRole.check!(role);
-  refuseWhatTheLogRefuses([{ type: 'RoleCreated', data: { ...role, imported } }]);
+  refuseUnstorableEvents([{ type: 'RoleCreated', data: { ...role, imported } }]);
   return { ...role, ...imported, source: entry.source };
 }
 
@@ -168,9 +169,9 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   const settings = body as Pick<ClientEntry, 'description' | 'expires' | 'scopes' | 'deleteOnExpiration'>;
   const client = { clientId, ...settings, expires: new Date(settings.expires).toJSON(), disabled };
   if (!isStatic(clientId)) {
-    const input = { ...client, imported, credential: SOME_CREDENTIAL };
+    const input = { ...client, imported, credential: PLACEHOLDER_CREDENTIAL };
     importClient.check!(input);
-    refuseWhatTheLogRefuses(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
+    refuseUnstorableEvents(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
   }
   return {
     ...client,
@@ -181,10 +182,10 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
 }
 
 /** As long as those that are made. */
-const SOME_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
+const PLACEHOLDER_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
 
 /** Throws InvalidEvent and EventTooLarge. Updates of the same entry are no longer than its creation. */
-function refuseWhatTheLogRefuses(events: Event[]): void {
+function refuseUnstorableEvents(events: Event[]): void {
   for (const event of events) {
     validateEvent(event);
     encodeEvent(event, systemContext('import').metadata);

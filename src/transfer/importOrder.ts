@@ -3,7 +3,7 @@ import type { RoleRow } from '../../projections/roles.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
 import { atOnce, Work } from '../domain/work.ts';
-import { inOneLine, type RoleEntry } from './importEntries.ts';
+import { singleLine, type RoleEntry } from './importEntries.ts';
 
 /**
  * The roles of an import in an order in which each may be taken over once those before it are, by the very rules of the run.
@@ -17,21 +17,21 @@ export function importOrder(
   const graph = stored.clone();
   const ordered: RoleEntry[] = [];
   const problems = new Map<RoleEntry, string>();
-  let waiting = inDependencyOrder(stored, roles);
+  let pending = inDependencyOrder(stored, roles);
   // A role may have to wait for another one that still is as it was.
-  let taken: number;
+  let orderedBefore: number;
   do {
-    taken = ordered.length;
+    orderedBefore = ordered.length;
     problems.clear();
-    for (const role of waiting) {
+    for (const role of pending) {
       const problem = problemOf(role, graph);
       if (problem === undefined) {
         graph.set(role);
         ordered.push(role);
       } else problems.set(role, `${role.source}: ${problem}`);
     }
-    waiting = waiting.filter((role) => problems.has(role));
-  } while (waiting.length > 0 && ordered.length > taken);
+    pending = pending.filter((role) => problems.has(role));
+  } while (pending.length > 0 && ordered.length > orderedBefore);
   return { ordered, problems: roles.flatMap((role) => problems.get(role) ?? []) };
 }
 
@@ -45,7 +45,7 @@ function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefin
     atOnce(importRole.decide(importInput(role), graph, { now: new Date(), work: new Work() }));
     return undefined;
   } catch (error) {
-    if (error instanceof ApiError) return inOneLine(error.message);
+    if (error instanceof ApiError) return singleLine(error.message);
     throw error;
   }
 }

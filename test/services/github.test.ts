@@ -140,14 +140,14 @@ describe('githubRepoToken', () => {
     answers['POST /app/installations/7/access_tokens'] = tokenFor([], wanted.permissions);
     const app = { appId: 1, privateKey, apiUrl: hub.url };
     const client = await github.open({ ci: app, two: app });
-    const { give } = github.endpoints[0] as unknown as {
-      give(client: unknown, request: object): Promise<object>;
+    const { issue } = github.endpoints[0] as unknown as {
+      issue(client: unknown, request: object): Promise<object>;
     };
     const start = Date.parse('2030-01-01T00:00:00Z');
     const looksUp = async (appName: string, owner: string, minutes: number): Promise<boolean> => {
       asked = [];
       const now = new Date(start + minutes * 60_000);
-      await give(client, {
+      await issue(client, {
         params: { appName, owner },
         body: wanted,
         now,

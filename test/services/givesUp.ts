@@ -9,10 +9,10 @@ export async function expectToGiveUp<Setting, Client>(
 ): Promise<void> {
   const client = await open(setting as Setting);
   const [endpoint] = endpoints;
-  if (!endpoint || !('give' in endpoint)) throw new Error('there is no such endpoint');
+  if (!endpoint || !('issue' in endpoint)) throw new Error('there is no such endpoint');
   const asking = new AbortController();
   const asked = { ...request, now: new Date(), signal: asking.signal };
-  const given = endpoint.give(client, asked as unknown as GuardedRequest);
+  const given = endpoint.issue(client, asked as unknown as GuardedRequest);
   setTimeout(() => asking.abort(), 50);
   await expect(given).rejects.toThrow();
 }

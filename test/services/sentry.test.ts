@@ -198,9 +198,9 @@ describe('sentryDSN', () => {
         log: pino({ level: 'silent' }),
       };
       const request = { now: new Date(), params: { project: 'slow' } as Record<string, string> };
-      const { give } = sentry.endpoints[0] as { give(client: unknown, request: unknown): Promise<unknown> };
+      const { issue } = sentry.endpoints[0] as { issue(client: unknown, request: unknown): Promise<unknown> };
       return askThirdParty(
-        (signal) => give(client, { ...request, signal } as GuardedRequest),
+        (signal) => issue(client, { ...request, signal } as GuardedRequest),
         asking,
         patience,
       );

@@ -4,7 +4,7 @@ import type { ScopeExpression } from '../domain/scopeExpression.ts';
  * The part of an endpoint with a path parameter `level` that its scope depends on: `<level>` in the scope stands for
  * `read-only` or `read-write`, and who may write may read.
  */
-export function byLevel(scope: string) {
+export function scopesByLevel(scope: string) {
   const at = (level: string): string => scope.replace('<level>', level);
   const scopes: ScopeExpression = {
     if: 'levelIsReadOnly',
@@ -20,4 +20,4 @@ export function byLevel(scope: string) {
 }
 
 /** What a path parameter `level` must match. */
-export const LEVEL = /^(read-write|read-only)$/;
+export const ACCESS_LEVEL = /^(read-write|read-only)$/;
