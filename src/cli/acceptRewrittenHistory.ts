@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { LOG_FILE, openFiles } from '../compose.ts';
+import { openFiles } from '../compose.ts';
+import { LOG_FILE, LOG_HEAD_FILE } from '../config/dataDirectory.ts';
 import type { Config } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import type { Position } from '../event.ts';
@@ -8,7 +9,7 @@ import type { EventStore } from '../eventStore/eventStore.ts';
 import { amountUpTo, isPositionOf, positionOf } from '../eventStore/position.ts';
 import { formerIdsIn, renameLog } from '../eventStore/sqliteLogId.ts';
 import { LAST_USED_TABLE } from '../readSide/lastUsed.ts';
-import { LOG_HEAD_FILE, readLogHead, writeLogHead } from '../readSide/logHead.ts';
+import { readLogHead, writeLogHead } from '../readSide/logHead.ts';
 import { allProjections } from '../readSide/projector.ts';
 import { tableOf } from '../projection.ts';
 import { PUBLISHER_TABLE } from '../publisher/publish.ts';

@@ -11,9 +11,9 @@ import { makeDocuments } from '../api/documents/documents.ts';
 import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
 import { makeValidator } from '../http/validate.ts';
 import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
-import { schedule } from '../process/schedule.ts';
+import { type Job, schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
-import { watchPurgeGap } from '../jobs/purgeGap.ts';
+import { type PurgeGap, watchPurgeGap } from '../jobs/purgeGap.ts';
 import { startRepairingReadModels } from '../storage/storeDamage.ts';
 import { type Administrator, synchronizeStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
@@ -58,56 +58,35 @@ export async function startServer(
     );
     const { server, port, bodies, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
-    server.on(
-      'request',
-      makeListener(
-        makePipeline({
-          ...service.answering,
-          intake: {
-            maxBodyBytes: config.maxBodyBytes,
-            bodies,
-            countRequest: makeCountRequest(config.rateLimits, {
-              isTrusted: trustFunction(config.trustedAddresses),
-            }),
-          },
-          access: {
-            readAccess: config.readAccess,
-            trustProxy: trustFunction(config.trustProxy),
-            signatureRules: makeSignatureRules({
-              allowedHosts: config.allowedHosts,
-              requirePayloadHash: config.requirePayloadHash,
-              nonces,
-              mostNonces: config.maxNoncesPerClient,
-              diskReserve: service.diskReserve,
-            }),
-          },
-          checks: { validator: makeValidator(bodySchemas), checkReplies },
+    const pipeline = makePipeline({
+      ...service.answering,
+      intake: {
+        maxBodyBytes: config.maxBodyBytes,
+        bodies,
+        countRequest: makeCountRequest(config.rateLimits, {
+          isTrusted: trustFunction(config.trustedAddresses),
         }),
-        {
-          allowedCorsOrigin: config.allowedCorsOrigin,
-          documents: makeDocuments(service.answering.endpoints, {
-            rootUrl,
-            topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
-          }),
-        },
-      ),
-    );
-    const stopJobs = schedule(
-      [
-        {
-          name: 'purge-expired',
-          every: 15 * MINUTE,
-          run: async (signal) => ((await purgeGap.isPaused()) ? 0 : purgeExpired(service.core, { signal })),
-        },
-        {
-          name: 'destroy-unreferenced-secrets',
-          every: 60 * MINUTE,
-          run: (signal) => deleteOrphanedSecrets(service.core, { signal }),
-        },
-        ...service.jobs,
-      ],
-      { isOurs: service.core.projector.writes, log },
-    );
+      },
+      access: {
+        readAccess: config.readAccess,
+        trustProxy: trustFunction(config.trustProxy),
+        signatureRules: makeSignatureRules({
+          allowedHosts: config.allowedHosts,
+          requirePayloadHash: config.requirePayloadHash,
+          nonces,
+          mostNonces: config.maxNoncesPerClient,
+          diskReserve: service.diskReserve,
+        }),
+      },
+      checks: { validator: makeValidator(bodySchemas), checkReplies },
+    });
+    const documents = makeDocuments(service.answering.endpoints, {
+      rootUrl,
+      topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
+    });
+    const { allowedCorsOrigin } = config;
+    server.on('request', makeListener(pipeline, { allowedCorsOrigin, documents }));
+    const stopJobs = schedule(jobsOf(service, purgeGap), { isOurs: service.core.projector.writes, log });
     const publisher = service.publisher?.start();
     return {
       port,
@@ -128,6 +107,22 @@ export async function startServer(
     await service.close();
     throw error;
   }
+}
+
+function jobsOf({ core, jobs }: Service, purgeGap: PurgeGap): Job[] {
+  return [
+    {
+      name: 'purge-expired',
+      every: 15 * MINUTE,
+      run: async (signal) => ((await purgeGap.isPaused()) ? 0 : purgeExpired(core, { signal })),
+    },
+    {
+      name: 'destroy-unreferenced-secrets',
+      every: 60 * MINUTE,
+      run: (signal) => deleteOrphanedSecrets(core, { signal }),
+    },
+    ...jobs,
+  ];
 }
 
 /** What a start does once, however many processes serve then. */

@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { createPrivateFile } from '../process/privateFile.ts';
 import { randomToken } from '../secretStore/newSecret.ts';
 import { ConfigError } from '../config/configError.ts';
+import { ROOT_CREDENTIALS_FILE } from '../config/dataDirectory.ts';
 import type { StaticClient } from '../config/jsonSettings.ts';
 
 /** The client that a service without STATIC_CLIENTS makes for its administrator. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
-
-/** The name of the file in the data directory that holds the generated administrator's clientId and token. */
-export const ROOT_CREDENTIALS_FILE = 'root-credentials.json';
 
 /** Where the generated administrator's clientId and token are kept. */
 export function rootCredentialsFile(dataDir: string): string {
