@@ -58,9 +58,9 @@ export type Stores = {
   readStore: ReadStore;
   secretStore: SecretStore;
   keys: Keyring;
-  /** Adds a key to the generated key file and answers its id; undefined where the operator keeps the keys. */
+  /** Adds a key to the generated key file and returns its id; undefined if the keys are configured. */
   addKey: (() => string) | undefined;
-  /** Resolves once a file of theirs was removed or replaced: they take nothing any more, and the process is to end. */
+  /** Resolves once a file of theirs was removed or replaced. They accept no writes then, and the process must end. */
   filesGone: Promise<FileGone>;
   close(): Promise<void>;
 };
@@ -74,21 +74,21 @@ export type StoreConfig = Pick<Config, 'dataDir' | 'secretKeys'> &
 export type Service = Awaited<ReturnType<typeof startService>>;
 
 /**
- * How stores are opened: `mustExist` makes no file where there is none, and `log` is told what cannot be written for a while
- * though it is to be.
+ * How stores are opened. With `mustExist` no file is created. Files that cannot be written for a while are reported to
+ * `log`.
  */
 export type OpenOptions = { mustExist?: boolean; log?: Logger };
 
 /**
- * Opens the stores on this machine, or those on servers where EVENT_STORE_URL names one. Throws RewrittenHistory for a log on
- * this machine that lacks what it once had.
+ * Opens the stores in the data directory, or on servers if EVENT_STORE_URL is set. Throws RewrittenHistory if a log in
+ * the data directory lacks events that it once had.
  */
 export async function openStores(config: StoreConfig, opening: OpenOptions = {}): Promise<Stores> {
   const stores = await openStoresAsStored(config, opening);
   return { ...stores, eventStore: upcasting(stores.eventStore) };
 }
 
-/** The same with events as they are stored, of whatever release: for a copy of them. */
+/** Opens the stores without upcasting, so that a copy gets the events as they were stored. */
 export function openStoresAsStored(config: StoreConfig, opening: OpenOptions = {}): Promise<Stores> {
   return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config);
 }
@@ -111,10 +111,10 @@ async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Ope
 }
 
 /**
- * The log, the read models and the secrets are three SQLite files in the data directory. The log can be given to an auditor
- * without a sealed secret in it, the read models can be deleted at any time, and no write to one waits for another.
- * `alone` runs a function while no other process runs one. Throws RewrittenHistory if only the log is missing, ConfigError if
- * others may read or write what they must not.
+ * The log, the read models and the secrets are three SQLite files in the data directory. The log can be given to an
+ * auditor without a sealed secret in it, the read models can be deleted at any time, and no write to one waits for
+ * another. `alone` runs a function while no other process runs one. Throws RewrittenHistory if only the log is missing,
+ * ConfigError if others may read or write what they must not.
  */
 export async function openFiles(
   config: StoreConfig,
@@ -142,7 +142,8 @@ export async function openFiles(
 
 /** The log is on KurrentDB, the read models and the secrets are on MongoDB. Several nodes share them. */
 async function openShared(config: StoreConfig): Promise<Stores> {
-  // Imported here, so that the embedded stores do not wait for these drivers, which take longer to load than all the rest.
+  // Imported here, so that the embedded stores do not wait for these drivers, which take longer to load than all the
+  // rest.
   const { openKurrent } = await import('./eventStore/openKurrent.ts');
   const { openMongo } = await import('./storage/openMongo.ts');
   const { kurrentEventStore } = await import('./eventStore/kurrentEventStore.ts');
@@ -171,7 +172,10 @@ function closeTogether(stores: Omit<Stores, 'close'>): Stores {
   };
 }
 
-/** What remembers the nonces of signed changes, in the data directory. `gone` resolves once its file was removed or replaced. */
+/**
+ * Opens the store for nonces of signed changes, in the data directory. `gone` resolves once its file was removed or
+ * replaced.
+ */
 export function openNonces({
   dataDir,
   maxNoncesPerClient,
@@ -181,14 +185,15 @@ export function openNonces({
   return { ...sqliteNonceStore({ db, mostOfSigner: maxNoncesPerClient }), gone: watch.gone };
 }
 
-/** Where changes are published. It connects when it is first used. */
+/** The message bus. It connects at first use. */
 export function openMessageBus(settings: KafkaSettings, log: Logger): MessageBus {
   return kafkaMessageBus({ kafka: openKafka(settings, log), prefix: settings.topicPrefix });
 }
 
 /**
- * The whole service but for HTTP: everything that a command of the command line, or a request, works with. On the stores
- * of the configuration, which it makes unless they `mustExist`, or on some that were opened already; it closes them too.
+ * Starts the whole service except HTTP: everything that a command of the command line or a request needs. It opens the
+ * configured stores, and creates them unless they `mustExist`, or uses the given `stores`. `close()` closes the stores
+ * in either case.
  */
 export async function startService(
   config: Config,
@@ -213,11 +218,11 @@ export async function startService(
       maxRoleScopes: config.maxRoleScopes,
     });
     started.push(projector.stop);
-    // A log in a file of this machine can be looked at before every answer.
+    // A local log can be checked before every answer, so no limit is needed.
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
     const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
     started.push(freshness.stop);
-    // Stores that are elsewhere, or were opened by others, have a disk that is theirs to watch.
+    // Only stores that this process opened in its data directory are on a disk that it has to watch.
     const isOnDisk = config.eventStoreUrl === undefined && !opened;
     const diskReserve = isOnDisk
       ? await keepDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
@@ -283,9 +288,9 @@ export async function startService(
   const endpoints = [...makeEndpoints({ core, clientHistory, authenticate, health }), ...guarded.endpoints];
   return {
     stores,
-    /** What reads and changes clients and roles. */
+    /** Reads and changes clients and roles. */
     core,
-    /** What answers requests. */
+    /** Answers requests. */
     answering: { endpoints, authenticate, freshness, longWork, log },
     diskReserve,
     jobs: guarded.jobs,

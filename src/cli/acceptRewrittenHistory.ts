@@ -19,10 +19,11 @@ import { refuseRewrittenHistory, RewrittenHistory } from '../readSide/rewrittenH
 type Files = Awaited<ReturnType<typeof openFiles>>;
 
 /**
- * Goes on with a log that lacks what it once had, at the word of the operator: it gets a new id, so that its former positions are
- * another log's, the read models are removed, to be built anew at the next start, and the publisher goes on at the same event, or at
- * the end. When clients were last used stays known. The reason is logged, and kept in the log's file; where nothing was lost since
- * the same reason was given, nothing is done. Throws StoreUnavailable while another process has the log open, ConfigError for a shared log.
+ * Accepts a log that lacks events it once had, on the operator's request. The log gets a new id, so that positions from
+ * before are refused. The read models are dropped and rebuilt at the next start, except the times of last use. The
+ * publisher continues after the same event, or at the end of the log. The reason is logged and stored in the log's
+ * file. Does nothing if nothing was lost since the same reason was given. Throws StoreUnavailable while another process
+ * has the log open, ConfigError for a shared log.
  */
 export async function acceptRewrittenHistory(
   config: Config,
@@ -51,7 +52,7 @@ export async function acceptRewrittenHistory(
     });
     await dropReadModels(readStore);
     if (publisher.after !== undefined) await readStore.commit(PUBLISHER_TABLE, [], publisher.after);
-    // At the end: as long as it is not done, the start is refused.
+    // Last, so that a start is refused until everything before is done.
     writeLogHead(headFile, head);
     log.warn(
       { reason, formerLogId: formerIds.at(-1), head, publisherAfter: publisher.after ?? eventStore.start },
@@ -84,7 +85,7 @@ function isRefused(files: Files, logHead: Position | undefined): Promise<boolean
   );
 }
 
-/** Where the publisher goes on that had come to a position, and what that means for those who follow it. */
+/** The publisher's new checkpoint, and what it means for subscribers. */
 function publisherPosition(
   published: Position | undefined,
   { eventStore, head, formerIds }: { eventStore: EventStore; head: Position; formerIds: string[] },
@@ -114,7 +115,10 @@ function publisherPosition(
   };
 }
 
-/** Everything but when clients were last used. What was begun and not finished is no table yet, and is removed as well. */
+/**
+ * Drops all tables except the times of last use, including those of unfinished rebuilds, which `tables()` does not
+ * list.
+ */
 async function dropReadModels(readStore: ReadStore): Promise<void> {
   const tables = new Set([...(await readStore.tables()), ...allProjections.map(tableOf)]);
   tables.delete(LAST_USED_TABLE);

@@ -57,7 +57,7 @@ async function copy(fromUrl: string, toUrl: string): Promise<void> {
   }
 }
 
-/** A progress bar for each thing that is done over the whole log. */
+/** A progress bar for each pass over the log. */
 function bars(total: number): { update: Progress; stop(): void } {
   let bar: { what: string; shown: ReturnType<typeof progressBar> } | undefined;
   function stop(): void {
@@ -70,7 +70,7 @@ function bars(total: number): { update: Progress; stop(): void } {
         stop();
         bar = { what, shown: progressBar(what, total) };
       }
-      // A log that is written to meanwhile grows.
+      // A log that is being written to grows.
       const done = amountUpTo(position);
       bar!.shown.update(done, Math.max(done, total));
     },

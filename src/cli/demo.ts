@@ -12,7 +12,7 @@ import { guardedServices } from '../services/guardedServices.ts';
 
 type Credentials = { clientId: string; accessToken: string };
 
-/** Roles of a small company: people get what their team may do, and a team's role works for any project. */
+/** Roles of a small company: a parameterized role for project administrators, and roles for teams. */
 const ROLES = {
   'project-admin:*': {
     description: 'Whoever administers a project may do this in it; <..> is the project',
@@ -25,7 +25,7 @@ const ROLES = {
   'team:readers': { description: 'What everybody in the company may do', scopes: ['queue:list-task:*'] },
 };
 
-/** `authledger demo`: what a newcomer runs first. */
+/** `authledger demo`: a tour for newcomers. */
 export function demoCommand(): Command {
   return new Command('demo')
     .description('start the service on a temporary directory, show what it does, and leave it running to try')
@@ -91,7 +91,7 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   step('Every change is an event; what happened to the client', history.auditHistory);
 }
 
-/** Calls the API, signed where there are credentials. */
+/** Returns a function that calls the API, and signs if there are credentials. */
 function apiCaller(rootUrl: string, credentials?: Credentials) {
   return async function call(method: string, path: string, body?: object): Promise<object> {
     const url = `${rootUrl}/api/auth/v1${path}`;

@@ -26,7 +26,7 @@ const EXPECTED_FAILURES = [
   WorkerFailed,
 ];
 
-/** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
+/** The text for the terminal: only the message if the user can resolve the failure, the stack trace if it is a bug. */
 export function describeFailure(error: unknown): string {
   if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${repairHint(error)}`;
   const isExpected = EXPECTED_FAILURES.some((kind) => error instanceof kind);

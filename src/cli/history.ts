@@ -48,7 +48,7 @@ async function* linesOf(
   for await (const event of events) yield `${shown(event)}\n`;
 }
 
-/** No text from outside moves the cursor of a terminal: control characters are not all of those that JSON escapes. */
+/** JSON in ASCII. JSON alone leaves some control characters unescaped, which could control the terminal. */
 function asciiJson(event: Recorded): string {
   return JSON.stringify(event).replaceAll(
     /[^\x20-\x7e]/g,
@@ -79,12 +79,12 @@ function subjectWords({ data }: Recorded<PublishedEvent>): string[] {
   return [subject, asSingleWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
 }
 
-/** An id or target cannot pass for the words around it. */
+/** Quotes an id or target that could be mistaken for other parts of the line. */
 function asSingleWord(text: string): string {
   return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** No text from outside moves the cursor of a terminal. */
+/** Escapes characters that could control the terminal. */
 function printable(line: string): string {
   return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

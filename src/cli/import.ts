@@ -6,7 +6,7 @@ import { type ImportParts, planClient, planRole, type Step } from '../transfer/i
 import { progressBar } from './progress.ts';
 import { withService } from './withService.ts';
 
-/** Clients that are imported at the same time: their changes then share commits. */
+/** Clients that are imported concurrently, so that their events share commits. */
 const CONCURRENCY = 64;
 
 /** `authledger import`. */
@@ -66,7 +66,7 @@ async function importAll(
       for (let entry = waiting.shift(); entry; entry = waiting.shift())
         await apply('client', await planClient(parts, entry));
     };
-    // After a failure no more are begun, and those under way end before the stores are closed.
+    // After a failure no further client is started, and those in flight finish before the stores are closed.
     const workers = Array.from({ length: CONCURRENCY }, () => worker().finally(() => (waiting.length = 0)));
     await Promise.allSettled(workers);
     await Promise.all(workers);

@@ -2,25 +2,25 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, cpus, setPriority } from 'node:os';
 
-/** Room (MiB) for what is new in memory: whoever reads millions of events makes much that does not live long. */
+/** A larger young generation (MiB): reading millions of events allocates many short-lived objects. */
 const SEMI_SPACE_FLAG = '--max-semi-space-size=64';
 
-/** Where others are at work, it works so long (ms of its own), and then leaves the processors to them so long (ms). */
+/** While other processes are busy, this one works for WORK_SLICE (ms of CPU time), then sleeps for PAUSE (ms). */
 const WORK_SLICE = 5;
 const PAUSE = 100;
-/** How often (ms) it looks whether they are: the system counts in hundredths of a second. */
+/** How often (ms) it measures whether others are busy. The system counts CPU time in hundredths of a second. */
 const CHECK_INTERVAL = 50;
 
 /**
- * The action of a command that reads or writes everything there is: it runs with the lowest priority, so that a service goes
- * first on a machine that is busy. It is another process that runs it, as the threads that this one has already, those that
- * collect garbage among them, would keep their priority.
+ * Wraps the action of a command that reads or writes the whole log, so that it runs with the lowest priority and a
+ * service on the same machine goes first. It runs in another process, because the existing threads of this one, such as
+ * those of the garbage collector, would keep their priority.
  */
 export function inBackground<Args extends unknown[]>(
   action: (...args: Args) => Promise<void>,
 ): (...args: Args) => Promise<void> {
   if (!process.execArgv.includes(SEMI_SPACE_FLAG)) return respawn;
-  // Nobody waits for this process once the one that started it is gone.
+  // Ends when the parent process has ended.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
   pauseWhileOthersWork();
@@ -28,8 +28,8 @@ export function inBackground<Args extends unknown[]>(
 }
 
 /**
- * Stands still now and then while others are at work. To have only the time between their turns is not enough: each change of
- * turns costs them as much as a request may, and what they had in the processor's caches.
+ * Sleeps regularly while other processes are busy. A low priority alone is not enough: each context switch costs them
+ * about as much as a request, and evicts their data from the CPU caches.
  */
 function pauseWhileOthersWork(): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -49,19 +49,19 @@ function pauseWhileOthersWork(): void {
   }, WORK_SLICE).unref();
 }
 
-/** Time (ms) that processors gave to whatever has no low priority, as this process has. */
+/** CPU time (ms) of all processes of normal priority. */
 function othersCpuTime(): number {
   const all = cpus().reduce((sum, { times: { user, sys, irq } }) => sum + user + sys + irq, 0);
   return all - process.cpuUsage().system / 1000;
 }
 
 /**
- * Linux's way to run what only gets the time that nobody else wants. A low priority alone is not enough: the scheduler takes a
- * processor for busy on which such a process runs, and puts others together on the next one.
+ * Linux's SCHED_IDLE policy, which uses only idle CPU time. A low priority alone is not enough: the scheduler counts a
+ * CPU that runs such a process as busy, and moves other processes to the next one.
  */
 const IDLE_SCHEDULING = ['chrt', '-i', '0'];
 
-/** Runs this process's command again in a process of lowest priority, which takes its place in all that can be seen. */
+/** Runs this command again in a child process of lowest priority, and forwards its streams, signals and exit code. */
 async function respawn(): Promise<void> {
   setPriority(constants.priority.PRIORITY_LOW);
   const [chrt, ...flags] = IDLE_SCHEDULING;

@@ -9,10 +9,10 @@ import { welcome } from './welcome.ts';
 import { isWorker, serveWithWorkers, runWorker } from './workers.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 
-/** Characters of a reason. */
+/** The longest reason (characters). */
 const MAX_REASON_LENGTH = 1000;
 
-/** `authledger serve`: what `npm start` runs. */
+/** `authledger serve`, which `npm start` runs. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('start the service')
@@ -43,7 +43,8 @@ async function start(reason: string | undefined): Promise<void> {
   if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
   const serving = await (config.workers > 1 ? serveWithWorkers : startServer)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
-  // To stderr as plain text, so that the log on stdout holds no secret; what is no terminal may be kept, as a container's output is.
+  // To standard error as plain text, so that the log on standard output holds no secret. Output that is not a terminal
+  // may be stored.
   const showsToken = process.stderr.isTTY;
   process.stderr.write(welcome(serving.rootUrl, config, { ...serving, showsToken }));
   const ending = await Promise.race([untilSignal(), serving.filesGone]);

@@ -20,21 +20,21 @@ import type { FileGone } from '../storage/watchFiles.ts';
 
 const MINUTE = 60_000;
 
-/** A service that answers. */
+/** A service that listens for requests. */
 export type RunningServer = Administrator & {
-  /** Where it listens. */
+  /** The port that it listens on. */
   port: number;
   rootUrl: string;
   service: Service;
-  /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
+  /** Resolves once a file of its stores was removed or replaced. From then on it answers 503 and must be stopped. */
   filesGone: Promise<FileGone>;
-  /** Takes no further request, answers those under way, then writes and closes everything. */
+  /** Accepts no further request, answers those in flight, then flushes and closes everything. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
- * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
+ * Starts the whole service. `prepared` means that another process has called `prepare()`, so that the files exist.
+ * For tests, `checkReplies` checks every reply against its schema, and `stores` replace the configured ones.
  */
 export async function startServer(
   config: Config,
@@ -125,7 +125,7 @@ function jobsOf({ core, jobs }: Service, purgeGap: PurgeGap): Job[] {
   ];
 }
 
-/** What a start does once, however many processes serve then. */
+/** Does the work of a start that is done once, however many processes serve. */
 export async function prepare(config: Config, log: Logger): Promise<Administrator> {
   const service = await startRepairing(config, log);
   try {
@@ -135,7 +135,10 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
   }
 }
 
-/** Of several processes that serve together, the first one alone: it may put a file aside. */
+/**
+ * Starts the service, and moves a damaged file of read models aside. Of several processes, only the first one may do
+ * so.
+ */
 function startRepairing(config: Config, log: Logger): Promise<Service> {
   return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
@@ -144,12 +147,12 @@ async function prepareClients(
   service: Service,
   { staticClients: configured, dataDir, purgeMaxGap }: Config,
 ): Promise<Administrator> {
-  // Before this start changes something: with the clock that it has, that would look like a new change.
+  // First: the clock is compared with the newest event, and this start may append one.
   await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).pausedSince();
   return synchronizeStaticClients(service.core, { configured, dataDir });
 }
 
-/** The address that callers use, of a service that listens at this port. */
+/** The root URL for callers of a service that listens on this port. */
 export function rootUrlAt({ rootUrl, host }: Config, port: number): string {
   return rootUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

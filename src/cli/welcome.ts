@@ -3,8 +3,8 @@ import { ROOT_CLIENT_ID, rootCredentialsFile } from '../staticClients/rootCreden
 import type { Administrator } from '../staticClients/staticClients.ts';
 
 /**
- * What a start tells a person: where the service is, whose credentials there are, and a first call that can be pasted. A token is in
- * it only where `showsToken`, and this start made it.
+ * The message of a start: the address of the service, which credentials to use, and a first call to paste. It contains
+ * a token only if `showsToken` is set and this start created it.
  */
 export function welcome(
   rootUrl: string,
@@ -51,7 +51,7 @@ function rootInstructions(file: string, { madeRoot, showsToken }: Administrator 
   return { who, clientId: ROOT_CLIENT_ID, accessToken: tokenExpression(file) };
 }
 
-/** For a shell, what takes the token out of its file. */
+/** A shell expression that reads the token from its file. */
 export function tokenExpression(file: string): string {
   return `$(node -p "JSON.parse(fs.readFileSync('${file}')).accessToken")`;
 }

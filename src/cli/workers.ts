@@ -6,23 +6,23 @@ import { prepare, rootUrlAt, startServer, type RunningServer } from './startServ
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
-/** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */
+/** Delay (ms) before a worker is replaced, so that one that cannot start does not keep the machine busy. */
 const RESTART_DELAY = 1000;
 
-/** A worker ended before it listened; why, it has told itself. */
+/** A worker ended before it listened. It has printed the reason itself. */
 export class WorkerFailed extends Error {}
 
-/** Whether this process is one of several that serve together. */
+/** Whether this process is a worker. */
 export function isWorker({ workers }: Config): boolean {
   return workers > 1 && cluster.isWorker;
 }
 
-/** What a worker tells the process that started it: a file that was removed or replaced. */
+/** A worker's message to the primary process: the file that was removed or replaced. */
 type WorkerMessage = { gone?: string };
 
 /**
- * Serves with several processes that share the port and the data directory, and replaces each that ends, unless it ends as a file
- * is gone: then none goes on. This process only watches over them. Throws WorkerFailed when one cannot start.
+ * Serves with several worker processes that share the port and the data directory. This process only supervises them:
+ * it replaces each one that ends, or stops them all if a file is gone. Throws WorkerFailed if one cannot start.
  */
 export async function serveWithWorkers(
   config: Config,
@@ -52,7 +52,7 @@ export async function serveWithWorkers(
   }
 
   try {
-    // One ahead of the others: what keeps it from starting is told once.
+    // One before the others, so that a reason why workers cannot start is printed once.
     const first = startWorker();
     const port = await portOf(first);
     const others = Array.from({ length: config.workers - 1 }, startWorker);
@@ -76,8 +76,8 @@ export async function serveWithWorkers(
 }
 
 /**
- * What one of the workers does: it serves until it is told to stop, the process that started it is gone, or a file is. Of that it
- * tells nobody but the process that started it, as all workers notice.
+ * Runs a worker: serves until a signal arrives, the primary process is gone, or a file is gone. A worker reports a file
+ * only to the primary process, which logs it once for all workers.
  */
 export async function runWorker(config: Config, log: Logger): Promise<void> {
   const disconnectWorkers = untilDisconnected(cluster.worker!);
@@ -97,11 +97,11 @@ export async function runWorker(config: Config, log: Logger): Promise<void> {
 
 function reportFileGone({ file }: FileGone): Promise<void> {
   process.exitCode = 1;
-  // Where it is not sent, nobody is there to be told.
+  // Also resolves if sending fails: the primary process is gone then.
   return new Promise((resolve) => process.send!({ gone: file } satisfies WorkerMessage, () => resolve()));
 }
 
-/** `ended` resolves, with how it ended, once the worker is gone or could not be made at all. */
+/** `ended` resolves with the exit status once the worker has ended or could not be created. */
 type RunningWorker = { worker: Worker; ended: Promise<object> };
 
 function startWorker(): RunningWorker {
@@ -109,11 +109,11 @@ function startWorker(): RunningWorker {
   const ended = new Promise<object>((resolve) => {
     worker.once('exit', (code, signal) => {
       const how = { code, signal };
-      // What it told before is heard first.
+      // Its last messages must be handled first.
       if (worker.isConnected()) worker.once('disconnect', () => resolve(how));
       else resolve(how);
     });
-    // What could not be sent to a worker that is dying is an error too, and its exit follows.
+    // A failed send to a dying worker is also an error; its exit follows.
     worker.on('error', (err) => worker.process.pid === undefined && resolve({ err }));
   });
   return { worker, ended };
@@ -126,14 +126,17 @@ function portOf({ worker, ended }: RunningWorker): Promise<number> {
   });
 }
 
-/** Tells all workers to stop, as the end of this process would. A signal would be the second one where all had it already. */
+/**
+ * Tells all workers to stop, as the end of this process would. If they already got a signal, another one would end them
+ * at once.
+ */
 function letGo(): void {
   for (const worker of Object.values(cluster.workers!))
     if (worker!.isConnected()) worker!.process.disconnect();
 }
 
 function untilDisconnected(worker: Worker): Promise<string> {
-  // Else node ends the process at once, in the middle of its requests.
+  // Otherwise Node ends the process at once, in the middle of its requests.
   worker.exitedAfterDisconnect = true;
   return new Promise((resolve) => worker.once('disconnect', () => resolve('disconnect')));
 }

@@ -47,72 +47,72 @@ import {
 export type Config = Readonly<{
   port: number;
   host: string;
-  /** Undefined: made of host and port once the service listens. */
+  /** Undefined: derived from host and port once the service listens. */
   rootUrl: string | undefined;
   /** Absolute. */
   dataDir: string;
-  /** Undefined: an administrator's client is generated. */
+  /** Undefined: the client of an administrator is generated. */
   staticClients: StaticClient[] | undefined;
-  /** The first is current. Undefined: they are in a generated file. */
+  /** The first one is current. Undefined: they are in the generated key file. */
   secretKeys: SecretKey[] | undefined;
   trustProxy: boolean | number | string[];
   allowedCorsOrigin: boolean | string | string[] | RegExp;
-  /** `published` is what undefined means, said explicitly. */
+  /** Undefined means `published`, without the administrator having chosen it. */
   readAccess: 'published' | 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
-  /** How many scopes one expansion may produce. */
+  /** The most scopes that one expansion may produce. */
   maxExpansionScopes: number;
-  /** How many scopes all roles may have together, with those that their parameters make. */
+  /** The most scopes of all roles together, including those that parameters produce. */
   maxRoleScopes: number;
-  /** For how long (ms) a connection stays open on which nothing happens. */
+  /** How long (ms) an idle connection stays open. */
   keepAliveTimeout: number;
-  /** How many connections a process takes, of all and of each address. */
+  /** The most connections of a process, in all and for each address. */
   maxConnections: number;
   maxConnectionsPerAddress: number | undefined;
-  /** How many bytes a process keeps of bodies that are not whole, and of replies that are not taken. */
+  /** The most bytes that a process buffers of incomplete request bodies, and of replies that callers have not read. */
   maxUnfinishedBodies: number;
   maxUnreadReplies: number;
-  /** How long (ms) a header and a body may take to arrive, and a reply may be without progress. */
+  /** How long (ms) the headers and the body of a request may take to arrive, and a reply may make no progress. */
   headersTimeout: number;
   bodyTimeout: number;
   replyTimeout: number;
-  /** How many bytes of the disk are kept for taking rights away while it is full; 0: none. */
+  /** Bytes of disk space reserved for revocations while the disk is full; 0: none. */
   diskReserve: number;
   rateLimits: RateLimits;
-  /** Whose unsigned requests are not counted. */
+  /** Addresses whose unsigned requests are exempt from rate limits. */
   trustedAddresses: string[];
-  /** The hosts that signed requests may be sent to, in lower case and without brackets; undefined: any. */
+  /** The hosts that signed requests may be sent to, as `normalizedHost` returns them; undefined: any. */
   allowedHosts: string[] | undefined;
-  /** Whether nonces of signed PUT, POST and DELETE requests are remembered. */
+  /** Whether nonces of signed PUT, POST and DELETE requests are stored, so that replays are refused. */
   replayProtection: boolean;
   maxNoncesPerClient: number;
-  /** Whether a signed change needs a hash of its body. */
+  /** Whether the signature of a change must cover the body. */
   requirePayloadHash: boolean;
-  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  /** The longest remaining lifetime (ms) of a bewit; undefined: no limit. */
   maxBewitLifetime: number | undefined;
-  /** How many processes serve together. */
+  /** The number of processes that serve together. */
   workers: number;
-  /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
+  /** The servers of the log, and of the read models and secrets. Both undefined: SQLite files in the data directory. */
   eventStoreUrl: string | undefined;
   readStoreUrl: string | undefined;
-  /** What the names of streams on a shared server begin with. */
+  /** The prefix of stream names on a shared server. */
   streamPrefix: string;
-  /** What the names of collections on a shared server begin with. */
+  /** The prefix of collection names on a shared server. */
   collectionPrefix: string;
-  /** For how long (ms) a node may answer after it last proved that it has everything that is in a shared log. */
+  /** How long (ms) a node may answer after it last confirmed that its read models are up to date with a shared log. */
   maxStaleness: number;
-  /** Where every change is published; undefined: nowhere. */
+  /** The Kafka cluster to which every change is published; undefined: none. */
   kafka: KafkaSettings | undefined;
-  /** What the guarded services that are configured work with. */
+  /** The settings of the configured guarded services. */
   serviceSettings: ServiceSettings;
-  /** Whether it is recorded which credentials of guarded services were given to whom. */
+  /** Whether issued credentials of guarded services are recorded in the log. */
   recordCredentials: boolean;
-  /** Whether guarded services take secrets that are too short for what they sign. */
+  /** Whether guarded services accept secrets that are too short for HS256. */
   allowShortSecrets: boolean;
-  /** Whether files and a data directory are taken that others may write, or secrets that others may read. */
+  /** Whether files and a data directory that others may write are accepted, and secrets that others may read. */
   allowLoosePermissions: boolean;
-  /** How far (ms) the clock may be ahead of the newest event for clients to be purged without being told to. */
+  /** Automatic purging pauses if the clock is further ahead (ms) of the newest event than this. */
   purgeMaxGap: number;
 }>;
 
@@ -122,15 +122,15 @@ export type KafkaSettings = Readonly<{
   sasl:
     | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
     | undefined;
-  /** What the names of topics begin with. */
+  /** The prefix of topic names. */
   topicPrefix: string;
 }>;
 
-/** What names of streams, collections and topics begin with where nothing else is set. */
+/** The default prefix of streams, collections and topics. */
 export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Refused when they are empty: to take them for unset would open something, or empty it. */
+/** Refused if empty. To treat an empty value as unset would remove a protection or discard data. */
 const REFUSED_WHEN_EMPTY = [
   'STATIC_CLIENTS',
   'STATIC_CLIENTS_FILE',
@@ -149,12 +149,12 @@ const REFUSED_WHEN_EMPTY = [
   'KAFKA_SASL_PASSWORD',
 ];
 
-/** For these, to be empty is a value: no origin at all. */
+/** An empty value is meaningful here: no origin is allowed. */
 const MEANINGFUL_WHEN_EMPTY = new Set(['ALLOWED_CORS_ORIGIN']);
 
 /**
- * Reads all settings, those of guarded services among them; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
- * one that is wrong. Variables of other names are not looked at.
+ * Reads all settings, including those of guarded services. Variables of other names are ignored. Throws one ConfigError
+ * that names every invalid setting.
  */
 export function readConfig(
   guardedServices: readonly ServiceVariable[],
@@ -281,8 +281,8 @@ export function readConfig(
 }
 
 /**
- * The variables that are set. One that is empty counts as unset, as compose files set variables so; `problems` name those that
- * must not be empty.
+ * The variables that are set. An empty one counts as unset, because compose files often set variables to nothing.
+ * `problems` name those that must not be empty.
  */
 function withoutEmpty(
   services: readonly Pick<ServiceVariable, 'variable'>[],
@@ -325,7 +325,7 @@ function saslOf(settings: {
   return { mechanism: mechanism as NonNullable<KafkaSettings['sasl']>['mechanism'], username, password };
 }
 
-/** Throws ConfigError for stores that do not go together. */
+/** Throws ConfigError for stores and settings that cannot be combined. */
 function refuseIncompatibleSettings({
   eventStoreUrl,
   readStoreUrl,
@@ -356,9 +356,9 @@ function refuseIncompatibleSettings({
 }
 
 /**
- * The settings of the stores at an address: `sqlite:DIRECTORY`, a KurrentDB server (READ_STORE_URL says where its read models
- * and secrets are), or `env:NAME` of a variable that holds one of these. Throws ConfigError, also for an address with a
- * password in it that would stand in the list of processes.
+ * The settings for the stores at an address: `sqlite:DIRECTORY`, a KurrentDB server (READ_STORE_URL names the server of
+ * its read models and secrets), or `env:NAME`, a variable that holds one of these. Throws ConfigError, also for a
+ * literal address with a password, which the list of processes would show.
  */
 export function readStoreConfig(
   guardedServices: readonly ServiceVariable[],
@@ -378,7 +378,10 @@ export function readStoreConfig(
   return { ...config, secretKeys: storeKeys(config) };
 }
 
-/** Tokens in a directory are sealed under its generated keys, or under those of the settings, which may be meant for another store. */
+/**
+ * The keys for a data directory: those of its generated key file, and the configured ones, which may belong to another
+ * store.
+ */
 function storeKeys({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
   const file = join(dataDir, KEY_FILE);
   if (!secretKeys || !existsSync(file)) return secretKeys;
@@ -386,7 +389,7 @@ function storeKeys({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
   return [...own, ...secretKeys.filter(({ id }) => own.every((key) => key.id !== id))];
 }
 
-/** The settings as anybody may see them. */
+/** The settings without secrets. */
 export function redactedConfig(
   guardedServices: readonly ServiceVariable[],
   config: Config,
@@ -405,19 +408,19 @@ export function redactedConfig(
   };
 }
 
-/** The address of a server, as it may be shown: options of some drivers hold passwords too. */
+/** The address of a server without passwords. Options of some drivers contain passwords too. */
 function withoutPassword(url: string | undefined): string | undefined {
   return url
     ?.replace(/\/\/.*@/, '//(user and password not shown)@')
     .replace(/([?&][^=&]*(?:password|token|secret|properties)[^=&]*=)[^&]*/gi, '$1(not shown)');
 }
 
-/** Whether only this machine can reach a service that listens there. */
+/** Whether a service that listens on this host is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** A validator of envalid's that throws what it is given to throw. */
+/** An envalid validator that lets the errors of `read` through. */
 function setting<T>(read: (text: string) => T) {
   return makeValidator<T>((text) => read(text));
 }

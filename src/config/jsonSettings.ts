@@ -11,12 +11,12 @@ import { quoted, invalid } from './configError.ts';
 import { isValidScope } from '../domain/scopes.ts';
 import { isWellFormed } from '../domain/wellFormed.ts';
 
-/** 32 bytes under a name. */
+/** An AES-256 key (32 bytes) with its id. */
 export type SecretKey = { id: string; key: Buffer };
 
 export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
 
-/** Reads keys as SECRET_KEYS and the key file have them. Throws ConfigError naming the entry that is wrong, by index. */
+/** Reads the keys in SECRET_KEYS or in the key file. Throws ConfigError that names the invalid entry by index. */
 export function readSecretKeys(text: string): SecretKey[] {
   const keys = readArray(text).map((entry, i) => {
     const { id, key, ...others } = asObject(entry, `[${i}]`);
@@ -33,8 +33,8 @@ export function readSecretKeys(text: string): SecretKey[] {
 }
 
 /**
- * Reads STATIC_CLIENTS. An entry without scopes gets those that Taskcluster publishes for its clientId. Throws ConfigError naming
- * the entry that is wrong, by index and clientId, never a token.
+ * Reads STATIC_CLIENTS. An entry without scopes gets those that Taskcluster publishes for its clientId. Throws
+ * ConfigError that names the invalid entry by index and clientId, never a token.
  */
 export function readStaticClients(text: string): StaticClient[] {
   const clients = readArray(text).map(readStaticClient);
@@ -77,7 +77,7 @@ function readStaticClient(entry: unknown, i: number): StaticClient {
   return { clientId, accessToken, description, scopes };
 }
 
-/** What Taskcluster itself makes of a client that is configured with a token only. */
+/** The settings that Taskcluster itself gives to a client that is configured with a token only. */
 function publishedSettings(clientId: string, name: string): Pick<StaticClient, 'description' | 'scopes'> {
   const scopes = PUBLISHED_STATIC_SCOPES[clientId];
   if (scopes) return { description: 'Internal client', scopes: [...scopes] };

@@ -10,7 +10,7 @@ const ALL_BUT_OWNER = 0o077;
 
 const OR_ALLOW = 'or set ALLOW_LOOSE_PERMISSIONS=true';
 
-/** Throws ConfigError naming path and mode of a file that others than its owner may write. */
+/** Throws ConfigError with path and mode if anybody but its owner may write a file. */
 export function refuseWritableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & (GROUP_WRITES | OTHERS_WRITE))
@@ -20,8 +20,9 @@ export function refuseWritableByOthers(file: string): void {
 }
 
 /**
- * Sets a data directory of ours to 0700, and throws ConfigError naming path and mode of what is loose: a directory of somebody else
- * that anybody may write, a file in it that others than its owner may write, or one of the `secrets` that everybody may read.
+ * Sets the mode of a data directory to 0700 if this user owns it. Throws ConfigError with path and mode for a directory
+ * of another user that everybody may write, a file that anybody but its owner may write, or one of the `secrets` that
+ * everybody may read.
  */
 export function refuseLooseDataDir(
   dataDir: string,
@@ -29,7 +30,7 @@ export function refuseLooseDataDir(
 ): void {
   const { uid, mode } = statSync(dataDir);
   const isSticky = (mode & STICKY) !== 0;
-  // A sticky one is meant for several owners, such as /tmp.
+  // A sticky directory such as /tmp is meant for several owners.
   if (uid === owner && !isSticky) {
     if (mode & ALL_BUT_OWNER) chmodSync(dataDir, mode & ~ALL_BUT_OWNER & 0o7777);
   } else if (isPosix && mode & OTHERS_WRITE && !isSticky)
@@ -50,7 +51,7 @@ function refuseReadableByOthers(file: string): void {
     );
 }
 
-/** Elsewhere modes say nothing of who may do what. */
+/** On other systems the mode does not describe the permissions. */
 const isPosix = process.getuid !== undefined;
 
 function statOf(file: string): Stats | undefined {

@@ -6,19 +6,19 @@ import { HS256_SECRET_BYTES, LEGACY_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';
 import { readSettingText } from './settingFiles.ts';
 
-/** Where the setting of a guarded service is, and what it must match. */
+/** The variable of a guarded service's setting, and the JSON schema of the setting. */
 export type ServiceVariable = { variable: string; settingSchema: Schema };
 
-/** The settings of the guarded services that are configured, by the name of their variable. */
+/** The settings of the configured guarded services, by variable name. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
 
-/** Problems that a refusal lists of each setting. */
+/** The most problems that are reported for a setting. */
 const MAX_PROBLEMS = 10;
 
 /**
- * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
- * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret. Secrets that are too
- * short are taken where ALLOW_SHORT_SECRETS is `true`.
+ * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A
+ * problem names the variable, the path in it and what is expected. It contains no value, because any of them may be
+ * secret. Secrets that are too short are accepted if ALLOW_SHORT_SECRETS is `true`.
  */
 export function readServiceSettings(
   services: readonly ServiceVariable[],
@@ -45,7 +45,7 @@ export function readServiceSettings(
   return { settings, problems };
 }
 
-/** Which guarded services are configured, as anybody may see it. */
+/** Which guarded services are configured, without their settings. */
 export function redactedServiceSettings(
   services: readonly ServiceVariable[],
   settings: ServiceSettings,
@@ -55,7 +55,7 @@ export function redactedServiceSettings(
   );
 }
 
-/** Made where a service is configured only, and once: what it costs is most of what settings cost at start. */
+/** Created at first use: they take most of the time that reading the settings takes. */
 const validators = new Map<boolean, Ajv>();
 
 function ajvFor(allowShortSecrets: boolean): Ajv {
@@ -76,7 +76,7 @@ function ajvFor(allowShortSecrets: boolean): Ajv {
   return made;
 }
 
-/** Reads one setting. Throws ConfigError that names the places where it is wrong. */
+/** Reads one setting. Throws ConfigError that names the paths of its problems. */
 export function readServiceSetting(
   variable: string,
   {
@@ -100,8 +100,8 @@ export function readServiceSetting(
 }
 
 /**
- * Where in a setting something is wrong. Names that an administrator chose are counted instead of shown: one that stands where a
- * value should be may be a secret.
+ * The path of a problem in a setting. Property names that the schema does not declare appear as a number, because a
+ * misplaced value may be a secret.
  */
 function pathOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): string {
   const declared = schemaPath.split('/').map(decodePointerSegment);

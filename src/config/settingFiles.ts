@@ -5,8 +5,9 @@ import { refuseWritableByOthers } from './permissions.ts';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * The text of a setting that may be secret: in a variable, or in the file that `<variable>_FILE` names. Throws ConfigError where both
- * are set, where there is no such file, and for one that others than its owner may write, unless ALLOW_LOOSE_PERMISSIONS is `true`.
+ * The text of a setting that may be secret: in a variable, or in the file that `<variable>_FILE` names. Throws
+ * ConfigError if both are set, if the file cannot be read, and if others may write it, unless ALLOW_LOOSE_PERMISSIONS
+ * is `true`.
  */
 export function readSettingText(variable: string, env: Variables): string | undefined {
   const fileVariable = `${variable}_FILE`;
@@ -24,7 +25,7 @@ export function readSettingText(variable: string, env: Variables): string | unde
   }
 }
 
-/** The variables with the text of those that are in files. `problems` name the files that cannot be taken. */
+/** The variables, with the text of those that are set by a file. `problems` name the files that cannot be used. */
 export function readSettingFiles<Env extends Variables>(
   env: Env,
   variables: readonly string[],

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import proxyAddr from 'proxy-addr';
-import type { Config } from './config.ts';
 import type { Quota } from './rateLimits.ts';
 import { normalizedHost } from './normalizedHost.ts';
 import { quoted, invalid } from './configError.ts';
@@ -11,7 +10,6 @@ const MAX_WORKERS = 64;
 const MIN_SCOPES = 1000;
 const MAX_SCOPES = 10_000_000;
 const MAX_NONCES = 50_000;
-/** In MiB. */
 const MAX_DISK_RESERVE_MIB = 1024;
 
 export function readPort(text: string): number {
@@ -58,7 +56,7 @@ export function readTrustProxy(text: string): boolean | number | string[] {
   }
 }
 
-/** Addresses and subnets, with commas between. */
+/** Reads addresses and subnets, separated by commas. */
 export function readAddresses(text: string): string[] {
   const addresses = text.split(',').map((each) => each.trim());
   try {
@@ -102,7 +100,7 @@ export function readDiskReserve(text: string): number {
     : invalid(`must be 0 for none, or from 1MiB to ${MAX_DISK_RESERVE_MIB}MiB, not ${quoted(text)}`);
 }
 
-export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
+export function readCorsOrigin(text: string): boolean | string | string[] | RegExp {
   if (text === '') return false;
   if (text === '*') return text;
   const pattern = /^\/(.+)\/$/.exec(text)?.[1];
@@ -140,7 +138,7 @@ export function readConnections(text: string): number {
     : invalid(`must be a number of connections from 1 to 999999, not ${quoted(text)}`);
 }
 
-/** Reads an amount of memory such as `64MiB`, in bytes: enough for a few bodies of the largest size. */
+/** Reads an amount of memory such as `64MiB`, in bytes. The minimum holds a few bodies of the largest size. */
 export function readMemorySize(text: string): number {
   const [, digits, unit] = /^(\d{1,10})\s*([KM]iB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit === 'MiB' ? 1024 ** 2 : unit === 'KiB' ? 1024 : 1);
@@ -148,7 +146,7 @@ export function readMemorySize(text: string): number {
   return isInRange ? bytes : invalid(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
 }
 
-/** A limit of scopes: no fewer than a small deployment has, no more than a process can hold. */
+/** Reads a limit of scopes: at least what a small deployment has, at most what a process can hold. */
 export function readScopeLimit(text: string): number {
   const isInRange = /^\d{1,8}$/.test(text) && Number(text) >= MIN_SCOPES && Number(text) <= MAX_SCOPES;
   return isInRange
@@ -163,7 +161,7 @@ export function readWorkers(text: string): number {
     : invalid(`must be a number of processes from 1 to ${MAX_WORKERS}, not ${quoted(text)}`);
 }
 
-/** A server's address is never shown when it is wrong: it may hold a password. */
+/** The message does not show the address, because it may contain a password. */
 export function readEventStoreUrl(text: string): string {
   return /^(kurrentdb|kdb|esdb)(\+discover)?:\/\/[^/\s]/.test(text)
     ? text
@@ -189,14 +187,14 @@ export function readBoolean(text: string): boolean {
   return oneOf('true', 'false')(text) === 'true';
 }
 
-/** The beginning of names on a server that others use too. */
+/** Reads a prefix for names on a shared server. */
 export function readPrefix(text: string): string {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text)
     ? text
     : invalid(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
 }
 
-/** Reads a time such as `90s`, `1500ms` or `30d`, in milliseconds, that lies between two others. */
+/** A reader of a duration such as `90s`, `1500ms` or `30d`, in ms, within limits. */
 function durationBetween(min: `${number}s`, max: `${number}${'s' | 'd'}`): (text: string) => number {
   return (text) => {
     const ms = milliseconds(text);
@@ -212,15 +210,18 @@ function milliseconds(text: string): number | undefined {
   return unit === undefined ? undefined : Number(digits) * { ms: 1, s: 1000, d: 24 * 60 * 60_000 }[unit]!;
 }
 
-/** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
+/**
+ * Freshness is confirmed at least once a second. A limit of less than 2 s would refuse requests whenever one
+ * confirmation is late.
+ */
 export const readStaleness = durationBetween('2s', '60s');
 
-/** How long a caller may take for what it sends or reads. */
+/** The time limit of a caller for what it sends or reads. */
 export const readTimeout = durationBetween('1s', '600s');
 export const readBewitLifetime = durationBetween('1s', '31536000s');
 
-/** Load balancers keep idle connections for some seconds up to more than an hour. */
+/** Load balancers keep idle connections open for a few seconds to more than an hour. */
 export const readKeepAlive = durationBetween('1s', '7200s');
 
-/** A quiet deployment changes nothing for weeks; a clock that is wrong is often so by years. */
+/** A quiet deployment changes nothing for weeks; a wrong clock is often off by years. */
 export const readPurgeGap = durationBetween('1s', '36500d');

@@ -3,14 +3,14 @@ import type { Projector } from '../readSide/projector.ts';
 import { isServiceSecret } from '../secretStore/newSecret.ts';
 import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
 
-/** An entry is left alone this long (ms): the event that names it may be under way. */
+/** The minimum age (ms) of an orphan: the event that refers to a newer secret may still be in flight. */
 const GRACE_PERIOD = 60 * 60_000;
-/** Entries that are looked at, and destroyed in one commit, at a time: some milliseconds' work. */
+/** Secrets that are checked and destroyed in one commit: a few milliseconds of work. */
 const PAGE_SIZE = 200;
 
 /**
- * Destroys secrets that no client refers to: what a crash left between a secret and its event, or between an event and
- * the end of the former secret; no more of them once the signal aborts. Answers how many it destroyed.
+ * Destroys secrets that no client refers to. A crash leaves one between storing a secret and appending its event, or
+ * between an event and destroying the former secret. Stops soon after the signal aborts. Returns how many it destroyed.
  */
 export async function deleteOrphanedSecrets(
   { projector, secretStore }: { projector: Projector; secretStore: SecretStore },

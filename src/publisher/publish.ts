@@ -13,37 +13,38 @@ import { isPublishedStream } from '../eventStore/streams.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 
-/** Where the publisher keeps how far it has come, in the read store. */
+/** The table of the publisher's checkpoint in the read store. */
 export const PUBLISHER_TABLE = 'publisher';
 /** The key of the row that says why the events after a position could not be published. */
 export const FAILURE_KEY = 'failure';
 export type PublisherFailure = { kind: string; since: string };
 
-/** Bytes that are published at a time: brokers take about 1 MiB, which a single event never exceeds. */
+/** The size (bytes) of a batch. Brokers accept about 1 MiB, which a single event never exceeds. */
 const MAX_BATCH_BYTES = 512 * 1024;
-/** What a message takes (bytes) besides its key and value. */
+/** Bytes of a message besides its key and value. */
 const MESSAGE_OVERHEAD = 512;
-/** Pauses (ms) between tries while the bus is down grow from the first to the longest. */
+/** Exponential backoff (ms) while the bus is down. */
 const MIN_PAUSE = 200;
 const MAX_PAUSE = 5000;
-/** How often (ms) a node asks whether it has become the one that publishes. */
+/** How often (ms) a node checks whether it has got the lease. */
 const LEASE_CHECK_INTERVAL = 500;
-/** When it stops, it publishes what is in the log for this long (ms), then gives what is under way this long to end. */
+/** At a stop, time limits (ms) to publish the rest of the log, and then for each remaining step. */
 const DRAIN_TIMEOUT = 2000;
 const STOP_TIMEOUT = 2000;
 
 export type Publisher = {
-  /** Publishes what is in the log now, if that can be done soon, and stops. */
+  /** Publishes what is in the log now, if that is possible within a few seconds, and stops. */
   stop(): Promise<void>;
 };
 
 /**
- * Publishes every event in log order, for as long as it is not stopped and this node holds the lease `publisher`. The
- * checkpoint follows each acknowledgement, so what is published again after a crash is what was under way.
+ * Publishes every event at least once, in log order, until it is stopped and while this node holds the lease
+ * `publisher`. The checkpoint is written after each acknowledgement, so after a crash only the batch in flight is
+ * published again.
  *
- * Two nodes may publish at once for a moment, when a former lease holder was frozen. The order per key holds even then, when
- * events are counted where they come first: a list of messages is only sent once everything before it is acknowledged. So
- * whenever it arrives, all earlier events are in the topic already, and a late list can only repeat.
+ * Two nodes may publish at the same time for a moment, if a former lease holder was frozen. The order per key still
+ * holds for the first occurrence of each event: a batch is only sent once everything before it is acknowledged. So all
+ * earlier events are in the topic when it arrives, and a late batch can only contain duplicates.
  */
 export function startPublisher(options: {
   eventStore: EventStore;
@@ -63,7 +64,7 @@ export function startPublisher(options: {
     holder,
     onError: (error) => log.debug({ err: error }, 'the lease of the publisher was not renewed'),
   });
-  /** What this node knows to be acknowledged, also where that could not be written down. */
+  /** The last position that this node knows to be acknowledged, even if the checkpoint could not be written. */
   let acknowledged = eventStore.start;
 
   const checkpoint = async (): Promise<Position> =>
@@ -82,7 +83,7 @@ export function startPublisher(options: {
 
   const mayPublish = (): boolean => lease.held() && !signal.aborted;
 
-  /** Somebody else may have published part of it while this node was frozen. */
+  /** Another node may have published a part of the batch while this node was frozen. */
   async function publishBatch({ events, position }: Batch): Promise<void> {
     const before = await publishedUpTo();
     for (const group of messageBatches(events.filter((event) => event.position > before))) {
@@ -104,7 +105,7 @@ export function startPublisher(options: {
     }
   }
 
-  /** Anybody who asks how far the publisher has come is told, at any node, why it has not come further. */
+  /** Stores the reason in the read store, so that every node can report it. */
   async function recordFailure(error: unknown): Promise<void> {
     const position = await publishedUpTo();
     if ((await eventStore.head()) <= position) return;
@@ -158,7 +159,7 @@ export function startPublisher(options: {
   };
 }
 
-/** Waits for work to end, but no longer than so many ms. */
+/** Waits for work to end, for at most `ms`. */
 async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
   const enough = new AbortController();
   const { signal } = enough;
@@ -167,8 +168,8 @@ async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
 }
 
 /**
- * What events come to on the bus, in their order, in lists that a broker takes at once, each with the position that it
- * reaches. Throws UnknownEvent where it comes to an event that this release does not know.
+ * The messages of events, in order, in batches that a broker accepts, each with the position of its last event. Throws
+ * UnknownEvent at an event that this release does not know.
  */
 export function* messageBatches(
   events: readonly Recorded[],

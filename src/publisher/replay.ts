@@ -5,13 +5,14 @@ import type { MessageBus } from '../messageBus/messageBus.ts';
 import { messageBatches, PUBLISHER_TABLE } from './publish.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 
-/** There is nothing to be published again after that position. */
+/** A replay from this position is not possible. */
 export class ReplayRefused extends Error {}
 
 /**
- * Publishes the events after a position again (all of them without one), up to the end that the log has now. The publisher,
- * which may be running, and its checkpoint stay as they are. `onProgress` is told what is acknowledged. Throws ReplayRefused
- * for what is no position of this log, or one that the publisher has not come to: consumers would get later events first.
+ * Publishes the events after a position again (all of them without one), up to the present end of the log. It does not
+ * affect the publisher, which may be running, or its checkpoint. `onProgress` is called after each acknowledgement.
+ * Throws ReplayRefused if the position is not one of this log, or if it is beyond the checkpoint: consumers would get
+ * later events first.
  */
 export async function replay(
   { eventStore, readStore, bus }: { eventStore: EventStore; readStore: ReadStore; bus: MessageBus },

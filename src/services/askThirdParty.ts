@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
 
-/** How long (ms) third parties have for one request, whatever becomes of it. */
+/** Time limit (ms) for everything that third parties do for one request. */
 const TIMEOUT = 8000;
 
-/** Who asks, for the log. The incident id is what a caller is told of a failure. */
+/** What is logged about a call. A caller that gets an error sees the incident id only. */
 export type ThirdPartyCall = { service: string; method: string; incidentId: string; log: Logger };
 
 /**
- * Asks third parties, and answers in time even when the signal is ignored. Throws GatewayTimeout when they were too slow, BadGateway
- * when they failed; an ApiError that says more is let through. What a third party said is neither shown nor logged: it may hold
- * a secret.
+ * Calls third parties with a time limit (ms), which holds even if `ask` ignores the signal. Throws GatewayTimeout if
+ * they were too slow, BadGateway if they failed; an ApiError passes through unchanged. What a third party answered is
+ * neither shown nor logged, because it may contain a secret.
  */
 export async function askThirdParty<T>(
   ask: (signal: AbortSignal) => Promise<T>,
@@ -41,7 +41,7 @@ export async function askThirdParty<T>(
   }
 }
 
-/** Names and numbers of an error, and none of its texts; and of its causes, as far down as is worth reading. */
+/** The names and numbers of an error and of its first few causes, without any message. */
 function redactedError(error: unknown, causes = 3): object {
   if (!(error instanceof Error)) return { name: typeof error };
   const of = error as Error & {

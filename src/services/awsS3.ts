@@ -5,13 +5,16 @@ import type { GuardedService } from './guardedService.ts';
 import { lifetimeFor } from './credentialLifetime.ts';
 import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
-/** How long (s) credentials last. */
+/** The lifetime (s) of credentials. */
 const HOUR = 60 * 60;
-/** The shortest life (s) and the longest policy (characters) that STS takes: the reference of GetFederationToken. */
+/**
+ * The shortest lifetime (s) and the longest policy (characters) that STS accepts, from the reference of
+ * GetFederationToken.
+ */
 const MIN_LIFETIME = 900;
 const MAX_POLICY_LENGTH = 2048;
 
-/** S3's rule for names of buckets, with what it allowed when the oldest were made. */
+/** S3's rule for bucket names, including the names that it accepted in its early years. */
 const BUCKET = '^[a-zA-Z0-9._-]{3,255}$';
 
 type Setting = readonly {
@@ -22,11 +25,17 @@ type Setting = readonly {
   endpoint?: string;
 }[];
 
-/** Asks STS, with the credentials of one entry of the setting, for others that a policy limits and that last so long (s). */
+/**
+ * Asks STS, with the credentials of one entry of the setting, for credentials that a policy restricts and that last
+ * `seconds`.
+ */
 type Federate = (asked: { policy: string; seconds: number; signal: AbortSignal }) => Promise<Federated>;
 type Federated = { accessKeyId: string; secretAccessKey: string; sessionToken: string; expires: Date };
 
-/** Credentials for what a bucket of S3 has under a prefix. A bucket that two entries of the setting have is the first one's. */
+/**
+ * Credentials for the objects of an S3 bucket under a prefix. If two entries of the setting name a bucket, the first
+ * one is used.
+ */
 export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
   name: 'aws-s3',
   variable: 'AWS_S3',
@@ -70,7 +79,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
   async open(setting) {
     const { STSClient, GetFederationTokenCommand } = await import('@aws-sdk/client-sts');
     const federateFor = ({ buckets, region, endpoint, ...credentials }: Setting[number]) => {
-      // One more try is what the time allows.
+      // The time limit allows one retry.
       const sts = new STSClient({ region, ...(endpoint && { endpoint }), credentials, maxAttempts: 2 });
       const federate: Federate = async ({ policy, seconds, signal }) => {
         const command = new GetFederationTokenCommand({
@@ -99,7 +108,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
       takesRest: true,
       query: ['format'],
       patterns: {
-        // What is no level is refused in words below.
+        // Any text: `issue` refuses an unknown level with a message of its own.
         level: /^[ -~]+$/,
         bucket: new RegExp(BUCKET),
         // A key that begins with a slash is nearly always a mistake; one with control characters cannot be listed.
@@ -127,7 +136,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
           );
         const policy = sessionPolicy({ level, bucket, prefix });
         if (policy.length > MAX_POLICY_LENGTH) throw tooLong();
-        // STS gives no shorter life, so these credentials may outlive a caller that ends sooner.
+        // STS allows no shorter lifetime, so the credentials may outlive the caller's own.
         const seconds = Math.max(lifetimeFor(request, HOUR), MIN_LIFETIME);
         const { expires, ...credentials } = await federate({ policy, seconds, signal });
         const { accessKeyId, secretAccessKey, sessionToken } = credentials;
@@ -150,8 +159,9 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
 };
 
 /**
- * The IAM policy that limits credentials to what a bucket has under a prefix: JSON of ASCII characters, as STS takes few others.
- * What IAM would read as a wildcard or a variable in the prefix is written as the variable that stands for the character:
+ * The IAM policy that restricts credentials to the objects of a bucket under a prefix. It is JSON in ASCII, because STS
+ * accepts few other characters. A character of the prefix that IAM would read as a wildcard or a variable is written as
+ * the policy variable for that character:
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
  */
 export function sessionPolicy(to: {
@@ -188,7 +198,7 @@ function tooLong(): ApiError {
   );
 }
 
-/** An error of STS that the caller can do something about, in our words. Throws any other as it is. */
+/** Throws an ApiError for an error of STS that the caller can do something about; rethrows any other. */
 function translateStsError(error: unknown): never {
   const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
   if (name?.startsWith('PackedPolicyTooLarge')) throw tooLong();

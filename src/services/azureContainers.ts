@@ -17,16 +17,16 @@ import type { IssuedCredentials, GuardedRequest, GuardedService } from './guarde
 
 type Containers = {
   client: BlobServiceClient;
-  /** `permissions` are letters, as a SAS has them. */
+  /** `permissions` are the letters that a SAS uses. */
   sign(container: string, values: { permissions: string; startsOn: Date; expiresOn: Date }): string;
 };
 type Accounts = ReadonlyMap<string, Containers>;
 
-/** How a container may be named. */
+/** Azure's rule for names of containers. */
 const CONTAINER_NAME = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
-/** What Azure calls a marker: only Azure knows what it means. */
+/** An opaque token, which Azure calls a marker. */
 const CONTINUATION_TOKEN = /^[\x21-\x7e]+$/;
-/** Names on a page: as many as Azure puts on one of tables. */
+/** Names on a page. Azure's pages of tables have the same size. */
 const PAGE_SIZE = 1000;
 
 /** Read and list. */
@@ -58,7 +58,7 @@ const sasEndpoint = {
   issue: issueSas,
 } as const;
 
-/** The blob containers of Azure's storage accounts: what there is, and shared access signatures of one container. */
+/** Lists the blob containers of Azure storage accounts, and issues shared access signatures (SAS) for one container. */
 export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
   name: 'azure-containers',
   ...azureAccountsSetting,

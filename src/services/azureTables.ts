@@ -20,15 +20,15 @@ type Tables = {
   sign(table: string, values: TableSasSignatureValues): string;
 };
 
-/** How a table may be named; `tables` is Azure's own. */
+/** Azure's rule for names of tables. `tables` is reserved. */
 const TABLE_NAME = /^(?![Tt][Aa][Bb][Ll][Ee][Ss]$)[A-Za-z][A-Za-z0-9]{2,62}$/;
-/** The next table's name, or the form that Azure itself gives it, such as `1!12!bmV4dAEwMWQ3`. */
+/** The name of the next table, plain or in Azure's encoded form, such as `1!12!bmV4dAEwMWQ3`. */
 const CONTINUATION_TOKEN = /^([A-Za-z][A-Za-z0-9]{2,62}|\d+!\d+![A-Za-z0-9+/=_-]+)$/;
 
 const READ_ONLY: TableSasPermissions = { query: true };
 const READ_WRITE: TableSasPermissions = { query: true, add: true, update: true, delete: true };
 
-/** The tables of Azure's storage accounts: what there is, and shared access signatures of one table. */
+/** Lists the tables of Azure storage accounts, and issues shared access signatures (SAS) for one table. */
 export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<string, Tables>> = {
   name: 'azure-tables',
   ...azureAccountsSetting,

@@ -1,11 +1,14 @@
 import type { EndpointRequest } from '../http/endpoint.ts';
 
-/** A third party counts from when a request reaches it, which is so many seconds late at most: no answer is waited for longer. */
+/**
+ * A third party counts a lifetime from when it receives the request: at most this much (s) later, the time limit of a
+ * request.
+ */
 const MAX_DELAY = 8;
 
 /**
- * When credentials end that last so long (ms): then, or when the caller's own do, whichever comes first; in whole seconds, as tokens and
- * signatures have them.
+ * The end of credentials with a lifetime in ms, or the end of the caller's own credentials if that is earlier. It is a
+ * whole second, because tokens and signatures count in seconds.
  */
 export function expiryFor({ caller, now }: Pick<EndpointRequest, 'caller' | 'now'>, lifetime: number): Date {
   const end = Math.min(now.getTime() + lifetime, caller.expires?.getTime() ?? Infinity);
@@ -13,8 +16,8 @@ export function expiryFor({ caller, now }: Pick<EndpointRequest, 'caller' | 'now
 }
 
 /**
- * How many seconds credentials may last that a third party makes: so many at most, and so few that they end no later than the caller's
- * own. Less than 1 where these end too soon.
+ * The lifetime (s) to request for credentials that a third party creates: at most `max`, and short enough that they end
+ * no later than the caller's own. It is less than 1 if these end too soon.
  */
 export function lifetimeFor({ caller, now }: Pick<EndpointRequest, 'caller' | 'now'>, max: number): number {
   if (caller.expires === undefined) return max;

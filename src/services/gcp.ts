@@ -15,25 +15,25 @@ type Setting = Record<
   }
 >;
 
-/** Asks for an access token of a service account, which lasts so many seconds; answers what Google did. */
+/** Requests an access token of a service account that lasts `seconds`. Returns Google's reply, unchecked. */
 type GenerateToken = (
   asked: { serviceAccount: string; seconds: number },
   signal: AbortSignal,
 ) => Promise<{ accessToken?: unknown; expireTime?: unknown }>;
 
-/** By project: who may be impersonated, and how. */
+/** By project: the service accounts that may be impersonated, and how to get a token. */
 type Client = Map<string, { serviceAccounts: readonly string[]; generate: GenerateToken }>;
 
 const HOST = 'iamcredentials.googleapis.com';
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 const PROJECT = /^[A-Za-z0-9.:_-]{1,100}$/;
 const SERVICE_ACCOUNT = /^[A-Za-z0-9.:@_-]{1,200}$/;
-/** How long (s) a token lasts. */
+/** The lifetime (s) of a token. */
 const HOUR = 60 * 60;
-/** Larger answers (bytes) are given up. */
+/** The largest response body (bytes). */
 const MAX_ANSWER = 1024 * 1024;
 
-/** A service account's key as Google gives it to download, of which three things are used. */
+/** The key file of a service account, as Google offers it for download. Three of its fields are used. */
 const serviceAccountKey: Schema = {
   type: 'object',
   properties: {
@@ -45,7 +45,7 @@ const serviceAccountKey: Schema = {
   required: ['type', 'client_email', 'private_key', 'private_key_id'],
 };
 
-/** Access tokens of service accounts of Google Cloud. */
+/** Access tokens of Google Cloud service accounts. */
 export const gcp: GuardedService<Setting, Client> = {
   name: 'gcp',
   variable: 'GCP',
@@ -71,7 +71,8 @@ export const gcp: GuardedService<Setting, Client> = {
     const { JWT } = await import('google-auth-library');
     const projects = Object.entries(setting).map(([project, { credentials, serviceAccounts, endpoint }]) => {
       const { client_email: email, private_key: key, private_key_id: keyId } = credentials;
-      // Signs each request itself, with the API as the audience: there is no token of its own to be fetched and kept.
+      // A self-signed JWT with the API as audience authorizes each request, so no access token has to be fetched and
+      // cached.
       const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
       const generate: GenerateToken = async ({ serviceAccount, seconds }, signal) => {
         const { data } = await signer.request<object>({
@@ -130,7 +131,7 @@ export const gcp: GuardedService<Setting, Client> = {
   ],
 };
 
-/** How many seconds a token may last so that it ends no later than the caller's own credentials. */
+/** The lifetime (s) of a token. Throws InputError if the caller's own credentials end too soon. */
 function tokenLifetime(request: GuardedRequest): number {
   const seconds = lifetimeFor(request, HOUR);
   if (seconds < 1)

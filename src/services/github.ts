@@ -9,20 +9,20 @@ import { thirdPartyUrl, withoutTrailingSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<string, { appId: number | string; privateKey: string; apiUrl: string }>;
 
-/** What GitHub answered to a request. Names of headers are in lower case. */
+/** GitHub's response to a request. Header names are in lower case. */
 type GithubAnswer = {
   status: number;
   headers: Record<string, string | number | undefined>;
   data: unknown;
 };
 
-/** Sends a request that an app signs; answers what GitHub did, and throws an error with it as `response` for a status from 400 on. */
+/** Sends a request signed by an app. For a status of 400 or more, throws an error with the answer as `response`. */
 type Send = (route: string, parameters: object) => Promise<GithubAnswer>;
 
 /** The apps by name. */
 type Client = Map<string, App>;
 
-/** `installations` are those that were looked up lately, by owner. */
+/** `installations` caches recent lookups by owner. */
 type App = { send: Send; installations: RecentlyUsed<KeptInstallation> };
 
 /** `lookedUp` is in milliseconds. */
@@ -30,17 +30,17 @@ type KeptInstallation = { id: number; lookedUpAt: number };
 
 type Body = { repositories: string[]; permissions: Record<string, string> };
 
-/** What a token is to be for, with repositories and owner in lower case, which are the same to GitHub. */
+/** The token that a caller asks for. Repositories and owner are in lower case, because GitHub ignores case. */
 type TokenRequest = Body & { appName: string; owner: string };
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const APP = /^[A-Za-z0-9._-]{1,100}$/;
-/** Such as can stand in a path of GitHub's API: without dots. */
+/** Without dots, because it becomes a part of a path of GitHub's API. */
 const OWNER = /^[A-Za-z0-9_-]{1,100}$/;
-/** GitHub takes no longer names of repositories (characters); the published schema has no limit. */
+/** GitHub's limit (characters) for repository names. The published schema has none. */
 const MAX_NAME_LENGTH = 100;
-/** For how long (ms) an installation is not looked up again, and how many are kept of each app. */
+/** How long (ms) a lookup of an installation is cached, and how many are cached for each app. */
 const INSTALLATION_TTL = 60 * 60_000;
 const MOST_KEPT = 1000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -74,7 +74,7 @@ const READ_OR_WRITE = [
   'vulnerability_alerts',
 ];
 
-/** The permissions on repositories that a token may have, each with its level, as the Taskcluster API names them after GitHub. */
+/** The repository permissions of a token with their levels. The Taskcluster API uses GitHub's names. */
 const githubPermissions: Schema = {
   type: 'object',
   additionalProperties: false,
@@ -90,7 +90,7 @@ function withLevels(...levels: string[]): Schema {
   return { type: 'string', enum: levels };
 }
 
-/** Installation tokens of GitHub Apps, for some repositories of one owner. They last as long as GitHub says: an hour. */
+/** Installation tokens of GitHub Apps for some repositories of one owner. GitHub sets their lifetime: an hour. */
 export const github: GuardedService<Setting, Client> = {
   name: 'github',
   variable: 'GITHUB_APPS',
@@ -127,7 +127,7 @@ export const github: GuardedService<Setting, Client> = {
     const { createAppAuth } = await import('@octokit/auth-app');
     const { request } = await import('@octokit/request');
     const apps = Object.entries(setting).map(([name, { appId, privateKey, apiUrl }]) => {
-      // It only signs: tokens that it asked for itself would be shared by all that want the same at the same time.
+      // Used for signing only: tokens that it fetches itself are shared by all concurrent requests for the same access.
       const { hook } = createAppAuth({ appId, privateKey, log: silent });
       const send: Send = request.defaults({
         baseUrl: withoutTrailingSlash(apiUrl),
@@ -186,7 +186,7 @@ export const github: GuardedService<Setting, Client> = {
   ],
 };
 
-/** Throws InputError for a name that is too long: as many scopes as there are permissions have it in them. */
+/** Throws InputError for a repository name that is too long: a required scope for each permission would contain it. */
 function tokenRequestOf({ params, body }: Pick<GuardedRequest, 'params' | 'body'>): TokenRequest {
   const { repositories, permissions } = body as Body;
   if (repositories.some((name) => name.length > MAX_NAME_LENGTH))
@@ -208,7 +208,7 @@ function permissionLevels(permissions: Body['permissions']): string[] {
     .sort();
 }
 
-/** An answer, also one that something is not there (404) or not possible (422). Throws TooManyRequests where GitHub says so. */
+/** The answer, including a 404 or a 422. Throws TooManyRequests when GitHub limits the rate. */
 async function sendAndTranslate(
   send: Send,
   { route, parameters }: { route: string; parameters: object },
@@ -231,7 +231,7 @@ async function sendAndTranslate(
 
 type Token = { token: string; expires: Date };
 
-/** Throws ResourceNotFound and InputError; a plain Error where GitHub answered with something else than was asked for. */
+/** Throws ResourceNotFound and InputError, and a plain Error if GitHub's answer does not fit the request. */
 async function fetchToken(
   { ask, installations, now }: Pick<App, 'installations'> & { ask: Send; now: Date },
   wanted: TokenRequest,
@@ -248,8 +248,8 @@ async function fetchToken(
 }
 
 /**
- * A token of an installation that was looked up before. Undefined where that is gone (404) or suspended (403) by now, or its owner has
- * another name: looking it up again tells which.
+ * A token of a cached installation. Undefined if the installation is gone (404) or suspended (403) by now, or its owner
+ * was renamed; a new lookup tells which.
  */
 async function tokenOfCached(ask: Send, id: number, wanted: TokenRequest): Promise<Token | undefined> {
   const answer = await requestToken(ask, id, wanted).catch((error: unknown) => {
@@ -288,17 +288,17 @@ function readToken({ status, data }: GithubAnswer, wanted: TokenRequest): Token 
   return { token, expires };
 }
 
-/** `account` is null, or has no login, where GitHub does not say whose an installation is. */
+/** `account` is null or has no login if GitHub does not say who the owner is. */
 type Installation = { id?: unknown; account?: { login?: unknown } | null; suspended_at?: unknown };
 
-/** The id of the app's installation at an owner, who may be an organisation or a user. */
+/** The id of the app's installation at an owner, which is an organisation or a user. */
 async function findInstallation(ask: Send, wanted: TokenRequest): Promise<number> {
   const { owner } = wanted;
   let answer = await ask('GET /orgs/{owner}/installation', { owner });
   if (answer.status === 404) answer = await ask('GET /users/{owner}/installation', { owner });
   const { status, data } = answer;
   if (status === 404) throw notInstalled(wanted);
-  // Scopes are for a name: what it became is another one, and somebody else may take the old one.
+  // Scopes name the old owner, and the redirect leads to a new name; somebody else may take the old one.
   if (status === 301) throw renamed(owner);
   const { id, account, suspended_at } = data as Installation;
   if (typeof id !== 'number' || account === undefined)
@@ -334,7 +334,7 @@ type GrantedAccess = {
   permissions: Record<string, string>;
 };
 
-/** Whether a token reaches no further than wanted. GitHub lets every token read metadata. */
+/** Whether a token grants no more than was requested. GitHub lets every token read metadata. */
 function isWithin({ owner, repositories, permissions }: TokenRequest, reach: GrantedAccess): boolean {
   const names = new Set(repositories.map((name) => `${owner}/${name}`));
   return (
@@ -348,7 +348,7 @@ function isWithin({ owner, repositories, permissions }: TokenRequest, reach: Gra
 }
 
 /**
- * For how long (s) GitHub takes no more requests of whoever got this answer; undefined where it says no such thing. The rules are those
+ * How long (s) to wait if an answer says that GitHub's rate limit is reached; undefined otherwise. The rules are those
  * of https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
  */
 function retryAfterOf({ status, headers, data }: GithubAnswer, now: Date): number | undefined {
@@ -362,7 +362,7 @@ function retryAfterOf({ status, headers, data }: GithubAnswer, now: Date): numbe
   return Math.ceil(wait / 1000);
 }
 
-/** Limits that are not announced by headers are told of in words. */
+/** Some secondary limits are only announced in the message. */
 function isSecondaryLimit(data: unknown): boolean {
   const { message } = (data ?? {}) as { message?: unknown };
   return typeof message === 'string' && message.toLowerCase().includes('secondary rate limit');

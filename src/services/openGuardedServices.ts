@@ -7,20 +7,21 @@ import { askThirdParty } from './askThirdParty.ts';
 import type { GuardedEndpoint, GuardedJob, GuardedService } from './guardedService.ts';
 import type { RecordCredentials } from './recordCredentials.ts';
 
-/** A job has as long (ms) as its whole list may take. */
+/** Time limit (ms) for one run of a job. */
 const JOB_TIMEOUT = 5 * 60_000;
 
 export type GuardedParts = {
-  /** The settings by the name of the variable; a service whose setting is missing is not configured. */
+  /** The settings by variable name. A service without a setting is not configured. */
   settings: Readonly<Record<string, unknown>>;
-  /** Undefined: nothing is recorded. */
+  /** Undefined if nothing is to be recorded. */
   recordCredentials: RecordCredentials | undefined;
   log: Logger;
 };
 
 /**
- * The endpoints and the jobs of guarded services. What all services have in common is here: one that is not configured says
- * what to set, its client is made once, third parties are asked with bounded patience, and no credentials leave unrecorded.
+ * The endpoints and the jobs of guarded services, with what all services have in common: the reply if a service is not
+ * configured, its client, which is created once, the time limit for third parties, and the record of issued
+ * credentials.
  */
 export function openGuardedServices(
   services: readonly GuardedService[],
@@ -59,9 +60,9 @@ function openGuardedService(
       );
     }
     const call = { service, method: endpoint.name, incidentId: request.origin.requestId, log };
-    // Lives are counted from when they are asked for: a body may have taken long to come in.
+    // Lifetimes count from now: the body may have taken long to arrive.
     const timedRequest = { ...request, now: new Date() };
-    // Whoever lost the right meanwhile, or whose token was taken back, is told and given nothing.
+    // A caller that lost the scopes, or whose token was revoked, in the meantime gets nothing.
     const reauthorize = () => request.authorize(scopeParamsOf(endpoint, request));
     if ('read' in endpoint) {
       const { read: tell } = endpoint;

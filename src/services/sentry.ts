@@ -9,16 +9,19 @@ import { thirdPartyUrl } from './thirdPartyUrl.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** How long (ms) a reply says that its DSN is good. */
+/** The lifetime (ms) of a DSN according to the reply. */
 const PROMISED_LIFETIME = 24 * HOUR;
-/** A key that is given again has so long (ms) left: also for those who join a request that is under way. */
+/**
+ * A key is reused while it lasts at least this long (ms). The extra minute is for callers that join a request in
+ * flight.
+ */
 const MIN_REMAINING_LIFETIME = PROMISED_LIFETIME + MINUTE;
-/** How long (ms) a new key is good. */
+/** The lifetime (ms) of a new key. */
 const KEY_LIFETIME = 48 * HOUR;
 
-/** How many projects the job looks at together: Sentry counts how many requests of one caller are under way. */
+/** Projects that the job works on concurrently. Sentry limits the concurrent requests of a caller. */
 const CONCURRENCY = 3;
-/** How long (ms) one project may keep the job. */
+/** Time limit (ms) of the job for one project. */
 const PROJECT_TIMEOUT = 20_000;
 
 type Client = { api: SentryApi; keyOf(project: string, request: RequestContext): Promise<ManagedKey> };
@@ -26,7 +29,7 @@ type RequestContext = Pick<GuardedRequest, 'now' | 'signal'>;
 
 const slug = { ...text, pattern: '^[A-Za-z0-9_-]{1,64}$' };
 
-/** The DSN of a project at Sentry, which is created where it is missing. */
+/** The DSN of a Sentry project. The project is created if it is missing. */
 export const sentry: GuardedService<SentrySetting, Client> = {
   name: 'sentry',
   variable: 'SENTRY',
@@ -38,7 +41,7 @@ export const sentry: GuardedService<SentrySetting, Client> = {
     baseUrl: thirdPartyUrl,
     authToken: { ...text, pattern: '^[\\x21-\\x7e]{1,1000}$' },
     initialTeam: slug,
-    // Names of keys have at most 64 characters at Sentry, of which the rest takes 46.
+    // Sentry allows 64 characters for the name of a key. The rest of the name takes 46.
     keyPrefix: { ...text, pattern: '^[A-Za-z0-9._-]{1,18}$' },
   }),
   schemas: {
@@ -72,7 +75,8 @@ export const sentry: GuardedService<SentrySetting, Client> = {
       async issue({ keyOf }, request) {
         const project = request.params['project']!;
         const { dsn, expires } = await keyOf(project, request);
-        // A key of Sentry has no end of its own, and all callers share it: it cannot be shortened to the caller's own end.
+        // All callers share the key, and Sentry's keys do not expire: its end cannot be moved to that of the caller's
+        // credentials.
         const promised = new Date(request.now.getTime() + PROMISED_LIFETIME);
         return { body: { project, dsn, expires: promised.toJSON() }, target: project, expires };
       },
@@ -86,7 +90,7 @@ async function findOrCreateKey(
   project: string,
   context: RequestContext,
 ): Promise<ManagedKey> {
-  // Where Sentry takes a slug it takes an id too, which would be another project than the scopes speak of.
+  // Sentry also accepts an id instead of a slug, which would select another project than the scopes name.
   if (/^\d+$/.test(project))
     throw new ApiError('InputError', 'project must be a slug of Sentry, which has not only digits', {
       project,
@@ -98,7 +102,7 @@ async function findOrCreateKey(
   return api.createKey(project, new Date(now.getTime() + KEY_LIFETIME), signal);
 }
 
-/** Another node may have created it meanwhile, with a key. */
+/** Another node may create the project, with a key, at the same time. */
 async function keysOfNewProject(
   api: SentryApi,
   project: string,
@@ -111,8 +115,8 @@ async function keysOfNewProject(
 }
 
 /**
- * The same function, but who asks for something that somebody else is asking for gets the same answer. When the other runs out
- * of time, somebody who still has some asks anew.
+ * Coalesces concurrent calls with the same key into one. If the call that was made first runs into its time limit, a
+ * call that still has time is made anew.
  */
 function singleFlight<T>(
   ask: (what: string, asked: RequestContext) => Promise<T>,
@@ -134,7 +138,10 @@ function singleFlight<T>(
   };
 }
 
-/** Answers how many it deleted. What fails is logged, and left to the next run; so is the rest when Sentry asks to wait. */
+/**
+ * Returns how many keys it deleted. A failure is logged, and the next run retries. When Sentry limits the rate, the run
+ * ends.
+ */
 async function deleteExpiredKeys(
   { api }: Client,
   { now, signal, log }: Parameters<GuardedJob<Client>['run']>[1],
@@ -160,7 +167,7 @@ async function deleteExpiredKeys(
         { ...asking, incidentId },
         PROJECT_TIMEOUT,
       ).catch((error: ApiError) => {
-        // Anything else is logged already.
+        // askThirdParty has logged any other error.
         if (error.code !== 'TooManyRequests') return;
         isRateLimited = true;
         log.warn({ job: asking.method, incidentId }, error.message);

@@ -10,7 +10,7 @@ export type SentrySetting = {
   keyPrefix: string;
 };
 
-/** A key of a project that this service made, as its name tells. */
+/** A key of a project that this service created. Its name says so. */
 export type ManagedKey = {
   id: string;
   isActive: boolean;
@@ -20,9 +20,9 @@ export type ManagedKey = {
 
 export type SentryApi = ReturnType<typeof openSentryApi>;
 
-/** Pages of a list that are read; Sentry gives 100 entries in each. */
+/** The longest list (pages) that is read. Sentry puts 100 entries on a page. */
 const MAX_PAGES = 100;
-/** How long (seconds) to wait when Sentry does not say it, and at most. */
+/** How long (s) to wait if Sentry does not say, and the maximum. */
 const DEFAULT_RETRY_AFTER = 60;
 const MAX_RETRY_AFTER = 3600;
 
@@ -35,8 +35,9 @@ type Call = {
 };
 
 /**
- * What of Sentry's REST API (https://docs.sentry.io/api/) is used for keys of projects. Throws TooManyRequests when Sentry asks to
- * wait, InputError for a project that it does not take, and an Error with the `status` for any other refusal.
+ * A client for the part of Sentry's REST API (https://docs.sentry.io/api/) that manages the keys of projects. Throws
+ * TooManyRequests when Sentry limits the rate, InputError for a project name that it refuses, and an Error with the
+ * `status` for any other refusal.
  */
 export function openSentryApi(setting: SentrySetting) {
   const { organization, initialTeam, keyPrefix } = setting;
@@ -59,7 +60,7 @@ export function openSentryApi(setting: SentrySetting) {
   }
 
   return {
-    /** The keys of a project that this service made; undefined where there is no such project. */
+    /** The keys of a project that this service created; undefined if there is no such project. */
     keys(project: string, signal: AbortSignal): Promise<ManagedKey[] | undefined> {
       const read = (entries: unknown[]) =>
         entries.flatMap((entry) => parseManagedKey(entry, keyPrefix) ?? []);
@@ -76,13 +77,13 @@ export function openSentryApi(setting: SentrySetting) {
       return key;
     },
 
-    /** Does nothing where it is gone already. */
+    /** Does nothing if the key is already gone. */
     async deleteKey(project: string, id: string, signal: AbortSignal): Promise<void> {
       const path = ['projects', organization, project, 'keys', id];
       await call(setting, { method: 'DELETE', path, signal }).catch(ignoreStatus(404));
     },
 
-    /** Does nothing where it is there already. */
+    /** Does nothing if the project already exists. */
     async createProject(project: string, signal: AbortSignal): Promise<void> {
       const path = ['teams', organization, initialTeam, 'projects'];
       const body = { name: project, slug: project };
@@ -117,7 +118,7 @@ async function call(
     method: method ?? 'GET',
     headers: { authorization: `Bearer ${authToken}`, ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
-    // The token is for this host only.
+    // A redirect must not carry the token to another host.
     redirect: 'manual',
     signal,
   });
@@ -133,7 +134,7 @@ function statusOf(error: unknown): unknown {
   return (error as { status?: unknown }).status;
 }
 
-/** What to do with an error: nothing, when it is an answer with this status. */
+/** An error handler that returns undefined for an answer with this status, and rethrows any other error. */
 function ignoreStatus(status: number): (error: unknown) => undefined {
   return (error) => {
     if (statusOf(error) !== status) throw error;
@@ -148,7 +149,7 @@ function tooManyRequestsError(headers: Headers): ApiError {
   });
 }
 
-/** Retry-After is in seconds or a date, and Sentry's own header in seconds since 1970. */
+/** Retry-After is in seconds or a date. Sentry's own header is in seconds since 1970. */
 function retryAfterSeconds(headers: Headers): number {
   const after = headers.get('retry-after') || 'not said';
   const reset = headers.get('x-sentry-rate-limit-reset') || 'not said';
@@ -159,7 +160,7 @@ function retryAfterSeconds(headers: Headers): number {
   return Math.min(Math.max(Math.ceil(wait), 1), MAX_RETRY_AFTER);
 }
 
-/** The cursor of the next page, where the Link header says that there is something on it. */
+/** The cursor of the next page, if the Link header says that it has entries. */
 function nextCursor(link: string): string | undefined {
   const next = link.split(/,\s*(?=<)/).find((each) => /;\s*rel="next"/.test(each));
   return next !== undefined && /;\s*results="true"/.test(next)
@@ -167,7 +168,10 @@ function nextCursor(link: string): string | undefined {
     : undefined;
 }
 
-/** An entry of a list of keys; undefined for a key that others made. Throws TypeError for one that is not as documented. */
+/**
+ * An entry of a list of keys; undefined for a key that this service did not create. Throws TypeError for an unexpected
+ * form.
+ */
 function parseManagedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
   const { id, name, isActive, dsn } = entry as { [name: string]: unknown; dsn?: ManagedKey['dsn'] };
   const expires = keyExpiry(keyPrefix, name);
@@ -178,18 +182,18 @@ function parseManagedKey(entry: unknown, keyPrefix: string): ManagedKey | undefi
   return { id: pathSegment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
 }
 
-/** A part of a path that Sentry named: none that would make it another path. */
+/** A path segment from Sentry. Throws TypeError for one that would change the path. */
 function pathSegment(value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z0-9_-]{1,200}$/.test(value)) return value;
   throw new TypeError('a slug or id of Sentry is none');
 }
 
-/** The name of a key, from which its end is known later. */
+/** The name of a key, which contains its expiry. */
 export function keyName(prefix: string, expires: Date): string {
   return `${prefix} managed (expires-at:${expires.toJSON()})`;
 }
 
-/** When a key of this name ends; undefined for any name that this service did not make with this prefix. */
+/** The expiry in the name of a key; undefined for a name that this service did not create with this prefix. */
 export function keyExpiry(prefix: string, name: unknown): Date | undefined {
   if (typeof name !== 'string') return undefined;
   const expires = new Date(/ \(expires-at:([0-9TZ:.+-]{1,30})\)$/.exec(name)?.[1] ?? NaN);

@@ -6,7 +6,7 @@ import { jwtTime, signJwt } from './signJwt.ts';
 
 const HOUR = 60 * 60_000;
 
-/** The token of a project at the metrics server statsum: it is good for an hour longer than the reply says. */
+/** Tokens for a project at the metrics server statsum. A token lasts an hour longer than the reply says. */
 export const statsum: GuardedService<
   { secret: string; baseUrl: string },
   { secret: string; baseUrl: string }

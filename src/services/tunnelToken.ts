@@ -4,10 +4,13 @@ import { jwtTime, signJwt } from './signJwt.ts';
 
 const MINUTE = 60_000;
 const LIFETIME = 96 * 60 * MINUTE;
-/** For clocks that are behind ours. */
+/** Allows for clocks that are behind. */
 const CLOCK_SKEW = 15 * MINUTE;
 
-/** A token with which the caller may open one tunnel of an audience: its claims are those that both tunnels' proxies expect. */
+/**
+ * A token with which the caller may open one tunnel of an audience. The proxies of both kinds of tunnel expect these
+ * claims.
+ */
 export async function tunnelToken(
   { tid, aud, secret }: { tid: string; aud: string; secret: string },
   request: Pick<EndpointRequest, 'caller' | 'now'>,

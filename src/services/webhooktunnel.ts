@@ -6,7 +6,7 @@ import { tunnelToken } from './tunnelToken.ts';
 
 type Setting = { secret: string; proxyUrl: string };
 
-/** The token of a new tunnel at the older proxy for webhooks. */
+/** Tokens for a new tunnel at the older webhook proxy. */
 export const webhooktunnel: GuardedService<Setting, Setting> = {
   name: 'webhooktunnel',
   variable: 'WEBHOOKTUNNEL',

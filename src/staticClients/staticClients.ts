@@ -19,17 +19,17 @@ type Parts = {
   makeSecret: MakeSecret;
 };
 
-/** The administrator's client of a service without configured ones. */
+/** The state of the generated administrator's client. */
 export type Administrator = {
-  /** Where this start made it, so that its credentials can be shown once. */
+  /** Set if this start created it, so that its credentials can be shown once. */
   madeRoot?: StaticClient;
-  /** Where it was removed for good. */
+  /** Set if it was permanently removed. */
   isRootRetired?: boolean;
 };
 
 /**
- * Makes the static clients what configuration says they are, through the log. Without configuration there is one, for
- * the administrator, unless it was retired.
+ * Appends the events that make the static clients match the configuration. Without configuration there is one client,
+ * for the administrator, unless it was retired.
  */
 export async function synchronizeStaticClients(
   parts: Parts,

@@ -3,12 +3,12 @@ import { MAX_EVENT_BYTES } from '../../schemas/constants.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore, Write } from '../eventStore/eventStore.ts';
 
-/** Events that are appended at a time. */
+/** The most events in one append. */
 const MAX_BATCH_EVENTS = 200;
-/** Their bytes: KurrentDB takes 1 MiB in one append. */
+/** The most bytes in one append. KurrentDB accepts 1 MiB. */
 const MAX_BATCH_BYTES = MAX_EVENT_BYTES;
 
-/** The two logs differ where they should be the same. */
+/** The target has another event than the source at the same place in the log. */
 export class CopyDiffers extends Error {}
 
 type Logs = { from: EventStore; to: EventStore };
@@ -17,11 +17,11 @@ type OnMatch = (source: Recorded, target: Recorded) => void;
 export type CopyProgress = { onMatch: OnMatch; onAppended(last: Recorded): void };
 
 /**
- * Copies a log into another one, with the events' ids, streams, revisions, data and metadata; positions are the target's
- * own. What the target has already is compared and left, so that a copy that was cut off goes on where it was; what is
- * appended is read back and compared. `onPair` is told of every event that was found the same in both, in log order, and
- * `onAppended` of the last one of those that were just appended. Throws CopyDiffers, naming the event, when the target has
- * another one.
+ * Copies a log into another one, with the events' ids, streams, revisions, data and metadata. Positions are the
+ * target's own. Events that the target already has are compared, so an interrupted copy can be resumed. Appended events
+ * are read back and compared. `onMatch` is called in log order for every event that is the same in both, and
+ * `onAppended` with the last event of each append. Throws CopyDiffers, which names the event, if the target has another
+ * one.
  */
 export async function copyLog(logs: Logs, { onMatch: onPair, onAppended }: CopyProgress): Promise<void> {
   const common = await compareLogs(logs, {}, onPair);
@@ -32,7 +32,7 @@ export async function copyLog(logs: Logs, { onMatch: onPair, onAppended }: CopyP
   await compareLogs(logs, common, onPair);
 }
 
-/** Goes along both logs from a place on until one of them ends, and answers where that is. */
+/** Compares both logs from a pair of positions to the end of the target. Returns the pair of positions there. */
 async function compareLogs(logs: Logs, after: PositionPair, onPair: OnMatch): Promise<PositionPair> {
   const sources = eventsOf(logs.from, after.from);
   const targets = eventsOf(logs.to, after.to);
@@ -54,7 +54,7 @@ async function compareLogs(logs: Logs, after: PositionPair, onPair: OnMatch): Pr
   }
 }
 
-/** What is in a log now, after a position. */
+/** The events after a position, up to the present end of the log. */
 async function* eventsOf(
   store: EventStore,
   after?: Position,
@@ -67,13 +67,13 @@ async function* eventsOf(
   return undefined;
 }
 
-/** Events that can be appended at once and keep their order: a stream's events lie side by side then. */
+/** Batches that one append keeps in order: the events of a stream are adjacent. */
 async function* inBatches(events: AsyncIterable<Recorded>): AsyncGenerator<Recorded[]> {
   let batch: Recorded[] = [];
   let streams = new Set<string>();
   let bytes = 0;
   for await (const event of events) {
-    // KurrentDB takes names that differ only in case for those of one stream, when it appends to several.
+    // In an append to several streams, KurrentDB treats names that differ only in case as the same stream.
     const stream = event.stream.toLowerCase();
     const isInterleaved = streams.has(stream) && batch.at(-1)!.stream !== event.stream;
     const size = Buffer.byteLength(JSON.stringify([event.data, event.metadata]));

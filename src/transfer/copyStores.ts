@@ -11,15 +11,15 @@ const PAGE_SIZE = 500;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: SecretStore };
 
-/** What is done up to a position of the source: events were found the same in both logs, or copied. */
+/** Called when the events up to a position of the source have been compared or copied. */
 export type Progress = (done: 'compared' | 'copied', position: Position) => void;
 
 /**
- * Takes everything that a service needs over to other stores: the log, the tokens (sealed under the target's keyring), when
- * clients were last used, and how far the publisher has come. The read models are built there from the log. What is there
- * already stays, so a copy that was cut off can be started again. The tokens come last: whatever the log names is among
- * them, then. Throws CopyDiffers when the target's log has other events, and what the secret store throws for a place that
- * is taken.
+ * Copies everything that a service needs to other stores: the log, the tokens (sealed under the target's keyring), the
+ * times of last use, and the publisher's checkpoint. The target rebuilds the read models from the log. The copy is
+ * idempotent, so an interrupted one can be run again. The tokens are copied last, so that every token that the log
+ * refers to is included. Throws CopyDiffers if the target's log has other events, and the secret store's error if it
+ * holds another token under the same id.
  */
 export async function copyStores(
   { from, to }: { from: Stores; to: Stores },
@@ -50,9 +50,9 @@ async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> 
     const entries = await from.list({ after, limit: PAGE_SIZE });
     for (const ref of entries) {
       const token = await from.get(ref);
-      // One that was destroyed since the page was read is wanted no more.
+      // It was destroyed after the page was read.
       if (token === undefined) continue;
-      // A service that was started on the target made one of its own, which no event of this log refers to.
+      // A service that was started on the target has created its own, which no event of this log refers to.
       if (isServiceSecret(ref) && (await to.get(ref)) !== token) await to.destroy(ref);
       await to.put(ref, token);
       copied += 1;

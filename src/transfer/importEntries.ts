@@ -13,7 +13,7 @@ import { validateEvent } from '../eventStore/validateEvent.ts';
 import { systemContext } from '../writeSide/systemContext.ts';
 import { DATE_TIME, isDateTime } from '../http/isDateTime.ts';
 
-/** `source` is the file and the index in it. */
+/** `source` is the file and the index of the entry. */
 export type RoleEntry = {
   roleId: string;
   description: string;
@@ -35,7 +35,7 @@ export type ClientEntry = {
   lastDateUsed?: string;
   accessToken?: string;
 };
-/** What was read from files, checked as a whole; `problems` name a file and an index each. */
+/** The entries of all files. Each of the `problems` names a file and an index. */
 export type Entries = {
   roles: RoleEntry[];
   clients: ClientEntry[];
@@ -47,8 +47,9 @@ const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 const ROLE_ID = new RegExp(ROLE_ID_PATTERN);
 
 /**
- * Reads Taskcluster exports: roles and clients as listRoles, listRoles2 and listClients of either dialect give them, in UTF-8 with
- * or without a byte-order mark. What it takes can be imported: an event that the log would refuse is a problem too.
+ * Reads Taskcluster exports: roles and clients as listRoles, listRoles2 and listClients of either dialect return them,
+ * in UTF-8 with or without a byte-order mark. Every entry that it returns can be imported; an event that the log would
+ * refuse is a problem too.
  */
 export function readEntries(files: { name: string; content: Uint8Array }[], now: Date): Entries {
   const entries: Entries = { roles: [], clients: [], skippedStatic: 0, problems: [] };
@@ -70,17 +71,17 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
   return entries;
 }
 
-/** It passes over a byte-order mark. */
+/** It skips a byte-order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const EXPECTED_FORMS =
   'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
 
-/** A message, which may hold a block of Markdown, in one line. */
+/** A message, which may contain Markdown blocks, as a single line. */
 export function singleLine(message: string): string {
   return message.replaceAll(/\n+/g, ' ');
 }
 
-/** The entries of a file, or what is wrong with it. */
+/** The entries of a file, or a message that says what is wrong with it. */
 function parseList(content: Uint8Array): unknown[] | string {
   let text: string;
   try {
@@ -115,7 +116,7 @@ function asEntry(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : fail('must be a role or a client');
 }
 
-/** Answers the entry's id, with what it is the id of. */
+/** Returns the entry's kind and id. */
 function addEntry(entries: Entries, entry: Entry, now: Date): string {
   if ('roleId' in entry) {
     const role = readRole(entry, now);
@@ -181,10 +182,10 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   };
 }
 
-/** As long as those that are made. */
+/** Has the size of a real one, for the check of the event's size. */
 const PLACEHOLDER_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
 
-/** Throws InvalidEvent and EventTooLarge. Updates of the same entry are no longer than its creation. */
+/** Throws InvalidEvent and EventTooLarge. An update of an entry is never larger than its creation. */
 function refuseUnstorableEvents(events: Event[]): void {
   for (const event of events) {
     validateEvent(event);

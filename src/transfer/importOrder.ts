@@ -6,9 +6,9 @@ import { atOnce, Work } from '../domain/work.ts';
 import { singleLine, type RoleEntry } from './importEntries.ts';
 
 /**
- * The roles of an import in an order in which each may be taken over once those before it are, by the very rules of the run.
- * `problems` name, by file and index, those that can never be: with ambiguous parameters, with too many parameters for one,
- * or on a cycle that would expand without end. `stored` holds the roles as they are now, and stays as it is.
+ * The roles of an import in an order in which the rules of the import command allow each one after those before it.
+ * `problems` name, by file and index, the roles that are never allowed: with ambiguous parameters, with too many
+ * parameters, or on a cycle that would expand infinitely. `stored` holds the present roles and is not changed.
  */
 export function importOrder(
   stored: RoleGraph<RoleRow>,
@@ -18,7 +18,7 @@ export function importOrder(
   const ordered: RoleEntry[] = [];
   const problems = new Map<RoleEntry, string>();
   let pending = inDependencyOrder(stored, roles);
-  // A role may have to wait for another one that still is as it was.
+  // A role may be refused until another one has been replaced.
   let orderedBefore: number;
   do {
     orderedBefore = ordered.length;
@@ -35,7 +35,7 @@ export function importOrder(
   return { ordered, problems: roles.flatMap((role) => problems.get(role) ?? []) };
 }
 
-/** What the command is given of an entry. */
+/** The command's input for an entry. */
 export function importInput({ created, lastModified, source: _, ...role }: RoleEntry): ImportRoleInput {
   return { ...role, imported: { created, lastModified } };
 }
@@ -50,7 +50,10 @@ function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefin
   }
 }
 
-/** Each after those that it depends on. Depth first, on a stack of our own: chains of roles may be long. Cycles are entered anywhere. */
+/**
+ * Topological order, depth first. The stack is explicit because chains of roles may be long. The order within a cycle
+ * is arbitrary.
+ */
 function inDependencyOrder(stored: RoleGraph<RoleRow>, roles: readonly RoleEntry[]): RoleEntry[] {
   const graph = stored.clone();
   for (const role of roles) graph.set(role);
