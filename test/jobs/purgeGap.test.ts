@@ -22,7 +22,7 @@ async function createClient(clientId: string, days: number): Promise<void> {
   const settings = { description: '', expires: inDays(days), scopes: [], deleteOnExpiration: true };
   await service.current()['createClient']!(clientId, settings);
 }
-/** A change that is made by a clock of so many days from now. */
+/** Makes a change while the clock is `days` days ahead. */
 async function changeAt(days: number): Promise<void> {
   await service.service.core.handleCommand({
     command: disableClient,
@@ -38,7 +38,7 @@ describe('automatic purging', () => {
     expect(await gap().pausedSince(inDays(29))).toBeUndefined();
   });
 
-  test('waits once it is, on all nodes and after newer changes by the same clock, until somebody says that it is right', async () => {
+  test('pauses once it is, on all nodes and after newer changes by the same clock, until an operator confirms the clock', async () => {
     await createClient('short', 1);
     await createClient('kept', 1000);
     const now = inDays(31);
@@ -51,7 +51,7 @@ describe('automatic purging', () => {
     expect(await gap().pausedSince(later)).toBe(later.toJSON());
   });
 
-  test('is held by the clock of a running process, too, where a change came before the look', async () => {
+  test('is also paused by the clock of a running process, if a change came before the check', async () => {
     await createClient('short', 1);
     await createClient('kept', 1000);
     const watching = gap();
@@ -61,12 +61,12 @@ describe('automatic purging', () => {
     expect(await watching.pausedSince(inDays(400))).toBeDefined();
   });
 
-  test('does not wait where there is nothing to purge', async () => {
+  test('does not pause if there is nothing to purge', async () => {
     await createClient('kept', 1000);
     expect(await gap().pausedSince(inDays(31))).toBeUndefined();
   });
 
-  test('may be told to go on by a clock that was set back', async () => {
+  test('resumes when the clock is confirmed after it was set back', async () => {
     await createClient('short', 1);
     await gap().pausedSince(inDays(400));
     await gap().confirmClock(inDays(0));

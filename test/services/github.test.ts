@@ -34,7 +34,7 @@ let service: TestService;
 let asked: Asked[] = [];
 let answers: Record<string, DoubleAnswer | ((asked: Asked) => DoubleAnswer)>;
 
-/** What GitHub answers: a token for what was asked for, which may also read metadata. */
+/** GitHub's answer: a token for the requested access, which may also read metadata. */
 function tokenAsAsked({ body }: Asked): DoubleAnswer {
   const { repositories, permissions } = body as { repositories: string[]; permissions: object };
   return tokenFor(repositories, permissions);
@@ -75,7 +75,7 @@ beforeAll(async () => {
   service = await startService({ GITHUB_APPS: JSON.stringify({ ci: app, 'other-app': app }) });
 });
 beforeEach(async () => {
-  // What is kept of earlier tests is forgotten where GitHub knows it no longer.
+  // A 404 evicts the installations that earlier tests cached.
   answers = {};
   await ask();
   asked = [];

@@ -1,7 +1,10 @@
 import { expect } from '@jest/globals';
 import type { GuardedRequest, GuardedService } from '../../src/services/guardedService.ts';
 
-/** Asks a service's first endpoint for credentials, aborts while the third party is silent, and expects that it gives up. */
+/**
+ * Requests credentials from a service's first endpoint, aborts while the third party does not answer, and expects an
+ * error.
+ */
 export async function expectToGiveUp<Setting, Client>(
   { open, endpoints }: GuardedService<Setting, Client>,
   setting: unknown,

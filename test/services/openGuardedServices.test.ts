@@ -91,7 +91,7 @@ const servers: Server[] = [];
 const lines: string[] = [];
 const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
 
-/** Serves the tiny service with what a whole service has, and answers how to ask it. */
+/** Serves the tiny service within a whole service, and returns how to call it. */
 async function serveTiny(settings: Record<string, unknown>, recorded = true, credentials?: Quota) {
   const { core, answering, diskReserve } = service.service;
   const parts = { eventStore: core.eventStore, freshness: answering.freshness, diskReserve, log };
