@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { watchOutput } from './cli/output.ts';
+import { handleOutputErrors } from './cli/output.ts';
 import { SERVICE_VERSION } from './process/version.ts';
 
 /** A command's file, with all that the command works with, is loaded where it is asked for: that takes most of a start. */
@@ -28,7 +28,7 @@ const program = new Command('authledger')
   .version(SERVICE_VERSION)
   .showHelpAfterError();
 
-watchOutput();
+handleOutputErrors();
 try {
   const asked = COMMANDS.get(process.argv[2] ?? '');
   // The help shows all of them.

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { openStoresAsStored } from '../compose.ts';
-import { readConfigOfStores } from '../config/config.ts';
+import { readStoreConfig } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import { copyStores, type Progress } from '../transfer/copyStores.ts';
 import { amountUpTo } from '../eventStore/position.ts';
@@ -26,8 +26,8 @@ export function copyCommand(): Command {
 
 async function copy(fromUrl: string, toUrl: string): Promise<void> {
   const [fromConfig, toConfig] = [
-    readConfigOfStores(guardedServices, fromUrl),
-    readConfigOfStores(guardedServices, toUrl),
+    readStoreConfig(guardedServices, fromUrl),
+    readStoreConfig(guardedServices, toUrl),
   ];
   const isShared = [fromConfig, toConfig].every(({ eventStoreUrl }) => eventStoreUrl !== undefined);
   if (isShared)
@@ -57,7 +57,7 @@ async function copy(fromUrl: string, toUrl: string): Promise<void> {
   }
 }
 
-/** A progress bar for each thing that is done over the whole log. */
+/** A progress bar for each pass over the log. */
 function bars(total: number): { update: Progress; stop(): void } {
   let bar: { what: string; shown: ReturnType<typeof progressBar> } | undefined;
   function stop(): void {
@@ -70,7 +70,7 @@ function bars(total: number): { update: Progress; stop(): void } {
         stop();
         bar = { what, shown: progressBar(what, total) };
       }
-      // A log that is written to meanwhile grows.
+      // A log that is being written to grows.
       const done = amountUpTo(position);
       bar!.shown.update(done, Math.max(done, total));
     },

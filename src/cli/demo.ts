@@ -12,7 +12,7 @@ import { guardedServices } from '../services/guardedServices.ts';
 
 type Credentials = { clientId: string; accessToken: string };
 
-/** Roles of a small company: people get what their team may do, and a team's role works for any project. */
+/** Roles of a small company: a parameterized role for project administrators, and roles for teams. */
 const ROLES = {
   'project-admin:*': {
     description: 'Whoever administers a project may do this in it; <..> is the project',
@@ -25,7 +25,7 @@ const ROLES = {
   'team:readers': { description: 'What everybody in the company may do', scopes: ['queue:list-task:*'] },
 };
 
-/** `authledger demo`: what a newcomer runs first. */
+/** `authledger demo`: a tour for newcomers. */
 export function demoCommand(): Command {
   return new Command('demo')
     .description('start the service on a temporary directory, show what it does, and leave it running to try')
@@ -40,7 +40,7 @@ export function demoCommand(): Command {
         const { clientId, accessToken } = serving.madeRoot!;
         await tour(serving.rootUrl, { clientId, accessToken });
         if (!exit) {
-          console.log(nextThings(serving.rootUrl, { clientId, accessToken }));
+          console.log(nextSteps(serving.rootUrl, { clientId, accessToken }));
           const ending = await Promise.race([untilSignal(), serving.filesGone]);
           if (ending instanceof FileGone) throw ending;
         }
@@ -52,7 +52,7 @@ export function demoCommand(): Command {
 }
 
 async function tour(rootUrl: string, root: Credentials): Promise<void> {
-  const asRoot = caller(rootUrl, root);
+  const asRoot = apiCaller(rootUrl, root);
   step('The service runs, and made a client for its administrator', root.clientId);
 
   for (const [roleId, role] of Object.entries(ROLES).reverse())
@@ -70,12 +70,12 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const signed = { method: 'get', resource: '/v1/task/abc', host: 'queue.example.com', port: 443 };
   const uri = `https://${signed.host}${signed.resource}`;
   const authorization = hawk.client.header(uri, 'GET', { credentials: credentialsOf(builder) }).header;
-  const verdict = await caller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
+  const verdict = await apiCaller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
   step('It signed a request to another service, which asked authledger who that was', verdict);
 
   const disabled = `/clients/${encodeURIComponent(builder.clientId)}/disable`;
   await asRoot('POST', disabled);
-  const refused = await caller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
+  const refused = await apiCaller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
   step('The client was disabled, and at the very next request', refused);
 
   const role = { ...ROLES['team:readers'], scopes: ['queue:list-task:*', 'queue:get-artifact:public/*'] };
@@ -91,8 +91,8 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   step('Every change is an event; what happened to the client', history.auditHistory);
 }
 
-/** Calls the API, signed where there are credentials. */
-function caller(rootUrl: string, credentials?: Credentials) {
+/** Returns a function that calls the API, and signs if there are credentials. */
+function apiCaller(rootUrl: string, credentials?: Credentials) {
   return async function call(method: string, path: string, body?: object): Promise<object> {
     const url = `${rootUrl}/api/auth/v1${path}`;
     const headers: Record<string, string> = { 'content-type': 'application/json' };
@@ -119,7 +119,7 @@ function step(what: string, shown: unknown): void {
   console.log(`\n${(steps += 1)}. ${what}:\n${text.replaceAll(/^/gm, '   ')}`);
 }
 
-function nextThings(rootUrl: string, { clientId, accessToken }: Credentials): string {
+function nextSteps(rootUrl: string, { clientId, accessToken }: Credentials): string {
   return `
 It keeps running at ${rootUrl} until you press Ctrl-C; everything is thrown away then. Things to try:
 

@@ -11,7 +11,7 @@ import { repairHint } from '../storage/storeDamage.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
-const THEIRS = [
+const EXPECTED_FAILURES = [
   ConfigError,
   ApiError,
   StoreUnavailable,
@@ -26,11 +26,11 @@ const THEIRS = [
   WorkerFailed,
 ];
 
-/** What the person at the terminal is told: the message of a failure that is theirs to mend, the stack of one that is ours. */
+/** The text for the terminal: only the message if the user can resolve the failure, the stack trace if it is a bug. */
 export function describeFailure(error: unknown): string {
   if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${repairHint(error)}`;
-  const isTheirs = THEIRS.some((kind) => error instanceof kind);
-  if (isTheirs) return `authledger: ${(error as Error).message}`;
+  const isExpected = EXPECTED_FAILURES.some((kind) => error instanceof kind);
+  if (isExpected) return `authledger: ${(error as Error).message}`;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (error instanceof Error && code !== undefined && /^E[A-Z]+$/.test(code))
     return `authledger: ${error.message}`;

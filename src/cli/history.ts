@@ -18,12 +18,12 @@ export function historyCommand(): Command {
     )
     .option('--actor <id>', 'by one clientId only')
     .option('--after <position>', 'what came after a position only')
-    .option('--limit <n>', 'so many at most', asCount)
+    .option('--limit <n>', 'so many at most', parseCount)
     .option('--json', 'whole events, as a line of JSON each')
     .action(inBackground(async () => (await import('./printHistory.ts')).printHistory));
 }
 
-function asCount(text: string): number {
+function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1)
     throw new InvalidArgumentError('It must be a whole number from 1 on.');

@@ -6,8 +6,8 @@ import { type ImportParts, planClient, planRole, type Step } from '../transfer/i
 import { progressBar } from './progress.ts';
 import { withService } from './withService.ts';
 
-/** Clients that are imported at the same time: their changes then share commits. */
-const AT_ONCE = 64;
+/** Clients that are imported concurrently, so that their events share commits. */
+const CONCURRENCY = 64;
 
 /** `authledger import`. */
 export function importCommand(): Command {
@@ -52,7 +52,7 @@ async function importAll(
   };
   const bar = progressBar('importing', entries.roles.length + entries.clients.length);
   let finished = 0;
-  async function take(kind: 'role' | 'client', step: Step): Promise<void> {
+  async function apply(kind: 'role' | 'client', step: Step): Promise<void> {
     if (dryRun && step.action !== 'unchanged') console.log(`would ${step.action} ${step.what}`);
     if (step.note !== undefined) console.error(`${step.what} ${step.note}`);
     if (!dryRun) await step.run?.();
@@ -60,14 +60,14 @@ async function importAll(
     bar.update((finished += 1));
   }
   try {
-    for (const entry of entries.roles) await take('role', planRole(parts, entry));
+    for (const entry of entries.roles) await apply('role', planRole(parts, entry));
     const waiting = [...entries.clients];
     const worker = async (): Promise<void> => {
       for (let entry = waiting.shift(); entry; entry = waiting.shift())
-        await take('client', await planClient(parts, entry));
+        await apply('client', await planClient(parts, entry));
     };
-    // After a failure no more are begun, and those under way end before the stores are closed.
-    const workers = Array.from({ length: AT_ONCE }, () => worker().finally(() => (waiting.length = 0)));
+    // After a failure no further client is started, and those in flight finish before the stores are closed.
+    const workers = Array.from({ length: CONCURRENCY }, () => worker().finally(() => (waiting.length = 0)));
     await Promise.allSettled(workers);
     await Promise.all(workers);
   } catch (error) {

@@ -3,31 +3,31 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { constants, cpus, setPriority } from 'node:os';
 
-/** Room (MiB) for what is new in memory: whoever reads millions of events makes much that does not live long. */
-const ROOM = '--max-semi-space-size=64';
+/** A larger young generation (MiB): reading millions of events allocates many short-lived objects. */
+const SEMI_SPACE_FLAG = '--max-semi-space-size=64';
 
-/** Where others are at work, it works so long (ms of its own), and then leaves the processors to them so long (ms). */
-const SLICE = 5;
+/** While other processes are busy, this one works for WORK_SLICE (ms of CPU time), then sleeps for PAUSE (ms). */
+const WORK_SLICE = 5;
 const PAUSE = 100;
-/** How often (ms) it looks whether they are: the system counts in hundredths of a second. */
-const LOOK_EVERY = 50;
+/** How often (ms) it measures whether others are busy. The system counts CPU time in hundredths of a second. */
+const CHECK_INTERVAL = 50;
 
 /**
- * The command goes first like any other until it has worked so long (ms of its own). Most are over by then: on a busy machine, with
- * the lowest priority, they would take a minute for what takes a tenth of a second.
+ * How long (ms of CPU time) the command runs at normal priority. Most commands have ended by then: at the lowest priority,
+ * on a busy machine, they would take a minute rather than a tenth of a second.
  */
 const GRACE = 250;
 
 /**
- * The action of a command that may read or write everything there is: it runs with the lowest priority once it takes long, so that a
- * service goes first on a machine that is busy. It runs in a process of its own, as only a new one gets more ROOM; the action is loaded
- * there alone.
+ * Wraps the action of a command that reads or writes the whole log: once it has worked for GRACE, it runs with the lowest
+ * priority, so that a service on the same machine goes first. It runs in a child process, because only a new process can
+ * get a larger young generation; only the child loads the action.
  */
 export function inBackground<Args extends unknown[]>(
   load: () => Promise<(...args: Args) => Promise<void>>,
 ): (...args: Args) => Promise<void> {
-  if (!process.execArgv.includes(ROOM)) return runAgain;
-  // Nobody waits for this process once the one that started it is gone.
+  if (!process.execArgv.includes(SEMI_SPACE_FLAG)) return respawn;
+  // Ends when the parent process has ended.
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();
   return async (...args) => {
@@ -39,43 +39,44 @@ export function inBackground<Args extends unknown[]>(
       clearInterval(timer);
       lowerPriority();
       pauseWhileOthersWork();
-    }, SLICE).unref();
+    }, WORK_SLICE).unref();
     return action(...args);
   };
 }
 
 /**
- * Stands still now and then while others are at work. To have only the time between their turns is not enough: each change of
- * turns costs them as much as a request may, and what they had in the processor's caches.
+ * Sleeps regularly while other processes are busy. A low priority alone is not enough: each context switch costs them
+ * about as much as a request, and evicts their data from the CPU caches.
  */
 function pauseWhileOthersWork(): void {
-  const still = new Int32Array(new SharedArrayBuffer(4));
-  let last = { at: performance.now(), others: timeOfOthers() };
-  let areAtWork = false;
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  let last = { at: performance.now(), others: othersCpuTime() };
+  let othersAreBusy = false;
   let worked = process.cpuUsage();
   setInterval(() => {
     const { user, system } = process.cpuUsage(worked);
-    if (user + system < SLICE * 1000) return;
-    if (areAtWork) Atomics.wait(still, 0, 0, PAUSE);
+    if (user + system < WORK_SLICE * 1000) return;
+    if (othersAreBusy) Atomics.wait(sleeper, 0, 0, PAUSE);
     worked = process.cpuUsage();
     const at = performance.now();
-    if (at - last.at < LOOK_EVERY) return;
-    const others = timeOfOthers();
-    areAtWork = others - last.others > (at - last.at) / 2;
+    if (at - last.at < CHECK_INTERVAL) return;
+    const others = othersCpuTime();
+    othersAreBusy = others - last.others > (at - last.at) / 2;
     last = { at, others };
-  }, SLICE).unref();
+  }, WORK_SLICE).unref();
 }
 
-/** Time (ms) that processors gave to whatever has no low priority, as this process has. */
-function timeOfOthers(): number {
+/** CPU time (ms) of all processes of normal priority. */
+function othersCpuTime(): number {
   const all = cpus().reduce((sum, { times: { user, sys, irq } }) => sum + user + sys + irq, 0);
   return all - process.cpuUsage().system / 1000;
 }
 
 /**
- * Gives all threads of this process, those that collect garbage among them, the lowest priority. On Linux, each thread has its own, and
- * a low priority alone is not enough: the scheduler takes a processor for busy on which such a process runs, and puts others together
- * on the next one. `chrt` makes it one that only gets the time that nobody else wants.
+/**
+ * Gives all threads of this process the lowest priority, those of the garbage collector among them. On Linux, each thread
+ * has its own, and a low priority alone is not enough: the scheduler counts a CPU that runs such a process as busy, and
+ * moves other processes to the next one. `chrt` sets the SCHED_IDLE policy, which uses only idle CPU time.
  */
 function lowerPriority(): void {
   const { PRIORITY_LOW } = constants.priority;
@@ -85,9 +86,9 @@ function lowerPriority(): void {
   spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(process.pid)]);
 }
 
-/** Runs this process's command again in another process, which takes its place in all that can be seen. */
-async function runAgain(): Promise<void> {
-  const args = [...process.execArgv, ROOM, ...process.argv.slice(1)];
+/** Runs this command again in a child process, and forwards its streams, signals and exit code. */
+async function respawn(): Promise<void> {
+  const args = [...process.execArgv, SEMI_SPACE_FLAG, ...process.argv.slice(1)];
   const child = spawn(process.execPath, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];

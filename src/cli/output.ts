@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 /**
- * Writes pieces of text to standard output, as fast as they are read there. Where whoever reads has had enough, as `head` has, it
- * ends as if all had been written. Throws where they cannot be written for another reason.
+ * Writes pieces of text to standard output, with back-pressure. If the reader closes the pipe early, as `head` does, it
+ * returns as if everything had been written. Throws any other write error.
  */
 export async function print(pieces: AsyncIterable<string>): Promise<void> {
   await pipeline(Readable.from(pieces), process.stdout, { end: false }).catch((error: unknown) => {
@@ -11,8 +11,8 @@ export async function print(pieces: AsyncIterable<string>): Promise<void> {
   });
 }
 
-/** Lets commands go on when nobody reads what they print any more; one that could not print for another reason has failed. */
-export function watchOutput(): void {
+/** Ignores a closed pipe on standard output and standard error. Any other write error makes the command fail. */
+export function handleOutputErrors(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
       if (!isReaderGone(error)) process.exitCode = 1;

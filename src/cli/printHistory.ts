@@ -8,13 +8,13 @@ import { withStores } from './withStores.ts';
 
 type Options = HistoryQuery & { json?: true };
 
-/** Prints what is in the log and was asked for, a line for each event. Throws ConfigError for a position that is none of it. */
+/** Prints the events of the log that match the query, one line each. Throws ConfigError for a position of another log. */
 export function printHistory({ json, ...query }: Options): Promise<void> {
   return withStores(async ({ eventStore }) => {
     const { after } = query;
     if (after !== undefined && !isPositionOf(after, eventStore.start))
       invalid('--after must be a position of this log, as this command prints it in the first column');
-    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : told));
+    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
   });
 }
 
@@ -25,7 +25,7 @@ async function* linesOf(
   for await (const event of events) yield `${shown(event)}\n`;
 }
 
-/** No text from outside moves the cursor of a terminal: control characters are not all of those that JSON escapes. */
+/** JSON in ASCII. JSON alone leaves some control characters unescaped, which could control the terminal. */
 function asciiJson(event: Recorded): string {
   return JSON.stringify(event).replaceAll(
     /[^\x20-\x7e]/g,
@@ -33,14 +33,14 @@ function asciiJson(event: Recorded): string {
   );
 }
 
-function told(event: Recorded): string {
+function formatLine(event: Recorded): string {
   const { position, type, metadata } = event;
   const { actor, issuer, at, requestId, reason } = metadata;
   const words = [
     position,
     at,
     type,
-    ...about(event as Recorded<PublishedEvent>),
+    ...subjectWords(event as Recorded<PublishedEvent>),
     `by ${actor}`,
     ...(issuer === undefined ? [] : [`(credentials by ${issuer})`]),
     `request ${requestId}`,
@@ -49,19 +49,19 @@ function told(event: Recorded): string {
   return printable(words.join(' '));
 }
 
-function about({ data }: Recorded<PublishedEvent>): string[] {
-  const subject = asWord(subjectOf(data));
+function subjectWords({ data }: Recorded<PublishedEvent>): string[] {
+  const subject = asSingleWord(subjectOf(data));
   if (!('service' in data)) return [subject];
   const { target, level, expires } = data;
-  return [subject, asWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
+  return [subject, asSingleWord(target), ...(level === undefined ? [] : [level]), `until ${expires}`];
 }
 
-/** An id or target cannot pass for the words around it. */
-function asWord(text: string): string {
+/** Quotes an id or target that could be mistaken for other parts of the line. */
+function asSingleWord(text: string): string {
   return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** No text from outside moves the cursor of a terminal. */
+/** Escapes characters that could control the terminal. */
 function printable(line: string): string {
   return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 
-/** A progress bar on stderr; where that is no terminal, a line now and then. */
+/** A progress bar on standard error. If that is not a terminal, it prints a line every 5 s. */
 export function progressBar(
   what: string,
   total: number,

@@ -46,7 +46,7 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   });
   for (const projection of allProjections) {
     const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
-    // A table's position goes beyond the last event where others share the log.
+    // A table's position is beyond the last event if the log's server is shared with other applications.
     const behind = Math.max(0, amountUpTo(head) - amountUpTo(checkpoint));
     table.push([projection.name, tableOf(projection), checkpoint, behind]);
   }

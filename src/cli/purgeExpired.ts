@@ -13,7 +13,7 @@ export function purgeExpiredCommand(): Command {
     )
     .action(async () => {
       const purged = await withService(async ({ core, stores }, { purgeMaxGap }) => {
-        await watchPurgeGap({ ...core, readStore: stores.readStore }, purgeMaxGap).vouch();
+        await watchPurgeGap({ ...core, readStore: stores.readStore }, purgeMaxGap).confirmClock();
         return purgeExpired(core);
       });
       console.log(purged === 1 ? 'removed 1 expired client' : `removed ${purged} expired clients`);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { retireRoot, rotateRoot } from '../staticClients/generatedRoot.ts';
 import { ROOT_CLIENT_ID } from '../staticClients/rootCredentials.ts';
-import { tokenIn } from './welcome.ts';
+import { tokenExpression } from './welcome.ts';
 import { withService } from './withService.ts';
 
 /** `authledger root rotate` and `authledger root retire`. */
@@ -16,7 +16,7 @@ export function rootCommand(): Command {
       console.log(
         `${ROOT_CLIENT_ID} has a new token, and the former one is good for nothing. It is kept in ${file}:`,
       );
-      console.log(`  export TASKCLUSTER_ACCESS_TOKEN=${tokenIn(file)}`);
+      console.log(`  export TASKCLUSTER_ACCESS_TOKEN=${tokenExpression(file)}`);
     });
   const retire = new Command('retire')
     .description(

@@ -6,13 +6,13 @@ import { startServer } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 import { welcome } from './welcome.ts';
-import { isWorker, serveWithWorkers, work } from './workers.ts';
+import { isWorker, serveWithWorkers, runWorker } from './workers.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 
-/** Characters of a reason. */
-const LONGEST_REASON = 1000;
+/** The longest reason (characters). */
+const MAX_REASON_LENGTH = 1000;
 
-/** `authledger serve`: what `npm start` runs. */
+/** `authledger serve`, which `npm start` runs. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('start the service')
@@ -20,7 +20,7 @@ export function serveCommand(): Command {
       '--accept-rewritten-history <reason>',
       'go on with a log that lacks changes, as an older backup of it was restored: it gets a new id, so that the positions that ' +
         'were given before are refused. The reason is logged, and kept in the log',
-      asReason,
+      parseReason,
     )
     .action(({ acceptRewrittenHistory: reason }: { acceptRewrittenHistory?: string }) => start(reason));
 }
@@ -28,7 +28,7 @@ export function serveCommand(): Command {
 async function start(reason: string | undefined): Promise<void> {
   const config = readConfig(guardedServices);
   const log = makeLogger({ level: config.logLevel });
-  if (isWorker(config)) return work(config, log);
+  if (isWorker(config)) return runWorker(config, log);
   if (config.readAccess === undefined && !isLoopback(config.host)) {
     log.warn(
       'anybody who reaches this service can read clients and roles at /v1: READ_ACCESS=guarded asks for scopes there too',
@@ -43,7 +43,8 @@ async function start(reason: string | undefined): Promise<void> {
   if (reason !== undefined) await acceptRewrittenHistory(config, { reason, log });
   const serving = await (config.workers > 1 ? serveWithWorkers : startServer)(config, { log });
   log.info({ port: serving.port, rootUrl: serving.rootUrl, dataDir: config.dataDir }, 'serving');
-  // To stderr as plain text, so that the log on stdout holds no secret; what is no terminal may be kept, as a container's output is.
+  // To standard error as plain text, so that the log on standard output holds no secret. Output that is not a terminal
+  // may be stored.
   const showsToken = process.stderr.isTTY;
   process.stderr.write(welcome(serving.rootUrl, config, { ...serving, showsToken }));
   const ending = await Promise.race([untilSignal(), serving.filesGone]);
@@ -55,9 +56,9 @@ async function start(reason: string | undefined): Promise<void> {
   log.info('stopped');
 }
 
-function asReason(text: string): string {
+function parseReason(text: string): string {
   const reason = text.trim();
-  if (reason === '' || reason.length > LONGEST_REASON)
-    throw new InvalidArgumentError(`It must say why, in at most ${LONGEST_REASON} characters.`);
+  if (reason === '' || reason.length > MAX_REASON_LENGTH)
+    throw new InvalidArgumentError(`It must say why, in at most ${MAX_REASON_LENGTH} characters.`);
   return reason;
 }

@@ -11,30 +11,30 @@ import { makeDocuments } from '../api/documents/documents.ts';
 import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
 import { makeValidator } from '../http/validate.ts';
 import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
-import { schedule } from '../process/schedule.ts';
+import { type Job, schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
-import { watchPurgeGap } from '../jobs/purgeGap.ts';
+import { type PurgeGap, watchPurgeGap } from '../jobs/purgeGap.ts';
 import { startRepairingReadModels } from '../storage/storeDamage.ts';
-import { type Administrator, synchroniseStaticClients } from '../staticClients/staticClients.ts';
+import { type Administrator, synchronizeStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
 
 const MINUTE = 60_000;
 
-/** A service that answers. */
+/** A service that listens for requests. */
 export type RunningServer = Administrator & {
-  /** Where it listens. */
+  /** The port that it listens on. */
   port: number;
   rootUrl: string;
   service: Service;
-  /** Resolves once a file of its stores was removed or replaced: it answers 503 from then on, and is to be stopped. */
+  /** Resolves once a file of its stores was removed or replaced. From then on it answers 503 and must be stopped. */
   filesGone: Promise<FileGone>;
-  /** Takes no further request, answers those under way, then writes and closes everything. */
+  /** Accepts no further request, answers those in flight, then flushes and closes everything. */
   stop(): Promise<void>;
 };
 
 /**
- * Starts the whole service; where it is `prepared`, what a start does once is done already, and its files are there.
- * For tests, `checkReplies` checks every reply against its schema, and `stores` are used in the place of the configured ones.
+ * Starts the whole service. `prepared` means that another process has called `prepare()`, so that the files exist.
+ * For tests, `checkReplies` checks every reply against its schema, and `stores` replace the configured ones.
  */
 export async function startServer(
   config: Config,
@@ -47,7 +47,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const isFirst = !prepared && !stores;
   const service = await (isFirst
-    ? startFirst(config, log)
+    ? startRepairing(config, log)
     : startService(config, log, { stores, mustExist: prepared }));
   const nonces = config.replayProtection ? openNonces(config) : undefined;
   try {
@@ -58,57 +58,36 @@ export async function startServer(
     );
     const { server, port, bodies, drain } = await listen(config, log);
     const rootUrl = rootUrlAt(config, port);
-    server.on(
-      'request',
-      makeListener(
-        makePipeline({
-          ...service.answering,
-          intake: {
-            maxBodyBytes: config.maxBodyBytes,
-            bodies,
-            countRequest: makeCountRequest(config.rateLimits, {
-              isTrusted: trustFunction(config.trustedAddresses),
-            }),
-          },
-          access: {
-            readAccess: config.readAccess,
-            trustProxy: trustFunction(config.trustProxy),
-            signatureRules: makeSignatureRules({
-              allowedHosts: config.allowedHosts,
-              requirePayloadHash: config.requirePayloadHash,
-              nonces,
-              mostNonces: config.maxNoncesPerClient,
-              diskReserve: service.diskReserve,
-            }),
-          },
-          checks: { validator: makeValidator(bodySchemas), checkReplies },
+    const pipeline = makePipeline({
+      ...service.answering,
+      intake: {
+        maxBodyBytes: config.maxBodyBytes,
+        bodies,
+        countRequest: makeCountRequest(config.rateLimits, {
+          isTrusted: trustFunction(config.trustedAddresses),
         }),
-        {
-          allowedCorsOrigin: config.allowedCorsOrigin,
-          documents: makeDocuments(service.answering.endpoints, {
-            rootUrl,
-            topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
-          }),
-        },
-      ),
-    );
-    const stopJobs = schedule(
-      [
-        {
-          name: 'purge-expired',
-          every: 15 * MINUTE,
-          run: async (signal) => ((await purgeGap.waits()) ? 0 : purgeExpired(service.core, { signal })),
-        },
-        {
-          name: 'destroy-unreferenced-secrets',
-          every: 60 * MINUTE,
-          run: (signal) => deleteOrphanedSecrets(service.core, { signal }),
-        },
-        ...service.jobs,
-      ],
-      { isOurs: service.core.projector.writes, log },
-    );
+      },
+      access: {
+        readAccess: config.readAccess,
+        trustProxy: trustFunction(config.trustProxy),
+        signatureRules: makeSignatureRules({
+          allowedHosts: config.allowedHosts,
+          requirePayloadHash: config.requirePayloadHash,
+          nonces,
+          mostNonces: config.maxNoncesPerClient,
+          diskReserve: service.diskReserve,
+        }),
+      },
+      checks: { validator: makeValidator(bodySchemas), checkReplies },
+    });
+    const documents = makeDocuments(service.answering.endpoints, {
+      rootUrl,
+      topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
+    });
+    const { allowedCorsOrigin } = config;
+    server.on('request', makeListener(pipeline, { allowedCorsOrigin, documents }));
     const publisher = await service.publisher?.start();
+    const stopJobs = schedule(jobsOf(service, purgeGap), { isOurs: service.core.projector.writes, log });
     return {
       port,
       rootUrl,
@@ -130,9 +109,25 @@ export async function startServer(
   }
 }
 
-/** What a start does once, however many processes serve then. */
+function jobsOf({ core, jobs }: Service, purgeGap: PurgeGap): Job[] {
+  return [
+    {
+      name: 'purge-expired',
+      every: 15 * MINUTE,
+      run: async (signal) => ((await purgeGap.isPaused()) ? 0 : purgeExpired(core, { signal })),
+    },
+    {
+      name: 'destroy-unreferenced-secrets',
+      every: 60 * MINUTE,
+      run: (signal) => deleteOrphanedSecrets(core, { signal }),
+    },
+    ...jobs,
+  ];
+}
+
+/** Does the work of a start that is done once, however many processes serve. */
 export async function prepare(config: Config, log: Logger): Promise<Administrator> {
-  const service = await startFirst(config, log);
+  const service = await startRepairing(config, log);
   try {
     return await prepareClients(service, config);
   } finally {
@@ -140,8 +135,11 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
   }
 }
 
-/** Of several processes that serve together, the first one alone: it may put a file aside. */
-function startFirst(config: Config, log: Logger): Promise<Service> {
+/**
+ * Starts the service, and moves a damaged file of read models aside. Of several processes, only the first one may do
+ * so.
+ */
+function startRepairing(config: Config, log: Logger): Promise<Service> {
   return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
@@ -149,12 +147,12 @@ async function prepareClients(
   service: Service,
   { staticClients: configured, dataDir, purgeMaxGap }: Config,
 ): Promise<Administrator> {
-  // Before this start changes something: with the clock that it has, that would look like a new change.
-  await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).waitsSince();
-  return synchroniseStaticClients(service.core, { configured, dataDir });
+  // First: the clock is compared with the newest event, and this start may append one.
+  await watchPurgeGap({ ...service.core, readStore: service.stores.readStore }, purgeMaxGap).pausedSince();
+  return synchronizeStaticClients(service.core, { configured, dataDir });
 }
 
-/** The address that callers use, of a service that listens at this port. */
+/** The root URL for callers of a service that listens on this port. */
 export function rootUrlAt({ rootUrl, host }: Config, port: number): string {
   return rootUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

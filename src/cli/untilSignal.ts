@@ -1,4 +1,4 @@
-/** Resolves with the signal when the process is told to stop. A second one ends it at once. */
+/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));

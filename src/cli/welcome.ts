@@ -3,8 +3,8 @@ import { ROOT_CLIENT_ID, rootCredentialsFile } from '../staticClients/rootCreden
 import type { Administrator } from '../staticClients/staticClients.ts';
 
 /**
- * What a start tells a person: where the service is, whose credentials there are, and a first call that can be pasted. A token is in
- * it only where `showsToken`, and this start made it.
+ * The message of a start: the address of the service, which credentials to use, and a first call to paste. It contains
+ * a token only if `showsToken` is set and this start created it.
  */
 export function welcome(
   rootUrl: string,
@@ -14,11 +14,11 @@ export function welcome(
   const { who, clientId, accessToken } = staticClients
     ? {
         who: 'Sign as one of your clients; those of STATIC_CLIENTS are there from the start:',
-        ...SOME_CLIENT,
+        ...PLACEHOLDER_CLIENT,
       }
     : administrator.isRootRetired
-      ? { who: `Sign as one of your clients; ${ROOT_CLIENT_ID} was retired:`, ...SOME_CLIENT }
-      : rootIn(rootCredentialsFile(dataDir), administrator);
+      ? { who: `Sign as one of your clients; ${ROOT_CLIENT_ID} was retired:`, ...PLACEHOLDER_CLIENT }
+      : rootInstructions(rootCredentialsFile(dataDir), administrator);
   return `authledger serves at ${rootUrl}
 
 ${who}
@@ -37,9 +37,9 @@ All methods: ${rootUrl}/openapi.json
 `;
 }
 
-const SOME_CLIENT = { clientId: 'its-client-id', accessToken: 'its-access-token' };
+const PLACEHOLDER_CLIENT = { clientId: 'its-client-id', accessToken: 'its-access-token' };
 
-function rootIn(file: string, { madeRoot, showsToken }: Administrator & { showsToken: boolean }) {
+function rootInstructions(file: string, { madeRoot, showsToken }: Administrator & { showsToken: boolean }) {
   if (madeRoot && showsToken)
     return {
       who: `A client with all scopes was made for you. Its token is shown this once, and kept in\n${file}:`,
@@ -48,10 +48,10 @@ function rootIn(file: string, { madeRoot, showsToken }: Administrator & { showsT
   const who = madeRoot
     ? `A client with all scopes was made for you. Its token is kept in\n${file}:`
     : `Sign as ${ROOT_CLIENT_ID}, whose token is in ${file}, unless you moved it:`;
-  return { who, clientId: ROOT_CLIENT_ID, accessToken: tokenIn(file) };
+  return { who, clientId: ROOT_CLIENT_ID, accessToken: tokenExpression(file) };
 }
 
-/** For a shell, what takes the token out of its file. */
-export function tokenIn(file: string): string {
+/** A shell expression that reads the token from its file. */
+export function tokenExpression(file: string): string {
   return `$(node -p "JSON.parse(fs.readFileSync('${file}')).accessToken")`;
 }

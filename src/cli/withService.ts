@@ -3,7 +3,7 @@ import { type Config, readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 
-/** Runs a command of the command line on the service's parts, without HTTP, and closes them whatever happens. */
+/** Runs a command on the service without HTTP, and closes it in any case. */
 export async function withService<T>(run: (service: Service, config: Config) => Promise<T>): Promise<T> {
   const config = readConfig(guardedServices);
   const service = await startService(config, commandLog(config));

@@ -3,7 +3,7 @@ import { readConfig } from '../config/config.ts';
 import { commandLog } from './commandLog.ts';
 import { guardedServices } from '../services/guardedServices.ts';
 
-/** Runs a command of the command line on the stores alone, and closes them whatever happens. */
+/** Runs a command on the stores alone, and closes them in any case. */
 export async function withStores(run: (stores: Stores) => Promise<void>): Promise<void> {
   const config = readConfig(guardedServices);
   const stores = await openStores(config, { log: commandLog(config) });

@@ -6,23 +6,23 @@ import { prepare, rootUrlAt, startServer, type RunningServer } from './startServ
 import { FileGone } from '../storage/watchFiles.ts';
 import { untilSignal } from './untilSignal.ts';
 
-/** A worker that ended is replaced after this long (ms): one that cannot start must not keep the machine busy. */
-const RESTART_PAUSE = 1000;
+/** Delay (ms) before a worker is replaced, so that one that cannot start does not keep the machine busy. */
+const RESTART_DELAY = 1000;
 
-/** A worker ended before it listened; why, it has told itself. */
+/** A worker ended before it listened. It has printed the reason itself. */
 export class WorkerFailed extends Error {}
 
-/** Whether this process is one of several that serve together. */
+/** Whether this process is a worker. */
 export function isWorker({ workers }: Config): boolean {
   return workers > 1 && cluster.isWorker;
 }
 
-/** What a worker tells the process that started it: a file that was removed or replaced. */
-type Told = { gone?: string };
+/** A worker's message to the primary process: the file that was removed or replaced. */
+type WorkerMessage = { gone?: string };
 
 /**
- * Serves with several processes that share the port and the data directory, and replaces each that ends, unless it ends as a file
- * is gone: then none goes on. This process only watches over them. Throws WorkerFailed when one cannot start.
+ * Serves with several worker processes that share the port and the data directory. This process only supervises them:
+ * it replaces each one that ends, or stops them all if a file is gone. Throws WorkerFailed if one cannot start.
  */
 export async function serveWithWorkers(
   config: Config,
@@ -33,31 +33,31 @@ export async function serveWithWorkers(
   const { signal } = stopping;
   let gone: FileGone | undefined;
   const filesGone = new Promise<FileGone>((resolve) =>
-    cluster.on('message', (_, { gone: file }: Told) => {
+    cluster.on('message', (_, { gone: file }: WorkerMessage) => {
       if (file === undefined || gone) return;
       stopping.abort();
       resolve((gone = new FileGone(file)));
     }),
   );
 
-  async function keep(first: Running): Promise<void> {
+  async function supervise(first: RunningWorker): Promise<void> {
     for (let { worker, ended } = first; ; { worker, ended } = startWorker()) {
       const how = await ended;
       if (!signal.aborted) {
         log.warn({ worker: worker.process.pid, ...how }, 'a worker ended: another one takes its place');
-        await sleep(RESTART_PAUSE, undefined, { signal }).catch(() => undefined);
+        await sleep(RESTART_DELAY, undefined, { signal }).catch(() => undefined);
       }
       if (signal.aborted) return;
     }
   }
 
   try {
-    // One ahead of the others: what keeps it from starting is told once.
+    // One before the others, so that a reason why workers cannot start is printed once.
     const first = startWorker();
     const port = await portOf(first);
     const others = Array.from({ length: config.workers - 1 }, startWorker);
     await Promise.all(others.map(portOf));
-    const kept = [first, ...others].map(keep);
+    const supervised = [first, ...others].map(supervise);
     return {
       port,
       rootUrl: rootUrlAt(config, port),
@@ -66,7 +66,7 @@ export async function serveWithWorkers(
       async stop() {
         stopping.abort();
         letGo();
-        await Promise.all(kept);
+        await Promise.all(supervised);
       },
     };
   } catch (error) {
@@ -76,64 +76,67 @@ export async function serveWithWorkers(
 }
 
 /**
- * What one of the workers does: it serves until it is told to stop, the process that started it is gone, or a file is. Of that it
- * tells nobody but the process that started it, as all workers notice.
+ * Runs a worker: serves until a signal arrives, the primary process is gone, or a file is gone. A worker reports a file
+ * only to the primary process, which logs it once for all workers.
  */
-export async function work(config: Config, log: Logger): Promise<void> {
-  const letGo = untilLetGo(cluster.worker!);
+export async function runWorker(config: Config, log: Logger): Promise<void> {
+  const disconnectWorkers = untilDisconnected(cluster.worker!);
   try {
     const serving = await startServer(config, { log, prepared: true });
-    const ending = await Promise.race([untilSignal(), letGo, serving.filesGone]);
-    if (ending instanceof FileGone) await tellGone(ending);
+    const ending = await Promise.race([untilSignal(), disconnectWorkers, serving.filesGone]);
+    if (ending instanceof FileGone) await reportFileGone(ending);
     else log.info({ signal: ending }, 'a worker stops: it answers the requests under way');
     await serving.stop();
   } catch (error) {
     if (!(error instanceof FileGone)) throw error;
-    await tellGone(error);
+    await reportFileGone(error);
   } finally {
     if (process.connected) process.disconnect();
   }
 }
 
-function tellGone({ file }: FileGone): Promise<void> {
+function reportFileGone({ file }: FileGone): Promise<void> {
   process.exitCode = 1;
-  // Where it is not sent, nobody is there to be told.
-  return new Promise((resolve) => process.send!({ gone: file } satisfies Told, () => resolve()));
+  // Also resolves if sending fails: the primary process is gone then.
+  return new Promise((resolve) => process.send!({ gone: file } satisfies WorkerMessage, () => resolve()));
 }
 
-/** `ended` resolves, with how it ended, once the worker is gone or could not be made at all. */
-type Running = { worker: Worker; ended: Promise<object> };
+/** `ended` resolves with the exit status once the worker has ended or could not be created. */
+type RunningWorker = { worker: Worker; ended: Promise<object> };
 
-function startWorker(): Running {
+function startWorker(): RunningWorker {
   const worker = cluster.fork();
   const ended = new Promise<object>((resolve) => {
     worker.once('exit', (code, signal) => {
       const how = { code, signal };
-      // What it told before is heard first.
+      // Its last messages must be handled first.
       if (worker.isConnected()) worker.once('disconnect', () => resolve(how));
       else resolve(how);
     });
-    // What could not be sent to a worker that is dying is an error too, and its exit follows.
+    // A failed send to a dying worker is also an error; its exit follows.
     worker.on('error', (err) => worker.process.pid === undefined && resolve({ err }));
   });
   return { worker, ended };
 }
 
-function portOf({ worker, ended }: Running): Promise<number> {
+function portOf({ worker, ended }: RunningWorker): Promise<number> {
   return new Promise((resolve, reject) => {
     worker.once('listening', ({ port }) => resolve(port));
     void ended.then(() => reject(new WorkerFailed('a worker could not start')));
   });
 }
 
-/** Tells all workers to stop, as the end of this process would. A signal would be the second one where all had it already. */
+/**
+ * Tells all workers to stop, as the end of this process would. If they already got a signal, another one would end them
+ * at once.
+ */
 function letGo(): void {
   for (const worker of Object.values(cluster.workers!))
     if (worker!.isConnected()) worker!.process.disconnect();
 }
 
-function untilLetGo(worker: Worker): Promise<string> {
-  // Else node ends the process at once, in the middle of its requests.
+function untilDisconnected(worker: Worker): Promise<string> {
+  // Otherwise Node ends the process at once, in the middle of its requests.
   worker.exitedAfterDisconnect = true;
   return new Promise((resolve) => worker.once('disconnect', () => resolve('disconnect')));
 }

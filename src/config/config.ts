@@ -5,10 +5,9 @@ import type { RateLimits } from './rateLimits.ts';
 import { ConfigError, invalid } from './configError.ts';
 import { ROLE_LIMITS } from '../domain/roleTotals.ts';
 import { MAX_EXPANSION_SCOPES } from '../domain/work.ts';
-import { withoutEmpty } from './emptyVariables.ts';
 import { readSecretKeys, readStaticClients, type StaticClient, type SecretKey } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './keyFile.ts';
-import { withFiles } from './settingFiles.ts';
+import { readSettingFiles } from './settingFiles.ts';
 import {
   readServiceSettings,
   redactedServiceSettings,
@@ -30,9 +29,9 @@ import {
   readHost,
   readHosts,
   readKeepAlive,
-  readMemory,
+  readMemorySize,
   readNonces,
-  readPatience,
+  readTimeout,
   readPort,
   readPrefix,
   readPurgeGap,
@@ -48,72 +47,72 @@ import {
 export type Config = Readonly<{
   port: number;
   host: string;
-  /** Undefined: made of host and port once the service listens. */
+  /** Undefined: derived from host and port once the service listens. */
   rootUrl: string | undefined;
   /** Absolute. */
   dataDir: string;
-  /** Undefined: an administrator's client is generated. */
+  /** Undefined: the client of an administrator is generated. */
   staticClients: StaticClient[] | undefined;
-  /** The first is current. Undefined: they are in a generated file. */
+  /** The first one is current. Undefined: they are in the generated key file. */
   secretKeys: SecretKey[] | undefined;
   trustProxy: boolean | number | string[];
   allowedCorsOrigin: boolean | string | string[] | RegExp;
-  /** `published` is what undefined means, said explicitly. */
+  /** Undefined means `published`, without the administrator having chosen it. */
   readAccess: 'published' | 'guarded' | 'open' | undefined;
   logLevel: string;
   maxBodyBytes: number;
-  /** How many scopes one expansion may produce. */
+  /** The most scopes that one expansion may produce. */
   maxExpansionScopes: number;
-  /** How many scopes all roles may have together, with those that their parameters make. */
+  /** The most scopes of all roles together, including those that parameters produce. */
   maxRoleScopes: number;
-  /** For how long (ms) a connection stays open on which nothing happens. */
+  /** How long (ms) an idle connection stays open. */
   keepAliveTimeout: number;
-  /** How many connections a process takes, of all and of each address. */
+  /** The most connections of a process, in all and for each address. */
   maxConnections: number;
   maxConnectionsPerAddress: number | undefined;
-  /** How many bytes a process keeps of bodies that are not whole, and of replies that are not taken. */
+  /** The most bytes that a process buffers of incomplete request bodies, and of replies that callers have not read. */
   maxUnfinishedBodies: number;
   maxUnreadReplies: number;
-  /** How long (ms) a header and a body may take to arrive, and a reply may be without progress. */
+  /** How long (ms) the headers and the body of a request may take to arrive, and a reply may make no progress. */
   headersTimeout: number;
   bodyTimeout: number;
   replyTimeout: number;
-  /** How many bytes of the disk are kept for taking rights away while it is full; 0: none. */
+  /** Bytes of disk space reserved for revocations while the disk is full; 0: none. */
   diskReserve: number;
   rateLimits: RateLimits;
-  /** Whose unsigned requests are not counted. */
+  /** Addresses whose unsigned requests are exempt from rate limits. */
   trustedAddresses: string[];
-  /** The hosts that signed requests may be sent to, in lower case and without brackets; undefined: any. */
+  /** The hosts that signed requests may be sent to, as `normalizedHost` returns them; undefined: any. */
   allowedHosts: string[] | undefined;
-  /** Whether nonces of signed PUT, POST and DELETE requests are remembered. */
+  /** Whether nonces of signed PUT, POST and DELETE requests are stored, so that replays are refused. */
   replayProtection: boolean;
   maxNoncesPerClient: number;
-  /** Whether a signed change needs a hash of its body. */
+  /** Whether the signature of a change must cover the body. */
   requirePayloadHash: boolean;
-  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  /** The longest remaining lifetime (ms) of a bewit; undefined: no limit. */
   maxBewitLifetime: number | undefined;
-  /** How many processes serve together. */
+  /** The number of processes that serve together. */
   workers: number;
-  /** Where the log is, and the read models and secrets; both undefined: in SQLite files in the data directory. */
+  /** The servers of the log, and of the read models and secrets. Both undefined: SQLite files in the data directory. */
   eventStoreUrl: string | undefined;
   readStoreUrl: string | undefined;
-  /** What the names of streams on a shared server begin with. */
+  /** The prefix of stream names on a shared server. */
   streamPrefix: string;
-  /** What the names of collections on a shared server begin with. */
+  /** The prefix of collection names on a shared server. */
   collectionPrefix: string;
-  /** For how long (ms) a node may answer after it last proved that it has everything that is in a shared log. */
+  /** How long (ms) a node may answer after it last confirmed that its read models are up to date with a shared log. */
   maxStaleness: number;
-  /** Where every change is published; undefined: nowhere. */
+  /** The Kafka cluster to which every change is published; undefined: none. */
   kafka: KafkaSettings | undefined;
-  /** What the guarded services that are configured work with. */
+  /** The settings of the configured guarded services. */
   serviceSettings: ServiceSettings;
-  /** Whether it is recorded which credentials of guarded services were given to whom. */
+  /** Whether issued credentials of guarded services are recorded in the log. */
   recordCredentials: boolean;
-  /** Whether guarded services take secrets that are too short for what they sign. */
+  /** Whether guarded services accept secrets that are too short for HS256. */
   allowShortSecrets: boolean;
-  /** Whether files and a data directory are taken that others may write, or secrets that others may read. */
+  /** Whether files and a data directory that others may write are accepted, and secrets that others may read. */
   allowLoosePermissions: boolean;
-  /** How far (ms) the clock may be ahead of the newest event for clients to be purged without being told to. */
+  /** Automatic purging pauses if the clock is further ahead (ms) of the newest event than this. */
   purgeMaxGap: number;
 }>;
 
@@ -123,24 +122,46 @@ export type KafkaSettings = Readonly<{
   sasl:
     | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
     | undefined;
-  /** What the names of topics begin with. */
+  /** The prefix of topic names. */
   topicPrefix: string;
 }>;
 
-/** What names of streams, collections and topics begin with where nothing else is set. */
+/** The default prefix of streams, collections and topics. */
 export const DEFAULT_PREFIX = 'authledger.';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
+/** Refused if empty. To treat an empty value as unset would remove a protection or discard data. */
+const REFUSED_WHEN_EMPTY = [
+  'STATIC_CLIENTS',
+  'STATIC_CLIENTS_FILE',
+  'SECRET_KEYS',
+  'SECRET_KEYS_FILE',
+  'READ_ACCESS',
+  'EVENT_STORE_URL',
+  'READ_STORE_URL',
+  'ALLOWED_HOSTS',
+  'REPLAY_PROTECTION',
+  'REQUIRE_PAYLOAD_HASH',
+  'MAX_BEWIT_LIFETIME',
+  'RATE_LIMIT_AUTHENTICATE',
+  'KAFKA_SASL_MECHANISM',
+  'KAFKA_SASL_USERNAME',
+  'KAFKA_SASL_PASSWORD',
+];
+
+/** An empty value is meaningful here: no origin is allowed. */
+const MEANINGFUL_WHEN_EMPTY = new Set(['ALLOWED_CORS_ORIGIN']);
+
 /**
- * Reads all settings, those of guarded services among them; one that is empty counts as unset, but for those that emptyVariables.ts names. Throws ConfigError naming every
- * one that is wrong. Variables of other names are not looked at.
+ * Reads all settings, including those of guarded services. Variables of other names are ignored. Throws one ConfigError
+ * that names every invalid setting.
  */
 export function readConfig(
   guardedServices: readonly ServiceVariable[],
   env: Record<string, string | undefined> = process.env,
 ): Config {
   const { given: set, problems } = withoutEmpty(guardedServices, env);
-  const files = withFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
+  const files = readSettingFiles(set, ['STATIC_CLIENTS', 'SECRET_KEYS']);
   const { given } = files;
   const services = readServiceSettings(guardedServices, given);
   const settings = cleanEnv(
@@ -162,11 +183,11 @@ export function readConfig(
       KEEP_ALIVE_TIMEOUT: setting(readKeepAlive)({ default: 90_000 }),
       MAX_CONNECTIONS: setting(readConnections)({ default: 2000 }),
       MAX_CONNECTIONS_PER_ADDRESS: setting(readConnections)({ default: undefined }),
-      MAX_UNFINISHED_BODIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
-      MAX_UNREAD_REPLIES: setting(readMemory)({ default: 64 * 1024 * 1024 }),
-      HEADERS_TIMEOUT: setting(readPatience)({ default: 20_000 }),
-      BODY_TIMEOUT: setting(readPatience)({ default: 60_000 }),
-      REPLY_TIMEOUT: setting(readPatience)({ default: 30_000 }),
+      MAX_UNFINISHED_BODIES: setting(readMemorySize)({ default: 64 * 1024 * 1024 }),
+      MAX_UNREAD_REPLIES: setting(readMemorySize)({ default: 64 * 1024 * 1024 }),
+      HEADERS_TIMEOUT: setting(readTimeout)({ default: 20_000 }),
+      BODY_TIMEOUT: setting(readTimeout)({ default: 60_000 }),
+      REPLY_TIMEOUT: setting(readTimeout)({ default: 30_000 }),
       DISK_RESERVE: setting(readDiskReserve)({ default: 32 * 1024 * 1024 }),
       RATE_LIMIT: setting(readQuota)({ default: { quota: 30_000, seconds: 60 } }),
       RATE_LIMIT_CREDENTIALS: setting(readQuota)({ default: { quota: 3000, seconds: 60 } }),
@@ -185,7 +206,9 @@ export function readConfig(
       MAX_STALENESS: setting(readStaleness)({ default: 5000 }),
       KAFKA_BROKERS: setting(readBrokers)({ default: undefined }),
       KAFKA_SSL: setting(readBoolean)({ default: false }),
-      KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({ default: undefined }),
+      KAFKA_SASL_MECHANISM: setting(oneOf('plain', 'scram-sha-256', 'scram-sha-512'))({
+        default: undefined,
+      }),
       KAFKA_SASL_USERNAME: setting(String)({ default: undefined }),
       KAFKA_SASL_PASSWORD: setting(String)({ default: undefined }),
       KAFKA_TOPIC_PREFIX: setting(readPrefix)({ default: DEFAULT_PREFIX }),
@@ -194,7 +217,9 @@ export function readConfig(
       ALLOW_LOOSE_PERMISSIONS: setting(readBoolean)({ default: false }),
       PURGE_MAX_GAP: setting(readPurgeGap)({ default: 30 * 24 * 60 * 60_000 }),
     },
-    { reporter: ({ errors }) => refuse(errors, [...problems, ...files.problems, ...services.problems]) },
+    {
+      reporter: ({ errors }) => throwProblems(errors, [...problems, ...files.problems, ...services.problems]),
+    },
   );
   const config: Config = {
     port: settings.PORT,
@@ -251,8 +276,33 @@ export function readConfig(
   const kafka = Object.keys(given).find((name) => /^KAFKA_(SSL|SASL_|TOPIC_)/.test(name));
   if (kafka !== undefined && !config.kafka)
     invalid(`${kafka} needs KAFKA_BROKERS: nothing is published without it`);
-  refuseWhatDoesNotFit(config);
+  refuseIncompatibleSettings(config);
   return config;
+}
+
+/**
+ * The variables that are set. An empty one counts as unset, because compose files often set variables to nothing.
+ * `problems` name those that must not be empty.
+ */
+function withoutEmpty(
+  services: readonly Pick<ServiceVariable, 'variable'>[],
+  env: Record<string, string | undefined>,
+): {
+  given: Record<string, string>;
+  problems: string[];
+} {
+  const refused = new Set([
+    ...REFUSED_WHEN_EMPTY,
+    ...services.flatMap(({ variable }) => [variable, `${variable}_FILE`]),
+  ]);
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    if (value !== '' || MEANINGFUL_WHEN_EMPTY.has(name)) given[name] = value;
+    else if (refused.has(name)) problems.push(`${name} is set and empty: give it a value, or do not set it`);
+  }
+  return { given, problems };
 }
 
 function unlessOff<T>(value: T | 'off'): T | undefined {
@@ -275,8 +325,8 @@ function saslOf(settings: {
   return { mechanism: mechanism as NonNullable<KafkaSettings['sasl']>['mechanism'], username, password };
 }
 
-/** Throws ConfigError for stores that do not go together. */
-function refuseWhatDoesNotFit({
+/** Throws ConfigError for stores and settings that cannot be combined. */
+function refuseIncompatibleSettings({
   eventStoreUrl,
   readStoreUrl,
   secretKeys,
@@ -306,11 +356,11 @@ function refuseWhatDoesNotFit({
 }
 
 /**
- * The settings of the stores at an address: `sqlite:DIRECTORY`, a KurrentDB server (READ_STORE_URL says where its read models
- * and secrets are), or `env:NAME` of a variable that holds one of these. Throws ConfigError, also for an address with a
- * password in it that would stand in the list of processes.
+ * The settings for the stores at an address: `sqlite:DIRECTORY`, a KurrentDB server (READ_STORE_URL names the server of
+ * its read models and secrets), or `env:NAME`, a variable that holds one of these. Throws ConfigError, also for a
+ * literal address with a password, which the list of processes would show.
  */
-export function readConfigOfStores(
+export function readStoreConfig(
   guardedServices: readonly ServiceVariable[],
   address: string,
   env: Record<string, string | undefined> = process.env,
@@ -325,18 +375,21 @@ export function readConfigOfStores(
   if (directory === undefined) return readConfig(guardedServices, { ...env, EVENT_STORE_URL: url });
   const own = { DATA_DIR: directory, EVENT_STORE_URL: undefined, READ_STORE_URL: undefined };
   const config = readConfig(guardedServices, { ...env, ...own });
-  return { ...config, secretKeys: keysOf(config) };
+  return { ...config, secretKeys: storeKeys(config) };
 }
 
-/** Tokens in a directory are sealed under its generated keys, or under those of the settings, which may be meant for another store. */
-function keysOf({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
+/**
+ * The keys for a data directory: those of its generated key file, and the configured ones, which may belong to another
+ * store.
+ */
+function storeKeys({ dataDir, secretKeys }: Config): SecretKey[] | undefined {
   const file = join(dataDir, KEY_FILE);
   if (!secretKeys || !existsSync(file)) return secretKeys;
   const own = keysInFile(file);
   return [...own, ...secretKeys.filter(({ id }) => own.every((key) => key.id !== id))];
 }
 
-/** The settings as anybody may see them. */
+/** The settings without secrets. */
 export function redactedConfig(
   guardedServices: readonly ServiceVariable[],
   config: Config,
@@ -355,24 +408,24 @@ export function redactedConfig(
   };
 }
 
-/** The address of a server, as it may be shown: options of some drivers hold passwords too. */
+/** The address of a server without passwords. Options of some drivers contain passwords too. */
 function withoutPassword(url: string | undefined): string | undefined {
   return url
     ?.replace(/\/\/.*@/, '//(user and password not shown)@')
     .replace(/([?&][^=&]*(?:password|token|secret|properties)[^=&]*=)[^&]*/gi, '$1(not shown)');
 }
 
-/** Whether only this machine can reach a service that listens there. */
+/** Whether a service that listens on this host is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** A validator of envalid's that throws what it is given to throw. */
+/** An envalid validator that lets the errors of `read` through. */
 function setting<T>(read: (text: string) => T) {
   return makeValidator<T>((text) => read(text));
 }
 
-function refuse(errors: Partial<Record<string, Error>>, problems: string[]): void {
+function throwProblems(errors: Partial<Record<string, Error>>, problems: string[]): void {
   const wrongOnes = Object.entries(errors).map(([name, error]) =>
     error instanceof EnvMissingError ? `${name} is not set` : `${name}: ${error!.message}`,
   );

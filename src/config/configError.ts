@@ -1,4 +1,4 @@
-/** A setting is wrong: the message names it, says what is wrong and what would be right, and shows no secret. */
+/** A setting is invalid. The message names it, says what is wrong and what is expected, and contains no secret. */
 export class ConfigError extends Error {}
 
 /** Throws ConfigError. */
@@ -6,7 +6,7 @@ export function invalid(message: string): never {
   throw new ConfigError(message);
 }
 
-/** What was given, for a message; no secret is ever shown so. */
+/** A value for a message, cut to 64 characters. Not to be used for secrets. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 64));
 }

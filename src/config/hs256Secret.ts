@@ -1,9 +1,9 @@
 import { text } from '../../schemas/v1/parts.ts';
 
-/** Bytes of a secret that JWTs are signed with by HMAC and SHA-256: as many as the hash has (RFC 7518, section 3.2). */
+/** The least bytes of a secret for HS256: the size of the hash (RFC 7518, section 3.2). */
 export const HS256_SECRET_BYTES = 32;
-/** What was taken before, and is where it must be kept. */
-export const SHORT_SECRET_BYTES = 16;
+/** The least bytes with ALLOW_SHORT_SECRETS=true, for secrets from before that limit. */
+export const LEGACY_SECRET_BYTES = 16;
 
-/** The schema of such a secret in a setting. */
+/** The schema of an HS256 secret in a setting. */
 export const hs256Secret = { ...text, format: 'hs256-secret' };

@@ -11,12 +11,12 @@ import { quoted, invalid } from './configError.ts';
 import { isValidScope } from '../domain/scopes.ts';
 import { isWellFormed } from '../domain/wellFormed.ts';
 
-/** 32 bytes under a name. */
+/** An AES-256 key (32 bytes) with its id. */
 export type SecretKey = { id: string; key: Buffer };
 
 export type StaticClient = { clientId: string; accessToken: string; description: string; scopes: string[] };
 
-/** Reads keys as SECRET_KEYS and the key file have them. Throws ConfigError naming the entry that is wrong, by index. */
+/** Reads the keys in SECRET_KEYS or in the key file. Throws ConfigError that names the invalid entry by index. */
 export function readSecretKeys(text: string): SecretKey[] {
   const keys = readArray(text).map((entry, i) => {
     const { id, key, ...others } = asObject(entry, `[${i}]`);
@@ -24,7 +24,7 @@ export function readSecretKeys(text: string): SecretKey[] {
       invalid(`[${i}].id must be 1 to 64 of A-Z, a-z, 0-9, _ . -`);
     const bytes = typeof key === 'string' ? Buffer.from(key, 'base64') : Buffer.alloc(0);
     if (bytes.length !== 32) invalid(`[${i}].key must be base64 of 32 bytes`);
-    refuseOthers(others, `[${i}]`);
+    refuseUnknownProperties(others, `[${i}]`);
     return { id, key: bytes };
   });
   if (keys.length === 0) invalid('must hold at least one key');
@@ -33,8 +33,8 @@ export function readSecretKeys(text: string): SecretKey[] {
 }
 
 /**
- * Reads STATIC_CLIENTS. An entry without scopes gets those that Taskcluster publishes for its clientId. Throws ConfigError naming
- * the entry that is wrong, by index and clientId, never a token.
+ * Reads STATIC_CLIENTS. An entry without scopes gets those that Taskcluster publishes for its clientId. Throws
+ * ConfigError that names the invalid entry by index and clientId, never a token.
  */
 export function readStaticClients(text: string): StaticClient[] {
   const clients = readArray(text).map(readStaticClient);
@@ -73,11 +73,11 @@ function readStaticClient(entry: unknown, i: number): StaticClient {
   const isScope = (scope: unknown): scope is string => isValidScope(scope) && !scope.endsWith('**');
   if (!Array.isArray(scopes) || !scopes.every(isScope))
     return invalid(`${name}: scopes must be an array of scopes that do not end in **`);
-  refuseOthers(others, name);
+  refuseUnknownProperties(others, name);
   return { clientId, accessToken, description, scopes };
 }
 
-/** What Taskcluster itself makes of a client that is configured with a token only. */
+/** The settings that Taskcluster itself gives to a client that is configured with a token only. */
 function publishedSettings(clientId: string, name: string): Pick<StaticClient, 'description' | 'scopes'> {
   const scopes = PUBLISHED_STATIC_SCOPES[clientId];
   if (scopes) return { description: 'Internal client', scopes: [...scopes] };
@@ -100,7 +100,7 @@ function asObject(value: unknown, name: string): Record<string, unknown> {
   return isObject ? (value as Record<string, unknown>) : invalid(`${name} must be an object`);
 }
 
-function refuseOthers(others: Record<string, unknown>, name: string): void {
+function refuseUnknownProperties(others: Record<string, unknown>, name: string): void {
   const [other] = Object.keys(others);
   if (other !== undefined) invalid(`${name} has a property ${quoted(other)}, which is not known here`);
 }

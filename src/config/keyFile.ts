@@ -8,8 +8,8 @@ import { createPrivateFile, replacePrivateFile } from '../process/privateFile.ts
 export const KEY_FILE = 'secret-keys.json';
 
 /**
- * The keys of a generated key file, the current one first; makes the file, with one key, where there is none.
- * Throws ConfigError naming the file when it does not hold keys.
+ * The keys of a generated key file, the current one first. Creates the file with one key if it is missing.
+ * Throws ConfigError that names the file if it does not hold keys.
  */
 export function keysInFile(file: string): SecretKey[] {
   createPrivateFile(file, encode([newKey()]));
@@ -21,22 +21,24 @@ export function keysInFile(file: string): SecretKey[] {
   }
 }
 
-/** Adds a new key to a key file, which becomes the current one, in one step. Answers its id. */
+/** Atomically adds a new key to a key file. It becomes the current one. Returns its id. */
 export function addKeyToFile(file: string): string {
   const key = newKey();
   replacePrivateFile(file, encode([key, ...keysInFile(file)]));
   return key.id;
 }
 
-/** Says, each time it is asked, whether another process has put new keys into the file since it was last asked. */
-export function whenChanged(file: string): () => boolean {
-  const stamp = (): string => {
+/**
+ * Returns a function that says whether the file has changed since the last call; another process may have added a key.
+ */
+export function changeDetector(file: string): () => boolean {
+  const version = (): string => {
     const { ino, mtimeMs } = statSync(file);
     return `${ino} ${mtimeMs}`;
   };
   let known: string | undefined;
   return () => {
-    const now = stamp();
+    const now = version();
     const changed = now !== known;
     known = now;
     return changed;

@@ -10,18 +10,19 @@ const ALL_BUT_OWNER = 0o077;
 
 const OR_ALLOW = 'or set ALLOW_LOOSE_PERMISSIONS=true';
 
-/** Throws ConfigError naming path and mode of a file that others than its owner may write. */
+/** Throws ConfigError with path and mode if anybody but its owner may write a file. */
 export function refuseWritableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & (GROUP_WRITES | OTHERS_WRITE))
     invalid(
-      `${file} has mode ${shown(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
+      `${file} has mode ${octal(mode)}, and only its owner may be able to write it: chmod go-w it, ${OR_ALLOW}`,
     );
 }
 
 /**
- * Sets a data directory of ours to 0700, and throws ConfigError naming path and mode of what is loose: a directory of somebody else
- * that anybody may write, a file in it that others than its owner may write, or one of the `secrets` that everybody may read.
+ * Sets the mode of a data directory to 0700 if this user owns it. Throws ConfigError with path and mode for a directory
+ * of another user that everybody may write, a file that anybody but its owner may write, or one of the `secrets` that
+ * everybody may read.
  */
 export function refuseLooseDataDir(
   dataDir: string,
@@ -29,12 +30,12 @@ export function refuseLooseDataDir(
 ): void {
   const { uid, mode } = statSync(dataDir);
   const isSticky = (mode & STICKY) !== 0;
-  // A sticky one is meant for several owners, such as /tmp.
+  // A sticky directory such as /tmp is meant for several owners.
   if (uid === owner && !isSticky) {
     if (mode & ALL_BUT_OWNER) chmodSync(dataDir, mode & ~ALL_BUT_OWNER & 0o7777);
   } else if (isPosix && mode & OTHERS_WRITE && !isSticky)
     invalid(
-      `DATA_DIR ${dataDir} has mode ${shown(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
+      `DATA_DIR ${dataDir} has mode ${octal(mode)}, so that anybody may put files in it, and belongs to somebody else: ` +
         `chmod o-w it, ${OR_ALLOW}`,
     );
   for (const name of [...files, ...secrets]) refuseWritableByOthers(join(dataDir, name));
@@ -45,18 +46,18 @@ function refuseReadableByOthers(file: string): void {
   const mode = statOf(file)?.mode;
   if (mode !== undefined && mode & OTHERS_READ)
     invalid(
-      `${file} has mode ${shown(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
+      `${file} has mode ${octal(mode)}, and holds a secret that others have been able to read: chmod 600 it, and make a new one ` +
         `(keys rotate, root rotate) if others use this machine, ${OR_ALLOW}`,
     );
 }
 
-/** Elsewhere modes say nothing of who may do what. */
+/** On other systems the mode does not describe the permissions. */
 const isPosix = process.getuid !== undefined;
 
 function statOf(file: string): Stats | undefined {
   return isPosix ? statSync(file, { throwIfNoEntry: false }) : undefined;
 }
 
-function shown(mode: number): string {
+function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
 }

@@ -1,12 +1,12 @@
-/** So many requests at once, and as many again spread over so many seconds. */
+/** A token bucket: a burst of `quota` requests, refilled evenly within `seconds`. */
 export type Quota = { quota: number; seconds: number };
 
-/** The quotas of a caller; undefined: there is no limit of that kind. */
+/** The quotas of a caller; undefined: no limit. */
 export type RateLimits = {
-  /** Of all requests but those of `authenticateHawk`, and those that ask whether the service is there. */
+  /** All requests except `authenticateHawk` and health checks. */
   requests: Quota | undefined;
-  /** Of credentials that guarded services give; these requests count for the first one, too. */
+  /** Requests for credentials of guarded services. They also count as `requests`. */
   credentials: Quota | undefined;
-  /** Of `authenticateHawk`. */
+  /** Requests of `authenticateHawk`. */
   authenticate: Quota | undefined;
 };

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { type Schema, text } from '../../schemas/v1/parts.ts';
 
-/** The schema of the PEM of an RSA private key in a setting, not encrypted. */
+/** The schema of an RSA private key in a setting: PEM, not encrypted. */
 export const rsaPrivateKey: Schema = {
   ...text,
   pattern: '^-----BEGIN (RSA )?PRIVATE KEY-----',

@@ -2,23 +2,23 @@ import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import type { Schema } from '../../schemas/v1/parts.ts';
 import { ConfigError, invalid } from './configError.ts';
-import { HS256_SECRET_BYTES, SHORT_SECRET_BYTES } from './hs256Secret.ts';
+import { HS256_SECRET_BYTES, LEGACY_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';
-import { textOf } from './settingFiles.ts';
+import { readSettingText } from './settingFiles.ts';
 
-/** Where the setting of a guarded service is, and what it must match. */
+/** The variable of a guarded service's setting, and the JSON schema of the setting. */
 export type ServiceVariable = { variable: string; settingSchema: Schema };
 
-/** The settings of the guarded services that are configured, by the name of their variable. */
+/** The settings of the configured guarded services, by variable name. */
 export type ServiceSettings = Readonly<Record<string, unknown>>;
 
-/** Problems that a refusal lists of each setting. */
-const MOST_PROBLEMS = 10;
+/** The most problems that are reported for a setting. */
+const MAX_PROBLEMS = 10;
 
 /**
- * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A problem names the
- * variable that is wrong, the place in it and what would be right, and shows no value: all of it may be secret. Secrets that are too
- * short are taken where ALLOW_SHORT_SECRETS is `true`.
+ * Reads the settings of the guarded services: JSON in a variable, or in the file that `<variable>_FILE` names. A
+ * problem names the variable, the path in it and what is expected. It contains no value, because any of them may be
+ * secret. Secrets that are too short are accepted if ALLOW_SHORT_SECRETS is `true`.
  */
 export function readServiceSettings(
   services: readonly ServiceVariable[],
@@ -34,7 +34,7 @@ export function readServiceSettings(
   const variables = new Map(services.map(({ variable, settingSchema }) => [variable, settingSchema]));
   for (const [variable, settingSchema] of variables) {
     try {
-      const text = textOf(variable, env);
+      const text = readSettingText(variable, env);
       if (text !== undefined)
         settings[variable] = readServiceSetting(variable, { text, settingSchema, allowShortSecrets });
     } catch (error) {
@@ -45,7 +45,7 @@ export function readServiceSettings(
   return { settings, problems };
 }
 
-/** Which guarded services are configured, as anybody may see it. */
+/** Which guarded services are configured, without their settings. */
 export function redactedServiceSettings(
   services: readonly ServiceVariable[],
   settings: ServiceSettings,
@@ -55,7 +55,7 @@ export function redactedServiceSettings(
   );
 }
 
-/** Made where a service is configured only, and once: what it costs is most of what settings cost at start. */
+/** Created at first use: they take most of the time that reading the settings takes. */
 const validators = new Map<boolean, Ajv>();
 
 function ajvFor(allowShortSecrets: boolean): Ajv {
@@ -70,13 +70,13 @@ function ajvFor(allowShortSecrets: boolean): Ajv {
   });
   addFormats.default(made);
   made.addFormat('rsa-private-key', isRsaPrivateKey);
-  const leastBytes = allowShortSecrets ? SHORT_SECRET_BYTES : HS256_SECRET_BYTES;
-  made.addFormat('hs256-secret', (secret) => Buffer.byteLength(secret) >= leastBytes);
+  const minBytes = allowShortSecrets ? LEGACY_SECRET_BYTES : HS256_SECRET_BYTES;
+  made.addFormat('hs256-secret', (secret) => Buffer.byteLength(secret) >= minBytes);
   validators.set(allowShortSecrets, made);
   return made;
 }
 
-/** Reads one setting. Throws ConfigError that names the places where it is wrong. */
+/** Reads one setting. Throws ConfigError that names the paths of its problems. */
 export function readServiceSetting(
   variable: string,
   {
@@ -93,24 +93,24 @@ export function readServiceSetting(
   }
   const validate = ajvFor(allowShortSecrets).compile(settingSchema);
   if (validate(value)) return value;
-  const problems = validate.errors!.slice(0, MOST_PROBLEMS).map((error) => {
-    return `${variable}${placeOf(error, value)} ${rightOf(error)}`;
+  const problems = validate.errors!.slice(0, MAX_PROBLEMS).map((error) => {
+    return `${variable}${pathOf(error, value)} ${expectationOf(error)}`;
   });
   return invalid([...new Set(problems)].join('\n'));
 }
 
 /**
- * Where in a setting something is wrong. Names that an administrator chose are counted instead of shown: one that stands where a
- * value should be may be a secret.
+ * The path of a problem in a setting. Property names that the schema does not declare appear as a number, because a
+ * misplaced value may be a secret.
  */
-function placeOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): string {
-  const declared = schemaPath.split('/').map(decoded);
+function pathOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): string {
+  const declared = schemaPath.split('/').map(decodePointerSegment);
   let value = setting;
   return instancePath
     .split('/')
     .slice(1)
     .map((part) => {
-      const name = decoded(part);
+      const name = decodePointerSegment(part);
       const parent = value as Record<string, unknown>;
       value = parent[name];
       if (Array.isArray(parent)) return `[${name}]`;
@@ -119,17 +119,17 @@ function placeOf({ instancePath, schemaPath }: ErrorObject, setting: unknown): s
     .join('');
 }
 
-function decoded(part: string): string {
+function decodePointerSegment(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function rightOf({ keyword, message, params, parentSchema }: ErrorObject): string {
+function expectationOf({ keyword, message, params, parentSchema }: ErrorObject): string {
   if (keyword === 'additionalProperties')
     return `has a property that is not known here; known: ${Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {}).join(', ')}`;
   const { format } = params as { format?: string };
   if (format === 'rsa-private-key') return 'must be the PEM of an RSA private key, not encrypted';
   if (format === 'hs256-secret')
-    return `must have at least ${HS256_SECRET_BYTES} bytes (RFC 7518, section 3.2), or ${SHORT_SECRET_BYTES} with ALLOW_SHORT_SECRETS=true, for an old one that must stay`;
+    return `must have at least ${HS256_SECRET_BYTES} bytes (RFC 7518, section 3.2), or ${LEGACY_SECRET_BYTES} with ALLOW_SHORT_SECRETS=true, for an old one that must stay`;
   const { description } = (parentSchema ?? {}) as { description?: string };
   if (keyword === 'pattern' && description !== undefined) return `must be ${description}`;
   if (keyword === 'propertyNames') return 'has a name that is not possible';

@@ -5,10 +5,11 @@ import { refuseWritableByOthers } from './permissions.ts';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * The text of a setting that may be secret: in a variable, or in the file that `<variable>_FILE` names. Throws ConfigError where both
- * are set, where there is no such file, and for one that others than its owner may write, unless ALLOW_LOOSE_PERMISSIONS is `true`.
+ * The text of a setting that may be secret: in a variable, or in the file that `<variable>_FILE` names. Throws
+ * ConfigError if both are set, if the file cannot be read, and if others may write it, unless ALLOW_LOOSE_PERMISSIONS
+ * is `true`.
  */
-export function textOf(variable: string, env: Variables): string | undefined {
+export function readSettingText(variable: string, env: Variables): string | undefined {
   const fileVariable = `${variable}_FILE`;
   const { [variable]: text, [fileVariable]: file } = env;
   if (file === undefined) return text;
@@ -24,8 +25,8 @@ export function textOf(variable: string, env: Variables): string | undefined {
   }
 }
 
-/** The variables with the text of those that are in files. `problems` name the files that cannot be taken. */
-export function withFiles<Env extends Variables>(
+/** The variables, with the text of those that are set by a file. `problems` name the files that cannot be used. */
+export function readSettingFiles<Env extends Variables>(
   env: Env,
   variables: readonly string[],
 ): { given: Env; problems: string[] } {
@@ -33,7 +34,7 @@ export function withFiles<Env extends Variables>(
   const problems: string[] = [];
   for (const variable of variables) {
     try {
-      const text = textOf(variable, env);
+      const text = readSettingText(variable, env);
       if (text !== undefined) given[variable] = text;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

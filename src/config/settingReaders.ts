@@ -1,18 +1,16 @@
 import { resolve } from 'node:path';
 import proxyAddr from 'proxy-addr';
-import type { Config } from './config.ts';
 import type { Quota } from './rateLimits.ts';
-import { comparedHost } from './comparedHost.ts';
+import { normalizedHost } from './normalizedHost.ts';
 import { quoted, invalid } from './configError.ts';
 
-const LEAST_BODY = 1024;
-const MOST_BODY = 768 * 1024;
-const MOST_WORKERS = 64;
-const LEAST_SCOPES = 1000;
-const MOST_SCOPES = 10_000_000;
-const MOST_NONCES = 50_000;
-/** In MiB. */
-const MOST_RESERVE = 1024;
+const MIN_BODY_BYTES = 1024;
+const MAX_BODY_BYTES = 768 * 1024;
+const MAX_WORKERS = 64;
+const MIN_SCOPES = 1000;
+const MAX_SCOPES = 10_000_000;
+const MAX_NONCES = 50_000;
+const MAX_DISK_RESERVE_MIB = 1024;
 
 export function readPort(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536
@@ -58,7 +56,7 @@ export function readTrustProxy(text: string): boolean | number | string[] {
   }
 }
 
-/** Addresses and subnets, with commas between. */
+/** Reads addresses and subnets, separated by commas. */
 export function readAddresses(text: string): string[] {
   const addresses = text.split(',').map((each) => each.trim());
   try {
@@ -74,7 +72,7 @@ export function readHosts(text: string): string[] {
     .split(',')
     .map(
       (each) =>
-        comparedHost(each.trim()) ??
+        normalizedHost(each.trim()) ??
         invalid(`must be hosts such as auth.example.com with commas between, not ${quoted(text)}`),
     );
 }
@@ -88,21 +86,21 @@ export function readQuota(text: string): Quota | 'off' {
 }
 
 export function readNonces(text: string): number {
-  const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 100 && Number(text) <= MOST_NONCES;
-  return isPossible
+  const isInRange = /^\d{1,6}$/.test(text) && Number(text) >= 100 && Number(text) <= MAX_NONCES;
+  return isInRange
     ? Number(text)
-    : invalid(`must be a number of nonces from 100 to ${MOST_NONCES}, not ${quoted(text)}`);
+    : invalid(`must be a number of nonces from 100 to ${MAX_NONCES}, not ${quoted(text)}`);
 }
 
 export function readDiskReserve(text: string): number {
   const mebibytes = Number(/^(\d{1,4})MiB$/.exec(text)?.[1]);
-  const isPossible = text === '0' || (mebibytes >= 1 && mebibytes <= MOST_RESERVE);
-  return isPossible
+  const isInRange = text === '0' || (mebibytes >= 1 && mebibytes <= MAX_DISK_RESERVE_MIB);
+  return isInRange
     ? (mebibytes || 0) * 1024 * 1024
-    : invalid(`must be 0 for none, or from 1MiB to ${MOST_RESERVE}MiB, not ${quoted(text)}`);
+    : invalid(`must be 0 for none, or from 1MiB to ${MAX_DISK_RESERVE_MIB}MiB, not ${quoted(text)}`);
 }
 
-export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
+export function readCorsOrigin(text: string): boolean | string | string[] | RegExp {
   if (text === '') return false;
   if (text === '*') return text;
   const pattern = /^\/(.+)\/$/.exec(text)?.[1];
@@ -125,43 +123,45 @@ export function readCorsOrigin(text: string): Config['allowedCorsOrigin'] {
 export function readBodyLimit(text: string): number {
   const [, digits, unit] = /^(\d{1,9})\s*(KiB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit ? 1024 : 1);
-  const isPossible = bytes >= LEAST_BODY && bytes <= MOST_BODY;
-  return isPossible
+  const isInRange = bytes >= MIN_BODY_BYTES && bytes <= MAX_BODY_BYTES;
+  return isInRange
     ? bytes
-    : invalid(`must be a number of bytes from ${LEAST_BODY} to ${MOST_BODY} (768KiB), not ${quoted(text)}`);
+    : invalid(
+        `must be a number of bytes from ${MIN_BODY_BYTES} to ${MAX_BODY_BYTES} (768KiB), not ${quoted(text)}`,
+      );
 }
 
 export function readConnections(text: string): number {
-  const isPossible = /^\d{1,6}$/.test(text) && Number(text) >= 1;
-  return isPossible
+  const isInRange = /^\d{1,6}$/.test(text) && Number(text) >= 1;
+  return isInRange
     ? Number(text)
     : invalid(`must be a number of connections from 1 to 999999, not ${quoted(text)}`);
 }
 
-/** Reads an amount of memory such as `64MiB`, in bytes: enough for a few bodies of the largest size. */
-export function readMemory(text: string): number {
+/** Reads an amount of memory such as `64MiB`, in bytes. The minimum holds a few bodies of the largest size. */
+export function readMemorySize(text: string): number {
   const [, digits, unit] = /^(\d{1,10})\s*([KM]iB)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (unit === 'MiB' ? 1024 ** 2 : unit === 'KiB' ? 1024 : 1);
-  const isPossible = bytes >= 2 * 1024 ** 2 && bytes <= 4096 * 1024 ** 2;
-  return isPossible ? bytes : invalid(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
+  const isInRange = bytes >= 2 * 1024 ** 2 && bytes <= 4096 * 1024 ** 2;
+  return isInRange ? bytes : invalid(`must be a number of bytes from 2MiB to 4096MiB, not ${quoted(text)}`);
 }
 
-/** A limit of scopes: no fewer than a small deployment has, no more than a process can hold. */
+/** Reads a limit of scopes: at least what a small deployment has, at most what a process can hold. */
 export function readScopeLimit(text: string): number {
-  const isPossible = /^\d{1,8}$/.test(text) && Number(text) >= LEAST_SCOPES && Number(text) <= MOST_SCOPES;
-  return isPossible
+  const isInRange = /^\d{1,8}$/.test(text) && Number(text) >= MIN_SCOPES && Number(text) <= MAX_SCOPES;
+  return isInRange
     ? Number(text)
-    : invalid(`must be a number of scopes from ${LEAST_SCOPES} to ${MOST_SCOPES}, not ${quoted(text)}`);
+    : invalid(`must be a number of scopes from ${MIN_SCOPES} to ${MAX_SCOPES}, not ${quoted(text)}`);
 }
 
 export function readWorkers(text: string): number {
-  const isPossible = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_WORKERS;
-  return isPossible
+  const isInRange = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_WORKERS;
+  return isInRange
     ? Number(text)
-    : invalid(`must be a number of processes from 1 to ${MOST_WORKERS}, not ${quoted(text)}`);
+    : invalid(`must be a number of processes from 1 to ${MAX_WORKERS}, not ${quoted(text)}`);
 }
 
-/** A server's address is never shown when it is wrong: it may hold a password. */
+/** The message does not show the address, because it may contain a password. */
 export function readEventStoreUrl(text: string): string {
   return /^(kurrentdb|kdb|esdb)(\+discover)?:\/\/[^/\s]/.test(text)
     ? text
@@ -187,21 +187,21 @@ export function readBoolean(text: string): boolean {
   return oneOf('true', 'false')(text) === 'true';
 }
 
-/** The beginning of names on a server that others use too. */
+/** Reads a prefix for names on a shared server. */
 export function readPrefix(text: string): string {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text)
     ? text
     : invalid(`must be 1 to 64 of A-Z, a-z, 0-9, . _ -, not ${quoted(text)}`);
 }
 
-/** Reads a time such as `90s`, `1500ms` or `30d`, in milliseconds, that lies between two others. */
-function duration(least: `${number}s`, most: `${number}${'s' | 'd'}`): (text: string) => number {
+/** A reader of a duration such as `90s`, `1500ms` or `30d`, in ms, within limits. */
+function durationBetween(min: `${number}s`, max: `${number}${'s' | 'd'}`): (text: string) => number {
   return (text) => {
     const ms = milliseconds(text);
-    const isPossible = ms !== undefined && ms >= milliseconds(least)! && ms <= milliseconds(most)!;
-    return isPossible
+    const isInRange = ms !== undefined && ms >= milliseconds(min)! && ms <= milliseconds(max)!;
+    return isInRange
       ? ms
-      : invalid(`must be a time from ${least} to ${most}, such as 2s or 2500ms, not ${quoted(text)}`);
+      : invalid(`must be a time from ${min} to ${max}, such as 2s or 2500ms, not ${quoted(text)}`);
   };
 }
 
@@ -210,15 +210,18 @@ function milliseconds(text: string): number | undefined {
   return unit === undefined ? undefined : Number(digits) * { ms: 1, s: 1000, d: 24 * 60 * 60_000 }[unit]!;
 }
 
-/** A proof is sought at least once a second: less than two of them would refuse whenever one is late. */
-export const readStaleness = duration('2s', '60s');
+/**
+ * Freshness is confirmed at least once a second. A limit of less than 2 s would refuse requests whenever one
+ * confirmation is late.
+ */
+export const readStaleness = durationBetween('2s', '60s');
 
-/** How long a caller may take for what it sends or reads. */
-export const readPatience = duration('1s', '600s');
-export const readBewitLifetime = duration('1s', '31536000s');
+/** The time limit of a caller for what it sends or reads. */
+export const readTimeout = durationBetween('1s', '600s');
+export const readBewitLifetime = durationBetween('1s', '31536000s');
 
-/** Load balancers keep idle connections for some seconds up to more than an hour. */
-export const readKeepAlive = duration('1s', '7200s');
+/** Load balancers keep idle connections open for a few seconds to more than an hour. */
+export const readKeepAlive = durationBetween('1s', '7200s');
 
-/** A quiet deployment changes nothing for weeks; a clock that is wrong is often so by years. */
-export const readPurgeGap = duration('1s', '36500d');
+/** A quiet deployment changes nothing for weeks; a wrong clock is often off by years. */
+export const readPurgeGap = durationBetween('1s', '36500d');

@@ -9,12 +9,12 @@ import { clientSubject } from '../writeSide/subjects.ts';
 
 type Parts = { projector: Projector; eventStore: EventStore; handleCommand: HandleCommand };
 
-/** Clients that are removed at the same time: their changes then share commits. */
-const AT_ONCE = 32;
+/** Clients that are removed concurrently, so that their events share commits. */
+const BATCH_SIZE = 32;
 
 /**
- * Removes the clients that asked to be deleted on expiration and whose time is over, whether or not the service was
- * running when they expired; no more of them once the signal aborts. Answers how many it removed.
+ * Removes the expired clients with `deleteOnExpiration`, including those that expired while the service was not
+ * running. Stops soon after the signal aborts. Returns how many it removed.
  */
 export async function purgeExpired(
   parts: Parts,
@@ -24,7 +24,7 @@ export async function purgeExpired(
   let purged = 0;
   let expired: string[] = [];
 
-  async function removeThese(): Promise<void> {
+  async function removeBatch(): Promise<void> {
     const removed = await Promise.all(expired.map((clientId) => remove(clientId, { parts, now })));
     purged += removed.reduce((sum, count) => sum + count, 0);
     expired = [];
@@ -35,13 +35,13 @@ export async function purgeExpired(
     if (signal?.aborted) return purged;
     if (!client.deleteOnExpiration || !isExpired(client, now)) continue;
     expired.push(clientId);
-    if (expired.length === AT_ONCE) await removeThese();
+    if (expired.length === BATCH_SIZE) await removeBatch();
   }
-  await removeThese();
+  await removeBatch();
   return purged;
 }
 
-/** Answers how many events that made: none for a client that somebody else changed just now. */
+/** Returns the number of events: 0 if the client was changed in the meantime and is not expired any more. */
 async function remove(clientId: string, { parts, now }: { parts: Parts; now: Date }): Promise<number> {
   const { events } = await parts.handleCommand({
     command: expireClient,

@@ -4,31 +4,32 @@ import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../readSide/projector.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 
-/** Where it lies in the read store whether purging waits. */
+/** The table in the read store with the state of automatic purging. */
 const PURGE_TABLE = 'purge';
-const KEY = 'clock';
+const ROW_KEY = 'clock';
 
-/** Since when purging waits, if it does; and when somebody last said that the clock is right, by that clock. */
-type Clock = { waitsSince?: string; vouchedAt?: string };
+/** When purging was paused, and when an operator last confirmed the clock. Both are times of that clock. */
+type PurgeState = { waitsSince?: string; vouchedAt?: string };
 
 type Parts = { eventStore: EventStore; projector: Projector; readStore: ReadStore; log: Logger };
 
 export type PurgeGap = ReturnType<typeof watchPurgeGap>;
 
 /**
- * Keeps automatic purging from a clock that is wrong, as what was purged does not come back: once there is something to purge while
- * the clock is more than `maxGap` (ms) ahead of the newest event, or of itself when this process last looked, purging waits. It does
- * so on all nodes, and after a restart, whatever is changed meanwhile by the same clock, until somebody says that it is right.
+ * Protects automatic purging from a wrong clock, because purged clients cannot be restored. Purging pauses if there is
+ * something to purge while the clock is more than `maxGap` (ms) ahead of the newest event, or of this process's last
+ * check. The pause holds on all nodes and across restarts, whatever is changed by the same clock, until an operator
+ * confirms that the clock is right.
  */
 export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, maxGap: number) {
   let hasWarned = false;
-  let lookedAt: string | undefined;
+  let lastCheckedAt: string | undefined;
 
-  /** Since when purging waits, if it does, as of this look. */
-  async function waitsSince(now = new Date()): Promise<string | undefined> {
-    const before = lookedAt;
-    lookedAt = now.toJSON();
-    const clock = (await readStore.get<Clock>(PURGE_TABLE, KEY))?.value ?? {};
+  /** Checks the clock. Returns when purging was paused; undefined if it is not. */
+  async function pausedSince(now = new Date()): Promise<string | undefined> {
+    const before = lastCheckedAt;
+    lastCheckedAt = now.toJSON();
+    const clock = (await readStore.get<PurgeState>(PURGE_TABLE, ROW_KEY))?.value ?? {};
     if (clock.waitsSince !== undefined) return clock.waitsSince;
     const { vouchedAt } = clock;
     const newest = (await eventStore.newest())?.metadata.at;
@@ -44,18 +45,18 @@ export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, 
     return now.getTime() - Date.parse(at) > maxGap;
   }
 
-  /** Not by the clock: what is written later counts, also when it was set back meanwhile. */
-  async function write(value: Clock): Promise<void> {
-    const former = await readStore.get(PURGE_TABLE, KEY);
+  /** The position is a counter rather than a time, so that a later write wins even if the clock was set back. */
+  async function write(value: PurgeState): Promise<void> {
+    const former = await readStore.get(PURGE_TABLE, ROW_KEY);
     const position = String(Number(former?.position ?? 0) + 1).padStart(20, '0');
-    await readStore.commit(PURGE_TABLE, [{ key: KEY, value, position }], position);
+    await readStore.commit(PURGE_TABLE, [{ key: ROW_KEY, value, position }], position);
   }
 
   return {
-    waitsSince,
-    /** Whether purging waits, which is warned of once. */
-    async waits(): Promise<boolean> {
-      const since = await waitsSince();
+    pausedSince,
+    /** Checks the clock. Returns whether purging is paused, and logs a warning at the first time. */
+    async isPaused(): Promise<boolean> {
+      const since = await pausedSince();
       if (since !== undefined && !hasWarned)
         log.warn(
           { waitsSince: since, maxGapDays: maxGap / (24 * 60 * 60_000) },
@@ -66,8 +67,8 @@ export function watchPurgeGap({ eventStore, projector, readStore, log }: Parts, 
       hasWarned = since !== undefined;
       return hasWarned;
     },
-    /** Says that the clock is right: purging waits no longer. */
-    vouch: (now = new Date()): Promise<void> => write({ vouchedAt: now.toJSON() }),
+    /** Records that the clock is right, which ends a pause. */
+    confirmClock: (now = new Date()): Promise<void> => write({ vouchedAt: now.toJSON() }),
   };
 }
 

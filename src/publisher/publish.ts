@@ -13,37 +13,38 @@ import { isPublishedStream } from '../eventStore/streams.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 
-/** Where the publisher keeps how far it has come, in the read store. */
+/** The table of the publisher's checkpoint in the read store. */
 export const PUBLISHER_TABLE = 'publisher';
 /** The key of the row that says why the events after a position could not be published. */
 export const FAILURE_KEY = 'failure';
 export type PublisherFailure = { kind: string; since: string };
 
-/** Bytes that are published at a time: brokers take about 1 MiB, which a single event never exceeds. */
-const MOST_BYTES = 512 * 1024;
-/** What a message takes (bytes) besides its key and value. */
-const AROUND = 512;
-/** Pauses (ms) between tries while the bus is down grow from the first to the longest. */
-const FIRST_PAUSE = 200;
-const LONGEST_PAUSE = 5000;
-/** How often (ms) a node asks whether it has become the one that publishes. */
-const ASK_EVERY = 500;
-/** When it stops, it publishes what is in the log for this long (ms), then gives what is under way this long to end. */
-const LAST_EVENTS = 2000;
-const LAST_WORK = 2000;
+/** The size (bytes) of a batch. Brokers accept about 1 MiB, which a single event never exceeds. */
+const MAX_BATCH_BYTES = 512 * 1024;
+/** Bytes of a message besides its key and value. */
+const MESSAGE_OVERHEAD = 512;
+/** Exponential backoff (ms) while the bus is down. */
+const MIN_PAUSE = 200;
+const MAX_PAUSE = 5000;
+/** How often (ms) a node checks whether it has got the lease. */
+const LEASE_CHECK_INTERVAL = 500;
+/** At a stop, time limits (ms) to publish the rest of the log, and then for each remaining step. */
+const DRAIN_TIMEOUT = 2000;
+const STOP_TIMEOUT = 2000;
 
 export type Publisher = {
-  /** Publishes what is in the log now, if that can be done soon, and stops. */
+  /** Publishes what is in the log now, if that is possible within a few seconds, and stops. */
   stop(): Promise<void>;
 };
 
 /**
- * Publishes every event in log order, for as long as it is not stopped and this node holds the lease `publisher`. The
- * checkpoint follows each acknowledgement, so what is published again after a crash is what was under way.
+ * Publishes every event at least once, in log order, until it is stopped and while this node holds the lease
+ * `publisher`. The checkpoint is written after each acknowledgement, so after a crash only the batch in flight is
+ * published again.
  *
- * Two nodes may publish at once for a moment, when a former lease holder was frozen. The order per key holds even then, when
- * events are counted where they come first: a list of messages is only sent once everything before it is acknowledged. So
- * whenever it arrives, all earlier events are in the topic already, and a late list can only repeat.
+ * Two nodes may publish at the same time for a moment, if a former lease holder was frozen. The order per key still
+ * holds for the first occurrence of each event: a batch is only sent once everything before it is acknowledged. So all
+ * earlier events are in the topic when it arrives, and a late batch can only contain duplicates.
  */
 export function startPublisher(options: {
   eventStore: EventStore;
@@ -63,7 +64,7 @@ export function startPublisher(options: {
     holder,
     onError: (error) => log.debug({ err: error }, 'the lease of the publisher was not renewed'),
   });
-  /** What this node knows to be acknowledged, also where that could not be written down. */
+  /** The last position that this node knows to be acknowledged, even if the checkpoint could not be written. */
   let acknowledged = eventStore.start;
 
   const checkpoint = async (): Promise<Position> =>
@@ -74,7 +75,7 @@ export function startPublisher(options: {
     return written > acknowledged ? written : acknowledged;
   }
 
-  async function settle(position: Position): Promise<void> {
+  async function commitCheckpoint(position: Position): Promise<void> {
     acknowledged = position;
     await readStore.commit(PUBLISHER_TABLE, [], position);
     waiting.admit(position);
@@ -82,15 +83,15 @@ export function startPublisher(options: {
 
   const mayPublish = (): boolean => lease.held() && !signal.aborted;
 
-  /** Somebody else may have published part of it while this node was frozen. */
+  /** Another node may have published a part of the batch while this node was frozen. */
   async function publishBatch({ events, position }: Batch): Promise<void> {
     const before = await publishedUpTo();
-    for (const group of groupsOf(events.filter((event) => event.position > before))) {
+    for (const group of messageBatches(events.filter((event) => event.position > before))) {
       if (!mayPublish()) return;
       await bus.publish(group.messages);
-      await settle(group.position);
+      await commitCheckpoint(group.position);
     }
-    if (position > (await checkpoint()) && mayPublish()) await settle(position);
+    if (position > (await checkpoint()) && mayPublish()) await commitCheckpoint(position);
     outage.over();
   }
 
@@ -104,23 +105,24 @@ export function startPublisher(options: {
     }
   }
 
-  /** Anybody who asks how far the publisher has come is told, at any node, why it has not come further. */
-  async function noteFailure(error: unknown): Promise<void> {
+  /** Stores the reason in the read store, so that every node can report it. */
+  async function recordFailure(error: unknown): Promise<void> {
     const position = await publishedUpTo();
     if ((await eventStore.head()) <= position) return;
     const value: PublisherFailure = { kind: kindOf(error), since: new Date().toJSON() };
     await readStore.commit(PUBLISHER_TABLE, [{ key: FAILURE_KEY, value, position }]);
   }
 
-  const logLast = (error: unknown): void => log.warn({ err: error }, 'the publisher did not stop in order');
+  const logStopFailure = (error: unknown): void =>
+    log.warn({ err: error }, 'the publisher did not stop in order');
 
   const pause = (ms: number): Promise<void> =>
     sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 
   async function run(): Promise<void> {
-    for (let wait = FIRST_PAUSE; !signal.aborted;) {
+    for (let wait = MIN_PAUSE; !signal.aborted;) {
       if (!lease.held()) {
-        await pause(ASK_EVERY);
+        await pause(LEASE_CHECK_INTERVAL);
         continue;
       }
       const before = acknowledged;
@@ -128,37 +130,37 @@ export function startPublisher(options: {
         await follow();
       } catch (error) {
         if (signal.aborted) return;
-        await noteFailure(error).catch((err: unknown) => log.debug({ err }, 'the failure was not noted'));
+        await recordFailure(error).catch((err: unknown) => log.debug({ err }, 'the failure was not noted'));
         if (error instanceof UnknownEvent) {
           log.fatal({ err: error }, 'this node publishes no more');
-          return lease.release().catch(logLast);
+          return lease.release().catch(logStopFailure);
         }
         outage.failed(error);
-        wait = acknowledged > before ? FIRST_PAUSE : Math.min(2 * wait, LONGEST_PAUSE);
+        wait = acknowledged > before ? MIN_PAUSE : Math.min(2 * wait, MAX_PAUSE);
         await pause(wait * (0.5 + Math.random() / 2));
       }
     }
   }
   const running = run();
 
-  async function publishLast(): Promise<void> {
+  async function drain(): Promise<void> {
     const head = await eventStore.head();
-    if (head > (await publishedUpTo())) await waiting.wait(head, LAST_EVENTS);
+    if (head > (await publishedUpTo())) await waiting.wait(head, DRAIN_TIMEOUT);
   }
   return {
     async stop() {
-      if (lease.held() && !outage.goesOn()) await publishLast().catch(logLast);
+      if (lease.held() && !outage.goesOn()) await drain().catch(logStopFailure);
       stopping.abort();
       waiting.close();
-      await atMost(LAST_WORK, running);
-      await lease.release().catch(logLast);
-      await atMost(LAST_WORK, bus.close().catch(logLast));
+      await waitAtMost(STOP_TIMEOUT, running);
+      await lease.release().catch(logStopFailure);
+      await waitAtMost(STOP_TIMEOUT, bus.close().catch(logStopFailure));
     },
   };
 }
 
-/** Waits for work to end, but no longer than so many ms. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
+/** Waits for work to end, for at most `ms`. */
+async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
   const enough = new AbortController();
   const { signal } = enough;
   await Promise.race([work, sleep(ms, undefined, { signal }).catch(() => undefined)]);
@@ -166,10 +168,10 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
 }
 
 /**
- * What events come to on the bus, in their order, in lists that a broker takes at once, each with the position that it
- * reaches. Throws UnknownEvent where it comes to an event that this release does not know.
+ * The messages of events, in order, in batches that a broker accepts, each with the position of its last event. Throws
+ * UnknownEvent at an event that this release does not know.
  */
-export function* groupsOf(
+export function* messageBatches(
   events: readonly Recorded[],
 ): Generator<{ messages: Message[]; position: Position }, void, undefined> {
   let group = { messages: [] as Message[], position: '' };
@@ -178,7 +180,7 @@ export function* groupsOf(
     const isUnknown = !Object.hasOwn(eventSchemas, event.type);
     const messages = isUnknown ? [] : messagesOf(event as Recorded<PublishedEvent>);
     const size = messages.reduce((sum, message) => sum + sizeOf(message), 0);
-    if (group.messages.length > 0 && (isUnknown || bytes + size > MOST_BYTES)) {
+    if (group.messages.length > 0 && (isUnknown || bytes + size > MAX_BATCH_BYTES)) {
       yield group;
       group = { messages: [], position: '' };
       bytes = 0;
@@ -192,7 +194,7 @@ export function* groupsOf(
 }
 
 function sizeOf({ key, value }: Message): number {
-  return Buffer.byteLength(key) + Buffer.byteLength(value) + AROUND;
+  return Buffer.byteLength(key) + Buffer.byteLength(value) + MESSAGE_OVERHEAD;
 }
 
 function kindOf(error: unknown): string {

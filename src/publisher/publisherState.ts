@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Position, Recorded } from '../event.ts';
 import { type EventStore } from '../eventStore/eventStore.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
@@ -6,22 +6,22 @@ import { FAILURE_KEY, PUBLISHER_TABLE, type PublisherFailure } from './publish.t
 import type { ReadStore } from '../readStore/readStore.ts';
 import { isAuthStream } from '../eventStore/streams.ts';
 
-/** How long (ms) the log is asked for what is not published yet. */
-const PATIENCE = 3000;
+/** Time limit (ms) for reading the oldest unpublished event. */
+const TIMEOUT = 3000;
 
-/** How far the publisher has come, whichever node it runs on. */
+/** The progress of the publisher, whichever node it runs on. */
 export type PublisherState = {
   /** Everything up to here is published. */
   position: Position;
   /** The end of the log. */
   head: Position;
-  /** How old the oldest change is that is not published yet; 0 where all are. */
+  /** The age (s) of the oldest unpublished change; 0 if there is none. */
   lagSeconds: number;
-  /** Why the changes after `position` could not be published at the first try, and when that was. */
+  /** Why the changes after `position` could not be published, and since when. */
   failure?: PublisherFailure;
 };
 
-/** Asks the log and the publisher's checkpoint. Throws StoreUnavailable when they do not answer in time. */
+/** Reads the log and the publisher's checkpoint. Throws StoreUnavailable if they do not answer in time. */
 export async function publisherState({
   eventStore,
   readStore,
@@ -39,27 +39,27 @@ export async function publisherState({
     position,
     head,
     lagSeconds: Math.max(0, Math.round(lag / 1000)),
-    // Once the publisher is past the place where it could not go on, it has gone on.
+    // A failure before the checkpoint is over.
     ...(row?.value && row.position >= position && { failure: row.value }),
   };
 }
 
-/** The same, looked at once for all who ask in the same turn of the event loop. */
+/** Returns a `publisherState` that reads once for all calls in the same turn of the event loop. */
 export function sharedPublisherState(
   stores: Parameters<typeof publisherState>[0],
 ): () => Promise<PublisherState> {
-  let looking: Promise<PublisherState> | undefined;
-  async function lookSoon(): Promise<PublisherState> {
-    await turnOfTheLoop();
-    looking = undefined;
+  let pending: Promise<PublisherState> | undefined;
+  async function lookUp(): Promise<PublisherState> {
+    await nextTurn();
+    pending = undefined;
     return publisherState(stores);
   }
-  return () => (looking ??= lookSoon());
+  return () => (pending ??= lookUp());
 }
 
-/** A subscription goes on until a log that is away is back; whoever asks here is told before. */
+/** The first change after a position. A subscription would wait for an unavailable log, so it has a time limit. */
 async function firstAfter(eventStore: EventStore, after: Position): Promise<Recorded | undefined> {
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(TIMEOUT);
   for await (const { events, live } of eventStore.subscribe({ after, signal })) {
     const first = events.find(({ stream }) => isAuthStream(stream));
     if (first || live) return first;

@@ -2,16 +2,17 @@ import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import type { MessageBus } from '../messageBus/messageBus.ts';
-import { groupsOf, PUBLISHER_TABLE } from './publish.ts';
+import { messageBatches, PUBLISHER_TABLE } from './publish.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 
-/** There is nothing to be published again after that position. */
+/** A replay from this position is not possible. */
 export class ReplayRefused extends Error {}
 
 /**
- * Publishes the events after a position again (all of them without one), up to the end that the log has now. The publisher,
- * which may be running, and its checkpoint stay as they are. `onProgress` is told what is acknowledged. Throws ReplayRefused
- * for what is no position of this log, or one that the publisher has not come to: consumers would get later events first.
+ * Publishes the events after a position again (all of them without one), up to the present end of the log. It does not
+ * affect the publisher, which may be running, or its checkpoint. `onProgress` is called after each acknowledgement.
+ * Throws ReplayRefused if the position is not one of this log, or if it is beyond the checkpoint: consumers would get
+ * later events first.
  */
 export async function replay(
   { eventStore, readStore, bus }: { eventStore: EventStore; readStore: ReadStore; bus: MessageBus },
@@ -26,7 +27,7 @@ export async function replay(
   await bus.publish([]);
   for await (const batch of eventStore.subscribe({ after, signal: done.signal })) {
     const events = batch.events.filter(({ position }) => position <= head);
-    for (const { messages, position } of groupsOf(events)) {
+    for (const { messages, position } of messageBatches(events)) {
       await bus.publish(messages);
       onProgress(position, (count += new Set(messages.map((each) => each.headers['event-id'])).size));
     }

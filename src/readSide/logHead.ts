@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { ConfigError } from '../config/configError.ts';
+import { LOG_HEAD_FILE } from '../config/dataDirectory.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { watchOutage } from '../process/outage.ts';
 import { draftPrivateFile, replacePrivateFile } from '../process/privateFile.ts';
 import { FileGone } from '../storage/watchFiles.ts';
-
-/** Where the furthest position that was given to anybody is kept, in the data directory, apart from the log itself. */
-export const LOG_HEAD_FILE = 'log-head.json';
 
 /** How long (ms) a new position waits for later ones before it is written. */
 const WRITE_DELAY = 1000;

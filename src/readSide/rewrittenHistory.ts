@@ -2,7 +2,7 @@ import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import { LAST_USED_TABLE } from './lastUsed.ts';
-import { LOG_HEAD_FILE } from './logHead.ts';
+import { LOG_HEAD_FILE } from '../config/dataDirectory.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
 

@@ -1,48 +1,48 @@
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
 
-/** How long (ms) third parties have for one request, whatever becomes of it. */
-const PATIENCE = 8000;
+/** Time limit (ms) for everything that third parties do for one request. */
+const TIMEOUT = 8000;
 
-/** Who asks, for the log. The incident id is what a caller is told of a failure. */
-export type Asking = { service: string; method: string; incidentId: string; log: Logger };
+/** What is logged about a call. A caller that gets an error sees the incident id only. */
+export type ThirdPartyCall = { service: string; method: string; incidentId: string; log: Logger };
 
 /**
- * Asks third parties, and answers in time even when the signal is ignored. Throws GatewayTimeout when they were too slow, BadGateway
- * when they failed; an ApiError that says more is let through. What a third party said is neither shown nor logged: it may hold
- * a secret.
+ * Calls third parties with a time limit (ms), which holds even if `ask` ignores the signal. Throws GatewayTimeout if
+ * they were too slow, BadGateway if they failed; an ApiError passes through unchanged. What a third party answered is
+ * neither shown nor logged, because it may contain a secret.
  */
 export async function askThirdParty<T>(
   ask: (signal: AbortSignal) => Promise<T>,
-  { log, incidentId, ...about }: Asking,
-  patience = PATIENCE,
+  { log, incidentId, ...about }: ThirdPartyCall,
+  timeout = TIMEOUT,
 ): Promise<T> {
-  const asking = new AbortController();
-  const { signal } = asking;
-  const tooSlow = new Promise<never>((_, reject) =>
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timedOut = new Promise<never>((_, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
   );
-  const timer = setTimeout(() => asking.abort(), patience);
+  const timer = setTimeout(() => controller.abort(), timeout);
   try {
-    return await Promise.race([ask(signal), tooSlow]);
+    return await Promise.race([ask(signal), timedOut]);
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    const isLate = signal.aborted;
+    const isTimeout = signal.aborted;
     log.warn(
-      { incidentId, ...about, ...(!isLate && { failure: shownFailure(error) }) },
-      `a third party ${isLate ? 'did not answer in time' : 'failed'}`,
+      { incidentId, ...about, ...(!isTimeout && { failure: redactedError(error) }) },
+      `a third party ${isTimeout ? 'did not answer in time' : 'failed'}`,
     );
     throw new ApiError(
-      isLate ? 'GatewayTimeout' : 'BadGateway',
-      `${about.service} ${isLate ? 'did not answer in time' : 'failed'}: nothing was given, try again; the incident id in this service's log is ${incidentId}`,
+      isTimeout ? 'GatewayTimeout' : 'BadGateway',
+      `${about.service} ${isTimeout ? 'did not answer in time' : 'failed'}: nothing was given, try again; the incident id in this service's log is ${incidentId}`,
     );
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Names and numbers of an error, and none of its texts; and of its causes, as far down as is worth reading. */
-function shownFailure(error: unknown, causes = 3): object {
+/** The names and numbers of an error and of its first few causes, without any message. */
+function redactedError(error: unknown, causes = 3): object {
   if (!(error instanceof Error)) return { name: typeof error };
   const of = error as Error & {
     code?: unknown;
@@ -54,14 +54,14 @@ function shownFailure(error: unknown, causes = 3): object {
   const status = of.status ?? of.statusCode ?? of.$metadata?.httpStatusCode ?? of.response?.status;
   const { cause } = error;
   return {
-    name: asName(error.name),
-    ...(of.code !== undefined && { code: asName(of.code) }),
+    name: safeName(error.name),
+    ...(of.code !== undefined && { code: safeName(of.code) }),
     ...(typeof status === 'number' && { status }),
-    ...(cause instanceof Error && causes > 0 && { cause: shownFailure(cause, causes - 1) }),
+    ...(cause instanceof Error && causes > 0 && { cause: redactedError(cause, causes - 1) }),
   };
 }
 
-function asName(value: unknown): string {
+function safeName(value: unknown): string {
   const isPlain = typeof value === 'string' || typeof value === 'number';
   return isPlain && /^[A-Za-z][A-Za-z0-9_.]{0,47}$|^\d{1,6}$/.test(String(value))
     ? String(value)

@@ -1,17 +1,20 @@
 import { date, object, only, text } from '../../schemas/v1/parts.ts';
 import { ApiError } from '../domain/errors.ts';
-import { byLevel } from './byLevel.ts';
+import { scopesByLevel } from './accessLevel.ts';
 import type { GuardedService } from './guardedService.ts';
-import { lifetimeFor } from './lifetimeFor.ts';
+import { lifetimeFor } from './credentialLifetime.ts';
 import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
-/** How long (s) credentials last. */
+/** The lifetime (s) of credentials. */
 const HOUR = 60 * 60;
-/** The shortest life (s) and the longest policy (characters) that STS takes: the reference of GetFederationToken. */
-const SHORTEST_LIFE = 900;
-const LONGEST_POLICY = 2048;
+/**
+ * The shortest lifetime (s) and the longest policy (characters) that STS accepts, from the reference of
+ * GetFederationToken.
+ */
+const MIN_LIFETIME = 900;
+const MAX_POLICY_LENGTH = 2048;
 
-/** S3's rule for names of buckets, with what it allowed when the oldest were made. */
+/** S3's rule for bucket names, including the names that it accepted in its early years. */
 const BUCKET = '^[a-zA-Z0-9._-]{3,255}$';
 
 type Setting = readonly {
@@ -22,11 +25,17 @@ type Setting = readonly {
   endpoint?: string;
 }[];
 
-/** Asks STS, with the credentials of one entry of the setting, for others that a policy limits and that last so long (s). */
+/**
+ * Asks STS, with the credentials of one entry of the setting, for credentials that a policy restricts and that last
+ * `seconds`.
+ */
 type Federate = (asked: { policy: string; seconds: number; signal: AbortSignal }) => Promise<Federated>;
 type Federated = { accessKeyId: string; secretAccessKey: string; sessionToken: string; expires: Date };
 
-/** Credentials for what a bucket of S3 has under a prefix. A bucket that two entries of the setting have is the first one's. */
+/**
+ * Credentials for the objects of an S3 bucket under a prefix. If two entries of the setting name a bucket, the first
+ * one is used.
+ */
 export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
   name: 'aws-s3',
   variable: 'AWS_S3',
@@ -70,7 +79,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
   async open(setting) {
     const { STSClient, GetFederationTokenCommand } = await import('@aws-sdk/client-sts');
     const federateFor = ({ buckets, region, endpoint, ...credentials }: Setting[number]) => {
-      // One more try is what the time allows.
+      // The time limit allows one retry.
       const sts = new STSClient({ region, ...(endpoint && { endpoint }), credentials, maxAttempts: 2 });
       const federate: Federate = async ({ policy, seconds, signal }) => {
         const command = new GetFederationTokenCommand({
@@ -78,8 +87,8 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
           DurationSeconds: seconds,
           Policy: policy,
         });
-        const { Credentials } = await sts.send(command, { abortSignal: signal }).catch(translate);
-        return complete({
+        const { Credentials } = await sts.send(command, { abortSignal: signal }).catch(translateStsError);
+        return completeCredentials({
           accessKeyId: Credentials?.AccessKeyId,
           secretAccessKey: Credentials?.SecretAccessKey,
           sessionToken: Credentials?.SessionToken,
@@ -99,7 +108,7 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
       takesRest: true,
       query: ['format'],
       patterns: {
-        // What is no level is refused in words below.
+        // Any text: `issue` refuses an unknown level with a message of its own.
         level: /^[ -~]+$/,
         bucket: new RegExp(BUCKET),
         // A key that begins with a slash is nearly always a mistake; one with control characters cannot be listed.
@@ -111,10 +120,10 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
         "Credentials for the objects whose keys begin with a prefix, to get and list them (`read-only`) or also to put and delete them (`read-write`), for an hour or until the caller's own end, but 15 minutes at least. With `format=iam-role-compat` they come in the form in which an EC2 instance is told those of its role.",
       category: 'AWS Credentials',
       stability: 'stable',
-      ...byLevel('auth:aws-s3:<level>:<bucket>/<prefix>'),
+      ...scopesByLevel('auth:aws-s3:<level>:<bucket>/<prefix>'),
       output: 'aws-s3-credentials-response',
       otherOutput: 'aws-s3-iam-role-response',
-      async give(client, request) {
+      async issue(client, request) {
         const { now, query, signal } = request;
         const { level, bucket, prefix } = request.params as Record<'level' | 'bucket' | 'prefix', string>;
         if (level !== 'read-only' && level !== 'read-write')
@@ -126,9 +135,9 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
             `no credentials are given here for the bucket ${bucket}: an administrator must name it in AWS_S3`,
           );
         const policy = sessionPolicy({ level, bucket, prefix });
-        if (policy.length > LONGEST_POLICY) throw tooLong();
-        // STS gives no shorter life, so these credentials may outlive a caller that ends sooner.
-        const seconds = Math.max(lifetimeFor(request, HOUR), SHORTEST_LIFE);
+        if (policy.length > MAX_POLICY_LENGTH) throw tooLong();
+        // STS allows no shorter lifetime, so the credentials may outlive the caller's own.
+        const seconds = Math.max(lifetimeFor(request, HOUR), MIN_LIFETIME);
         const { expires, ...credentials } = await federate({ policy, seconds, signal });
         const { accessKeyId, secretAccessKey, sessionToken } = credentials;
         const body =
@@ -150,8 +159,9 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
 };
 
 /**
- * The IAM policy that limits credentials to what a bucket has under a prefix: JSON of ASCII characters, as STS takes few others.
- * What IAM would read as a wildcard or a variable in the prefix is written as the variable that stands for the character:
+ * The IAM policy that restricts credentials to the objects of a bucket under a prefix. It is JSON in ASCII, because STS
+ * accepts few other characters. A character of the prefix that IAM would read as a wildcard or a variable is written as
+ * the policy variable for that character:
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
  */
 export function sessionPolicy(to: {
@@ -161,16 +171,16 @@ export function sessionPolicy(to: {
 }): string {
   const actions = to.level === 'read-only' ? [] : ['s3:PutObject', 's3:DeleteObject'];
   const bucket = `arn:aws:s3:::${to.bucket}`;
-  const under = `${to.prefix.replace(/[*?$]/g, (character) => `\${${character}}`)}*`;
+  const keyPattern = `${to.prefix.replace(/[*?$]/g, (character) => `\${${character}}`)}*`;
   const policy = {
     Version: '2012-10-17',
     Statement: [
-      { Effect: 'Allow', Action: ['s3:GetObject', ...actions], Resource: `${bucket}/${under}` },
+      { Effect: 'Allow', Action: ['s3:GetObject', ...actions], Resource: `${bucket}/${keyPattern}` },
       {
         Effect: 'Allow',
         Action: 's3:ListBucket',
         Resource: bucket,
-        Condition: { StringLike: { 's3:prefix': under } },
+        Condition: { StringLike: { 's3:prefix': keyPattern } },
       },
       { Effect: 'Allow', Action: 's3:GetBucketLocation', Resource: bucket },
     ],
@@ -184,12 +194,12 @@ export function sessionPolicy(to: {
 function tooLong(): ApiError {
   return new ApiError(
     'InputError',
-    `the prefix is too long for AWS: a policy of ${LONGEST_POLICY} characters must hold it twice, in which each *, ? and $ takes four, and most that are not ASCII six`,
+    `the prefix is too long for AWS: a policy of ${MAX_POLICY_LENGTH} characters must hold it twice, in which each *, ? and $ takes four, and most that are not ASCII six`,
   );
 }
 
-/** An error of STS that the caller can do something about, in our words. Throws any other as it is. */
-function translate(error: unknown): never {
+/** Throws an ApiError for an error of STS that the caller can do something about; rethrows any other. */
+function translateStsError(error: unknown): never {
   const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
   if (name?.startsWith('PackedPolicyTooLarge')) throw tooLong();
   if (name?.startsWith('Throttling') || $metadata?.httpStatusCode === 429)
@@ -200,7 +210,7 @@ function translate(error: unknown): never {
   throw error;
 }
 
-function complete(answer: { [name in keyof Federated]: Federated[name] | undefined }): Federated {
+function completeCredentials(answer: { [name in keyof Federated]: Federated[name] | undefined }): Federated {
   if (Object.values(answer).includes(undefined)) throw new Error('STS answered without credentials');
   return answer as Federated;
 }

@@ -1,30 +1,30 @@
 import { date, object, type Schema, text } from '../../schemas/v1/parts.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
-import { expiryFor } from './expiryFor.ts';
-import type { Given } from './guardedService.ts';
+import { expiryFor } from './credentialLifetime.ts';
+import type { IssuedCredentials } from './guardedService.ts';
 import { thirdPartyUrl } from './thirdPartyUrl.ts';
 
 const MINUTE = 60_000;
 
-/** How a storage account of Azure may be named. */
-export const ACCOUNT = /^[a-z0-9]{3,24}$/;
+/** Azure's rule for names of storage accounts. */
+export const ACCOUNT_NAME = /^[a-z0-9]{3,24}$/;
 
-const keyText: Schema = {
+const accountKey: Schema = {
   ...text,
   pattern: '^([A-Za-z0-9+/]{4}){5,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$',
 };
-const withAddresses = object({ key: keyText, blobEndpoint: thirdPartyUrl, tableEndpoint: thirdPartyUrl }, [
-  'blobEndpoint',
-  'tableEndpoint',
-]);
+const accountWithEndpoints = object(
+  { key: accountKey, blobEndpoint: thirdPartyUrl, tableEndpoint: thirdPartyUrl },
+  ['blobEndpoint', 'tableEndpoint'],
+);
 
 type AccountSetting = { key: string; blobEndpoint?: string; tableEndpoint?: string };
 
-/** The storage accounts by name. A key alone means the endpoints of Azure's public cloud. */
+/** The storage accounts by name. An entry that is just a key uses the endpoints of Azure's public cloud. */
 export type AzureAccountsSetting = Record<string, string | AccountSetting>;
 
-/** How an administrator sets the accounts, which all services of Azure share. */
+/** The declaration of the setting, which all Azure services share. */
 export const azureAccountsSetting = {
   variable: 'AZURE_ACCOUNTS',
   needs:
@@ -32,16 +32,16 @@ export const azureAccountsSetting = {
   settingSchema: {
     type: 'object',
     minProperties: 1,
-    propertyNames: { pattern: ACCOUNT.source },
-    // Both forms in one: a refusal then speaks of the form that was meant.
-    additionalProperties: { ...withAddresses, ...keyText, type: ['string', 'object'] },
+    propertyNames: { pattern: ACCOUNT_NAME.source },
+    // One schema for both forms, so that a problem is reported for the form that was meant.
+    additionalProperties: { ...accountWithEndpoints, ...accountKey, type: ['string', 'object'] },
   },
 };
 
-/** An account, and where one of its services is. */
+/** An account with the endpoint of one of its services. */
 export type AzureAccount = { name: string; key: string; endpoint: string };
 
-/** What is made of each account, by its name. */
+/** Opens a client for each account. Returns them by account name. */
 export function openAccounts<Client>(
   setting: AzureAccountsSetting,
   service: 'blob' | 'table',
@@ -56,24 +56,24 @@ export function openAccounts<Client>(
   );
 }
 
-/** Throws ResourceNotFound for an account that is not in the setting, whether Azure has it or not. */
-export function accountIn<Client>(accounts: ReadonlyMap<string, Client>, name: string): Client {
+/** Throws ResourceNotFound for an account that is not in the setting, whether or not it exists at Azure. */
+export function getAccount<Client>(accounts: ReadonlyMap<string, Client>, name: string): Client {
   const found = accounts.get(name);
   if (found === undefined) throw new ApiError('ResourceNotFound', `no account ${name} is known here`);
   return found;
 }
 
-/** The first of the pages that an SDK lists, of which there is always one. */
+/** The first page of an SDK's paged list. There is always at least one. */
 export async function firstPage<Page>(pages: AsyncIterator<Page>): Promise<Page> {
   const { value } = (await pages.next()) as IteratorYieldResult<Page>;
   return value;
 }
 
 /** The schema of a reply with a shared access signature (SAS). */
-export const sasResponse = object({ sas: text, expiry: date });
+export const sasResponseSchema = object({ sas: text, expiry: date });
 
-/** From when to when a SAS is good: it starts early for clocks that are behind ours. */
-export function sasTimes(request: Pick<EndpointRequest, 'caller' | 'now'>): {
+/** The validity period of a SAS. It starts in the past to allow for clock skew. */
+export function sasValidity(request: Pick<EndpointRequest, 'caller' | 'now'>): {
   startsOn: Date;
   expiresOn: Date;
 } {
@@ -83,13 +83,19 @@ export function sasTimes(request: Pick<EndpointRequest, 'caller' | 'now'>): {
   };
 }
 
-/** The reply with a SAS, and what is recorded of it. */
-export function sasGiven(sas: string, { expires, ...about }: Omit<Given, 'body'>): Given {
+/** The reply with a SAS, and what is recorded about it. */
+export function issuedSas(
+  sas: string,
+  { expires, ...about }: Omit<IssuedCredentials, 'body'>,
+): IssuedCredentials {
   return { body: { sas, expiry: expires.toJSON() }, ...about, expires };
 }
 
-/** Waits until something is created. Throws RequestConflict while Azure still deletes one of the same name, which takes it a while. */
-export async function untilCreated(creating: Promise<unknown>, name: string): Promise<void> {
+/**
+ * Waits for a creation. Throws RequestConflict while Azure is still deleting a resource of the same name, which takes a
+ * while.
+ */
+export async function awaitCreation(creating: Promise<unknown>, name: string): Promise<void> {
   try {
     await creating;
   } catch (error) {

@@ -1,64 +1,64 @@
 import type { BlobServiceClient } from '@azure/storage-blob';
 import { continuationToken, object, text } from '../../schemas/v1/parts.ts';
 import {
-  ACCOUNT,
-  accountIn,
+  ACCOUNT_NAME,
+  getAccount,
   type AzureAccountsSetting,
   azureAccountsSetting,
   firstPage,
   openAccounts,
-  sasGiven,
-  sasResponse,
-  sasTimes,
-  untilCreated,
+  issuedSas,
+  sasResponseSchema,
+  sasValidity,
+  awaitCreation,
 } from './azureAccounts.ts';
-import { byLevel, LEVEL } from './byLevel.ts';
-import type { Given, GuardedRequest, GuardedService } from './guardedService.ts';
+import { scopesByLevel, ACCESS_LEVEL } from './accessLevel.ts';
+import type { IssuedCredentials, GuardedRequest, GuardedService } from './guardedService.ts';
 
 type Containers = {
   client: BlobServiceClient;
-  /** `permissions` are letters, as a SAS has them. */
+  /** `permissions` are the letters that a SAS uses. */
   sign(container: string, values: { permissions: string; startsOn: Date; expiresOn: Date }): string;
 };
 type Accounts = ReadonlyMap<string, Containers>;
 
-/** How a container may be named. */
-const CONTAINER = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
-/** What Azure calls a marker: only Azure knows what it means. */
+/** Azure's rule for names of containers. */
+const CONTAINER_NAME = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
+/** An opaque token, which Azure calls a marker. */
 const CONTINUATION_TOKEN = /^[\x21-\x7e]+$/;
-/** Names on a page: as many as Azure puts on one of tables. */
-const PAGE = 1000;
+/** Names on a page. Azure's pages of tables have the same size. */
+const PAGE_SIZE = 1000;
 
 /** Read and list. */
 const READ_ONLY = 'rl';
 /** Read, add, create, write, delete and list. */
 const READ_WRITE = 'racwdl';
 
-async function giveSas(accounts: Accounts, request: GuardedRequest): Promise<Given> {
+async function issueSas(accounts: Accounts, request: GuardedRequest): Promise<IssuedCredentials> {
   const { account, container, level } = request.params as Record<'account' | 'container' | 'level', string>;
-  const { client, sign } = accountIn(accounts, account);
+  const { client, sign } = getAccount(accounts, account);
   const isReadWrite = level === 'read-write';
   if (isReadWrite) {
     const creating = client.getContainerClient(container).createIfNotExists({ abortSignal: request.signal });
-    await untilCreated(creating, `container ${container}`);
+    await awaitCreation(creating, `container ${container}`);
   }
-  const times = sasTimes(request);
+  const times = sasValidity(request);
   const sas = sign(container, { ...times, permissions: isReadWrite ? READ_WRITE : READ_ONLY });
-  return sasGiven(sas, { target: `${account}/${container}`, level, expires: times.expiresOn });
+  return issuedSas(sas, { target: `${account}/${container}`, level, expires: times.expiresOn });
 }
 
 const sasEndpoint = {
   method: 'get',
   route: '/azure/<account>/containers/<container>/<level>',
-  patterns: { account: ACCOUNT, container: CONTAINER, level: LEVEL },
+  patterns: { account: ACCOUNT_NAME, container: CONTAINER_NAME, level: ACCESS_LEVEL },
   title: 'Get Shared-Access-Signature for Azure Container',
   description:
     'A signature that gives access to the blobs of a container for 25 minutes: `read-only`, or `read-write`, for which the container is created if there is none.',
   category: 'Azure Credentials',
-  give: giveSas,
+  issue: issueSas,
 } as const;
 
-/** The blob containers of Azure's storage accounts: what there is, and shared access signatures of one container. */
+/** Lists the blob containers of Azure storage accounts, and issues shared access signatures (SAS) for one container. */
 export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
   name: 'azure-containers',
   ...azureAccountsSetting,
@@ -69,8 +69,8 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
         'continuationToken',
       ]),
     },
-    'azure-container-response': { title: 'A shared access signature of a container', ...sasResponse },
-    'older-azure-blob-response': { title: 'A shared access signature of a container', ...sasResponse },
+    'azure-container-response': { title: 'A shared access signature of a container', ...sasResponseSchema },
+    'older-azure-blob-response': { title: 'A shared access signature of a container', ...sasResponseSchema },
   },
   async open(setting) {
     const sdk = await import('@azure/storage-blob');
@@ -99,7 +99,7 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
       method: 'get',
       route: '/azure/<account>/containers',
       query: ['continuationToken'],
-      patterns: { account: ACCOUNT, continuationToken: CONTINUATION_TOKEN },
+      patterns: { account: ACCOUNT_NAME, continuationToken: CONTINUATION_TOKEN },
       title: 'List containers in an Account Managed by Auth',
       description:
         'The names of the blob containers of an account, a page at a time: where there are more, the reply has a `continuationToken` with which to ask for the next page.',
@@ -107,9 +107,9 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
       stability: 'deprecated',
       scopes: 'auth:azure-container:list-containers:<account>',
       output: 'azure-container-list-response',
-      async tell(accounts, { params, query, signal }) {
-        const { client } = accountIn(accounts, params['account']!);
-        const settings = { ...query, maxPageSize: PAGE };
+      async read(accounts, { params, query, signal }) {
+        const { client } = getAccount(accounts, params['account']!);
+        const settings = { ...query, maxPageSize: PAGE_SIZE };
         const page = await firstPage(client.listContainers({ abortSignal: signal }).byPage(settings));
         const { containerItems, continuationToken: next } = page;
         return {
@@ -123,7 +123,7 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
       dialects: ['current'],
       stability: 'deprecated',
       ...sasEndpoint,
-      ...byLevel('auth:azure-container:<level>:<account>/<container>'),
+      ...scopesByLevel('auth:azure-container:<level>:<account>/<container>'),
       output: 'azure-container-response',
     },
     {
@@ -131,7 +131,7 @@ export const azureContainers: GuardedService<AzureAccountsSetting, Accounts> = {
       dialects: ['older'],
       stability: 'stable',
       ...sasEndpoint,
-      ...byLevel('auth:azure-blob:<level>:<account>/<container>'),
+      ...scopesByLevel('auth:azure-blob:<level>:<account>/<container>'),
       output: 'older-azure-blob-response',
     },
   ],

@@ -1,18 +1,18 @@
 import type { TableSasPermissions, TableSasSignatureValues, TableServiceClient } from '@azure/data-tables';
 import { continuationToken, object, text } from '../../schemas/v1/parts.ts';
 import {
-  ACCOUNT,
-  accountIn,
+  ACCOUNT_NAME,
+  getAccount,
   type AzureAccountsSetting,
   azureAccountsSetting,
   firstPage,
   openAccounts,
-  sasGiven,
-  sasResponse,
-  sasTimes,
-  untilCreated,
+  issuedSas,
+  sasResponseSchema,
+  sasValidity,
+  awaitCreation,
 } from './azureAccounts.ts';
-import { byLevel, LEVEL } from './byLevel.ts';
+import { scopesByLevel, ACCESS_LEVEL } from './accessLevel.ts';
 import type { GuardedService } from './guardedService.ts';
 
 type Tables = {
@@ -20,15 +20,15 @@ type Tables = {
   sign(table: string, values: TableSasSignatureValues): string;
 };
 
-/** How a table may be named; `tables` is Azure's own. */
-const TABLE = /^(?![Tt][Aa][Bb][Ll][Ee][Ss]$)[A-Za-z][A-Za-z0-9]{2,62}$/;
-/** The next table's name, or the form that Azure itself gives it, such as `1!12!bmV4dAEwMWQ3`. */
+/** Azure's rule for names of tables. `tables` is reserved. */
+const TABLE_NAME = /^(?![Tt][Aa][Bb][Ll][Ee][Ss]$)[A-Za-z][A-Za-z0-9]{2,62}$/;
+/** The name of the next table, plain or in Azure's encoded form, such as `1!12!bmV4dAEwMWQ3`. */
 const CONTINUATION_TOKEN = /^([A-Za-z][A-Za-z0-9]{2,62}|\d+!\d+![A-Za-z0-9+/=_-]+)$/;
 
 const READ_ONLY: TableSasPermissions = { query: true };
 const READ_WRITE: TableSasPermissions = { query: true, add: true, update: true, delete: true };
 
-/** The tables of Azure's storage accounts: what there is, and shared access signatures of one table. */
+/** Lists the tables of Azure storage accounts, and issues shared access signatures (SAS) for one table. */
 export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<string, Tables>> = {
   name: 'azure-tables',
   ...azureAccountsSetting,
@@ -43,7 +43,7 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
         'continuationToken',
       ]),
     },
-    'azure-table-access-response': { title: 'A shared access signature of a table', ...sasResponse },
+    'azure-table-access-response': { title: 'A shared access signature of a table', ...sasResponseSchema },
   },
   async open(setting) {
     const { AzureNamedKeyCredential, generateTableSas, TableServiceClient } =
@@ -73,7 +73,7 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
       stability: 'deprecated',
       scopes: 'auth:azure-table:list-accounts',
       output: 'azure-account-list-response',
-      tell: async (accounts) => ({ accounts: [...accounts.keys()].sort() }),
+      read: async (accounts) => ({ accounts: [...accounts.keys()].sort() }),
       whenNotConfigured: { accounts: [] },
     },
     {
@@ -82,7 +82,7 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
       method: 'get',
       route: '/azure/<account>/tables',
       query: ['continuationToken'],
-      patterns: { account: ACCOUNT, continuationToken: CONTINUATION_TOKEN },
+      patterns: { account: ACCOUNT_NAME, continuationToken: CONTINUATION_TOKEN },
       title: 'List Tables in an Account Managed by Auth',
       description:
         'The names of the tables of an account, a page at a time: where there are more, the reply has a `continuationToken` with which to ask for the next page.',
@@ -90,8 +90,8 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
       stability: 'deprecated',
       scopes: 'auth:azure-table:list-tables:<account>',
       output: 'azure-table-list-response',
-      async tell(accounts, { params, query, signal }) {
-        const { client } = accountIn(accounts, params['account']!);
+      async read(accounts, { params, query, signal }) {
+        const { client } = getAccount(accounts, params['account']!);
         const page = await firstPage(client.listTables({ abortSignal: signal }).byPage(query));
         const { continuationToken: next } = page;
         return { tables: page.map(({ name }) => name), ...(next && { continuationToken: next }) };
@@ -102,23 +102,23 @@ export const azureTables: GuardedService<AzureAccountsSetting, ReadonlyMap<strin
       dialects: ['older', 'current'],
       method: 'get',
       route: '/azure/<account>/table/<table>/<level>',
-      patterns: { account: ACCOUNT, table: TABLE, level: LEVEL },
+      patterns: { account: ACCOUNT_NAME, table: TABLE_NAME, level: ACCESS_LEVEL },
       title: 'Get Shared-Access-Signature for Azure Table',
       description:
         'A signature that gives access to a table for 25 minutes: `read-only`, or `read-write`, for which the table is created if there is none.',
       category: 'Azure Credentials',
       stability: 'deprecated',
-      ...byLevel('auth:azure-table:<level>:<account>/<table>'),
+      ...scopesByLevel('auth:azure-table:<level>:<account>/<table>'),
       output: 'azure-table-access-response',
-      async give(accounts, request) {
+      async issue(accounts, request) {
         const { account, table, level } = request.params as Record<'account' | 'table' | 'level', string>;
-        const { client, sign } = accountIn(accounts, account);
+        const { client, sign } = getAccount(accounts, account);
         const isReadWrite = level === 'read-write';
         if (isReadWrite)
-          await untilCreated(client.createTable(table, { abortSignal: request.signal }), `table ${table}`);
-        const times = sasTimes(request);
+          await awaitCreation(client.createTable(table, { abortSignal: request.signal }), `table ${table}`);
+        const times = sasValidity(request);
         const sas = sign(table, { ...times, permissions: isReadWrite ? READ_WRITE : READ_ONLY });
-        return sasGiven(sas, { target: `${account}/${table}`, level, expires: times.expiresOn });
+        return issuedSas(sas, { target: `${account}/${table}`, level, expires: times.expiresOn });
       },
     },
   ],

@@ -1,7 +1,7 @@
-/** Larger answers (bytes) are given up: those that are asked for are much smaller. */
+/** The largest response body (bytes). Expected bodies are much smaller. */
 const MAX_ANSWER = 4 * 1024 * 1024;
 
-/** The fetch of Node, but that reading a body which is too large to be what was asked for fails with a RangeError. */
+/** Node's fetch, except that reading a body of more than 4 MiB fails with a RangeError. */
 export async function boundedFetch(url: string | URL, init?: RequestInit): Promise<Response> {
   const response = await fetch(url, init);
   let size = 0;

@@ -2,9 +2,9 @@ import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts
 import { ApiError } from '../domain/errors.ts';
 import { isDateTime } from '../http/isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
-import { lifetimeFor } from './lifetimeFor.ts';
+import { lifetimeFor } from './credentialLifetime.ts';
 import { rsaPrivateKey } from '../config/rsaPrivateKey.ts';
-import { thirdPartyUrl, withoutSlash } from './thirdPartyUrl.ts';
+import { thirdPartyUrl, withoutTrailingSlash } from './thirdPartyUrl.ts';
 
 type Setting = Record<
   string,
@@ -15,25 +15,25 @@ type Setting = Record<
   }
 >;
 
-/** Asks for an access token of a service account, which lasts so many seconds; answers what Google did. */
-type Generate = (
+/** Requests an access token of a service account that lasts `seconds`. Returns Google's reply, unchecked. */
+type GenerateToken = (
   asked: { serviceAccount: string; seconds: number },
   signal: AbortSignal,
 ) => Promise<{ accessToken?: unknown; expireTime?: unknown }>;
 
-/** By project: who may be impersonated, and how. */
-type Client = Map<string, { serviceAccounts: readonly string[]; generate: Generate }>;
+/** By project: the service accounts that may be impersonated, and how to get a token. */
+type Client = Map<string, { serviceAccounts: readonly string[]; generate: GenerateToken }>;
 
 const HOST = 'iamcredentials.googleapis.com';
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 const PROJECT = /^[A-Za-z0-9.:_-]{1,100}$/;
 const SERVICE_ACCOUNT = /^[A-Za-z0-9.:@_-]{1,200}$/;
-/** How long (s) a token lasts. */
+/** The lifetime (s) of a token. */
 const HOUR = 60 * 60;
-/** Larger answers (bytes) are given up. */
+/** The largest response body (bytes). */
 const MAX_ANSWER = 1024 * 1024;
 
-/** A service account's key as Google gives it to download, of which three things are used. */
+/** The key file of a service account, as Google offers it for download. Three of its fields are used. */
 const serviceAccountKey: Schema = {
   type: 'object',
   properties: {
@@ -45,7 +45,7 @@ const serviceAccountKey: Schema = {
   required: ['type', 'client_email', 'private_key', 'private_key_id'],
 };
 
-/** Access tokens of service accounts of Google Cloud. */
+/** Access tokens of Google Cloud service accounts. */
 export const gcp: GuardedService<Setting, Client> = {
   name: 'gcp',
   variable: 'GCP',
@@ -71,11 +71,12 @@ export const gcp: GuardedService<Setting, Client> = {
     const { JWT } = await import('google-auth-library');
     const projects = Object.entries(setting).map(([project, { credentials, serviceAccounts, endpoint }]) => {
       const { client_email: email, private_key: key, private_key_id: keyId } = credentials;
-      // Signs each request itself, with the API as the audience: there is no token of its own to be fetched and kept.
+      // A self-signed JWT with the API as audience authorizes each request, so no access token has to be fetched and
+      // cached.
       const signer = Object.assign(new JWT({ email, key, keyId }), { defaultServicePath: HOST });
-      const generate: Generate = async ({ serviceAccount, seconds }, signal) => {
+      const generate: GenerateToken = async ({ serviceAccount, seconds }, signal) => {
         const { data } = await signer.request<object>({
-          url: `${withoutSlash(endpoint)}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
+          url: `${withoutTrailingSlash(endpoint)}/v1/projects/-/serviceAccounts/${encodeURIComponent(serviceAccount)}:generateAccessToken`,
           method: 'POST',
           data: { scope: [SCOPE], lifetime: `${seconds}s` },
           responseType: 'json',
@@ -103,7 +104,7 @@ export const gcp: GuardedService<Setting, Client> = {
       stability: 'stable',
       scopes: 'auth:gcp:access-token:<projectId>/<serviceAccount>',
       output: 'gcp-credentials-response',
-      async give(projects, request) {
+      async issue(projects, request) {
         const { projectId, serviceAccount } = request.params as { projectId: string; serviceAccount: string };
         const project = projects.get(projectId);
         if (!project)
@@ -116,10 +117,10 @@ export const gcp: GuardedService<Setting, Client> = {
             'InvalidRequestArguments',
             `the service account ${serviceAccount} is not one of those allowed here for ${projectId}`,
           );
-        const seconds = secondsFor(request);
+        const seconds = tokenLifetime(request);
         const { accessToken, expireTime } = await project
           .generate({ serviceAccount, seconds }, request.signal)
-          .catch((error: unknown) => refused(error, serviceAccount));
+          .catch((error: unknown) => translateGoogleError(error, serviceAccount));
         if (typeof accessToken !== 'string' || accessToken === '' || !isDateTime(String(expireTime)))
           throw new Error('Google answered with no access token');
         const expires = new Date(String(expireTime));
@@ -130,8 +131,8 @@ export const gcp: GuardedService<Setting, Client> = {
   ],
 };
 
-/** How many seconds a token may last so that it ends no later than the caller's own credentials. */
-function secondsFor(request: GuardedRequest): number {
+/** The lifetime (s) of a token. Throws InputError if the caller's own credentials end too soon. */
+function tokenLifetime(request: GuardedRequest): number {
   const seconds = lifetimeFor(request, HOUR);
   if (seconds < 1)
     throw new ApiError(
@@ -141,7 +142,7 @@ function secondsFor(request: GuardedRequest): number {
   return seconds;
 }
 
-function refused(error: unknown, serviceAccount: string): never {
+function translateGoogleError(error: unknown, serviceAccount: string): never {
   const { status } = error as { status?: unknown };
   if (status === 404)
     throw new ApiError('ResourceNotFound', `Google knows no service account ${serviceAccount}`);

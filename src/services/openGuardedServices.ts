@@ -7,20 +7,21 @@ import { askThirdParty } from './askThirdParty.ts';
 import type { GuardedEndpoint, GuardedJob, GuardedService } from './guardedService.ts';
 import type { RecordCredentials } from './recordCredentials.ts';
 
-/** A job has as long (ms) as its whole list may take. */
-const JOB_PATIENCE = 5 * 60_000;
+/** Time limit (ms) for one run of a job. */
+const JOB_TIMEOUT = 5 * 60_000;
 
 export type GuardedParts = {
-  /** The settings by the name of the variable; a service whose setting is missing is not configured. */
+  /** The settings by variable name. A service without a setting is not configured. */
   settings: Readonly<Record<string, unknown>>;
-  /** Undefined: nothing is recorded. */
+  /** Undefined if nothing is to be recorded. */
   recordCredentials: RecordCredentials | undefined;
   log: Logger;
 };
 
 /**
- * The endpoints and the jobs of guarded services. What all services have in common is here: one that is not configured says
- * what to set, its client is made once, third parties are asked with bounded patience, and no credentials leave unrecorded.
+ * The endpoints and the jobs of guarded services, with what all services have in common: the reply if a service is not
+ * configured, its client, which is created once, the time limit for third parties, and the record of issued
+ * credentials.
  */
 export function openGuardedServices(
   services: readonly GuardedService[],
@@ -58,25 +59,31 @@ function openGuardedService(
         `${service} is not configured here: an administrator must set ${variable} to ${needs}`,
       );
     }
-    const asking = { service, method: endpoint.name, incidentId: request.origin.requestId, log };
-    // Lives are counted from when they are asked for: a body may have taken long to come in.
-    const asked = { ...request, now: new Date() };
-    // Whoever lost the right meanwhile, or whose token was taken back, is told and given nothing.
-    const lookAgain = () => request.authorize(scopeParamsOf(endpoint, request));
-    if ('tell' in endpoint) {
-      const { tell } = endpoint;
-      const body = await askThirdParty(async (signal) => tell(await client(), { ...asked, signal }), asking);
-      await lookAgain();
+    const call = { service, method: endpoint.name, incidentId: request.origin.requestId, log };
+    // Lifetimes count from now: the body may have taken long to arrive.
+    const timedRequest = { ...request, now: new Date() };
+    // A caller that lost the scopes, or whose token was revoked, in the meantime gets nothing.
+    const reauthorize = () => request.authorize(scopeParamsOf(endpoint, request));
+    if ('read' in endpoint) {
+      const { read: tell } = endpoint;
+      const body = await askThirdParty(
+        async (signal) => tell(await client(), { ...timedRequest, signal }),
+        call,
+      );
+      await reauthorize();
       return { body };
     }
-    const { give } = endpoint;
-    const given = await askThirdParty(async (signal) => give(await client(), { ...asked, signal }), asking);
-    await lookAgain();
+    const { issue: give } = endpoint;
+    const issued = await askThirdParty(
+      async (signal) => give(await client(), { ...timedRequest, signal }),
+      call,
+    );
+    await reauthorize();
     if (recordCredentials) {
-      await recordCredentials(service, given, request);
-      await lookAgain();
+      await recordCredentials(service, issued, request);
+      await reauthorize();
     }
-    return { body: given.body, holdsSecret: true };
+    return { body: issued.body, holdsSecret: true };
   }
 
   function asJob({ name, every, run }: GuardedJob<unknown>): Job {
@@ -88,7 +95,7 @@ function openGuardedService(
           async (late) =>
             run(await client(), { now: new Date(), signal: AbortSignal.any([stopping, late]), log }),
           { service, method: name, incidentId: randomUUID(), log },
-          JOB_PATIENCE,
+          JOB_TIMEOUT,
         ),
     };
   }
@@ -96,7 +103,7 @@ function openGuardedService(
   return {
     endpoints: endpoints.map((endpoint) => ({
       ...endpoint,
-      ...('give' in endpoint && isConfigured && { quota: 'credentials' as const }),
+      ...('issue' in endpoint && isConfigured && { quota: 'credentials' as const }),
       handle: (request: EndpointRequest) => answer(endpoint, request),
     })),
     jobs: isConfigured ? jobs.map(asJob) : [],

@@ -9,12 +9,19 @@ import type { NewEvent } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Freshness } from '../readSide/freshness.ts';
 import { credentialsStream } from '../eventStore/streams.ts';
-import type { Given } from './guardedService.ts';
+import type { IssuedCredentials } from './guardedService.ts';
 
-/** Resolves when the log says durably that a service gives these credentials for a request. */
-export type RecordCredentials = (service: string, given: Given, request: EndpointRequest) => Promise<void>;
+/** Records in the log that a service issues credentials for a request. Resolves once the event is durable. */
+export type RecordCredentials = (
+  service: string,
+  given: IssuedCredentials,
+  request: EndpointRequest,
+) => Promise<void>;
 
-/** Throws ServiceUnavailable, and InternalServerError where it may have been recorded: none are to be given then. */
+/**
+ * The function throws ServiceUnavailable, or InternalServerError if the outcome is unknown. The credentials must not be
+ * sent then.
+ */
 export function makeRecordCredentials(parts: {
   eventStore: Pick<EventStore, 'append'>;
   freshness: Pick<Freshness, 'stillFresh'>;
@@ -29,7 +36,7 @@ export function makeRecordCredentials(parts: {
       data: { service, target, ...(level !== undefined && { level }), expires: expires.toJSON() },
     };
     const { metadata } = contextOf(request);
-    // Not on the word of somebody who may have lost all rights while a third party was asked.
+    // Waiting for the third party took time: do not rely on a read model that has become stale.
     freshness.stillFresh();
     try {
       const write = { stream: credentialsStream(service), expectedRevision: 'any' as const, events: [event] };

@@ -9,24 +9,27 @@ import { thirdPartyUrl } from './thirdPartyUrl.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** How long (ms) a reply says that its DSN is good. */
-const PROMISED = 24 * HOUR;
-/** A key that is given again has so long (ms) left: also for those who join a request that is under way. */
-const ENOUGH = PROMISED + MINUTE;
-/** How long (ms) a new key is good. */
-const LIFETIME = 48 * HOUR;
+/** The lifetime (ms) of a DSN according to the reply. */
+const PROMISED_LIFETIME = 24 * HOUR;
+/**
+ * A key is reused while it lasts at least this long (ms). The extra minute is for callers that join a request in
+ * flight.
+ */
+const MIN_REMAINING_LIFETIME = PROMISED_LIFETIME + MINUTE;
+/** The lifetime (ms) of a new key. */
+const KEY_LIFETIME = 48 * HOUR;
 
-/** How many projects the job looks at together: Sentry counts how many requests of one caller are under way. */
-const AT_ONCE = 3;
-/** How long (ms) one project may keep the job. */
-const PROJECT_PATIENCE = 20_000;
+/** Projects that the job works on concurrently. Sentry limits the concurrent requests of a caller. */
+const CONCURRENCY = 3;
+/** Time limit (ms) of the job for one project. */
+const PROJECT_TIMEOUT = 20_000;
 
-type Client = { api: SentryApi; keyOf(project: string, request: Asked): Promise<ManagedKey> };
-type Asked = Pick<GuardedRequest, 'now' | 'signal'>;
+type Client = { api: SentryApi; keyOf(project: string, request: RequestContext): Promise<ManagedKey> };
+type RequestContext = Pick<GuardedRequest, 'now' | 'signal'>;
 
 const slug = { ...text, pattern: '^[A-Za-z0-9_-]{1,64}$' };
 
-/** The DSN of a project at Sentry, which is created where it is missing. */
+/** The DSN of a Sentry project. The project is created if it is missing. */
 export const sentry: GuardedService<SentrySetting, Client> = {
   name: 'sentry',
   variable: 'SENTRY',
@@ -38,7 +41,7 @@ export const sentry: GuardedService<SentrySetting, Client> = {
     baseUrl: thirdPartyUrl,
     authToken: { ...text, pattern: '^[\\x21-\\x7e]{1,1000}$' },
     initialTeam: slug,
-    // Names of keys have at most 64 characters at Sentry, of which the rest takes 46.
+    // Sentry allows 64 characters for the name of a key. The rest of the name takes 46.
     keyPrefix: { ...text, pattern: '^[A-Za-z0-9._-]{1,18}$' },
   }),
   schemas: {
@@ -53,7 +56,7 @@ export const sentry: GuardedService<SentrySetting, Client> = {
   },
   open(setting) {
     const api = openSentryApi(setting);
-    return { api, keyOf: shared((project, asked) => findOrCreateKey(api, project, asked)) };
+    return { api, keyOf: singleFlight((project, asked) => findOrCreateKey(api, project, asked)) };
   },
   endpoints: [
     {
@@ -69,11 +72,12 @@ export const sentry: GuardedService<SentrySetting, Client> = {
       stability: 'stable',
       scopes: 'auth:sentry:<project>',
       output: 'sentry-dsn-response',
-      async give({ keyOf }, request) {
+      async issue({ keyOf }, request) {
         const project = request.params['project']!;
         const { dsn, expires } = await keyOf(project, request);
-        // A key of Sentry has no end of its own, and all callers share it: it cannot be shortened to the caller's own end.
-        const promised = new Date(request.now.getTime() + PROMISED);
+        // All callers share the key, and Sentry's keys do not expire: its end cannot be moved to that of the caller's
+        // credentials.
+        const promised = new Date(request.now.getTime() + PROMISED_LIFETIME);
         return { body: { project, dsn, expires: promised.toJSON() }, target: project, expires };
       },
     },
@@ -81,21 +85,29 @@ export const sentry: GuardedService<SentrySetting, Client> = {
   jobs: [{ name: 'delete-expired-sentry-keys', every: HOUR, run: deleteExpiredKeys }],
 };
 
-async function findOrCreateKey(api: SentryApi, project: string, asked: Asked): Promise<ManagedKey> {
-  // Where Sentry takes a slug it takes an id too, which would be another project than the scopes speak of.
+async function findOrCreateKey(
+  api: SentryApi,
+  project: string,
+  context: RequestContext,
+): Promise<ManagedKey> {
+  // Sentry also accepts an id instead of a slug, which would select another project than the scopes name.
   if (/^\d+$/.test(project))
     throw new ApiError('InputError', 'project must be a slug of Sentry, which has not only digits', {
       project,
     });
-  const { now, signal } = asked;
-  const keys = (await api.keys(project, signal)) ?? (await keysOfNewProject(api, project, asked));
+  const { now, signal } = context;
+  const keys = (await api.keys(project, signal)) ?? (await keysOfNewProject(api, project, context));
   const [last] = keys.filter(({ isActive }) => isActive).sort((a, b) => +b.expires - +a.expires);
-  if (last !== undefined && last.expires.getTime() >= now.getTime() + ENOUGH) return last;
-  return api.createKey(project, new Date(now.getTime() + LIFETIME), signal);
+  if (last !== undefined && last.expires.getTime() >= now.getTime() + MIN_REMAINING_LIFETIME) return last;
+  return api.createKey(project, new Date(now.getTime() + KEY_LIFETIME), signal);
 }
 
-/** Another node may have created it meanwhile, with a key. */
-async function keysOfNewProject(api: SentryApi, project: string, { signal }: Asked): Promise<ManagedKey[]> {
+/** Another node may create the project, with a key, at the same time. */
+async function keysOfNewProject(
+  api: SentryApi,
+  project: string,
+  { signal }: RequestContext,
+): Promise<ManagedKey[]> {
   await api.createProject(project, signal);
   const keys = await api.keys(project, signal);
   if (keys === undefined) throw new Error('a project of Sentry is missing right after it was created');
@@ -103,39 +115,42 @@ async function keysOfNewProject(api: SentryApi, project: string, { signal }: Ask
 }
 
 /**
- * The same function, but who asks for something that somebody else is asking for gets the same answer. When the other runs out
- * of time, somebody who still has some asks anew.
+ * Coalesces concurrent calls with the same key into one. If the call that was made first runs into its time limit, a
+ * call that still has time is made anew.
  */
-function shared<T>(
-  ask: (what: string, asked: Asked) => Promise<T>,
-): (what: string, asked: Asked) => Promise<T> {
-  const underWay = new Map<string, { answer: Promise<T>; signal: AbortSignal }>();
-  return async function askShared(what, asked): Promise<T> {
-    const other = underWay.get(what);
+function singleFlight<T>(
+  ask: (what: string, asked: RequestContext) => Promise<T>,
+): (what: string, asked: RequestContext) => Promise<T> {
+  const inFlight = new Map<string, { answer: Promise<T>; signal: AbortSignal }>();
+  return async function askOnce(what, asked): Promise<T> {
+    const other = inFlight.get(what);
     if (other === undefined) {
-      const answer = ask(what, asked).finally(() => underWay.delete(what));
-      underWay.set(what, { answer, signal: asked.signal });
+      const answer = ask(what, asked).finally(() => inFlight.delete(what));
+      inFlight.set(what, { answer, signal: asked.signal });
       return answer;
     }
     try {
       return await other.answer;
     } catch (error) {
       if (!other.signal.aborted || asked.signal.aborted) throw error;
-      return askShared(what, asked);
+      return askOnce(what, asked);
     }
   };
 }
 
-/** Answers how many it deleted. What fails is logged, and left to the next run; so is the rest when Sentry asks to wait. */
+/**
+ * Returns how many keys it deleted. A failure is logged, and the next run retries. When Sentry limits the rate, the run
+ * ends.
+ */
 async function deleteExpiredKeys(
   { api }: Client,
   { now, signal, log }: Parameters<GuardedJob<Client>['run']>[1],
 ): Promise<number> {
   const asking = { service: 'sentry', method: 'delete-expired-sentry-keys', log };
   let deleted = 0;
-  let isToWait = false;
+  let isRateLimited = false;
 
-  async function deleteOf(project: string, stop: AbortSignal): Promise<void> {
+  async function deleteKeysOf(project: string, stop: AbortSignal): Promise<void> {
     const keys = (await api.keys(project, stop)) ?? [];
     for (const { id } of keys.filter(({ expires }) => expires < now)) {
       await api.deleteKey(project, id, stop);
@@ -143,28 +158,28 @@ async function deleteExpiredKeys(
     }
   }
 
-  async function deleteOfEach(projects: Iterable<string>): Promise<void> {
+  async function deleteKeysOfEach(projects: Iterable<string>): Promise<void> {
     for (const project of projects) {
-      if (signal.aborted || isToWait) return;
+      if (signal.aborted || isRateLimited) return;
       const incidentId = randomUUID();
       await askThirdParty(
-        (late) => deleteOf(project, AbortSignal.any([signal, late])).catch(unlessStopped),
+        (late) => deleteKeysOf(project, AbortSignal.any([signal, late])).catch(ignoreWhenStopped),
         { ...asking, incidentId },
-        PROJECT_PATIENCE,
+        PROJECT_TIMEOUT,
       ).catch((error: ApiError) => {
-        // Anything else is logged already.
+        // askThirdParty has logged any other error.
         if (error.code !== 'TooManyRequests') return;
-        isToWait = true;
+        isRateLimited = true;
         log.warn({ job: asking.method, incidentId }, error.message);
       });
     }
   }
 
-  function unlessStopped(error: unknown): void {
+  function ignoreWhenStopped(error: unknown): void {
     if (!signal.aborted) throw error;
   }
 
-  const projects = ((await api.projects(signal).catch(unlessStopped)) ?? []).values();
-  await Promise.all(Array.from({ length: AT_ONCE }, () => deleteOfEach(projects)));
+  const projects = ((await api.projects(signal).catch(ignoreWhenStopped)) ?? []).values();
+  await Promise.all(Array.from({ length: CONCURRENCY }, () => deleteKeysOfEach(projects)));
   return deleted;
 }

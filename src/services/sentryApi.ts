@@ -1,6 +1,6 @@
 import { ApiError } from '../domain/errors.ts';
 import { boundedFetch } from './boundedFetch.ts';
-import { withoutSlash } from './thirdPartyUrl.ts';
+import { withoutTrailingSlash } from './thirdPartyUrl.ts';
 
 export type SentrySetting = {
   organization: string;
@@ -10,7 +10,7 @@ export type SentrySetting = {
   keyPrefix: string;
 };
 
-/** A key of a project that this service made, as its name tells. */
+/** A key of a project that this service created. Its name says so. */
 export type ManagedKey = {
   id: string;
   isActive: boolean;
@@ -20,11 +20,11 @@ export type ManagedKey = {
 
 export type SentryApi = ReturnType<typeof openSentryApi>;
 
-/** Pages of a list that are read; Sentry gives 100 entries in each. */
+/** The longest list (pages) that is read. Sentry puts 100 entries on a page. */
 const MAX_PAGES = 100;
-/** How long (seconds) to wait when Sentry does not say it, and at most. */
-const WAIT = 60;
-const MAX_WAIT = 3600;
+/** How long (s) to wait if Sentry does not say, and the maximum. */
+const DEFAULT_RETRY_AFTER = 60;
+const MAX_RETRY_AFTER = 3600;
 
 type Call = {
   method?: 'POST' | 'DELETE';
@@ -35,8 +35,9 @@ type Call = {
 };
 
 /**
- * What of Sentry's REST API (https://docs.sentry.io/api/) is used for keys of projects. Throws TooManyRequests when Sentry asks to
- * wait, InputError for a project that it does not take, and an Error with the `status` for any other refusal.
+ * A client for the part of Sentry's REST API (https://docs.sentry.io/api/) that manages the keys of projects. Throws
+ * TooManyRequests when Sentry limits the rate, InputError for a project name that it refuses, and an Error with the
+ * `status` for any other refusal.
  */
 export function openSentryApi(setting: SentrySetting) {
   const { organization, initialTeam, keyPrefix } = setting;
@@ -59,34 +60,35 @@ export function openSentryApi(setting: SentrySetting) {
   }
 
   return {
-    /** The keys of a project that this service made; undefined where there is no such project. */
+    /** The keys of a project that this service created; undefined if there is no such project. */
     keys(project: string, signal: AbortSignal): Promise<ManagedKey[] | undefined> {
-      const read = (entries: unknown[]) => entries.flatMap((entry) => managedKey(entry, keyPrefix) ?? []);
-      return list(['projects', organization, project, 'keys'], read, signal).catch(unless(404));
+      const read = (entries: unknown[]) =>
+        entries.flatMap((entry) => parseManagedKey(entry, keyPrefix) ?? []);
+      return list(['projects', organization, project, 'keys'], read, signal).catch(ignoreStatus(404));
     },
 
     async createKey(project: string, expires: Date, signal: AbortSignal): Promise<ManagedKey> {
       const path = ['projects', organization, project, 'keys'];
       const name = keyName(keyPrefix, expires);
       const { body } = await call(setting, { method: 'POST', path, body: { name }, signal });
-      const key = managedKey(body, keyPrefix);
+      const key = parseManagedKey(body, keyPrefix);
       if (key?.expires.getTime() !== expires.getTime())
         throw new TypeError('a key that was created at Sentry has another name');
       return key;
     },
 
-    /** Does nothing where it is gone already. */
+    /** Does nothing if the key is already gone. */
     async deleteKey(project: string, id: string, signal: AbortSignal): Promise<void> {
       const path = ['projects', organization, project, 'keys', id];
-      await call(setting, { method: 'DELETE', path, signal }).catch(unless(404));
+      await call(setting, { method: 'DELETE', path, signal }).catch(ignoreStatus(404));
     },
 
-    /** Does nothing where it is there already. */
+    /** Does nothing if the project already exists. */
     async createProject(project: string, signal: AbortSignal): Promise<void> {
       const path = ['teams', organization, initialTeam, 'projects'];
       const body = { name: project, slug: project };
       try {
-        await call(setting, { method: 'POST', path, body, signal }).catch(unless(409));
+        await call(setting, { method: 'POST', path, body, signal }).catch(ignoreStatus(409));
       } catch (error) {
         if (statusOf(error) !== 400) throw error;
         throw new ApiError(
@@ -100,7 +102,7 @@ export function openSentryApi(setting: SentrySetting) {
     /** The slugs of all projects. */
     projects(signal: AbortSignal): Promise<string[]> {
       const read = (entries: unknown[]) =>
-        entries.map((entry) => segment((entry as { slug?: unknown }).slug));
+        entries.map((entry) => pathSegment((entry as { slug?: unknown }).slug));
       return list(['organizations', organization, 'projects'], read, signal);
     },
   };
@@ -110,19 +112,19 @@ async function call(
   { baseUrl, authToken }: SentrySetting,
   { method, path, cursor, body, signal }: Call,
 ): Promise<{ headers: Headers; body: unknown }> {
-  const url = new URL(`${withoutSlash(baseUrl)}/api/0/${path.join('/')}/`);
+  const url = new URL(`${withoutTrailingSlash(baseUrl)}/api/0/${path.join('/')}/`);
   if (cursor !== undefined) url.searchParams.set('cursor', cursor);
   const response = await boundedFetch(url, {
     method: method ?? 'GET',
     headers: { authorization: `Bearer ${authToken}`, ...(body && { 'content-type': 'application/json' }) },
     body: body && JSON.stringify(body),
-    // The token is for this host only.
+    // A redirect must not carry the token to another host.
     redirect: 'manual',
     signal,
   });
   const { ok, status, headers } = response;
   if (!ok) await response.body?.cancel();
-  if (status === 429) throw tooManyRequests(headers);
+  if (status === 429) throw tooManyRequestsError(headers);
   if (!ok) throw Object.assign(new Error('Sentry refused'), { status });
   const answer = await response.text();
   return { headers, body: answer === '' ? undefined : JSON.parse(answer) };
@@ -132,33 +134,33 @@ function statusOf(error: unknown): unknown {
   return (error as { status?: unknown }).status;
 }
 
-/** What to do with an error: nothing, when it is an answer with this status. */
-function unless(status: number): (error: unknown) => undefined {
+/** An error handler that returns undefined for an answer with this status, and rethrows any other error. */
+function ignoreStatus(status: number): (error: unknown) => undefined {
   return (error) => {
     if (statusOf(error) !== status) throw error;
     return undefined;
   };
 }
 
-function tooManyRequests(headers: Headers): ApiError {
-  const retryAfter = secondsToWait(headers);
+function tooManyRequestsError(headers: Headers): ApiError {
+  const retryAfter = retryAfterSeconds(headers);
   return new ApiError('TooManyRequests', `Sentry is asked too often: try again in ${retryAfter} s`, {
     retryAfter,
   });
 }
 
-/** Retry-After is in seconds or a date, and Sentry's own header in seconds since 1970. */
-function secondsToWait(headers: Headers): number {
+/** Retry-After is in seconds or a date. Sentry's own header is in seconds since 1970. */
+function retryAfterSeconds(headers: Headers): number {
   const after = headers.get('retry-after') || 'not said';
   const reset = headers.get('x-sentry-rate-limit-reset') || 'not said';
   const now = Date.now() / 1000;
-  const wait = [Number(after), Date.parse(after) / 1000 - now, Number(reset) - now, WAIT].find(
+  const wait = [Number(after), Date.parse(after) / 1000 - now, Number(reset) - now, DEFAULT_RETRY_AFTER].find(
     Number.isFinite,
   )!;
-  return Math.min(Math.max(Math.ceil(wait), 1), MAX_WAIT);
+  return Math.min(Math.max(Math.ceil(wait), 1), MAX_RETRY_AFTER);
 }
 
-/** The cursor of the next page, where the Link header says that there is something on it. */
+/** The cursor of the next page, if the Link header says that it has entries. */
 function nextCursor(link: string): string | undefined {
   const next = link.split(/,\s*(?=<)/).find((each) => /;\s*rel="next"/.test(each));
   return next !== undefined && /;\s*results="true"/.test(next)
@@ -166,29 +168,32 @@ function nextCursor(link: string): string | undefined {
     : undefined;
 }
 
-/** An entry of a list of keys; undefined for a key that others made. Throws TypeError for one that is not as documented. */
-function managedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
+/**
+ * An entry of a list of keys; undefined for a key that this service did not create. Throws TypeError for an unexpected
+ * form.
+ */
+function parseManagedKey(entry: unknown, keyPrefix: string): ManagedKey | undefined {
   const { id, name, isActive, dsn } = entry as { [name: string]: unknown; dsn?: ManagedKey['dsn'] };
   const expires = keyExpiry(keyPrefix, name);
   if (expires === undefined) return undefined;
   if (!URL.canParse(dsn?.secret ?? '') || !URL.canParse(dsn?.public ?? ''))
     throw new TypeError('a key of Sentry has no DSN');
   const { secret, public: open } = dsn!;
-  return { id: segment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
+  return { id: pathSegment(id), isActive: isActive !== false, dsn: { secret, public: open }, expires };
 }
 
-/** A part of a path that Sentry named: none that would make it another path. */
-function segment(value: unknown): string {
+/** A path segment from Sentry. Throws TypeError for one that would change the path. */
+function pathSegment(value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z0-9_-]{1,200}$/.test(value)) return value;
   throw new TypeError('a slug or id of Sentry is none');
 }
 
-/** The name of a key, from which its end is known later. */
+/** The name of a key, which contains its expiry. */
 export function keyName(prefix: string, expires: Date): string {
   return `${prefix} managed (expires-at:${expires.toJSON()})`;
 }
 
-/** When a key of this name ends; undefined for any name that this service did not make with this prefix. */
+/** The expiry in the name of a key; undefined for a name that this service did not create with this prefix. */
 export function keyExpiry(prefix: string, name: unknown): Date | undefined {
   if (typeof name !== 'string') return undefined;
   const expires = new Date(/ \(expires-at:([0-9TZ:.+-]{1,30})\)$/.exec(name)?.[1] ?? NaN);

@@ -1,12 +1,12 @@
 import { date, object, text } from '../../schemas/v1/parts.ts';
-import { expiryFor } from './expiryFor.ts';
+import { expiryFor } from './credentialLifetime.ts';
 import type { GuardedService } from './guardedService.ts';
 import { hs256Secret } from '../config/hs256Secret.ts';
 import { jwtTime, signJwt } from './signJwt.ts';
 
 const HOUR = 60 * 60_000;
 
-/** The token of a project at the metrics server statsum: it is good for an hour longer than the reply says. */
+/** Tokens for a project at the metrics server statsum. A token lasts an hour longer than the reply says. */
 export const statsum: GuardedService<
   { secret: string; baseUrl: string },
   { secret: string; baseUrl: string }
@@ -39,7 +39,7 @@ export const statsum: GuardedService<
       stability: 'stable',
       scopes: 'auth:statsum:<project>',
       output: 'older-statsum-token-response',
-      async give({ secret, baseUrl }, request) {
+      async issue({ secret, baseUrl }, request) {
         const project = request.params['project']!;
         const end = expiryFor(request, 25 * HOUR);
         const token = await signJwt({ project, exp: jwtTime(end) }, secret);

@@ -6,7 +6,7 @@ import { tunnelToken } from './tunnelToken.ts';
 
 type Setting = { secret: string; proxyUrl: string };
 
-/** The token of a new tunnel at the older proxy for webhooks. */
+/** Tokens for a new tunnel at the older webhook proxy. */
 export const webhooktunnel: GuardedService<Setting, Setting> = {
   name: 'webhooktunnel',
   variable: 'WEBHOOKTUNNEL',
@@ -35,7 +35,7 @@ export const webhooktunnel: GuardedService<Setting, Setting> = {
       stability: 'stable',
       scopes: 'auth:webhooktunnel',
       output: 'older-webhooktunnel-token-response',
-      async give({ secret, proxyUrl }, request) {
+      async issue({ secret, proxyUrl }, request) {
         const tunnelId = randomToken().toLowerCase();
         const signing = { tid: tunnelId, aud: 'webhooktunnel', secret };
         const { token, expires } = await tunnelToken(signing, request);

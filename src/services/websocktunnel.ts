@@ -6,7 +6,7 @@ import { tunnelToken } from './tunnelToken.ts';
 const WST_AUDIENCE = /^[a-zA-Z0-9_-]{1,38}$/;
 const WST_CLIENT = /^[a-zA-Z0-9_~.%-]+$/;
 
-/** The token of a client of a websocktunnel. */
+/** Tokens for a client of a websocktunnel. */
 export const websocktunnel: GuardedService<{ secret: string }, { secret: string }> = {
   name: 'websocktunnel',
   variable: 'WEBSOCKTUNNEL',
@@ -37,7 +37,7 @@ export const websocktunnel: GuardedService<{ secret: string }, { secret: string 
       stability: 'stable',
       scopes: 'auth:websocktunnel-token:<wstAudience>/<wstClient>',
       output: 'websocktunnel-token-response',
-      async give({ secret }, request) {
+      async issue({ secret }, request) {
         const { wstAudience, wstClient } = request.params as { wstAudience: string; wstClient: string };
         const signing = { tid: wstClient, aud: wstAudience, secret };
         const { token, expires } = await tunnelToken(signing, request);

@@ -24,15 +24,15 @@ type Parts = {
 type Settings = Pick<Config, 'dataDir' | 'staticClients'>;
 
 /**
- * Gives the generated administrator's client a new token, and puts it into its file in the place of the former one, which ends. Answers
- * the file. Where this is cut off, the file may lack the token that counts: done again, all is well. Throws ConfigError where there is
- * no such client.
+ * Gives the generated administrator's client a new token, and writes it to its file. The former token is revoked.
+ * Returns the path of the file. After an interruption the file may lack the valid token; running this again repairs
+ * that. Throws ConfigError if there is no such client.
  */
 export async function rotateRoot(parts: Parts, settings: Settings): Promise<string> {
   const { description, scopes } = await generatedRoot(parts, settings);
   const file = rootCredentialsFile(settings.dataDir);
   const secret = parts.makeSecret(ROOT_CLIENT_ID);
-  // Where it cannot be written, nothing was changed.
+  // Written first: if this fails, nothing has changed.
   const draft = await draftPrivateFile(file, rootCredentials(secret.token));
   try {
     await parts.handleCommand({
@@ -54,8 +54,9 @@ export async function rotateRoot(parts: Parts, settings: Settings): Promise<stri
 }
 
 /**
- * Removes the generated administrator's client for good: no start makes it again, as the log says who removed it. Answers the file
- * of its token, which is removed too. Throws ConfigError where there is no such client, or nobody else who is enabled and holds `*`.
+ * Permanently removes the generated administrator's client: the event in the log keeps later starts from creating it
+ * again. Removes the file of its token, and returns the path. Throws ConfigError if there is no such client, or if no
+ * other enabled client holds `*`.
  */
 export async function retireRoot(parts: Parts, settings: Settings): Promise<string> {
   await generatedRoot(parts, settings);
@@ -63,14 +64,14 @@ export async function retireRoot(parts: Parts, settings: Settings): Promise<stri
     command: configureStaticClient,
     subject: clientSubject(ROOT_CLIENT_ID, parts),
     input: { clientId: ROOT_CLIENT_ID, credential: parts.makeSecret(ROOT_CLIENT_ID).credential },
-    context: { ...systemContext('cli'), authorize: () => refuseIfNobodyElse(parts.projector) },
+    context: { ...systemContext('cli'), authorize: () => requireAnotherAdministrator(parts.projector) },
   });
   const file = rootCredentialsFile(settings.dataDir);
   rmSync(file, { force: true });
   return file;
 }
 
-/** Whether the generated administrator's client was removed for good, whatever its clientId was used for since. */
+/** Whether the generated administrator's client was permanently removed, even if its clientId was used again since. */
 export async function isRootRetired({ eventStore }: Pick<Parts, 'eventStore'>): Promise<boolean> {
   const { events } = await eventStore.read(clientStream(ROOT_CLIENT_ID));
   return events.some(
@@ -92,7 +93,7 @@ async function generatedRoot(parts: Parts, { staticClients, dataDir }: Settings)
   );
 }
 
-async function refuseIfNobodyElse({ clients, roleGraph }: Projector): Promise<void> {
+async function requireAnotherAdministrator({ clients, roleGraph }: Projector): Promise<void> {
   const now = new Date();
   for await (const { key: clientId, value: client } of clients.all()) {
     if (clientId === ROOT_CLIENT_ID || client.disabled || isExpired(client, now)) continue;

@@ -3,22 +3,20 @@ import { join } from 'node:path';
 import { createPrivateFile } from '../process/privateFile.ts';
 import { randomToken } from '../secretStore/newSecret.ts';
 import { ConfigError } from '../config/configError.ts';
+import { ROOT_CREDENTIALS_FILE } from '../config/dataDirectory.ts';
 import type { StaticClient } from '../config/jsonSettings.ts';
 
-/** The client that a service without STATIC_CLIENTS makes for its administrator. */
+/** The administrator's client that a service without STATIC_CLIENTS generates. */
 export const ROOT_CLIENT_ID = 'static/taskcluster/root';
 
-/** The name of the file in the data directory that holds the generated administrator's clientId and token. */
-export const ROOT_CREDENTIALS_FILE = 'root-credentials.json';
-
-/** Where the generated administrator's clientId and token are kept. */
+/** The path of the file with the generated administrator's clientId and token. */
 export function rootCredentialsFile(dataDir: string): string {
   return join(dataDir, ROOT_CREDENTIALS_FILE);
 }
 
 /**
- * The administrator's client, with the token in `root-credentials.json` of the data directory, which is made (0600) where
- * there is none. Throws ConfigError when the file is there and does not hold credentials.
+ * The administrator's client with the token in `root-credentials.json` of the data directory. Creates the file (mode
+ * 0600) if it is missing. Throws ConfigError if the file does not hold credentials.
  */
 export function rootClient(dataDir: string): StaticClient {
   const file = rootCredentialsFile(dataDir);
@@ -31,7 +29,7 @@ export function rootClient(dataDir: string): StaticClient {
   return { clientId: ROOT_CLIENT_ID, accessToken, description, scopes: ['*'] };
 }
 
-/** What such a file holds. */
+/** The content of such a file. */
 export function rootCredentials(accessToken: string): string {
   return `${JSON.stringify({ clientId: ROOT_CLIENT_ID, accessToken }, undefined, 2)}\n`;
 }

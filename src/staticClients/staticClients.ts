@@ -19,19 +19,19 @@ type Parts = {
   makeSecret: MakeSecret;
 };
 
-/** The administrator's client of a service without configured ones. */
+/** The state of the generated administrator's client. */
 export type Administrator = {
-  /** Where this start made it, so that its credentials can be shown once. */
+  /** Set if this start created it, so that its credentials can be shown once. */
   madeRoot?: StaticClient;
-  /** Where it was removed for good. */
+  /** Set if it was permanently removed. */
   isRootRetired?: boolean;
 };
 
 /**
- * Makes the static clients what configuration says they are, through the log. Without configuration there is one, for
- * the administrator, unless it was retired.
+ * Appends the events that make the static clients match the configuration. Without configuration there is one client,
+ * for the administrator, unless it was retired.
  */
-export async function synchroniseStaticClients(
+export async function synchronizeStaticClients(
   parts: Parts,
   { configured, dataDir }: { configured: StaticClient[] | undefined; dataDir: string },
 ): Promise<Administrator> {
@@ -54,8 +54,8 @@ async function administratorOf(parts: Parts, dataDir: string): Promise<Administr
 async function configure(parts: Parts, clientId: string, client: StaticClient | undefined): Promise<void> {
   const { projector, secretStore, makeSecret, handleCommand } = parts;
   const stored = await projector.clients.get(clientId);
-  const place = stored && { clientId, credentialId: stored.credential.id };
-  const isLost = place && (await secretStore.get(place)) === undefined;
+  const secretRef = stored && { clientId, credentialId: stored.credential.id };
+  const isSecretLost = secretRef && (await secretStore.get(secretRef)) === undefined;
   const secret = makeSecret(clientId, client?.accessToken);
   const settings = client && { description: client.description, scopes: client.scopes };
   await handleCommand({
@@ -65,7 +65,7 @@ async function configure(parts: Parts, clientId: string, client: StaticClient | 
       clientId,
       settings,
       credential: secret.credential,
-      lost: isLost ? place.credentialId : undefined,
+      lost: isSecretLost ? secretRef.credentialId : undefined,
     },
     secret: client && secret,
     context: systemContext('static-clients'),

@@ -1,10 +1,8 @@
 import { existsSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Logger } from 'pino';
+import { READ_FILE } from '../config/dataDirectory.ts';
 import { StoreDamaged } from './storeErrors.ts';
-
-/** The read models of the embedded stores, in the data directory. */
-export const READ_FILE = 'read.sqlite';
 
 const LOST =
   'when clients were last used is lost, and the place of the publisher, which publishes everything again';

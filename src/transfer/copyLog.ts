@@ -3,37 +3,37 @@ import { MAX_EVENT_BYTES } from '../../schemas/constants.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore, Write } from '../eventStore/eventStore.ts';
 
-/** Events that are appended at a time. */
-const AT_ONCE = 200;
-/** Their bytes: KurrentDB takes 1 MiB in one append. */
-const BYTES_AT_ONCE = MAX_EVENT_BYTES;
+/** The most events in one append. */
+const MAX_BATCH_EVENTS = 200;
+/** The most bytes in one append. KurrentDB accepts 1 MiB. */
+const MAX_BATCH_BYTES = MAX_EVENT_BYTES;
 
-/** The two logs differ where they should be the same. */
+/** The target has another event than the source at the same place in the log. */
 export class CopyDiffers extends Error {}
 
 type Logs = { from: EventStore; to: EventStore };
-type Place = { from?: Position; to?: Position };
-type OnPair = (source: Recorded, target: Recorded) => void;
-export type CopyProgress = { onPair: OnPair; onAppended(last: Recorded): void };
+type PositionPair = { from?: Position; to?: Position };
+type OnMatch = (source: Recorded, target: Recorded) => void;
+export type CopyProgress = { onMatch: OnMatch; onAppended(last: Recorded): void };
 
 /**
- * Copies a log into another one, with the events' ids, streams, revisions, data and metadata; positions are the target's
- * own. What the target has already is compared and left, so that a copy that was cut off goes on where it was; what is
- * appended is read back and compared. `onPair` is told of every event that was found the same in both, in log order, and
- * `onAppended` of the last one of those that were just appended. Throws CopyDiffers, naming the event, when the target has
- * another one.
+ * Copies a log into another one, with the events' ids, streams, revisions, data and metadata. Positions are the
+ * target's own. Events that the target already has are compared, so an interrupted copy can be resumed. Appended events
+ * are read back and compared. `onMatch` is called in log order for every event that is the same in both, and
+ * `onAppended` with the last event of each append. Throws CopyDiffers, which names the event, if the target has another
+ * one.
  */
-export async function copyLog(logs: Logs, { onPair, onAppended }: CopyProgress): Promise<void> {
-  const common = await walk(logs, {}, onPair);
-  for await (const events of together(eventsOf(logs.from, common.from))) {
+export async function copyLog(logs: Logs, { onMatch: onPair, onAppended }: CopyProgress): Promise<void> {
+  const common = await compareLogs(logs, {}, onPair);
+  for await (const events of inBatches(eventsOf(logs.from, common.from))) {
     await appendAll(logs.to, events);
     onAppended(events.at(-1)!);
   }
-  await walk(logs, common, onPair);
+  await compareLogs(logs, common, onPair);
 }
 
-/** Goes along both logs from a place on until one of them ends, and answers where that is. */
-async function walk(logs: Logs, after: Place, onPair: OnPair): Promise<Place> {
+/** Compares both logs from a pair of positions to the end of the target. Returns the pair of positions there. */
+async function compareLogs(logs: Logs, after: PositionPair, onPair: OnMatch): Promise<PositionPair> {
   const sources = eventsOf(logs.from, after.from);
   const targets = eventsOf(logs.to, after.to);
   let place = after;
@@ -42,9 +42,10 @@ async function walk(logs: Logs, after: Place, onPair: OnPair): Promise<Place> {
       const target = (await targets.next()).value;
       if (!target) return place;
       const source = (await sources.next()).value;
-      if (!source) throw new CopyDiffers(`the target goes on after the end of the source: ${named(target)}`);
+      if (!source)
+        throw new CopyDiffers(`the target goes on after the end of the source: ${describe(target)}`);
       if (!isSame(source, target))
-        throw new CopyDiffers(`the target has ${named(target)} where the source has ${named(source)}`);
+        throw new CopyDiffers(`the target has ${describe(target)} where the source has ${describe(source)}`);
       place = { from: source.position, to: target.position };
       onPair(source, target);
     }
@@ -53,7 +54,7 @@ async function walk(logs: Logs, after: Place, onPair: OnPair): Promise<Place> {
   }
 }
 
-/** What is in a log now, after a position. */
+/** The events after a position, up to the present end of the log. */
 async function* eventsOf(
   store: EventStore,
   after?: Position,
@@ -66,27 +67,31 @@ async function* eventsOf(
   return undefined;
 }
 
-/** Events that can be appended at once and keep their order: a stream's events lie side by side then. */
-async function* together(events: AsyncIterable<Recorded>): AsyncGenerator<Recorded[]> {
-  let group: Recorded[] = [];
+/** Batches that one append keeps in order: the events of a stream are adjacent. */
+async function* inBatches(events: AsyncIterable<Recorded>): AsyncGenerator<Recorded[]> {
+  let batch: Recorded[] = [];
   let streams = new Set<string>();
   let bytes = 0;
   for await (const event of events) {
-    // KurrentDB takes names that differ only in case for those of one stream, when it appends to several.
+    // In an append to several streams, KurrentDB treats names that differ only in case as the same stream.
     const stream = event.stream.toLowerCase();
-    const isBack = streams.has(stream) && group.at(-1)!.stream !== event.stream;
+    const isInterleaved = streams.has(stream) && batch.at(-1)!.stream !== event.stream;
     const size = Buffer.byteLength(JSON.stringify([event.data, event.metadata]));
-    if (isBack || group.length >= AT_ONCE || (group.length > 0 && bytes + size > BYTES_AT_ONCE)) {
-      yield group;
-      group = [];
+    if (
+      isInterleaved ||
+      batch.length >= MAX_BATCH_EVENTS ||
+      (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)
+    ) {
+      yield batch;
+      batch = [];
       streams = new Set();
       bytes = 0;
     }
-    group.push(event);
+    batch.push(event);
     streams.add(stream);
     bytes += size;
   }
-  if (group.length > 0) yield group;
+  if (batch.length > 0) yield batch;
 }
 
 async function appendAll(to: EventStore, events: Recorded[]): Promise<void> {
@@ -104,6 +109,6 @@ function isSame(source: Recorded, target: Recorded): boolean {
   return isDeepStrictEqual({ ...source, position: '' }, { ...target, position: '' });
 }
 
-function named({ type, stream, revision, id }: Recorded): string {
+function describe({ type, stream, revision, id }: Recorded): string {
   return `${type} ${id} (revision ${revision} of ${stream})`;
 }

@@ -7,39 +7,39 @@ import type { ReadStore } from '../readStore/readStore.ts';
 import { isServiceSecret } from '../secretStore/newSecret.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: SecretStore };
 
-/** What is done up to a position of the source: events were found the same in both logs, or copied. */
+/** Called when the events up to a position of the source have been compared or copied. */
 export type Progress = (done: 'compared' | 'copied', position: Position) => void;
 
 /**
- * Takes everything that a service needs over to other stores: the log, the tokens (sealed under the target's keyring), when
- * clients were last used, and how far the publisher has come. The read models are built there from the log. What is there
- * already stays, so a copy that was cut off can be started again. The tokens come last: whatever the log names is among
- * them, then. Throws CopyDiffers when the target's log has other events, and what the secret store throws for a place that
- * is taken.
+ * Copies everything that a service needs to other stores: the log, the tokens (sealed under the target's keyring), the
+ * times of last use, and the publisher's checkpoint. The target rebuilds the read models from the log. The copy is
+ * idempotent, so an interrupted one can be run again. The tokens are copied last, so that every token that the log
+ * refers to is included. Throws CopyDiffers if the target's log has other events, and the secret store's error if it
+ * holds another token under the same id.
  */
 export async function copyStores(
   { from, to }: { from: Stores; to: Stores },
   onProgress: Progress,
 ): Promise<{ events: number; secrets: number }> {
   const published = await from.readStore.checkpoint(PUBLISHER_TABLE);
-  let publishedThere: Position | undefined;
+  let publishedInTarget: Position | undefined;
   let events = 0;
   await copyLog(
     { from: from.eventStore, to: to.eventStore },
     {
-      onPair(source, target) {
-        if (published !== undefined && source.position <= published) publishedThere = target.position;
+      onMatch(source, target) {
+        if (published !== undefined && source.position <= published) publishedInTarget = target.position;
         events += 1;
         onProgress('compared', source.position);
       },
       onAppended: (last) => onProgress('copied', last.position),
     },
   );
-  if (publishedThere !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedThere);
+  if (publishedInTarget !== undefined) await to.readStore.commit(PUBLISHER_TABLE, [], publishedInTarget);
   await copyLastUsed(from.readStore, to.readStore);
   return { events, secrets: await copySecrets(from.secretStore, to.secretStore) };
 }
@@ -47,18 +47,18 @@ export async function copyStores(
 async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> {
   let copied = 0;
   for (let after: string | undefined, more = true; more;) {
-    const entries = await from.list({ after, limit: PAGE });
-    for (const place of entries) {
-      const token = await from.get(place);
-      // One that was destroyed since the page was read is wanted no more.
+    const entries = await from.list({ after, limit: PAGE_SIZE });
+    for (const ref of entries) {
+      const token = await from.get(ref);
+      // It was destroyed after the page was read.
       if (token === undefined) continue;
-      // A service that was started on the target made one of its own, which no event of this log refers to.
-      if (isServiceSecret(place) && (await to.get(place)) !== token) await to.destroy(place);
-      await to.put(place, token);
+      // A service that was started on the target has created its own, which no event of this log refers to.
+      if (isServiceSecret(ref) && (await to.get(ref)) !== token) await to.destroy(ref);
+      await to.put(ref, token);
       copied += 1;
     }
     after = entries.at(-1)?.credentialId;
-    more = entries.length === PAGE;
+    more = entries.length === PAGE_SIZE;
   }
   return copied;
 }
@@ -66,7 +66,7 @@ async function copySecrets(from: SecretStore, to: SecretStore): Promise<number> 
 async function copyLastUsed(from: ReadStore, to: ReadStore): Promise<void> {
   let after: string | undefined;
   do {
-    const { rows, last } = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE });
+    const { rows, last } = await from.list<object>(LAST_USED_TABLE, { after, limit: PAGE_SIZE });
     const latest = rows
       .map(({ position }) => position)
       .sort()

@@ -13,7 +13,7 @@ import { validateEvent } from '../eventStore/validateEvent.ts';
 import { systemContext } from '../writeSide/systemContext.ts';
 import { DATE_TIME, isDateTime } from '../http/isDateTime.ts';
 
-/** `source` is the file and the index in it. */
+/** `source` is the file and the index of the entry. */
 export type RoleEntry = {
   roleId: string;
   description: string;
@@ -35,7 +35,7 @@ export type ClientEntry = {
   lastDateUsed?: string;
   accessToken?: string;
 };
-/** What was read from files, checked as a whole; `problems` name a file and an index each. */
+/** The entries of all files. Each of the `problems` names a file and an index. */
 export type Entries = {
   roles: RoleEntry[];
   clients: ClientEntry[];
@@ -47,14 +47,15 @@ const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 const ROLE_ID = new RegExp(ROLE_ID_PATTERN);
 
 /**
- * Reads Taskcluster exports: roles and clients as listRoles, listRoles2 and listClients of either dialect give them, in UTF-8 with
- * or without a byte-order mark. What it takes can be imported: an event that the log would refuse is a problem too.
+ * Reads Taskcluster exports: roles and clients as listRoles, listRoles2 and listClients of either dialect return them,
+ * in UTF-8 with or without a byte-order mark. Every entry that it returns can be imported; an event that the log would
+ * refuse is a problem too.
  */
 export function readEntries(files: { name: string; content: Uint8Array }[], now: Date): Entries {
   const entries: Entries = { roles: [], clients: [], skippedStatic: 0, problems: [] };
   const seen = new Set<string>();
   for (const { name, content } of files) {
-    const list = listIn(content);
+    const list = parseList(content);
     if (typeof list === 'string') entries.problems.push(`${name}: ${list}`);
     else
       list.forEach((entry, index) => {
@@ -63,24 +64,25 @@ export function readEntries(files: { name: string; content: Uint8Array }[], now:
           if (seen.has(id)) throw new Error(`${id} is there twice`);
           seen.add(id);
         } catch (error) {
-          entries.problems.push(`${name}[${index}]: ${inOneLine((error as Error).message)}`);
+          entries.problems.push(`${name}[${index}]: ${singleLine((error as Error).message)}`);
         }
       });
   }
   return entries;
 }
 
-/** It passes over a byte-order mark. */
+/** It skips a byte-order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
-const FORMS = 'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
+const EXPECTED_FORMS =
+  'a JSON array of roles or of clients, or {"roles": […]} or {"clients": […]} as the API replies';
 
-/** A message, which may hold a block of Markdown, in one line. */
-export function inOneLine(message: string): string {
+/** A message, which may contain Markdown blocks, as a single line. */
+export function singleLine(message: string): string {
   return message.replaceAll(/\n+/g, ' ');
 }
 
-/** The entries of a file, or what is wrong with it. */
-function listIn(content: Uint8Array): unknown[] | string {
+/** The entries of a file, or a message that says what is wrong with it. */
+function parseList(content: Uint8Array): unknown[] | string {
   let text: string;
   try {
     text = utf8.decode(content);
@@ -94,14 +96,14 @@ function listIn(content: Uint8Array): unknown[] | string {
     return 'is not valid JSON';
   }
   if (Array.isArray(value)) return value;
-  if (!isObject(value)) return `must hold ${FORMS}`;
+  if (!isObject(value)) return `must hold ${EXPECTED_FORMS}`;
   if ('continuationToken' in value)
     return 'holds a continuationToken, so it is one page of several: join the lists of all pages, and leave it out';
   const unknown = Object.keys(value).find((name) => name !== 'roles' && name !== 'clients');
   if (unknown !== undefined)
-    return `has a property ${quoted(unknown)}, which is not known here: it must hold ${FORMS}`;
+    return `has a property ${quoted(unknown)}, which is not known here: it must hold ${EXPECTED_FORMS}`;
   const [list, ...others] = Object.values(value);
-  return Array.isArray(list) && others.length === 0 ? list : `must hold ${FORMS}`;
+  return Array.isArray(list) && others.length === 0 ? list : `must hold ${EXPECTED_FORMS}`;
 }
 
 type Entry = Record<string, unknown> & { source: string };
@@ -114,7 +116,7 @@ function asEntry(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : fail('must be a role or a client');
 }
 
-/** Answers the entry's id, with what it is the id of. */
+/** Returns the entry's kind and id. */
 function addEntry(entries: Entries, entry: Entry, now: Date): string {
   if ('roleId' in entry) {
     const role = readRole(entry, now);
@@ -138,7 +140,7 @@ function readRole(entry: Entry, now: Date): RoleEntry {
   const imported = { created, lastModified: readDate(entry, 'lastModified') ?? created };
   const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>) };
   createRole.check!(role);
-  refuseWhatTheLogRefuses([{ type: 'RoleCreated', data: { ...role, imported } }]);
+  refuseUnstorableEvents([{ type: 'RoleCreated', data: { ...role, imported } }]);
   return { ...role, ...imported, source: entry.source };
 }
 
@@ -168,9 +170,9 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   const settings = body as Pick<ClientEntry, 'description' | 'expires' | 'scopes' | 'deleteOnExpiration'>;
   const client = { clientId, ...settings, expires: new Date(settings.expires).toJSON(), disabled };
   if (!isStatic(clientId)) {
-    const input = { ...client, imported, credential: SOME_CREDENTIAL };
+    const input = { ...client, imported, credential: PLACEHOLDER_CREDENTIAL };
     importClient.check!(input);
-    refuseWhatTheLogRefuses(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
+    refuseUnstorableEvents(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
   }
   return {
     ...client,
@@ -180,11 +182,11 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   };
 }
 
-/** As long as those that are made. */
-const SOME_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
+/** Has the size of a real one, for the check of the event's size. */
+const PLACEHOLDER_CREDENTIAL = { id: randomUUID(), fingerprint: '0'.repeat(32) };
 
-/** Throws InvalidEvent and EventTooLarge. Updates of the same entry are no longer than its creation. */
-function refuseWhatTheLogRefuses(events: Event[]): void {
+/** Throws InvalidEvent and EventTooLarge. An update of an entry is never larger than its creation. */
+function refuseUnstorableEvents(events: Event[]): void {
   for (const event of events) {
     validateEvent(event);
     encodeEvent(event, systemContext('import').metadata);

@@ -3,12 +3,12 @@ import type { RoleRow } from '../../projections/roles.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
 import { atOnce, Work } from '../domain/work.ts';
-import { inOneLine, type RoleEntry } from './importEntries.ts';
+import { singleLine, type RoleEntry } from './importEntries.ts';
 
 /**
- * The roles of an import in an order in which each may be taken over once those before it are, by the very rules of the run.
- * `problems` name, by file and index, those that can never be: with ambiguous parameters, with too many parameters for one,
- * or on a cycle that would expand without end. `stored` holds the roles as they are now, and stays as it is.
+ * The roles of an import in an order in which the rules of the import command allow each one after those before it.
+ * `problems` name, by file and index, the roles that are never allowed: with ambiguous parameters, with too many
+ * parameters, or on a cycle that would expand infinitely. `stored` holds the present roles and is not changed.
  */
 export function importOrder(
   stored: RoleGraph<RoleRow>,
@@ -17,25 +17,25 @@ export function importOrder(
   const graph = stored.clone();
   const ordered: RoleEntry[] = [];
   const problems = new Map<RoleEntry, string>();
-  let waiting = inDependencyOrder(stored, roles);
-  // A role may have to wait for another one that still is as it was.
-  let taken: number;
+  let pending = inDependencyOrder(stored, roles);
+  // A role may be refused until another one has been replaced.
+  let orderedBefore: number;
   do {
-    taken = ordered.length;
+    orderedBefore = ordered.length;
     problems.clear();
-    for (const role of waiting) {
+    for (const role of pending) {
       const problem = problemOf(role, graph);
       if (problem === undefined) {
         graph.set(role);
         ordered.push(role);
       } else problems.set(role, `${role.source}: ${problem}`);
     }
-    waiting = waiting.filter((role) => problems.has(role));
-  } while (waiting.length > 0 && ordered.length > taken);
+    pending = pending.filter((role) => problems.has(role));
+  } while (pending.length > 0 && ordered.length > orderedBefore);
   return { ordered, problems: roles.flatMap((role) => problems.get(role) ?? []) };
 }
 
-/** What the command is given of an entry. */
+/** The command's input for an entry. */
 export function importInput({ created, lastModified, source: _, ...role }: RoleEntry): ImportRoleInput {
   return { ...role, imported: { created, lastModified } };
 }
@@ -45,12 +45,15 @@ function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefin
     atOnce(importRole.decide(importInput(role), graph, { now: new Date(), work: new Work() }));
     return undefined;
   } catch (error) {
-    if (error instanceof ApiError) return inOneLine(error.message);
+    if (error instanceof ApiError) return singleLine(error.message);
     throw error;
   }
 }
 
-/** Each after those that it depends on. Depth first, on a stack of our own: chains of roles may be long. Cycles are entered anywhere. */
+/**
+ * Topological order, depth first. The stack is explicit because chains of roles may be long. The order within a cycle
+ * is arbitrary.
+ */
 function inDependencyOrder(stored: RoleGraph<RoleRow>, roles: readonly RoleEntry[]): RoleEntry[] {
   const graph = stored.clone();
   for (const role of roles) graph.set(role);

@@ -18,7 +18,7 @@ import { importInput } from './importOrder.ts';
 import { systemContext } from '../writeSide/systemContext.ts';
 import { clientSubject, roleSubject } from '../writeSide/subjects.ts';
 
-/** What the import reads, and makes its changes through. */
+/** The parts of the service that the import uses. */
 export type ImportParts = {
   eventStore: EventStore;
   projector: Pick<Projector, 'clients' | 'roleGraph' | 'rolesRevision'>;
@@ -28,7 +28,7 @@ export type ImportParts = {
   lastUsed: Pick<LastUsed, 'import'>;
 };
 
-/** What the import makes of one entry. `run` is left out where everything is so already. */
+/** The plan for one entry. `run` is missing if nothing has to change. */
 export type Step = {
   what: string;
   action: 'create' | 'update' | 'unchanged';
@@ -36,7 +36,7 @@ export type Step = {
   note?: string;
 };
 
-/** What the import makes of a role. */
+/** The plan for a role. */
 export function planRole(
   { projector, handleCommand }: Pick<ImportParts, 'projector' | 'handleCommand'>,
   entry: RoleEntry,
@@ -54,7 +54,7 @@ export function planRole(
   return { what, action: stored ? 'update' : 'create', run: () => handleCommand(run) };
 }
 
-/** What the import makes of a client. The token of one that exists already is left as it is. */
+/** The plan for a client. The token of an existing client is not changed. */
 export async function planClient(service: ImportParts, entry: ClientEntry): Promise<Step> {
   const what = `client ${entry.clientId}`;
   const stored = await service.projector.clients.get(entry.clientId);

@@ -93,7 +93,7 @@ describe('serve', () => {
     expect(child.exitCode).toBe(0);
     const answered = statuses.flatMap((each) => (each.status === 'fulfilled' ? [each.value.status] : []));
     expect(new Set(answered)).toEqual(new Set([200]));
-    // A connection that was not accepted any more is no answer; one that was accepted has one.
+    // A connection that was no longer accepted gets no answer; an accepted one does.
     expect(answered.length).toBeGreaterThan(5);
     const { stdout } = await run('export', 'clients');
     const stored = (JSON.parse(stdout) as { clientId: string }[]).filter(({ clientId }) =>
@@ -116,7 +116,7 @@ describe('serve', () => {
     const credentials = readFileSync(file, 'utf8');
     const { accessToken } = JSON.parse(credentials) as { accessToken: string };
     await end(child, 'SIGKILL');
-    // What is no terminal may be kept.
+    // Output that is not a terminal may be stored.
     expect(first()).toContain(`Its token is kept in\n${file}`);
     expect(first()).not.toContain(accessToken);
     const { output } = await serve();
@@ -132,7 +132,7 @@ test('a reader who has had enough, as head has, ends a command quietly, and no c
     const all = Array.from({ length: count }, (_, i) => ({ clientId: `${name}/${i}`, ...client }));
     return file(`${name}.json`, all);
   };
-  // More than what a pipe takes before it is read.
+  // More than the buffer of a pipe.
   await run('import', clients('first', 400));
   for (const args of [
     ['export', 'clients'],
@@ -318,7 +318,8 @@ describe('import and export', () => {
     }
     const closing = file('closing.json', [role('q*', 'assume:p<..>')]);
     expect((await run('import', closing)).stdout).toMatch(/^roles: 0 created, 1 updated/);
-    // In the order of the file, and in that of dependencies, q* would come first, and grow with p* as it still is.
+    // Both the order of the file and that of dependencies put q* first, which would expand infinitely with the present
+    // p*.
     const swapped = file('swapped.json', [role('q*', 'assume:p<..>x'), role('p*', 'assume:q')]);
     expect((await run('import', '--dry-run', swapped)).stdout).toMatch(/would update role p\*\nwould/);
     expect((await run('import', swapped)).stdout).toMatch(/^roles: 0 created, 2 updated/);

@@ -41,7 +41,7 @@ function countBeside(dataDir: string): number {
 let client: { clientId: string; accessToken: string };
 const MANY = rounds(12_000, 60_000);
 
-/** A life of some days through the API, and many events beside it. */
+/** A few days of changes through the API, and many more events. */
 beforeAll(async () => {
   const { child, rootUrl } = await startServer({ ...env, DATA_DIR: source });
   const ask = async (path: string, method: string, body?: object): Promise<Record<string, string>> => {
@@ -127,7 +127,7 @@ describe('authledger copy', () => {
     } finally {
       await end(child);
     }
-    // The static clients are as they were: nothing was to be changed.
+    // The static clients had not changed, so the start appended no event.
     expect(await countIn(target)).toBe(head);
   });
 

@@ -10,7 +10,7 @@ const rootUrl = 'http://127.0.0.1:8080';
 const dataDir = mkdtempSync(join(tmpdir(), 'authledger-welcome-'));
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-/** What a shell has in its environment after the lines of the message that are to be pasted. */
+/** The environment of a shell after the lines of the message were pasted. */
 function pasted(message: string): string[] {
   const exports = message.split('\n').filter((line) => line.startsWith('  export '));
   const shown = 'echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID $TASKCLUSTER_ACCESS_TOKEN"';

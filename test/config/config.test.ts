@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { PUBLISHED_STATIC_SCOPES } from '../../schemas/publishedStaticScopes.ts';
-import { readConfig, readConfigOfStores, redactedConfig } from '../../src/config/config.ts';
+import { readConfig, readStoreConfig, redactedConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/configError.ts';
 import { guardedServices } from '../../src/services/guardedServices.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
@@ -331,17 +331,17 @@ describe('the settings', () => {
   });
 
   test('of the stores at an address are those of a directory, of a server, or what a variable holds', () => {
-    expect(readConfigOfStores(guardedServices, 'sqlite:/x/y', shared)).toMatchObject({
+    expect(readStoreConfig(guardedServices, 'sqlite:/x/y', shared)).toMatchObject({
       dataDir: '/x/y',
       eventStoreUrl: undefined,
     });
-    expect(readConfigOfStores(guardedServices, 'sqlite:///x', shared)).toMatchObject({
+    expect(readStoreConfig(guardedServices, 'sqlite:///x', shared)).toMatchObject({
       dataDir: '/x',
       readStoreUrl: undefined,
     });
-    const there = readConfigOfStores(guardedServices, 'esdb://other:2113', shared);
+    const there = readStoreConfig(guardedServices, 'esdb://other:2113', shared);
     expect(there).toMatchObject({ eventStoreUrl: 'esdb://other:2113', readStoreUrl: shared.READ_STORE_URL });
-    expect(readConfigOfStores(guardedServices, 'env:EVENT_STORE_URL', shared).eventStoreUrl).toBe(
+    expect(readStoreConfig(guardedServices, 'env:EVENT_STORE_URL', shared).eventStoreUrl).toBe(
       shared.EVENT_STORE_URL,
     );
     for (const address of [
@@ -350,8 +350,8 @@ describe('the settings', () => {
       'x:y',
       'env:UNSET',
     ])
-      expect(() => readConfigOfStores(guardedServices, address, shared)).toThrow(ConfigError);
-    expect(() => readConfigOfStores(guardedServices, shared.EVENT_STORE_URL, shared)).not.toThrow(/secret-/);
+      expect(() => readStoreConfig(guardedServices, address, shared)).toThrow(ConfigError);
+    expect(() => readStoreConfig(guardedServices, shared.EVENT_STORE_URL, shared)).not.toThrow(/secret-/);
   });
 
   test('that are wrong are named all at once', () => {
@@ -419,10 +419,10 @@ describe('a variable that is set and empty', () => {
   });
 
   test.each(['', undefined])('holds no address of stores: %j', (ADDRESS) => {
-    expect(() => readConfigOfStores(guardedServices, 'env:ADDRESS', { ADDRESS })).toThrow(
+    expect(() => readStoreConfig(guardedServices, 'env:ADDRESS', { ADDRESS })).toThrow(
       new ConfigError('ADDRESS is not set, or empty'),
     );
-    expect(() => readConfigOfStores(guardedServices, '', {})).toThrow(new ConfigError('an address is empty'));
+    expect(() => readStoreConfig(guardedServices, '', {})).toThrow(new ConfigError('an address is empty'));
   });
 
   const anyText = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'];

@@ -113,7 +113,7 @@ function storesAt(name: string, url: () => string): void {
       const from = foreign;
       for (let i = 0; i < 40; i += 1)
         await append(from, i % 2 ? 'client-A' : 'client-a', event(`${i} ${'x'.repeat(100_000)}`));
-      await copyLog({ from, to: store }, { onPair: () => undefined, onAppended: () => undefined });
+      await copyLog({ from, to: store }, { onMatch: () => undefined, onAppended: () => undefined });
       expect(ids(await take(store))).toEqual(ids(await take(from)));
     });
 

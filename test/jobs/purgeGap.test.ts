@@ -22,7 +22,7 @@ async function createClient(clientId: string, days: number): Promise<void> {
   const settings = { description: '', expires: inDays(days), scopes: [], deleteOnExpiration: true };
   await service.current()['createClient']!(clientId, settings);
 }
-/** A change that is made by a clock of so many days from now. */
+/** Makes a change while the clock is `days` days ahead. */
 async function changeAt(days: number): Promise<void> {
   await service.service.core.handleCommand({
     command: disableClient,
@@ -35,43 +35,43 @@ async function changeAt(days: number): Promise<void> {
 describe('automatic purging', () => {
   test('goes on while the clock is not too far ahead of the newest change', async () => {
     await createClient('short', 1);
-    expect(await gap().waitsSince(inDays(29))).toBeUndefined();
+    expect(await gap().pausedSince(inDays(29))).toBeUndefined();
   });
 
-  test('waits once it is, on all nodes and after newer changes by the same clock, until somebody says that it is right', async () => {
+  test('pauses once it is, on all nodes and after newer changes by the same clock, until an operator confirms the clock', async () => {
     await createClient('short', 1);
     await createClient('kept', 1000);
     const now = inDays(31);
-    expect(await gap().waitsSince(now)).toBe(now.toJSON());
+    expect(await gap().pausedSince(now)).toBe(now.toJSON());
     await changeAt(31);
-    for (const days of [31, 32, 0]) expect(await gap().waitsSince(inDays(days))).toBe(now.toJSON());
-    await gap().vouch(inDays(32));
-    for (const days of [32, 50]) expect(await gap().waitsSince(inDays(days))).toBeUndefined();
+    for (const days of [31, 32, 0]) expect(await gap().pausedSince(inDays(days))).toBe(now.toJSON());
+    await gap().confirmClock(inDays(32));
+    for (const days of [32, 50]) expect(await gap().pausedSince(inDays(days))).toBeUndefined();
     const later = inDays(63);
-    expect(await gap().waitsSince(later)).toBe(later.toJSON());
+    expect(await gap().pausedSince(later)).toBe(later.toJSON());
   });
 
-  test('is held by the clock of a running process, too, where a change came before the look', async () => {
+  test('is also paused by the clock of a running process, if a change came before the check', async () => {
     await createClient('short', 1);
     await createClient('kept', 1000);
     const watching = gap();
-    expect(await watching.waitsSince(inDays(0))).toBeUndefined();
+    expect(await watching.pausedSince(inDays(0))).toBeUndefined();
     await changeAt(400);
-    expect(await gap().waitsSince(inDays(400))).toBeUndefined();
-    expect(await watching.waitsSince(inDays(400))).toBeDefined();
+    expect(await gap().pausedSince(inDays(400))).toBeUndefined();
+    expect(await watching.pausedSince(inDays(400))).toBeDefined();
   });
 
-  test('does not wait where there is nothing to purge', async () => {
+  test('does not pause if there is nothing to purge', async () => {
     await createClient('kept', 1000);
-    expect(await gap().waitsSince(inDays(31))).toBeUndefined();
+    expect(await gap().pausedSince(inDays(31))).toBeUndefined();
   });
 
-  test('may be told to go on by a clock that was set back', async () => {
+  test('resumes when the clock is confirmed after it was set back', async () => {
     await createClient('short', 1);
-    await gap().waitsSince(inDays(400));
-    await gap().vouch(inDays(0));
-    expect(await gap().waitsSince(inDays(2))).toBeUndefined();
-    expect(await gap().waitsSince(inDays(400))).toBeDefined();
+    await gap().pausedSince(inDays(400));
+    await gap().confirmClock(inDays(0));
+    expect(await gap().pausedSince(inDays(2))).toBeUndefined();
+    expect(await gap().pausedSince(inDays(400))).toBeDefined();
   });
 });
 

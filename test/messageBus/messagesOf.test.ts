@@ -10,7 +10,7 @@ import type { CloudEvent, PublishedEvent } from '../../src/messageBus/cloudEvent
 import { EXCHANGE_PREFIX, exchangeOf, exchanges } from '../../src/messageBus/exchanges.ts';
 import type { Message } from '../../src/messageBus/messageBus.ts';
 import { messagesOf } from '../../src/messageBus/messagesOf.ts';
-import { groupsOf } from '../../src/publisher/publish.ts';
+import { messageBatches } from '../../src/publisher/publish.ts';
 import { type AsyncapiDocument, describedBy } from '../asyncapiDocument.ts';
 
 const corpus = JSON.parse(
@@ -113,7 +113,7 @@ describe('what is published of an event', () => {
           ...event,
           metadata: { ...event.metadata, reason: 'x'.repeat(size) },
         }));
-        const groups = [...groupsOf(events)];
+        const groups = [...messageBatches(events)];
         expect(groups.flatMap(({ messages }) => messages)).toEqual(events.flatMap(messagesOf));
         for (const { messages, position } of groups) {
           expect(position).toBe(messages.at(-1)!.headers['position']);

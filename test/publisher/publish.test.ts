@@ -165,7 +165,7 @@ describe('the publisher', () => {
     await until(() => logged.some(({ msg }) => /works again/.test(msg)));
   });
 
-  test('is not waited for, by whoever asks how far it has come, while the log is away', async () => {
+  test('reports its state without waiting while the log is unavailable', async () => {
     const { eventStore, readStore } = newStores();
     await append(eventStore, roles(1));
     const away: EventStore = {
@@ -232,7 +232,7 @@ describe('the publisher', () => {
     expect(other.published).toHaveLength(6);
   });
 
-  test('keeps the order when a node that was frozen while it published wakes up after another one took over', async () => {
+  test('keeps the order when a node that was frozen while publishing resumes after another one took over', async () => {
     const stores = newStores();
     const bus = memoryMessageBus();
     let wakeUp = (): void => undefined;
@@ -248,7 +248,7 @@ describe('the publisher', () => {
         await bus.publish(messages);
       },
     };
-    // What is frozen renews nothing: the lease is taken away from it, and it notices at its next renewal.
+    // A frozen node does not renew its lease. Another node takes it over, and this one notices at its next renewal.
     const late = start(stores, frozen, 'frozen');
     await append(stores.eventStore, roles(7));
     await until(() => isFrozen);

@@ -40,14 +40,14 @@ export async function serviceOnAzurite() {
     ): Promise<string> {
       const opened = await guarded.open(setting as Setting);
       const endpoint = guarded.endpoints.find(({ name }) => name === method)!;
-      if (!('give' in endpoint)) throw new Error(`${method} gives nothing`);
+      if (!('issue' in endpoint)) throw new Error(`${method} gives nothing`);
       const request = {
         params: { account: 'acc1', ...params },
         now: new Date(Date.now() - minutesAgo * 60_000),
         caller: { clientId: 'static/root', scopes: ['*'] },
         signal: AbortSignal.timeout(8000),
       };
-      const { body } = await endpoint.give(opened, request as unknown as GuardedRequest);
+      const { body } = await endpoint.issue(opened, request as unknown as GuardedRequest);
       return (body as { sas: string }).sas;
     },
     async remove(): Promise<void> {

@@ -5,7 +5,7 @@ import { askThirdParty } from '../../src/services/askThirdParty.ts';
 
 const secret = 'canary-of-a-third-party';
 
-/** What comes of asking a third party that is given 50 ms, and what is logged of it. */
+/** The result of a call with a time limit of 50 ms, and its log lines. */
 async function asked(ask: (signal: AbortSignal) => Promise<unknown>) {
   const lines: string[] = [];
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });

@@ -119,7 +119,7 @@ describe('awsS3Credentials', () => {
       return Number(sts.asked.at(-1)!.form['DurationSeconds']);
     };
     const left = await seconds('aws/soon', 40);
-    // STS counts from when it is asked, which may be 8 s late.
+    // STS counts from when it receives the request, which may be 8 s later.
     expect(left).toBeLessThanOrEqual(40 * 60 - 8);
     expect(left).toBeGreaterThan(35 * 60);
     expect(await seconds('aws/very-soon', 5)).toBe(900);

@@ -164,6 +164,6 @@ test.each([
   double.answer = () => late.abort();
   const asked = { params: { account: 'doubled', ...params }, query: {}, signal: late.signal };
   const request = asked as unknown as GuardedRequest;
-  const asking = 'tell' in endpoint ? endpoint.tell(accounts, request) : endpoint.give(accounts, request);
+  const asking = 'read' in endpoint ? endpoint.read(accounts, request) : endpoint.issue(accounts, request);
   await expect(asking).rejects.toThrow(/abort/);
 });

@@ -30,7 +30,7 @@ let service: TestService;
 let asked: Asked[];
 let answer: (asked: Asked) => DoubleAnswer;
 
-/** What Google answers: an access token that lasts as long as was asked for, from when it was asked, which is `late` ms from now. */
+/** Google's answer: an access token with the requested lifetime, counted from `late` ms from now. */
 function token({ body }: Asked, late = 0): DoubleAnswer {
   const seconds = Number((body as { lifetime: string }).lifetime.slice(0, -1));
   const end = new Date(Date.now() + late + seconds * 1000);

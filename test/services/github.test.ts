@@ -34,7 +34,7 @@ let service: TestService;
 let asked: Asked[] = [];
 let answers: Record<string, DoubleAnswer | ((asked: Asked) => DoubleAnswer)>;
 
-/** What GitHub answers: a token for what was asked for, which may also read metadata. */
+/** GitHub's answer: a token for the requested access, which may also read metadata. */
 function tokenAsAsked({ body }: Asked): DoubleAnswer {
   const { repositories, permissions } = body as { repositories: string[]; permissions: object };
   return tokenFor(repositories, permissions);
@@ -75,7 +75,7 @@ beforeAll(async () => {
   service = await startService({ GITHUB_APPS: JSON.stringify({ ci: app, 'other-app': app }) });
 });
 beforeEach(async () => {
-  // What is kept of earlier tests is forgotten where GitHub knows it no longer.
+  // A 404 evicts the installations that earlier tests cached.
   answers = {};
   await ask();
   asked = [];
@@ -140,14 +140,14 @@ describe('githubRepoToken', () => {
     answers['POST /app/installations/7/access_tokens'] = tokenFor([], wanted.permissions);
     const app = { appId: 1, privateKey, apiUrl: hub.url };
     const client = await github.open({ ci: app, two: app });
-    const { give } = github.endpoints[0] as unknown as {
-      give(client: unknown, request: object): Promise<object>;
+    const { issue } = github.endpoints[0] as unknown as {
+      issue(client: unknown, request: object): Promise<object>;
     };
     const start = Date.parse('2030-01-01T00:00:00Z');
     const looksUp = async (appName: string, owner: string, minutes: number): Promise<boolean> => {
       asked = [];
       const now = new Date(start + minutes * 60_000);
-      await give(client, {
+      await issue(client, {
         params: { appName, owner },
         body: wanted,
         now,

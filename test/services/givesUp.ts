@@ -2,8 +2,8 @@ import { expect } from '@jest/globals';
 import type { GuardedRequest, GuardedService } from '../../src/services/guardedService.ts';
 
 /**
- * Asks a service's first endpoint for credentials, aborts once it `waits` for the third party, which is silent, and expects that it
- * gives up.
+ * Requests credentials from a service's first endpoint, aborts once it `waits` for the third party, which does not answer,
+ * and expects an error.
  */
 export async function expectToGiveUp<Setting, Client>(
   { open, endpoints }: GuardedService<Setting, Client>,
@@ -12,10 +12,10 @@ export async function expectToGiveUp<Setting, Client>(
 ): Promise<void> {
   const client = await open(setting as Setting);
   const [endpoint] = endpoints;
-  if (!endpoint || !('give' in endpoint)) throw new Error('there is no such endpoint');
+  if (!endpoint || !('issue' in endpoint)) throw new Error('there is no such endpoint');
   const asking = new AbortController();
   const asked = { ...request, now: new Date(), signal: asking.signal };
-  const given = endpoint.give(client, asked as unknown as GuardedRequest);
+  const given = endpoint.issue(client, asked as unknown as GuardedRequest);
   void waits.then(() => asking.abort());
   await expect(given).rejects.toThrow();
 }

@@ -2,22 +2,22 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a third party was asked; the body is JSON. */
+/** A request to the third party; the body is JSON. */
 export type Asked = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown };
 
-/** A text is sent as it is, anything else as JSON. `never`: there is no answer at all. */
+/** A string is sent unchanged, anything else as JSON. `never`: the request stays open. */
 export type DoubleAnswer = { status?: number; headers?: Record<string, string>; body?: unknown } | 'never';
 
 export type HttpDouble = {
   url: string;
-  /** Resolves when the next one asks who gets no answer. */
+  /** Resolves when the next client waits that gets no answer. */
   waits(): Promise<unknown>;
-  /** Resolves when the next one who asks has gone without an answer. */
+  /** Resolves when the next client has disconnected without an answer. */
   left(): Promise<unknown>;
   stop(): void;
 };
 
-/** Stands on loopback for a third party that is asked over HTTP. */
+/** A double, on loopback, of a third party's HTTP API. */
 export async function startHttpDouble(answer: (asked: Asked) => DoubleAnswer): Promise<HttpDouble> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];

@@ -2,7 +2,7 @@ import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.t
 import type { Recorded } from '../../src/event.ts';
 import type { TestService } from '../startService.ts';
 
-/** What a service recorded of the credentials that it gave, oldest first. */
+/** The recorded credentials of a service, oldest first. */
 export async function issued(
   { service }: Pick<TestService, 'service'>,
   name: string,

@@ -11,7 +11,7 @@ import { makeSignatureRules } from '../../src/authentication/signatureRules.ts';
 import type { Quota } from '../../src/config/rateLimits.ts';
 import { noDiskReserve } from '../../src/storage/diskReserve.ts';
 import { ApiError } from '../../src/domain/errors.ts';
-import { byLevel, LEVEL } from '../../src/services/byLevel.ts';
+import { scopesByLevel, ACCESS_LEVEL } from '../../src/services/accessLevel.ts';
 import type { GuardedService } from '../../src/services/guardedService.ts';
 import { openGuardedServices } from '../../src/services/openGuardedServices.ts';
 import { makeRecordCredentials } from '../../src/services/recordCredentials.ts';
@@ -48,13 +48,13 @@ const tiny: GuardedService<{ secret: string }, Tiny> = {
       method: 'get',
       route: '/tiny/<level>/<path>',
       takesRest: true,
-      patterns: { level: LEVEL, path: /^[^]*$/ },
+      patterns: { level: ACCESS_LEVEL, path: /^[^]*$/ },
       title: 'Tiny',
       description: 'Tiny.',
       category: 'Tiny',
       stability: 'experimental',
-      ...byLevel('tiny:<level>:<path>'),
-      async give(client, { params: { level, path } }) {
+      ...scopesByLevel('tiny:<level>:<path>'),
+      async issue(client, { params: { level, path } }) {
         await client.answer();
         return { body: { given }, target: path!, level: level!, expires };
       },
@@ -69,7 +69,7 @@ const tiny: GuardedService<{ secret: string }, Tiny> = {
       category: 'Tiny',
       stability: 'experimental',
       scopes: 'tiny:list',
-      tell: async (client) => ({ list: await client.answer() }),
+      read: async (client) => ({ list: await client.answer() }),
     },
   ],
   jobs: [
@@ -91,7 +91,7 @@ const servers: Server[] = [];
 const lines: string[] = [];
 const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
 
-/** Serves the tiny service with what a whole service has, and answers how to ask it. */
+/** Serves the tiny service within a whole service, and returns how to call it. */
 async function serveTiny(settings: Record<string, unknown>, recorded = true, credentials?: Quota) {
   const { core, answering, diskReserve } = service.service;
   const parts = { eventStore: core.eventStore, freshness: answering.freshness, diskReserve, log };
@@ -299,10 +299,10 @@ describe('a guarded service', () => {
       times.push(now);
       return { body: {}, target: '', expires };
     };
-    const [give, tell] = tiny.endpoints;
+    const [issuing, reading] = tiny.endpoints;
     const endpoints = [
-      { ...give!, give: noteTime },
-      { ...tell!, tell: noteTime },
+      { ...issuing!, issue: noteTime },
+      { ...reading!, read: noteTime },
     ];
     const noting = openGuardedServices([{ ...tiny, endpoints }], {
       settings: { TINY: { secret } },

@@ -3,18 +3,18 @@ import type { TestService } from '../startService.ts';
 import { issued } from './issued.ts';
 import type { StorageDouble } from './storageDouble.ts';
 
-/** A method that gives a shared access signature (SAS), and the method beside it that lists. */
+/** A method that issues shared access signatures (SAS), and the corresponding method that lists. */
 export type SasMethod = {
   /** The guarded service's name. */
   name: string;
   kind: 'table' | 'container';
-  /** What to ask for, in the account `doubled`. */
+  /** The target in the account `doubled`. */
   target: string;
-  /** What a SAS that only reads says that it permits. */
+  /** The permissions in a read-only SAS. */
   readPermissions: string;
-  /** Azure's code for what is still being deleted. */
+  /** Azure's error code for a resource that is still being deleted. */
   beingDeleted: string;
-  /** Account, target and level, of which one is none. */
+  /** Account, target and level, one of which is invalid. */
   wrong: [account: string, target: string, level: string][];
   ask(...args: string[]): Promise<{ sas: string }>;
   list(account: string): Promise<unknown>;
@@ -24,7 +24,7 @@ export type SasMethod = {
 
 export const valuesOf = (sas: string) => Object.fromEntries(new URLSearchParams(sas));
 
-/** What holds for a SAS of any kind of storage. */
+/** The contract of SAS methods for any kind of storage. */
 export function sasContract(method: SasMethod): void {
   const { name, kind, target, readPermissions, beingDeleted, wrong, ask, list, answerError, running } =
     method;

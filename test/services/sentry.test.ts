@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 const dsn = (project: string) => service.current()['sentryDSN']!(project);
-/** The code of the refusal, after a look for what nobody may see. */
+/** The code of the refusal. Also checks that the reply contains no secret. */
 async function refusalOf(project: string): Promise<{ code: string; statusCode: number; message: string }> {
   const { code, statusCode, message, body } = await dsn(project).catch((error: unknown) => error);
   expect(JSON.stringify([message, body]) + service.logged()).not.toContain('canary');
@@ -198,9 +198,9 @@ describe('sentryDSN', () => {
         log: pino({ level: 'silent' }),
       };
       const request = { now: new Date(), params: { project: 'slow' } as Record<string, string> };
-      const { give } = sentry.endpoints[0] as { give(client: unknown, request: unknown): Promise<unknown> };
+      const { issue } = sentry.endpoints[0] as { issue(client: unknown, request: unknown): Promise<unknown> };
       return askThirdParty(
-        (signal) => give(client, { ...request, signal } as GuardedRequest),
+        (signal) => issue(client, { ...request, signal } as GuardedRequest),
         asking,
         patience,
       );
@@ -209,7 +209,7 @@ describe('sentryDSN', () => {
     await expect(first).rejects.toMatchObject({ code: 'GatewayTimeout' });
     double.projects.set('slow', []);
     double.instead = () => undefined;
-    // It asks anew when the first one's time was over.
+    // It sends a request of its own after the first one timed out.
     expect(await second).toMatchObject({ target: 'slow' });
   });
 });

@@ -12,9 +12,9 @@ export const PREFIX = 'authledger';
 const API = '/api/0/';
 
 export const HOUR = 60 * 60_000;
-/** The time in so many hours. */
+/** The time `count` hours from now. */
 export const hours = (count: number): Date => new Date(Date.now() + count * HOUR);
-/** The name of a key that the service made. */
+/** The name of a key that the service created. */
 export const managed = (expires: Date): string => keyName(PREFIX, expires);
 
 export type Key = {
@@ -26,7 +26,7 @@ export type Key = {
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 export type SentryDouble = Awaited<ReturnType<typeof startSentryDouble>>;
 
-/** A service that uses the double, once its job has begun and asks for nothing more. */
+/** A service that uses the double. Its job has started and is idle. */
 export async function startWithSentry(): Promise<{ double: SentryDouble; service: TestService }> {
   const double = await startSentryDouble();
   const service = await startService({ SENTRY: JSON.stringify(double.setting()) });
@@ -34,7 +34,7 @@ export async function startWithSentry(): Promise<{ double: SentryDouble; service
   return { double, service };
 }
 
-/** What of Sentry's REST API the service uses, as Sentry documents it, in memory and on loopback. */
+/** The part of Sentry's documented REST API that the service uses, in memory and on loopback. */
 export async function startSentryDouble() {
   const projects = new Map<string, Key[]>();
   const requests: string[] = [];
@@ -43,7 +43,7 @@ export async function startSentryDouble() {
     /** Method and path with its query, of each request. */
     requests,
     pageSize: 100,
-    /** Answers in the place of Sentry where it is set for a request. */
+    /** If it returns something for a request, that is the answer. */
     instead: (_: string): Answer | undefined => undefined,
     addKey(project: string, name: string, isActive = true): Key {
       const id = (Math.random().toString(16) + '0'.repeat(32)).slice(2, 34);
@@ -58,7 +58,7 @@ export async function startSentryDouble() {
       return key;
     },
     baseUrl: '',
-    /** What an administrator sets to use it. */
+    /** The setting for it. */
     setting: () => ({
       organization: ORGANIZATION,
       baseUrl: double.baseUrl,
@@ -151,7 +151,7 @@ function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-/** As Sentry refuses, with words that are nobody's business. */
+/** A refusal of Sentry, with a text that must not be passed on. */
 export function refuse(response: ServerResponse, status: number): void {
   send(response, status, { detail: `canary of Sentry's words, for ${TOKEN}` });
 }

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { sessionPolicy } from '../../src/services/awsS3.ts';
 
 /**
- * Whether IAM takes a text for one that a pattern stands for: `*` for any characters, `?` for one, and `${*}`, `${?}` and `${$}` for
- * the character in them. Any other variable has a value that we do not choose, so there is to be none.
+ * Whether a text matches an IAM pattern: `*` matches any characters, `?` matches one, and `${*}`, `${?}` and `${$}`
+ * match the character in them. The value of any other variable is not under our control, so there must be none.
  */
 function matches(pattern: string, value: string): boolean {
   if (pattern === '') return value === '';
@@ -27,11 +27,11 @@ const policyFor = (prefix: string): Policy =>
 
 const character = fc.constantFrom('a', 'b', '*', '?', '$', '{', '}', '/', ':', '"', '\\', 'é', '😀');
 const key = fc.string({ unit: character, maxLength: 8 });
-/** Variables as they are written, too: they would be read as such if they came through. */
+/** Includes the syntax of variables, which must not reach IAM unescaped. */
 const prefix = fc
   .array(fc.oneof(key, fc.constantFrom('${*}', '${aws:username}', '${$}', '${?}', '${')), { maxLength: 3 })
   .map((parts) => parts.join(''));
-/** A prefix, and a key that begins with something like it. */
+/** A prefix, and a key that begins with something similar. */
 const both = prefix.chain((text) =>
   fc.tuple(
     fc.constant(text),

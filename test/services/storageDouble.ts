@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What passes for Azure's storage where no emulator is: it answers as a test says, and tells what it was asked. */
+/** A double of Azure Storage: it answers as a test says, and records the requests. */
 export type StorageDouble = {
   endpoint: string;
-  /** Method and path of what it was asked since the last call. */
+  /** Method and path of the requests since the last call. */
   asked(): string[];
   answer: (response: ServerResponse, request: IncomingMessage) => void;
   close(): void;

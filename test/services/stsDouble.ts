@@ -3,20 +3,22 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What STS was asked, and who signed it for which region. */
+/** A request to STS, with its signer and region. */
 export type Asked = {
   method: string;
   path: string;
   signer: string;
   region: string;
-  /** The form that was sent; the policy is taken out of it. */
+  /** The form of the request, without the policy. */
   form: Record<string, string>;
   policy: unknown;
 };
 
 export type StsReply = { status: number; body: string };
 
-/** A server that keeps what it is asked and replies, after so long (ms), what a test says; undefined: it leaves the request open. */
+/**
+ * A server that records requests and replies as a test says, after a delay (ms); undefined: it leaves the request open.
+ */
 export async function startStsDouble(reply: (asked: Asked) => StsReply | undefined, delay = 0) {
   const asked: Asked[] = [];
   /** Resolves when a caller has given up on a request that was left open. */
@@ -49,7 +51,7 @@ export async function startStsDouble(reply: (asked: Asked) => StsReply | undefin
   };
 }
 
-/** The reply of GetFederationToken, as STS's reference has it. */
+/** The reply of GetFederationToken, according to the reference of STS. */
 export function federationToken(secret: string, expires: Date): StsReply {
   return {
     status: 200,
@@ -62,7 +64,7 @@ export function federationToken(secret: string, expires: Date): StsReply {
   };
 }
 
-/** An error of STS, as its reference has it. */
+/** An error of STS, according to its reference. */
 export function stsError(status: number, code: string, message: string): StsReply {
   return {
     status,

@@ -23,7 +23,7 @@ const client = async (clientId: string, scopes: string[], expires = minutesFromN
   const { accessToken } = await service.current()['createClient']!(clientId, settings);
   return { clientId, accessToken };
 };
-/** The claims of a token but for when it was made, which is now. */
+/** The claims of a token, without the time of issue, which is checked to be now. */
 function claimsOf(token: string, secret: string): Record<string, unknown> {
   const { iat, nbf, ...claims } = jwt.verify(token, secret, { algorithms: ['HS256'] }) as jwt.JwtPayload;
   expect(Math.abs(iat! - Date.now() / 1000)).toBeLessThan(MINUTE);

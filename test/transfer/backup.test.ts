@@ -13,7 +13,10 @@ const repository = new URL('../..', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'authledger-backup-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What `sqlite3 FILE "VACUUM INTO '…'"` does: a process of its own, so that others write meanwhile. */
+/**
+ * Runs `VACUUM INTO` in a process of its own, as the `sqlite3` command does, so that the service can write at the same
+ * time.
+ */
 async function vacuumInto(file: string, copy: string): Promise<void> {
   const script = `new (require('better-sqlite3'))(process.argv[1]).prepare('VACUUM INTO ?').run(process.argv[2])`;
   await promisify(execFile)(process.execPath, ['-e', script, file, copy], { cwd: repository });

@@ -25,7 +25,7 @@ type Stores = ReturnType<typeof newStores>;
 
 const by = (actor: string): Metadata => ({ actor, at: '2026-01-01T00:00:00.000Z', requestId: 'r' });
 
-/** Appends one event to each of these streams, each by somebody else. */
+/** Appends one event to each of these streams, each by another actor. */
 async function append({ eventStore }: Stores, ...streams: string[]): Promise<void> {
   for (const [i, stream] of streams.entries()) {
     const write = { stream, expectedRevision: 'any' as const, events: [event(`role ${i}`)] };
@@ -50,7 +50,7 @@ describe('a copy of a log', () => {
       { numRuns: 50 },
     ));
 
-  test('goes on where it was cut off, and takes over what came meanwhile', async () => {
+  test('goes on where it was cut off, and copies what was appended in the meantime', async () => {
     const [from, to] = [newStores(), newStores()];
     await append(from, 'a', 'b', 'a');
     await copy(from, to);

@@ -1,10 +1,10 @@
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
 
 /**
- * The part of an endpoint with a path parameter `level` that its scope depends on: `<level>` in the scope stands for
- * `read-only` or `read-write`, and who may write may read.
+ * The scope declarations of an endpoint that has a path parameter `level`. `<level>` in the scope stands for
+ * `read-only` or `read-write`; the scope for `read-write` also permits `read-only`.
  */
-export function byLevel(scope: string) {
+export function scopesByLevel(scope: string) {
   const at = (level: string): string => scope.replace('<level>', level);
   const scopes: ScopeExpression = {
     if: 'levelIsReadOnly',
@@ -19,5 +19,5 @@ export function byLevel(scope: string) {
   };
 }
 
-/** What a path parameter `level` must match. */
-export const LEVEL = /^(read-write|read-only)$/;
+/** The pattern of a path parameter `level`. */
+export const ACCESS_LEVEL = /^(read-write|read-only)$/;
