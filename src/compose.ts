@@ -11,17 +11,17 @@ import { watchStores } from './api/monitoring/backendHealth.ts';
 import { makeClientHistory } from './readSide/clientHistory.ts';
 import { openClientTokens } from './authentication/clientTokens.ts';
 import type { Config, KafkaSettings } from './config/config.ts';
-import { keepDiskReserve, noDiskReserve } from './storage/diskReserve.ts';
+import { openDiskReserve, noDiskReserve } from './storage/diskReserve.ts';
 import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
-import { keepFresh } from './readSide/freshness.ts';
+import { openFreshness } from './readSide/freshness.ts';
 import { makeHandleCommand } from './writeSide/handleCommand.ts';
 import { openLastUsed } from './readSide/lastUsed.ts';
 import { makeLongWork } from './process/longWork.ts';
-import { keepLogHead, LOG_HEAD_FILE, readLogHead } from './readSide/logHead.ts';
+import { recordLogHead, LOG_HEAD_FILE, readLogHead } from './readSide/logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import type { NonceStore } from './nonceStore/nonceStore.ts';
@@ -44,7 +44,7 @@ import { sqliteSecretStore } from './secretStore/sqliteSecretStore.ts';
 import { guardedServices } from './services/guardedServices.ts';
 import { openGuardedServices } from './services/openGuardedServices.ts';
 import { makeRecordCredentials } from './services/recordCredentials.ts';
-import { READ_FILE } from './storage/storeDamage.ts';
+import { READ_STORE_FILE } from './storage/storeDamage.ts';
 import { type FileGone, watchFiles } from './storage/watchFiles.ts';
 
 export type Stores = {
@@ -74,7 +74,9 @@ const SECRETS_FILE = 'secrets.sqlite';
 /** Whatever is in the data directory, but for what holds a secret that is not sealed. */
 const FILES = [
   LOG_HEAD_FILE,
-  ...[LOG_FILE, READ_FILE, SECRETS_FILE].flatMap((name) => ['', '-wal', '-shm'].map((end) => name + end)),
+  ...[LOG_FILE, READ_STORE_FILE, SECRETS_FILE].flatMap((name) =>
+    ['', '-wal', '-shm'].map((end) => name + end),
+  ),
 ];
 
 /**
@@ -104,7 +106,7 @@ async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Ope
   const { alone, ...stores } = await openFiles(config, { mustExist, logHead });
   try {
     await refuseRewrittenHistory(stores, logHead);
-    return together({ ...stores, eventStore: await keepLogHead(stores.eventStore, { file, alone, log }) });
+    return together({ ...stores, eventStore: await recordLogHead(stores.eventStore, { file, alone, log }) });
   } catch (error) {
     await stores.close();
     throw error;
@@ -135,7 +137,7 @@ export async function openFiles(
   const kept = <T extends { close(): Promise<void> }>(store: T): T => (opened.push(store), store);
   try {
     const options = { mustExist, watch };
-    const readDb = openSqlite(file(READ_FILE), { ...options, synchronous: 'NORMAL' });
+    const readDb = openSqlite(file(READ_STORE_FILE), { ...options, synchronous: 'NORMAL' });
     const readStore = kept(sqliteReadStore({ db: readDb }));
     const secretDb = openSqlite(file(SECRETS_FILE), {
       ...options,
@@ -236,12 +238,12 @@ export async function startService(
     started.push(projector.stop);
     // A log in a file of this machine can be looked at before every answer.
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
-    const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
+    const freshness = await openFreshness({ eventStore, projector, log }, maxStaleness);
     started.push(freshness.stop);
     // Stores that are elsewhere, or were opened by others, have a disk that is theirs to watch.
     const isOnDisk = config.eventStoreUrl === undefined && !opened;
     const diskReserve = isOnDisk
-      ? await keepDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
+      ? await openDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
       : noDiskReserve;
     started.push(diskReserve.close);
     return { projector, freshness, diskReserve, makeSecret: await secretMaker(secretStore) };

@@ -5,8 +5,8 @@ import type { Config } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
-import { amountUpTo, isPositionOf, positionOf } from '../eventStore/position.ts';
-import { formerIdsIn, renameLog } from '../eventStore/sqliteLogId.ts';
+import { approximateProgress, isPositionOf, positionOf } from '../eventStore/position.ts';
+import { formerLogIds, renameLog } from '../eventStore/sqliteLogId.ts';
 import { LAST_USED_TABLE } from '../readSide/lastUsed.ts';
 import { LOG_HEAD_FILE, readLogHead, writeLogHead } from '../readSide/logHead.ts';
 import { allProjections } from '../readSide/projector.ts';
@@ -35,12 +35,12 @@ export async function acceptRewrittenHistory(
   const headFile = join(config.dataDir, LOG_HEAD_FILE);
   const logHead = readLogHead(headFile);
   const isRewritten = await inFiles(config, logHead, (files) => isRefused(files, logHead));
-  if (!isRewritten && formerIdsIn(file).at(-1)?.reason === reason) {
+  if (!isRewritten && formerLogIds(file).at(-1)?.reason === reason) {
     log.info({ reason }, 'the history was accepted for this reason before, and nothing was lost since');
     return;
   }
   renameLog(file, { reason, now: new Date() });
-  const formerIds = formerIdsIn(file).map(({ id }) => id);
+  const formerIds = formerLogIds(file).map(({ id }) => id);
   await inFiles(config, logHead, async ({ eventStore, readStore }) => {
     const head = await eventStore.head();
     const publisher = publisherPlace(await readStore.checkpoint(PUBLISHER_TABLE), {
@@ -96,7 +96,7 @@ function publisherPlace(
       after: undefined,
       words: `the publisher had come to ${published}, of another log: it begins at the first event, and repeats what was published`,
     };
-  const [count, all] = [amountUpTo(published), amountUpTo(head)];
+  const [count, all] = [approximateProgress(published), approximateProgress(head)];
   if (count <= all)
     return {
       after: positionOf(eventStore.logId, count),

@@ -14,7 +14,7 @@ import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
 import { schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
 import { watchPurgeGap } from '../jobs/purgeGap.ts';
-import { startRepairingReadModels } from '../storage/storeDamage.ts';
+import { startWithRepair } from '../storage/storeDamage.ts';
 import { type Administrator, synchroniseStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
 
@@ -106,7 +106,7 @@ export async function startServer(
         },
         ...service.jobs,
       ],
-      { isOurs: service.core.projector.writes, log },
+      { isOurs: service.core.projector.isWriter, log },
     );
     const publisher = service.publisher?.start();
     return {
@@ -142,7 +142,7 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
 
 /** Of several processes that serve together, the first one alone: it may put a file aside. */
 function startFirst(config: Config, log: Logger): Promise<Service> {
-  return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
+  return startWithRepair({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
 async function prepareClients(

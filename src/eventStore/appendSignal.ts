@@ -1,25 +1,25 @@
-/** Lets subscribers sleep until there may be something new. */
+/** Wakes subscribers when there may be new events. */
 export function appendSignal() {
-  let sleepers: (() => void)[] = [];
+  let waiters: (() => void)[] = [];
   return {
-    /** Resolves at the next `wake`, after `within` ms at the latest, or when the signal aborts. */
-    sleep(within: number, signal: AbortSignal): Promise<void> {
+    /** Resolves at the next `notify`, after `timeout` ms at the latest, or when the signal aborts. */
+    wait(timeout: number, signal: AbortSignal): Promise<void> {
       return new Promise((resolve) => {
         const done = (): void => {
           clearTimeout(timer);
           signal.removeEventListener('abort', done);
           resolve();
         };
-        const timer = setTimeout(done, within).unref();
+        const timer = setTimeout(done, timeout).unref();
         signal.addEventListener('abort', done, { once: true });
-        sleepers.push(done);
+        waiters.push(done);
         if (signal.aborted) done();
       });
     },
-    wake(): void {
-      const woken = sleepers;
-      sleepers = [];
-      for (const done of woken) done();
+    notify(): void {
+      const notified = waiters;
+      waiters = [];
+      for (const done of notified) done();
     },
   };
 }

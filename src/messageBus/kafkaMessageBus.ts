@@ -2,7 +2,7 @@ import type { Kafka, KafkaConnection } from './openKafka.ts';
 import { type Message, type MessageBus, topicName } from './messageBus.ts';
 
 /** Whoever comes later can read everything from its beginning, whatever the broker does with other topics. */
-const KEPT_FOR_EVER = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
+const UNLIMITED_RETENTION = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
 
 /**
  * Kafka's topics `<prefix>events` and `<prefix>messages`, which are made where they are missing. All of a key goes to one
@@ -11,11 +11,11 @@ const KEPT_FOR_EVER = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'reten
 export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: string }): MessageBus {
   let connection: KafkaConnection | undefined;
 
-  async function connected(): Promise<KafkaConnection> {
+  async function ensureConnected(): Promise<KafkaConnection> {
     if (connection) return connection;
     connection = kafka.connection();
     await connection.open([
-      { topic: topicName(prefix, 'events'), settings: KEPT_FOR_EVER },
+      { topic: topicName(prefix, 'events'), settings: UNLIMITED_RETENTION },
       { topic: topicName(prefix, 'messages') },
     ]);
     return connection;
@@ -29,7 +29,7 @@ export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: strin
   return {
     async publish(messages) {
       try {
-        const { send } = await connected();
+        const { send } = await ensureConnected();
         if (messages.length > 0) await send(batchOf(messages, prefix));
       } catch (error) {
         // Its sequence numbers may not be the broker's any more: other messages would be taken for those that came before.

@@ -80,7 +80,7 @@ export function startPublisher(options: {
     waiting.admit(position);
   }
 
-  const mayPublish = (): boolean => lease.held() && !signal.aborted;
+  const mayPublish = (): boolean => lease.isHeld() && !signal.aborted;
 
   /** Somebody else may have published part of it while this node was frozen. */
   async function publishBatch({ events, position }: Batch): Promise<void> {
@@ -119,7 +119,7 @@ export function startPublisher(options: {
 
   async function run(): Promise<void> {
     for (let wait = FIRST_PAUSE; !signal.aborted;) {
-      if (!lease.held()) {
+      if (!lease.isHeld()) {
         await pause(ASK_EVERY);
         continue;
       }
@@ -147,7 +147,7 @@ export function startPublisher(options: {
   }
   return {
     async stop() {
-      if (lease.held() && !outage.goesOn()) await publishLast().catch(logLast);
+      if (lease.isHeld() && !outage.goesOn()) await publishLast().catch(logLast);
       stopping.abort();
       waiting.close();
       await atMost(LAST_WORK, running);

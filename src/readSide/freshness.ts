@@ -7,7 +7,7 @@ import { isPositionOf } from '../eventStore/position.ts';
 import type { Projector } from './projector.ts';
 
 /** How often (ms) a node proves that it has everything that is in a log on another machine. */
-const PROVE_EVERY = 500;
+const PROOF_INTERVAL = 500;
 
 /** What is asked before and after an answer is made, so that none rests on what is no longer so. */
 export type Freshness = {
@@ -17,9 +17,9 @@ export type Freshness = {
    * Throws InvalidRequestArguments for a position that is malformed, another log's or beyond the end of the log, TooManyRequests
    * where too many requests of the caller wait, else ServiceUnavailable.
    */
-  fresh(awaiting?: Awaiting): Promise<void>;
+  ensureFresh(awaiting?: Awaiting): Promise<void>;
   /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
-  stillFresh(): void;
+  assertStillFresh(): void;
   stop(): Promise<void>;
 };
 
@@ -29,38 +29,38 @@ export type Awaiting = { atLeast: string; caller(): Promise<string> | string };
 type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
 
 /** With `maxStaleness` (ms) for a log on another machine; without, every request looks at the head of the log. */
-export async function keepFresh(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
+export async function openFreshness(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
   const { eventStore, projector } = parts;
-  const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
+  const proof = maxStaleness === undefined ? undefined : await proveRegularly(parts, maxStaleness);
   // What all requests wait for is one promise.
-  const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
-  const lookAtHead = coalesce(() => eventStore.head());
+  const ensureUpToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
+  const readHead = coalesce(() => eventStore.head());
   /** The log was seen to go as far as this. */
-  let seen = eventStore.start;
+  let knownHead = eventStore.start;
 
-  async function lookFurther(): Promise<void> {
-    const head = await lookAtHead();
-    if (head > seen) seen = head;
+  async function refreshHead(): Promise<void> {
+    const head = await readHead();
+    if (head > knownHead) knownHead = head;
   }
 
-  async function reach({ atLeast, caller }: Awaiting): Promise<void> {
+  async function waitFor({ atLeast, caller }: Awaiting): Promise<void> {
     checkPosition(atLeast, eventStore.start);
     if (!projector.holds(atLeast)) {
-      if (atLeast > seen) await lookFurther();
-      if (atLeast > seen) refuseBeyond(atLeast);
-      if (!(await projector.reachFor(await caller(), atLeast))) refuseLate(atLeast);
+      if (atLeast > knownHead) await refreshHead();
+      if (atLeast > knownHead) refuseBeyond(atLeast);
+      if (!(await projector.waitForCaller(await caller(), atLeast))) refuseLate(atLeast);
     }
-    await upToDate();
+    await ensureUpToDate();
   }
   return {
-    fresh: (awaiting) => (awaiting === undefined ? upToDate() : reach(awaiting)),
-    stillFresh: () => proof?.check(),
+    ensureFresh: (awaiting) => (awaiting === undefined ? ensureUpToDate() : waitFor(awaiting)),
+    assertStillFresh: () => proof?.check(),
     stop: async () => proof?.stop(),
   };
 }
 
 /** A proof is as old as the question for the head that it rests on, by this machine's monotonic clock. */
-async function keepProof({ projector, log }: Parts, maxStaleness: number) {
+async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
   let provenAt = -Infinity;
@@ -73,7 +73,7 @@ async function keepProof({ projector, log }: Parts, maxStaleness: number) {
 
   async function keepProving(): Promise<void> {
     while (!signal.aborted) {
-      await sleep(PROVE_EVERY, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(PROOF_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       await prove().catch((error: unknown) =>
         log.warn({ err: error }, 'this node could not prove that it has everything: trying again'),

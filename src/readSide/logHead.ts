@@ -39,9 +39,9 @@ export function writeLogHead(file: string, position: Position): void {
  * be behind the log, and never ahead of it. `alone` runs a piece of work while no other process does the same: of several,
  * none moves the file backwards. What cannot be written is told to the log of the process, and tried again.
  */
-export async function keepLogHead(
+export async function recordLogHead(
   eventStore: EventStore,
-  { file, alone, log }: { file: string; alone(work: () => void): void; log?: Logger },
+  { file, alone: runExclusive, log }: { file: string; alone(work: () => void): void; log?: Logger },
 ): Promise<EventStore> {
   const outage = log && watchOutage(log, `${LOG_HEAD_FILE} could not be written`);
   let furthest = await eventStore.head();
@@ -54,7 +54,7 @@ export async function keepLogHead(
     try {
       const draft = await draftPrivateFile(file, encode(position));
       try {
-        alone(() => isBehind(readLogHead(file), position) && draft.replace());
+        runExclusive(() => isBehind(readLogHead(file), position) && draft.replace());
       } finally {
         draft.discard();
       }
@@ -66,23 +66,23 @@ export async function keepLogHead(
     }
   }
 
-  function plan(): void {
+  function scheduleWrite(): void {
     if (furthest <= written) return;
     timer ??= setTimeout(() => {
       writing = write().finally(() => {
         timer = undefined;
-        plan();
+        scheduleWrite();
       });
     }, WRITE_DELAY).unref();
   }
-  plan();
+  scheduleWrite();
 
   return {
     ...eventStore,
     async append(writes, metadata) {
       const appended = await eventStore.append(writes, metadata);
       if (appended.position > furthest) furthest = appended.position;
-      plan();
+      scheduleWrite();
       return appended;
     },
     async close() {

@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
@@ -21,20 +21,20 @@ import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
 /** Rows that may wait in memory for a lease holder before this node stops reading on. */
-const MOST_UNWRITTEN = 20_000;
+const MAX_UNWRITTEN = 20_000;
 /** The same of a node that starts, and answers nothing yet: whoever writes many rows at once writes them beside each other. */
-const MOST_UNWRITTEN_AT_START = 200_000;
+const MAX_UNWRITTEN_AT_START = 200_000;
 /** Events that may pass before the tables say so, though they changed no row: after a crash they are read again. */
-const MOST_PASSED = 10_000;
+const MAX_EVENTS_PER_CHECKPOINT = 10_000;
 /** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
 const WRITE_DELAY = 20;
 /** How long (ms) a request waits for a position. */
-const PATIENCE = 5000;
+const WAIT_TIMEOUT = 5000;
 /** How often (ms) a node that does not write asks how far the tables have come. */
-const SETTLE_EVERY = 500;
+const SETTLE_INTERVAL = 500;
 /** Callers' requests that may wait for a position at once, of all and of each. Each keeps its body meanwhile. */
-const MOST_CALLERS = 500;
-const MOST_OF_CALLER = 100;
+const MAX_WAITERS = 500;
+const MAX_WAITERS_PER_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
 
 /** The read models of this node, the role-expansion index among them, and how far they have come. */
@@ -46,14 +46,14 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
   /** Resolves when the read models hold the position, with whether they did within the time (ms; 5 s when left out). */
-  reach(position: Position, within?: number): Promise<boolean>;
+  waitFor(position: Position, within?: number): Promise<boolean>;
   /**
    * The same of a position that a caller waits for, in a room of their own, so that they take no place from this node's own
    * catching up. Throws TooManyRequests where too many of the caller wait already.
    */
-  reachFor(caller: string, position: Position): Promise<boolean>;
+  waitForCaller(caller: string, position: Position): Promise<boolean>;
   /** Whether this node is the one that writes the shared tables. */
-  writes(): boolean;
+  isWriter(): boolean;
   /** Stops following; what was applied is written if this node is the one that writes. */
   stop(): Promise<void>;
 };
@@ -92,8 +92,8 @@ export async function startProjector(options: {
 }): Promise<Projector> {
   const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
-  const waiting = boundedWaiters();
-  const callers = boundedWaiters({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
+  const ownWaiters = boundedWaiters();
+  const callerWaiters = boundedWaiters({ most: MAX_WAITERS, mostOfOne: MAX_WAITERS_PER_CALLER });
   // Nothing is held before the first batch: only then it is known that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
@@ -102,7 +102,7 @@ export async function startProjector(options: {
   let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
-  let passed = 0;
+  let eventsSinceWrite = 0;
   const holds = (wanted: Position): boolean => wanted <= position;
   const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
   const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
@@ -140,13 +140,13 @@ export async function startProjector(options: {
     for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
       if (!(event.type in actorHistory.on)) throw new UnknownEvent(event);
       for (const model of tables) model.apply(event);
-      if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
+      if (event.stream === ROLES_STREAM) applyToRoleGraph(event as Recorded<RoleEvent>);
     }
     followFrom = position = batch.position;
     lastEvent = batch.events.at(-1)?.position ?? lastEvent;
   }
 
-  function followRole(event: Recorded<RoleEvent>): void {
+  function applyToRoleGraph(event: Recorded<RoleEvent>): void {
     const { roleId } = event.data;
     const row = applied(roles, models.roleGraph.get(roleId), event);
     if (row) models.roleGraph.set(row);
@@ -157,39 +157,39 @@ export async function startProjector(options: {
   const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
   async function writeTables(): Promise<void> {
     const upTo = position;
-    passed = 0;
+    eventsSinceWrite = 0;
     for (const model of tables) {
-      if (lease.held()) await model.write(upTo, lease.held);
+      if (lease.isHeld()) await model.write(upTo, lease.isHeld);
       else model.settle((await model.checkpoint()) ?? '');
     }
   }
   const unwritten = (): number => Math.max(...tables.map((model) => model.unwritten));
-  let planned: NodeJS.Timeout | undefined;
-  function planWrite(): void {
-    planned ??= setTimeout(
+  let writeTimer: NodeJS.Timeout | undefined;
+  function scheduleWrite(): void {
+    writeTimer ??= setTimeout(
       () => {
-        planned = undefined;
+        writeTimer = undefined;
         write().then(
-          () => unwritten() > 0 && planWrite(),
-          (error) => (logRetry(error), planWrite()),
+          () => unwritten() > 0 && scheduleWrite(),
+          (error) => (logRetry(error), scheduleWrite()),
         );
       },
-      lease.held() ? WRITE_DELAY : SETTLE_EVERY,
+      lease.isHeld() ? WRITE_DELAY : SETTLE_INTERVAL,
     ).unref();
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
-      waiting.admit(position);
-      callers.admit(position);
-      const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
-      while (unwritten() > most && !signal.aborted) {
+      ownWaiters.admit(position);
+      callerWaiters.admit(position);
+      const maxUnwritten = isStarted ? MAX_UNWRITTEN : MAX_UNWRITTEN_AT_START;
+      while (unwritten() > maxUnwritten && !signal.aborted) {
         await write();
-        if (unwritten() > most) await sleep(100);
+        if (unwritten() > maxUnwritten) await sleep(100);
       }
-      passed += batch.events.length;
-      if (batch.live && (unwritten() > 0 || passed > MOST_PASSED)) planWrite();
+      eventsSinceWrite += batch.events.length;
+      if (batch.live && (unwritten() > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT)) scheduleWrite();
     }
   }
 
@@ -198,12 +198,12 @@ export async function startProjector(options: {
       try {
         await follow(stopping.signal);
       } catch (error) {
-        const isForGood =
+        const isPermanent =
           error instanceof UnknownEvent || error instanceof UnknownPosition || error instanceof FileGone;
-        if (isForGood) {
+        if (isPermanent) {
           failure = error;
-          waiting.close();
-          callers.close();
+          ownWaiters.close();
+          callerWaiters.close();
           if (!(error instanceof FileGone)) log.fatal({ err: error }, 'the read models stopped');
           return;
         }
@@ -223,15 +223,15 @@ export async function startProjector(options: {
     isStarted = true;
   }
 
-  const reach = async (wanted: Position, within = PATIENCE): Promise<boolean> =>
-    position >= wanted || waiting.wait(wanted, within);
+  const reach = async (wanted: Position, within = WAIT_TIMEOUT): Promise<boolean> =>
+    position >= wanted || ownWaiters.wait(wanted, within);
 
   async function reachFor(caller: string, wanted: Position): Promise<boolean> {
     if (position >= wanted) return true;
-    if (!callers.isFullFor(caller)) return callers.wait(wanted, PATIENCE, caller);
+    if (!callerWaiters.isFullFor(caller)) return callerWaiters.wait(wanted, WAIT_TIMEOUT, caller);
     throw new ApiError(
       'TooManyRequests',
-      `at most ${MOST_OF_CALLER} requests of one caller may wait for a position at the same time`,
+      `at most ${MAX_WAITERS_PER_CALLER} requests of one caller may wait for a position at the same time`,
       { retryAfter: 1 },
     );
   }
@@ -241,11 +241,11 @@ export async function startProjector(options: {
     throw new ApiError('ServiceUnavailable', failure?.message ?? BEHIND);
   }
 
-  let checking: Promise<void> | undefined;
+  let nextCheck: Promise<void> | undefined;
   /** One look at the log for everybody who asks before it happens. */
-  async function checkSoon(): Promise<void> {
-    await turnOfTheLoop();
-    checking = undefined;
+  async function checkHead(): Promise<void> {
+    await yieldToEventLoop();
+    nextCheck = undefined;
     await untilHeld(await eventStore.head());
   }
 
@@ -253,12 +253,12 @@ export async function startProjector(options: {
   async function stop(): Promise<void> {
     stopping.abort();
     await running;
-    clearTimeout(planned);
+    clearTimeout(writeTimer);
     await writing?.catch(logRetry);
-    if (!failure && isStarted && lease.held()) await writeTables().catch(logRetry);
+    if (!failure && isStarted && lease.isHeld()) await writeTables().catch(logRetry);
     await lease.release().catch(logRetry);
-    waiting.close();
-    callers.close();
+    ownWaiters.close();
+    callerWaiters.close();
   }
 
   await start().catch(async (error: unknown) => {
@@ -269,16 +269,16 @@ export async function startProjector(options: {
   return {
     ...models,
     holds,
-    reach,
-    reachFor,
+    waitFor: reach,
+    waitForCaller: reachFor,
     get rolesRevision() {
       return models.rolesRevision;
     },
     get position() {
       return lastEvent;
     },
-    catchUp: () => (checking ??= checkSoon()),
-    writes: () => lease.held(),
+    catchUp: () => (nextCheck ??= checkHead()),
+    isWriter: () => lease.isHeld(),
     stop,
   };
 }

@@ -30,21 +30,21 @@ export function readModel<R extends object, E extends Event>(
 }
 
 /** The same of a table that is not there yet, and that nobody else writes: until it is, nothing is looked up in it. */
-export function newReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
+export function draftReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
   const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
   return new ReadModel<object>(projection, { store, follower: alone, isNew: true });
 }
 
 /** Rows that are read at a time where all are wanted. */
-const PAGE = 500;
+const PAGE_SIZE = 500;
 /** Rows that are written at a time: some milliseconds' work; and where nobody is kept waiting. */
-const AT_ONCE = 250;
-const AT_ONCE_IN_NEW = 1000;
+const WRITE_BATCH_SIZE = 250;
+const DRAFT_WRITE_BATCH_SIZE = 1000;
 
 /** What this node made of a row and the shared table may lack: the row, or the events it has to add to a row it has not read. */
-type Newer<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
+type OverlayEntry<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
   /** It was asked for: it stays in memory once the shared table has it. */
-  isWanted?: boolean;
+  wasRequested?: boolean;
 };
 
 /**
@@ -61,7 +61,7 @@ export class ReadModel<R extends object> {
   #projection: Projection<object, Event>;
   #store: ReadStore;
   #follower: Follower;
-  #overlay = new Map<string, Newer<R>>();
+  #overlay = new Map<string, OverlayEntry<R>>();
   /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
   #known = new RecentlyUsed<Row<R>>(MOST_KNOWN, sizeOf);
   /** Rows that the store is being asked for. What is newer of them stays in the overlay meanwhile. */
@@ -79,7 +79,7 @@ export class ReadModel<R extends object> {
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
-    this.#atOnce = isNew ? AT_ONCE_IN_NEW : AT_ONCE;
+    this.#atOnce = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE;
   }
 
   /** The current row of a key; undefined where there is none. Throws ServiceUnavailable while the store is ahead of this node. */
@@ -117,7 +117,7 @@ export class ReadModel<R extends object> {
     const yieldToEventLoop = makeYielder('background');
     let after: string | undefined;
     do {
-      const page = await this.list({ prefix, after, limit: PAGE });
+      const page = await this.list({ prefix, after, limit: PAGE_SIZE });
       yield* page.rows;
       after = page.last;
       await yieldToEventLoop();
@@ -132,10 +132,10 @@ export class ReadModel<R extends object> {
     const newer = this.#overlay.get(key);
     const known = newer ? undefined : this.#known.get(key);
     if (known) this.#known.delete(key);
-    const row = newer ? newer.row : (known ?? (rowPerEvent || this.#isNew ? absent(key) : undefined));
+    const row = newer ? newer.row : (known ?? (rowPerEvent || this.#isNew ? absentRow(key) : undefined));
     if (row) {
-      const isWanted = newer ? newer.isWanted : known !== undefined;
-      this.#overlay.set(key, { row: this.#after(row, event), isWanted });
+      const isWanted = newer ? newer.wasRequested : known !== undefined;
+      this.#overlay.set(key, { row: this.#after(row, event), wasRequested: isWanted });
     } else {
       if (newer) newer.events!.push(event);
       else this.#overlay.set(key, { events: [event] });
@@ -172,7 +172,7 @@ export class ReadModel<R extends object> {
 
   /** Forgets rows that the shared table holds, as its checkpoint is at the position. */
   settle(position: Position): void {
-    for (const [key, { row, events, isWanted }] of this.#overlay) {
+    for (const [key, { row, events, wasRequested: isWanted }] of this.#overlay) {
       const at = row ? row.position : events.at(-1)!.position;
       if (at > position || this.#underWay.has(key)) continue;
       this.#overlay.delete(key);
@@ -190,7 +190,7 @@ export class ReadModel<R extends object> {
   #kept(key: string): Row<R> | undefined {
     const newer = this.#overlay.get(key);
     if (!newer) return this.#known.get(key);
-    newer.isWanted = true;
+    newer.wasRequested = true;
     return newer.row;
   }
 
@@ -204,18 +204,18 @@ export class ReadModel<R extends object> {
   async #read(key: string): Promise<Row<R>> {
     const stored = await this.#store.get<R>(this.table, key);
     const newer = this.#overlay.get(key);
-    const row = this.#changed(stored ?? absent(key), newer)!;
+    const row = this.#changed(stored ?? absentRow(key), newer)!;
     if (!this.#follower.holds(row.position)) return row;
     if (!newer) this.#known.set(key, row);
     else {
-      this.#overlay.set(key, { row, isWanted: newer.isWanted });
+      this.#overlay.set(key, { row, wasRequested: newer.wasRequested });
       this.#waitingEvents -= newer.events?.length ?? 0;
     }
     return row;
   }
 
   /** A row of the store with what is newer here; undefined where it must be looked up first. */
-  #changed(stored: Row<R> | undefined, newer: Newer<R> | undefined): Row<R> | undefined {
+  #changed(stored: Row<R> | undefined, newer: OverlayEntry<R> | undefined): Row<R> | undefined {
     if (!newer?.events)
       return !newer || (stored && stored.position > newer.row.position) ? stored : newer.row;
     return stored && this.#folded(stored, newer.events);
@@ -233,7 +233,7 @@ export class ReadModel<R extends object> {
   }
 
   /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */
-  #newerWithin({ prefix = '', after }: Page): [string, Newer<R>][] {
+  #newerWithin({ prefix = '', after }: Page): [string, OverlayEntry<R>][] {
     return [...this.#overlay].filter(
       ([key]) => key.startsWith(prefix) && (after === undefined || compareIds(key, after) > 0),
     );
@@ -241,7 +241,7 @@ export class ReadModel<R extends object> {
 }
 
 /** What never was there is older than everything. */
-function absent(key: string): Row<never> {
+function absentRow(key: string): Row<never> {
   return { key, value: undefined, position: '' };
 }
 

@@ -7,7 +7,7 @@ import { type EventStore } from '../eventStore/eventStore.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { holdLease, type Lease } from '../readStore/lease.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
-import { newReadModel } from './readModel.ts';
+import { draftReadModel } from './readModel.ts';
 import { isAuthStream } from '../eventStore/streams.ts';
 
 /** About how many bytes of memory a row that waits to be written takes. */
@@ -16,9 +16,9 @@ const ROW_BYTES = 1500;
  * Rows that are gathered before they are written: the more there are, the less often one that changes again is read and
  * written. They may take half of the memory that this process is allowed.
  */
-const MOST_UNWRITTEN = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
+const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
 /** How often (each 100 ms) it looks whether it is alone: longer than the lease of one that crashed lasts. */
-const MOST_WAITS = 80;
+const MAX_LEASE_CHECKS = 80;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore };
 
@@ -37,29 +37,29 @@ export async function rebuild(
     holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() }),
   );
   try {
-    for (const [i, { name }] of projections.entries()) await untilHeld(leases[i]!, name);
-    await rebuildAlone(projections, stores, onProgress);
+    for (const [i, { name }] of projections.entries()) await waitForLease(leases[i]!, name);
+    await rebuildWithLeases(projections, stores, onProgress);
   } finally {
     for (const lease of leases) await lease.release();
   }
 }
 
-async function untilHeld(lease: Lease, name: string): Promise<void> {
-  for (let waited = 0; !lease.held(); waited += 1) {
-    if (waited >= MOST_WAITS)
+async function waitForLease(lease: Lease, name: string): Promise<void> {
+  for (let waited = 0; !lease.isHeld(); waited += 1) {
+    if (waited >= MAX_LEASE_CHECKS)
       throw new StoreUnavailable(`another process is rebuilding ${name}: wait for it`);
     await sleep(100);
   }
 }
 
-async function rebuildAlone(
+async function rebuildWithLeases(
   projections: readonly Projection<object, Event>[],
   { eventStore, readStore }: Stores,
   onProgress: (events: number, position: Position) => void,
 ): Promise<void> {
   const drafts = projections.map((projection) => {
     const draft = { ...projection, name: `${projection.name}-rebuild` };
-    return { from: tableOf(draft), to: tableOf(projection), model: newReadModel(draft, readStore) };
+    return { from: tableOf(draft), to: tableOf(projection), model: draftReadModel(draft, readStore) };
   });
   for (const { from } of drafts) await readStore.dropTable(from);
   const done = new AbortController();
@@ -69,16 +69,16 @@ async function rebuildAlone(
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
       for (const event of events) model.apply(event);
-      if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
+      if (batch.live || unwritten >= MAX_UNWRITTEN_ROWS) await model.write(batch.position);
     }
     onProgress((read += batch.events.length), batch.position);
     // The old table goes on while this one is built: it takes over once it has come at least as far.
-    if (batch.live && (await takeOver(drafts, { eventStore, readStore }, batch.position))) done.abort();
+    if (batch.live && (await replaceTables(drafts, { eventStore, readStore }, batch.position))) done.abort();
   }
 }
 
 /** Whether all have taken over; else there is more to read, after the position. One that did writes no more: it is not asked again. */
-async function takeOver(
+async function replaceTables(
   drafts: { from: string; to: string }[],
   { eventStore, readStore }: Stores,
   position: Position,

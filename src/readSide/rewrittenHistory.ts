@@ -20,14 +20,14 @@ export async function refuseRewrittenHistory(
   { eventStore, readStore }: { eventStore: EventStore; readStore: ReadStore },
   logHead: Position | undefined,
 ): Promise<void> {
-  const witnesses = await checkpointsIn(readStore);
+  const witnesses = await readCheckpoints(readStore);
   if (logHead !== undefined) witnesses.unshift({ name: LOG_HEAD_FILE, position: logHead });
   // Asked for last: others may be writing.
   const head = await eventStore.head();
   for (const witness of witnesses) {
     if (!isPositionOf(witness.position, eventStore.start))
-      throw refusal(`log.sqlite is the log ${eventStore.logId}, and ${shown(witness)}, of another log`);
-    if (witness.position > head) throw refusal(`log.sqlite ends at ${head}, and ${shown(witness)}`);
+      throw refusal(`log.sqlite is the log ${eventStore.logId}, and ${describe(witness)}, of another log`);
+    if (witness.position > head) throw refusal(`log.sqlite ends at ${head}, and ${describe(witness)}`);
   }
 }
 
@@ -55,7 +55,7 @@ export async function refuseMissingLog(
 }
 
 /** How far the tables have come that were made of the log. */
-async function checkpointsIn(readStore: ReadStore): Promise<Witness[]> {
+async function readCheckpoints(readStore: ReadStore): Promise<Witness[]> {
   const tables = (await readStore.tables()).filter((table) => table !== LAST_USED_TABLE);
   const found = await Promise.all(
     tables.map(async (table) => {
@@ -66,7 +66,7 @@ async function checkpointsIn(readStore: ReadStore): Promise<Witness[]> {
   return found.flat();
 }
 
-function shown({ name, position }: Witness): string {
+function describe({ name, position }: Witness): string {
   return `${name} is at ${position}`;
 }
 

@@ -4,13 +4,13 @@ import type { LeaseRecord, ReadStore } from './readStore.ts';
 
 export type Lease = {
   /** Whether this holder has the lease now. A process that was frozen for longer than the lease time notices here. */
-  held(): boolean;
+  isHeld(): boolean;
   /** Gives the lease back, so that the next one gets it at once, and stops trying for it. */
   release(): Promise<void>;
 };
 
 /** Tries a lease is renewed within its time. */
-const RENEWALS = 5;
+const ATTEMPTS_PER_LEASE_TIME = 5;
 
 /**
  * Tries for a lease at once and from then on, and renews it while it has it. A lease is lost when its renewal counter
@@ -28,48 +28,50 @@ export function holdLease(options: {
 }): Lease {
   const { readStore, name, holder, leaseTime = 5000, signal, onError } = options;
   const stopping = new AbortController();
-  const stopped = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
-  let mine: LeaseRecord | undefined;
+  const aborted = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+  let own: LeaseRecord | undefined;
   let renewedAt = -Infinity;
-  let seen: { record: LeaseRecord; since: number } | undefined;
+  let observed: { record: LeaseRecord; since: number } | undefined;
 
-  const held = (): boolean => mine !== undefined && performance.now() - renewedAt < leaseTime;
+  const isHeld = (): boolean => own !== undefined && performance.now() - renewedAt < leaseTime;
 
   async function claim(expected: LeaseRecord | undefined): Promise<void> {
     const next = { holder, counter: (expected?.counter ?? 0) + 1 };
     // The time counts from before the store was asked: others cannot have seen the new counter any earlier.
     const askedAt = performance.now();
     if (await readStore.swapLease(name, { expected, next })) {
-      mine = next;
+      own = next;
       renewedAt = askedAt;
-    } else mine = undefined;
+    } else own = undefined;
   }
 
   async function step(): Promise<void> {
-    if (mine) return claim(mine);
+    if (own) return claim(own);
     const record = await readStore.readLease(name);
     // Its own, when the reply to a renewal was lost.
     if (!record || record.holder === holder) return claim(record);
-    const isSame = seen?.record.holder === record.holder && seen.record.counter === record.counter;
-    if (!isSame) seen = { record, since: performance.now() };
-    else if (performance.now() - seen!.since >= leaseTime) await claim(record);
+    const isSame = observed?.record.holder === record.holder && observed.record.counter === record.counter;
+    if (!isSame) observed = { record, since: performance.now() };
+    else if (performance.now() - observed!.since >= leaseTime) await claim(record);
   }
 
   async function keepTrying(): Promise<void> {
-    while (!stopped.aborted) {
+    while (!aborted.aborted) {
       await step().catch((error: unknown) => onError?.(error));
-      await sleep(leaseTime / RENEWALS, undefined, { signal: stopped, ref: false }).catch(() => undefined);
+      await sleep(leaseTime / ATTEMPTS_PER_LEASE_TIME, undefined, { signal: aborted, ref: false }).catch(
+        () => undefined,
+      );
     }
   }
   const trying = keepTrying();
 
   return {
-    held,
+    isHeld,
     async release() {
       stopping.abort();
       await trying;
-      if (mine) await readStore.swapLease(name, { expected: mine, next: undefined });
-      mine = undefined;
+      if (own) await readStore.swapLease(name, { expected: own, next: undefined });
+      own = undefined;
     },
   };
 }

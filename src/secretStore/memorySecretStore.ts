@@ -11,25 +11,22 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
   };
 
   return {
-    async put(place, token) {
-      const known = entries.get(place.credentialId);
+    async put(ref, token) {
+      const known = entries.get(ref.credentialId);
       if (known)
-        return refuseOverwrite(
-          place,
-          known.clientId === place.clientId && keyring.open(place, known) === token,
-        );
-      entries.set(place.credentialId, {
-        ...place,
-        ...keyring.seal(place, token),
+        return refuseOverwrite(ref, known.clientId === ref.clientId && keyring.open(ref, known) === token);
+      entries.set(ref.credentialId, {
+        ...ref,
+        ...keyring.seal(ref, token),
         createdAt: new Date().toJSON(),
       });
     },
-    async get(place) {
-      const entry = entryAt(place);
-      return entry && keyring.open(place, entry);
+    async get(ref) {
+      const entry = entryAt(ref);
+      return entry && keyring.open(ref, entry);
     },
-    async destroy(place) {
-      if (entryAt(place)) entries.delete(place.credentialId);
+    async destroy(ref) {
+      if (entryAt(ref)) entries.delete(ref.credentialId);
     },
     async list({ after = '', limit }) {
       return [...entries.values()]
@@ -38,10 +35,10 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
         .slice(0, limit)
         .map(({ sealed: _, ...entry }) => entry);
     },
-    async reseal(place) {
-      const entry = entryAt(place);
+    async reseal(ref) {
+      const entry = entryAt(ref);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
-      Object.assign(entry, keyring.seal(place, keyring.open(place, entry)));
+      Object.assign(entry, keyring.seal(ref, keyring.open(ref, entry)));
       return true;
     },
     probe: async () => undefined,

@@ -4,7 +4,7 @@ import type { Credential } from '../../schemas/events/clientEvents.ts';
 import type { SecretRef, SecretStore } from './secretStore.ts';
 
 /** A token that is about to be given to a client, the place it will have, and what events say of it. */
-export type NewSecret = { token: string; place: SecretRef; credential: Credential };
+export type NewSecret = { token: string; ref: SecretRef; credential: Credential };
 export type MakeSecret = (clientId: string, token?: string) => NewSecret;
 
 /** Where the key of the fingerprints lies. No clientId holds a space, and no credentialId looks like this. */
@@ -20,12 +20,12 @@ export function isServiceSecret({ credentialId }: SecretRef): boolean {
  * the token under a key of its own, kept in the secret store: a plain hash of a weak token would stand in the log for ever.
  */
 export async function secretMaker(secretStore: SecretStore): Promise<MakeSecret> {
-  const key = await fingerprintKey(secretStore);
+  const key = await getOrCreateFingerprintKey(secretStore);
   return (clientId, token = randomToken()) => {
     // Ids that grow with time stand beside each other in the store: many new ones are one place to write to.
     const id = uuid();
     const fingerprint = createHmac('sha256', key).update(token).digest('hex').slice(0, 32);
-    return { token, place: { clientId, credentialId: id }, credential: { id, fingerprint } };
+    return { token, ref: { clientId, credentialId: id }, credential: { id, fingerprint } };
   };
 }
 
@@ -36,7 +36,7 @@ export function randomToken(): string {
 }
 
 /** The key, made by whoever comes first. */
-async function fingerprintKey(secretStore: SecretStore): Promise<string> {
+async function getOrCreateFingerprintKey(secretStore: SecretStore): Promise<string> {
   const stored = await secretStore.get(FINGERPRINT_KEY);
   if (stored !== undefined) return stored;
   const made = randomBytes(32).toString('base64url');

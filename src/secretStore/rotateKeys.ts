@@ -1,7 +1,7 @@
 import type { Keyring } from './keyring.ts';
 import type { SecretEntry, SecretStore } from './secretStore.ts';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 /** What a rotation came to: `unused` keys may be removed, `used` ones still seal something. */
 export type Rotation = {
@@ -44,8 +44,8 @@ async function allEntries(secretStore: SecretStore): Promise<SecretEntry[]> {
   const entries: SecretEntry[] = [];
   let page: SecretEntry[];
   do {
-    page = await secretStore.list({ after: entries.at(-1)?.credentialId, limit: PAGE });
+    page = await secretStore.list({ after: entries.at(-1)?.credentialId, limit: PAGE_SIZE });
     entries.push(...page);
-  } while (page.length === PAGE);
+  } while (page.length === PAGE_SIZE);
   return entries;
 }

@@ -2,23 +2,23 @@
  * Access tokens, sealed at rest. Every adapter passes test/contracts/secretStore.ts.
  *
  * An entry is written once, under a fresh credentialId, and never gets another token. It is sealed under the keyring's
- * current key and bound to its place: moved to another place it cannot be opened.
+ * current key and bound to its ref: moved to another ref it cannot be opened.
  */
 export type SecretStore = {
-  /** Stores a token, durable when it resolves. Throws PlaceTaken when the place has another token. */
-  put(place: SecretRef, token: string): Promise<void>;
+  /** Stores a token, durable when it resolves. Throws PlaceTaken when the ref has another token. */
+  put(ref: SecretRef, token: string): Promise<void>;
 
   /** The token; undefined where there is none. Throws UnsealError when it cannot be opened. */
-  get(place: SecretRef): Promise<string | undefined>;
+  get(ref: SecretRef): Promise<string | undefined>;
 
   /** Removes an entry; no error where there is none. */
-  destroy(place: SecretRef): Promise<void>;
+  destroy(ref: SecretRef): Promise<void>;
 
   /** Entries in byte order of their credentialIds, without their tokens. */
   list(page: { after?: string; limit: number }): Promise<SecretEntry[]>;
 
   /** Seals the same token under the keyring's current key; says whether it had been under another one. */
-  reseal(place: SecretRef): Promise<boolean>;
+  reseal(ref: SecretRef): Promise<boolean>;
 
   /**
    * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
@@ -33,7 +33,7 @@ export type SecretRef = { clientId: string; credentialId: string };
 /** `createdAt` is a date in toJSON form. */
 export type SecretEntry = SecretRef & { keyId: string; createdAt: string };
 
-/** A place that another token has already: entries are never overwritten. */
+/** A ref that another token has already: entries are never overwritten. */
 export class SecretExists extends Error {}
 
 /** An entry that was tampered with or moved, or whose key is not in the keyring. Its message tells no secret. */

@@ -17,8 +17,8 @@ export type RecordCredentials = (service: string, given: Given, request: Endpoin
 /** Throws ServiceUnavailable, and InternalServerError where it may have been recorded: none are to be given then. */
 export function makeRecordCredentials(parts: {
   eventStore: Pick<EventStore, 'append'>;
-  freshness: Pick<Freshness, 'stillFresh'>;
-  diskReserve: Pick<DiskReserve, 'writing'>;
+  freshness: Pick<Freshness, 'assertStillFresh'>;
+  diskReserve: Pick<DiskReserve, 'runWrite'>;
   log: Logger;
 }): RecordCredentials {
   const { eventStore, freshness, diskReserve, log } = parts;
@@ -30,10 +30,10 @@ export function makeRecordCredentials(parts: {
     };
     const { metadata } = contextOf(request);
     // Not on the word of somebody who may have lost all rights while a third party was asked.
-    freshness.stillFresh();
+    freshness.assertStillFresh();
     try {
       const write = { stream: credentialsStream(service), expectedRevision: 'any' as const, events: [event] };
-      await diskReserve.writing(false, () => eventStore.append([write], metadata));
+      await diskReserve.runWrite(false, () => eventStore.append([write], metadata));
     } catch (error) {
       log.warn({ err: error, requestId: metadata.requestId, service }, 'credentials could not be recorded');
       throw refusalOf(error);

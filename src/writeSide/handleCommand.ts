@@ -19,7 +19,7 @@ import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
 import type { Subject } from './subjects.ts';
 import { keyedMutex } from '../process/keyedMutex.ts';
 
-const MOST_TRIES = 10;
+const MAX_TRIES = 10;
 
 /** For whom a command runs. `authorize` is asked on every try, so that it always judges the state that is changed. */
 export type CommandContext = {
@@ -54,9 +54,9 @@ export function makeHandleCommand(parts: {
   eventStore: EventStore;
   secretStore: SecretStore;
   projector: Projector;
-  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  freshness: Pick<Freshness, 'ensureFresh' | 'assertStillFresh'>;
   longWork: LongWork;
-  diskReserve: Pick<DiskReserve, 'writing'>;
+  diskReserve: Pick<DiskReserve, 'runWrite'>;
   log: Logger;
 }) {
   const { eventStore, secretStore, projector, freshness, longWork, diskReserve, log } = parts;
@@ -69,7 +69,7 @@ export function makeHandleCommand(parts: {
     const { workFor } = run.context;
     if (workFor) await longWork.rested(workFor);
     return runExclusive(run.subject.stream, async () => {
-      const secret = run.secret && keptSecret(run.secret);
+      const secret = run.secret && storeOnce(run.secret);
       try {
         const outcome = await tryUntilAppended(run, secret);
         if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
@@ -88,39 +88,39 @@ export function makeHandleCommand(parts: {
 
   async function tryUntilAppended<Input, State, R, E extends Event>(
     { command, subject, input, context }: CommandRun<Input, State, R, E>,
-    secret: KeptSecret | undefined,
+    secret: PendingSecret | undefined,
   ): Promise<Outcome<R>> {
     const ids: string[] = [];
-    for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
-      await (tries === 1 ? freshness.fresh() : projector.catchUp());
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      await (tries === 1 ? freshness.ensureFresh() : projector.catchUp());
       const { state, revision } = await subject.load();
-      const needed = await inSlices(context, (work) => command.authParams(input, state, work));
-      await context.authorize(needed);
+      const authParams = await inSlices(context, (work) => command.authParams(input, state, work));
+      await context.authorize(authParams);
       const { now } = context;
       const decided = await inSlices(context, (work) => command.decide(input, state, { now, work }));
       const before = subject.row(state);
       if (decided.length === 0) {
         // Another node may have made it so, just now.
         await projector.catchUp();
-        freshness.stillFresh();
+        freshness.assertStillFresh();
         return { events: [], row: before, position: projector.position };
       }
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
       const write = { stream: subject.stream, expectedRevision: revision, events };
       try {
-        const { position } = await diskReserve.writing(isRevocation(events), async () => {
+        const { position } = await diskReserve.runWrite(isRevocation(events), async () => {
           if (secret?.isNamedIn(events)) {
             await secret.store();
             // That may have taken a while, in which the caller lost the right.
-            await context.authorize(needed);
+            await context.authorize(authParams);
           }
           // Not on the word of somebody who may have lost all rights while this process was frozen.
-          freshness.stillFresh();
+          freshness.assertStillFresh();
           return eventStore.append([write], context.metadata);
         });
         const row = subject.fold(before, asRecorded(write, { revision, position, context }));
-        const place = subject.released?.(before, row);
-        await Promise.all([place && destroy(place), projector.reach(position)]);
+        const place = subject.releasedSecret?.(before, row);
+        await Promise.all([place && destroy(place), projector.waitFor(position)]);
         return { events, row, position };
       } catch (error) {
         if (!(error instanceof WrongExpectedRevision)) throw error;
@@ -148,7 +148,7 @@ export function makeHandleCommand(parts: {
   }
 
   /** A new secret that is stored at most once, and thrown away when nothing came to name it. */
-  function keptSecret({ place, token }: NewSecret): KeptSecret {
+  function storeOnce({ ref: place, token }: NewSecret): PendingSecret {
     let stored = false;
     return {
       isNamedIn: (events) =>
@@ -167,7 +167,7 @@ export function makeHandleCommand(parts: {
   }
 }
 
-type KeptSecret = {
+type PendingSecret = {
   isNamedIn(events: Event[]): boolean;
   store(): Promise<void>;
   discard(): Promise<void>;

@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { clients, type ClientRow } from '../../projections/clients.ts';
 import { roles, type RoleRow } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
@@ -20,7 +20,7 @@ export type Subject<State, R> = {
   /** What events of this stream make of the row. */
   fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
   /** Where the secret lies that the row no longer refers to after the change. */
-  released?(before: R | undefined, after: R | undefined): SecretRef | undefined;
+  releasedSecret?(before: R | undefined, after: R | undefined): SecretRef | undefined;
 };
 
 /** One client. Its row is the folded state: only events that came after it are read, never a whole long stream. */
@@ -38,7 +38,7 @@ export function clientSubject(
       state = foldClient(state, events);
       from += events.length;
       if (revision === 'none' || from > revision) return { state, revision };
-      await turnOfTheLoop();
+      await yieldToEventLoop();
     }
   }
   return {
@@ -53,7 +53,7 @@ export function clientSubject(
       return gone ? { state: undefined, revision: last.revision } : foldFrom(undefined, 0);
     },
     row: (state) => state,
-    released: (before, after) =>
+    releasedSecret: (before, after) =>
       before && before.credential.id !== after?.credential.id
         ? { clientId, credentialId: before.credential.id }
         : undefined,

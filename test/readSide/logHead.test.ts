@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ConfigError } from '../../src/config/configError.ts';
 import { sqliteEventStore } from '../../src/eventStore/sqliteEventStore.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
-import { keepLogHead, readLogHead, writeLogHead } from '../../src/readSide/logHead.ts';
+import { recordLogHead, readLogHead, writeLogHead } from '../../src/readSide/logHead.ts';
 import { inTransaction, openSqlite } from '../../src/storage/openSqlite.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 
@@ -21,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function open(wrote: () => void = () => undefined) {
   const db = openSqlite(join(folder, 'log.sqlite'), { synchronous: 'FULL' });
   const eventStore = sqliteEventStore({ db, validate: validateEvent });
-  return keepLogHead(eventStore, {
+  return recordLogHead(eventStore, {
     file,
     alone: (work) => inTransaction(db, () => (work(), wrote())),
   });

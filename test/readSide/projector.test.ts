@@ -120,7 +120,7 @@ describe('the read models', () => {
       expect(await node.clients.get('one')).toMatchObject({ description: 'newer' });
       expect(node.roleGraph.expandRole('old')).toEqual(['assume:old']);
     }
-    expect([writer.writes(), reader.writes()]).toEqual([true, false]);
+    expect([writer.isWriter(), reader.isWriter()]).toEqual([true, false]);
     await reader.stop();
     await writer.stop();
     const written = await tablesOf(readStore);
@@ -158,7 +158,7 @@ describe('the read models', () => {
     const readStore = memoryReadStore();
     for (let starts = 0; starts < 2; starts += 1) {
       const projector = await start(among, readStore);
-      expect(await projector.reach(beyond)).toBe(true);
+      expect(await projector.waitFor(beyond)).toBe(true);
       expect(projector.position).toBe(last);
       await projector.stop();
     }
