@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSqlite, inTransaction, type Sqlite } from '../storage/openSqlite.ts';
 import type { NonceStore, NonceVerdict } from './nonceStore.ts';
 
-/** `held` has a row for each signer that holds nonces. What is a text outside is a digest here: a text may be long. */
+/** Signers and nonces are stored as digests, because they may be long. `held` counts the nonces of each signer. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS nonces (
     nonce BLOB PRIMARY KEY,
@@ -21,13 +21,13 @@ const SCHEMA = `
   END;
 `;
 
-/** Nonces of all signers together, of about 100 bytes each: from here on, nobody may hold more than an equal share. */
+/** Nonces of all signers together, about 100 bytes each. Beyond this, a signer may hold no more than an equal share. */
 const MAX_TOTAL = 100_000;
-/** Nonces whose time is over that are removed at a time: some milliseconds' work. */
+/** Expired nonces that are removed with each new one, which takes some milliseconds at most. */
 const MAX_EXPIRED_REMOVED = 500;
 const DIGEST_BYTES = 16;
 
-/** Nonces in a SQLite file that several processes share; of each signer at most `mostOfSigner`. */
+/** Nonces in a SQLite file that several processes may share; at most `maxPerSigner` of each signer. */
 export function sqliteNonceStore({
   db,
   mostOfSigner: maxPerSigner,

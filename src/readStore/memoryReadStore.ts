@@ -64,7 +64,7 @@ export function memoryReadStore(): ReadStore {
   };
 }
 
-/** Order of UTF-8 bytes, which is not that of JavaScript's own comparison beyond the basic plane. */
+/** Compares UTF-8 bytes: beyond the basic plane, the order of JavaScript's strings differs. */
 function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -4,149 +4,151 @@ import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { type Collection, isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
-import { mongoLeases } from './mongoLeases.ts';
 import { mongoRegister, type RegisterState } from './mongoRegister.ts';
-import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
+import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 /**
- * Where a table is: the collection of its rows, the one that is about to take its place, and the one that it has left.
- * Whoever commits writes to the first two.
+ * Where a table is: the collection that readers use, the one that is about to replace it, and the one that it replaced.
+ * Commits write to the first two.
  */
 type TableLocation = { collection: string; next?: string; former?: string };
 /**
- * A row. Of two of them, servers take the one of the later position for the greater, as that comes first. The value is JSON
- * text: its properties may have any names. A tombstone has none.
+ * A row. Its position comes first: MongoDB compares documents field by field, so `$max` keeps the row with the later position.
+ * The value is JSON text, because its properties may have any names. A tombstone has no value.
  */
 type Document = { _id: string; row: { position: Position; value?: string } };
 type Rows = Collection<Document>;
-/** How far a collection has come. */
+/** The checkpoint of a collection. */
 type Checkpoint = { _id: string; position: Position };
 
-/** Sorts after everything that UTF-8 can say. */
+/** Sorts after every other character in UTF-8. */
 const MAX_CHARACTER = '\u{10FFFF}';
-/** How long (ms) a reader takes a table to be where it found it. */
+/** How long (ms) a reader uses a table's location before it looks it up again. */
 const LOCATION_TTL = 500;
 /** Rows that are replaced in one request: some compatible servers take long for each. */
 const MAX_BULK_SIZE = 25;
-/** A commit ends within this time (ms); else it fails, and what it wrote is not written again when it is tried again. */
+/** A commit that takes longer (ms) fails; a retry does not write again what it has written. */
 const MAX_COMMIT_DURATION = 4000;
-/** A collection that a table has left is dropped this long (ms) afterwards. A read that lasted longer looks where the table is. */
+/** A replaced collection is dropped after this delay (ms). A read that took longer checks that the table has not moved. */
 const DROP_DELAY = 2000;
 
 /**
- * Read models in MongoDB, or a server that speaks its protocol: no transactions, change streams or collations are needed,
- * and no index but that of _id, which all is found by. A table is a register that names the collection of its rows, so that
- * another collection takes over in one step.
+ * Read models in MongoDB, or a server that speaks its protocol. It needs no transactions, change streams or collations, and no
+ * index but that of _id, by which everything is found. A table is a register that names the collection of its rows, so that
+ * another collection can replace it in one step.
  */
 export function mongoReadStore(mongo: Mongo): ReadStore {
   const locations = mongoRegister<TableLocation>(mongo, 'tables');
+  const leases = mongoRegister<LeaseRecord>(mongo, 'leases');
   const checkpoints = () => mongo.collection<Checkpoint>('checkpoints');
   const rowsIn = (collection: string): Rows => mongo.collection<Document>(`rows.${collection}`);
   const cache = new Map<string, { collection: string; at: number }>();
 
   async function locate(name: string): Promise<RegisterState<TableLocation>> {
     const at = performance.now();
-    const seen = await locations.read(name);
-    if (seen.value) cache.set(name, { collection: seen.value.collection, at });
+    const state = await locations.read(name);
+    if (state.value) cache.set(name, { collection: state.value.collection, at });
     else cache.delete(name);
-    return seen;
+    return state;
   }
 
-  /** Asks the collection that a table is in; undefined for a table that nobody has made. */
-  async function reading<T>(name: string, ask: (rows: Rows) => Promise<T>): Promise<T | undefined> {
+  /** Queries the collection of a table; undefined for a table that does not exist. */
+  async function query<T>(name: string, find: (rows: Rows) => Promise<T>): Promise<T | undefined> {
     for (;;) {
-      const last = cache.get(name);
-      if (!last || performance.now() - last.at >= LOCATION_TTL) await locate(name);
-      const place = cache.get(name);
-      if (!place) return undefined;
-      const answer = await mongo.call(() => ask(rowsIn(place.collection)));
-      const { collection, at } = place;
-      // Else what was asked may have been dropped meanwhile.
+      const cached = cache.get(name);
+      if (!cached || performance.now() - cached.at >= LOCATION_TTL) await locate(name);
+      const location = cache.get(name);
+      if (!location) return undefined;
+      const { collection, at } = location;
+      const result = await mongo.call(() => find(rowsIn(collection)));
+      // Otherwise the collection may have been dropped during the read.
       if (performance.now() - at < DROP_DELAY || (await locate(name)).value?.collection === collection)
-        return answer;
+        return result;
     }
   }
 
-  async function locateOrCreate(name: string): Promise<{ n: number; value: TableLocation }> {
+  async function locateOrCreate(name: string): Promise<{ version: number; value: TableLocation }> {
     for (;;) {
-      const { version: n, value } = await locate(name);
-      if (value) return { n, value };
-      await locations.replace(name, { version: n }, { collection: `${name}.${randomUUID()}` });
+      const { version, value } = await locate(name);
+      if (value) return { version, value };
+      await locations.replace(name, { version }, { collection: `${name}.${randomUUID()}` });
     }
   }
 
   async function checkpointOf({ collection }: TableLocation): Promise<Position | undefined> {
-    // Who is told of a checkpoint forgets what it covers: it must be one that no change of primary takes back.
-    const asked = { readConcern: 'majority' } as const;
-    return (await mongo.call(() => checkpoints().findOne({ _id: collection }, asked)))?.position;
+    // Whoever reads a checkpoint discards what it covers, so no failover may roll it back.
+    const options = { readConcern: 'majority' } as const;
+    return (await mongo.call(() => checkpoints().findOne({ _id: collection }, options)))?.position;
   }
 
   async function advanceCheckpoint(_id: string, position: Position): Promise<void> {
-    const move = () => mongo.call(() => checkpoints().updateOne({ _id }, { $max: { position } }));
-    if ((await move()).matchedCount > 0) return;
+    const raise = () => mongo.call(() => checkpoints().updateOne({ _id }, { $max: { position } }));
+    if ((await raise()).matchedCount > 0) return;
     await mongo.call(() => checkpoints().insertOne({ _id, position })).catch(rethrowUnlessDuplicate);
-    await move();
+    await raise();
   }
 
-  /** Writes those rows that are not there, or older: the greater of two versions is the one of the later position. */
+  /** Inserts missing rows and replaces older ones. */
   async function putRows(collection: string, rows: Row<object>[]): Promise<void> {
-    const all = rowsIn(collection);
-    const began = performance.now();
-    const taken = await mongo.call(() => insertMissing(all, rows.map(toDocument)));
-    const older = taken.length > MAX_BULK_SIZE ? await mongo.call(() => storedOlder(all, taken)) : taken;
-    for (let from = 0; from < older.length; from += MAX_BULK_SIZE) {
-      // Somebody else may be writing by now, and some compatible servers look and write in two steps.
-      if (performance.now() - began > MAX_COMMIT_DURATION)
+    const stored = rowsIn(collection);
+    const startedAt = performance.now();
+    const existing = await mongo.call(() => insertMissing(stored, rows.map(toDocument)));
+    const newer =
+      existing.length > MAX_BULK_SIZE ? await mongo.call(() => newerThanStored(stored, existing)) : existing;
+    for (let from = 0; from < newer.length; from += MAX_BULK_SIZE) {
+      // By now another process may be writing, and on some compatible servers `$max` is not atomic.
+      if (performance.now() - startedAt > MAX_COMMIT_DURATION)
         throw new StoreUnavailable('this process was held up while it wrote');
-      const updates = older
+      const updates = newer
         .slice(from, from + MAX_BULK_SIZE)
         .map(({ _id, row }) => ({ updateOne: { filter: { _id }, update: { $max: { row } } } }));
-      await mongo.call(() => all.bulkWrite(updates, { ordered: false }));
+      await mongo.call(() => stored.bulkWrite(updates, { ordered: false }));
     }
   }
 
-  /** Removes collections of rows that no table is in: what was cut off may have left one in two tables. */
+  /** Drops those of a location's collections that no table uses. An interrupted replacement may leave one in two tables. */
   async function dropUnusedCollections({ collection, next, former }: TableLocation): Promise<void> {
-    const all = [...(await locations.all()).values()];
-    const inUse = new Set(all.flatMap((place) => [place.collection, place.next]));
-    for (const left of [collection, next, former]) {
-      if (left === undefined || inUse.has(left)) continue;
-      await mongo.drop(`rows.${left}`);
-      await mongo.call(() => checkpoints().deleteOne({ _id: left }));
+    const tables = [...(await locations.all()).values()];
+    const inUse = new Set(tables.flatMap((table) => [table.collection, table.next]));
+    for (const unused of [collection, next, former]) {
+      if (unused === undefined || inUse.has(unused)) continue;
+      await mongo.drop(`rows.${unused}`);
+      await mongo.call(() => checkpoints().deleteOne({ _id: unused }));
     }
   }
 
   return {
     get: async <Value>(name: string, key: string) => {
-      const row = await reading(name, (rows) => rows.findOne({ _id: key }));
+      const row = await query(name, (rows) => rows.findOne({ _id: key }));
       return row ? (toRow(row) as Row<Value>) : undefined;
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
-      const within = { _id: { ...from, $lt: prefix + MAX_CHARACTER }, 'row.value': { $exists: true } };
-      const found = await reading(name, async (all) => {
-        const part: Document[] = [];
+      const filter = { _id: { ...from, $lt: prefix + MAX_CHARACTER }, 'row.value': { $exists: true } };
+      const found = await query(name, async (stored) => {
+        const page: Document[] = [];
         let size = 0;
-        for await (const each of all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit)) {
-          part.push(each);
-          if ((size += each.row.value!.length) >= MAX_PAGE_CHARS) break;
+        const cursor = stored.find(filter, { batchSize: limit }).sort({ _id: 1 }).limit(limit);
+        for await (const document of cursor) {
+          page.push(document);
+          if ((size += document.row.value!.length) >= MAX_PAGE_CHARS) break;
         }
-        return { rows: part.map(toRow) as StoredRow<Value>[], hasMore: size >= MAX_PAGE_CHARS };
+        return { rows: page.map(toRow) as StoredRow<Value>[], hasMore: size >= MAX_PAGE_CHARS };
       });
       const { rows = [], hasMore } = found ?? {};
       return { rows, last: hasMore || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
     async commit(name, rows, position) {
-      for (let place = await locateOrCreate(name); ;) {
-        const { collection, next } = place.value;
+      for (let location = await locateOrCreate(name); ;) {
+        const { collection, next } = location.value;
         await putRows(collection, rows);
         if (next !== undefined) await putRows(next, rows);
-        // How far `next` has come, only who builds it knows.
+        // Not that of `next`: only the process that builds it knows its checkpoint.
         if (position !== undefined) await advanceCheckpoint(collection, position);
-        const { n } = place;
-        place = await locateOrCreate(name);
-        // Else the table is elsewhere, or about to be, and these rows may be missing there.
-        if (place.n === n) return;
+        const { version } = location;
+        location = await locateOrCreate(name);
+        // Otherwise the table has moved, or is about to, and these rows may be missing in its new collection.
+        if (location.version === version) return;
       }
     },
     async checkpoint(name) {
@@ -155,23 +157,23 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     },
     async tables() {
       const all = [...(await locations.all())];
-      const far = await Promise.all(all.map(([, place]) => checkpointOf(place)));
-      return all.map(([name]) => name).filter((_, i) => far[i] !== undefined);
+      const positions = await Promise.all(all.map(([, location]) => checkpointOf(location)));
+      return all.map(([name]) => name).filter((_, i) => positions[i] !== undefined);
     },
     async replaceTable(from, to) {
       const draft = await locate(from);
-      const come = draft.value && (await checkpointOf(draft.value));
-      if (come === undefined) return false;
+      const position = draft.value && (await checkpointOf(draft.value));
+      if (position === undefined) return false;
       const { collection: next } = draft.value!;
       const current = await locate(to);
       if (current.value) {
         const { collection, former } = current.value;
-        // From here on, everything is written to both: what the draft lacks now, it lacks for good.
+        // From here on, commits write to both collections: what the draft does not lack now, it will not lack later.
         if (!(await locations.replace(to, current, { collection, next, former }))) return false;
-        const isBehind = come < ((await checkpointOf({ collection })) ?? '');
+        const isBehind = position < ((await checkpointOf({ collection })) ?? '');
         const both = { version: current.version + 1 };
-        const then = isBehind ? { collection, former } : { collection: next, former: collection };
-        if (!(await locations.replace(to, both, then)) || isBehind) return false;
+        const result = isBehind ? { collection, former } : { collection: next, former: collection };
+        if (!(await locations.replace(to, both, result)) || isBehind) return false;
       } else if (!(await locations.replace(to, current, { collection: next }))) return false;
       await locations.replace(from, draft, undefined);
       for (const name of [from, to]) cache.delete(name);
@@ -182,12 +184,18 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
       return true;
     },
     async dropTable(name) {
-      const seen = await locate(name);
-      if (!seen.value || !(await locations.replace(name, seen, undefined))) return;
+      const state = await locate(name);
+      if (!state.value || !(await locations.replace(name, state, undefined))) return;
       cache.delete(name);
-      await dropUnusedCollections(seen.value);
+      await dropUnusedCollections(state.value);
     },
-    ...mongoLeases(mongo),
+    readLease: async (name) => (await leases.read(name)).value,
+    async swapLease(name, { expected, next }) {
+      const state = await leases.read(name);
+      const current = state.value;
+      const isExpected = current?.holder === expected?.holder && current?.counter === expected?.counter;
+      return isExpected && leases.replace(name, state, next);
+    },
     probe: () => mongo.probe(),
     close: () => mongo.close(),
   };
@@ -197,11 +205,11 @@ function rethrowUnlessDuplicate(error: unknown): void {
   if (!isDuplicateKey(error)) throw error;
 }
 
-/** Inserts what is not there, and answers what is. */
-async function insertMissing(all: Rows, documents: Document[]): Promise<Document[]> {
+/** Inserts the documents that are missing, and returns those that exist (in any version). */
+async function insertMissing(stored: Rows, documents: Document[]): Promise<Document[]> {
   if (documents.length === 0) return [];
   try {
-    await all.insertMany(documents, { ordered: false });
+    await stored.insertMany(documents, { ordered: false });
     return [];
   } catch (error) {
     rethrowUnlessDuplicate(error);
@@ -215,11 +223,11 @@ async function insertMissing(all: Rows, documents: Document[]): Promise<Document
   }
 }
 
-/** Those of the documents that are there in an older version. */
-async function storedOlder(all: Rows, documents: Document[]): Promise<Document[]> {
-  const within = { _id: { $in: documents.map(({ _id }) => _id) } };
-  const there = await all.find(within, { projection: { 'row.position': 1 } }).toArray();
-  const positions = new Map(there.map(({ _id, row }) => [_id, row.position]));
+/** Those of the documents that are newer than their stored versions. */
+async function newerThanStored(stored: Rows, documents: Document[]): Promise<Document[]> {
+  const filter = { _id: { $in: documents.map(({ _id }) => _id) } };
+  const versions = await stored.find(filter, { projection: { 'row.position': 1 } }).toArray();
+  const positions = new Map(versions.map(({ _id, row }) => [_id, row.position]));
   return documents.filter(({ _id, row }) => row.position > (positions.get(_id) ?? ''));
 }
 

@@ -1,16 +1,16 @@
 import { isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
 
-/** One state of a register: whoever adds the next one, under the next number, has changed it. */
+/** A state of a register, stored under its name and version. Whoever inserts the next version has changed the register. */
 type StoredState<Value> = { _id: string; value?: Value };
 
-/** What a register held when it was looked at; `n` grows with every change. */
+/** A state of a register as it was read; the version grows with every change, from 0 for none. */
 export type RegisterState<Value> = { version: number; value?: Value };
 
 const VERSION_DIGITS = 15;
 
 /**
- * Named values in MongoDB, each replaced only by who has seen the one before. A change is an insert under a key that nobody
- * else can have too: compatible servers give that, and do not all give updates that compare and change in one step.
+ * Named values in MongoDB with compare-and-swap: a value is replaced only by a process that has read the latest one. A change is
+ * an insert under a unique key. All compatible servers guarantee that; not all have an atomic conditional update.
  */
 export function mongoRegister<Value extends object>(mongo: Mongo, collection: string) {
   const states = () => mongo.collection<StoredState<Value>>(collection);
@@ -25,32 +25,32 @@ export function mongoRegister<Value extends object>(mongo: Mongo, collection: st
         .limit(1)
         .toArray(),
     );
-    return last ? parseState(last as StoredState<Value>).seen : { version: 0 };
+    return last ? parseState(last as StoredState<Value>).state : { version: 0 };
   }
 
   return {
     read,
 
-    /** Replaces what was seen, by nothing when there is no value; says whether it did. */
+    /** Replaces a state that was read; undefined removes the value. Returns whether it did. */
     async replace(
       name: string,
-      { version: n }: RegisterState<Value>,
+      { version }: RegisterState<Value>,
       value: Value | undefined,
     ): Promise<boolean> {
-      const _id = keyOf(name, n + 1);
+      const _id = keyOf(name, version + 1);
       try {
         await mongo.call(() => states().insertOne({ _id, ...(value && { value }) } as never));
       } catch (error) {
         if (!isDuplicateKey(error)) throw error;
         return false;
       }
-      // Somebody who was held up after looking may add a state that was there and is forgotten already.
-      if ((await read(name)).version !== n + 1) return false;
+      // A process that was frozen after its read may insert a state again that was replaced and deleted long ago.
+      if ((await read(name)).version !== version + 1) return false;
       await mongo.call(() => states().deleteMany(before(name, _id)));
       return true;
     },
 
-    /** Everything that holds a value, by name. */
+    /** All values, by name. */
     async all(): Promise<Map<string, Value>> {
       const found = await mongo.call(() => states().find().sort({ _id: 1 }).toArray());
       const latest = new Map(
@@ -61,7 +61,10 @@ export function mongoRegister<Value extends object>(mongo: Mongo, collection: st
   };
 }
 
-function parseState<Value>({ _id, value }: StoredState<Value>): { name: string; seen: RegisterState<Value> } {
+function parseState<Value>({ _id, value }: StoredState<Value>): {
+  name: string;
+  state: RegisterState<Value>;
+} {
   const at = _id.length - VERSION_DIGITS;
-  return { name: _id.slice(0, at - 1), seen: { version: Number(_id.slice(at)), value } };
+  return { name: _id.slice(0, at - 1), state: { version: Number(_id.slice(at)), value } };
 }

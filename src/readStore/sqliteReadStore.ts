@@ -16,12 +16,12 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-/** Sorts after everything that UTF-8 can say. */
+/** Sorts after every other character in UTF-8. */
 const MAX_CHARACTER = '\u{10FFFF}';
 
 type StoredColumns = { key: string; value: string | null; position: Position };
 
-/** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
+/** Read models in a SQLite file that several processes may share. Rows and checkpoint are written in one transaction. */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   translatingErrors(db, () => db.exec(SCHEMA));
   disableBusyWait(db);
@@ -37,7 +37,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   const leaseOf = db.prepare<[string], LeaseRecord>('SELECT holder, counter FROM leases WHERE name = ?');
   const statements = new Map<string, ReturnType<typeof prepareTable>>();
 
-  /** The statements of a table; undefined while nobody has made it. */
+  /** The prepared statements of a table; undefined if it does not exist. */
   function statementsFor(name: string): ReturnType<typeof prepareTable> | undefined {
     const known = statements.get(name);
     if (known) return known;
@@ -50,7 +50,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     return prepared;
   }
 
-  /** Another process may have removed the table that a statement is for. */
+  /** Runs a query on a table, which another process may have removed since its statement was prepared. */
   function reading<T>(name: string, read: (prepared: ReturnType<typeof prepareTable>) => T): T | undefined {
     const prepared = translatingErrors(db, () => statementsFor(name));
     if (!prepared) return undefined;
@@ -103,7 +103,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
           if (position !== undefined) setCheckpoint.run(name, position);
         });
       } catch (error) {
-        // What was made in vain is not there, and what another process removed is to be made again.
+        // Statements may be of a table whose creation was rolled back, or that another process has removed.
         statements.delete(name);
         throw error;
       }
@@ -161,7 +161,7 @@ function prepareTable(db: Sqlite, name: string) {
   };
 }
 
-/** Tables of rows have names of their own kind, so that none can be taken for one of this adapter's. */
+/** The SQL name of a table of rows. The prefix keeps it apart from this adapter's own tables. */
 function quotedTableName(name: string): string {
   return `"table ${name.replaceAll('"', '""')}"`;
 }

@@ -5,12 +5,12 @@ import { type SecretRef, UnsealError } from './secretStore.ts';
 /** A token at rest: sealed with AES-256-GCM under the key of this id; `sealed` is nonce, ciphertext and tag. */
 export type Sealed = { keyId: string; sealed: Buffer };
 
-/** Seals and opens tokens; bound to their places, so that one that was moved does not open. It shows no key to anybody. */
+/** Seals and opens tokens. A sealed token is bound to its entry, and does not open under another. Keys never leave the keyring. */
 export type Keyring = {
   seal(ref: SecretRef, token: string): Sealed;
-  /** Throws UnsealError when the key is not known, or the ref or the bytes are not those that were sealed. */
+  /** Throws UnsealError if the key is unknown, or if the entry or the bytes differ from those that were sealed. */
   open(ref: SecretRef, sealed: Sealed): string;
-  /** The key that new tokens are sealed under. */
+  /** The id of the key that new tokens are sealed under. */
   currentKeyId(): string;
   keyIds(): string[];
 };
@@ -19,8 +19,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * A keyring over the keys that `readKeys` gives, the current one first. It is asked again when `changed` says so before
- * something is sealed, and when something is met that was sealed under a key not known yet.
+ * A keyring over the keys that `readKeys` returns, the current one first. They are read again if `haveChanged` says so before a
+ * token is sealed, and when a token is opened that was sealed under an unknown key.
  */
 export function keyring(readKeys: () => SecretKey[], haveChanged: () => boolean = () => false): Keyring {
   let keys = readKeys();
@@ -68,7 +68,7 @@ export function keyring(readKeys: () => SecretKey[], haveChanged: () => boolean 
   };
 }
 
-/** What a seal is bound to, in an encoding that no other ref shares. */
+/** The associated data of a seal, in an encoding that is unique for each entry and key. */
 function associatedData({ clientId, credentialId }: SecretRef, keyId: string): Buffer {
   return Buffer.from(JSON.stringify([clientId, credentialId, keyId]));
 }

@@ -1,8 +1,7 @@
 import type { Keyring, Sealed } from './keyring.ts';
-import type { SecretRef, SecretStore } from './secretStore.ts';
-import { refuseOverwrite } from './refuseOverwrite.ts';
+import { type SecretRef, type SecretStore, SecretExists } from './secretStore.ts';
 
-/** A secret store in memory, for tests; what it keeps is sealed all the same. */
+/** A secret store in memory, for tests. Its entries are sealed, too. */
 export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStore {
   const entries = new Map<string, SecretRef & Sealed & { createdAt: string }>();
   const entryAt = ({ clientId, credentialId }: SecretRef) => {
@@ -13,8 +12,11 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
   return {
     async put(ref, token) {
       const known = entries.get(ref.credentialId);
-      if (known)
-        return refuseOverwrite(ref, known.clientId === ref.clientId && keyring.open(ref, known) === token);
+      if (known) {
+        if (known.clientId !== ref.clientId || keyring.open(ref, known) !== token)
+          throw new SecretExists(ref);
+        return;
+      }
       entries.set(ref.credentialId, {
         ...ref,
         ...keyring.seal(ref, token),

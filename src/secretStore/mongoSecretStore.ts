@@ -1,7 +1,6 @@
 import { isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
 import type { Keyring } from './keyring.ts';
-import type { SecretRef, SecretStore } from './secretStore.ts';
-import { refuseOverwrite } from './refuseOverwrite.ts';
+import { type SecretRef, type SecretStore, SecretExists } from './secretStore.ts';
 
 type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; createdAt: string };
 
@@ -9,7 +8,7 @@ type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; cre
 export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Keyring }): SecretStore {
   const secrets = () => mongo.collection<Entry>('secrets');
 
-  /** Filters name _id alone, which never gets another entry: some compatible servers look through all where there is more. */
+  /** Queries filter by _id alone; it identifies the entry, and some compatible servers scan the collection for other filters. */
   async function entryAt({ clientId, credentialId: _id }: SecretRef): Promise<Entry | undefined> {
     const entry = await mongo.call(() => secrets().findOne({ _id }));
     return entry?.clientId === clientId ? (entry as Entry) : undefined;
@@ -24,7 +23,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
       } catch (error) {
         if (!isDuplicateKey(error)) throw error;
         const known = await entryAt(ref);
-        refuseOverwrite(ref, known !== undefined && keyring.open(ref, known) === token);
+        if (!known || keyring.open(ref, known) !== token) throw new SecretExists(ref);
       }
     },
     async get(ref) {
@@ -52,7 +51,7 @@ export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Ke
     async reseal(ref) {
       const entry = await entryAt(ref);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
-      // The same token, whoever seals it last; an entry that was destroyed meanwhile stays so.
+      // Concurrent reseals seal the same token, and a deleted entry stays deleted.
       const next = keyring.seal(ref, keyring.open(ref, entry));
       const sealing = () => secrets().updateOne({ _id: ref.credentialId }, { $set: next });
       return (await mongo.call(sealing)).matchedCount > 0;

@@ -7,8 +7,7 @@ import {
   writeProbe,
 } from '../storage/openSqlite.ts';
 import type { Keyring, Sealed } from './keyring.ts';
-import type { SecretRef, SecretEntry, SecretStore } from './secretStore.ts';
-import { refuseOverwrite } from './refuseOverwrite.ts';
+import { type SecretRef, type SecretEntry, type SecretStore, SecretExists } from './secretStore.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS secrets (
@@ -20,7 +19,7 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-/** Sealed tokens in a SQLite file that several processes may share. Tokens that come at the same time share a commit. */
+/** Sealed tokens in a SQLite file that several processes may share. Concurrent writes share a commit. */
 export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyring }): SecretStore {
   translatingErrors(db, () => db.exec(SCHEMA));
   const group = sqliteGroupCommit<void>(db);
@@ -32,7 +31,7 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
   const page = db.prepare<[string, number], SecretEntry>(
     'SELECT clientId, credentialId, keyId, createdAt FROM secrets WHERE credentialId > ? ORDER BY credentialId LIMIT ?',
   );
-  // Only what is still sealed as it was read: an entry that was destroyed or sealed anew meanwhile stays so.
+  // Only if the entry is still as it was read: one that was deleted or resealed meanwhile stays so.
   const replace = db.prepare<[string, Buffer, string, Buffer]>(
     'UPDATE secrets SET keyId = ?, sealed = ? WHERE credentialId = ? AND sealed = ?',
   );
@@ -47,9 +46,9 @@ export function sqliteSecretStore({ db, keyring }: { db: Sqlite; keyring: Keyrin
       const { keyId, sealed } = keyring.seal(ref, token);
       return group.run(() => {
         const known = find.get(ref.credentialId);
-        if (known)
-          refuseOverwrite(ref, known.clientId === ref.clientId && keyring.open(ref, known) === token);
-        else insert.run(ref.credentialId, ref.clientId, keyId, sealed, new Date().toJSON());
+        if (!known) insert.run(ref.credentialId, ref.clientId, keyId, sealed, new Date().toJSON());
+        else if (known.clientId !== ref.clientId || keyring.open(ref, known) !== token)
+          throw new SecretExists(ref);
       });
     },
     async get(ref) {
