@@ -106,7 +106,10 @@ async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Ope
   const { alone, ...stores } = await openFiles(config, { mustExist, logHead });
   try {
     await refuseRewrittenHistory(stores, logHead);
-    return together({ ...stores, eventStore: await recordLogHead(stores.eventStore, { file, alone, log }) });
+    return together({
+      ...stores,
+      eventStore: await recordLogHead(stores.eventStore, { file, runExclusive: alone, log }),
+    });
   } catch (error) {
     await stores.close();
     throw error;

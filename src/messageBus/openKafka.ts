@@ -14,37 +14,37 @@ import type { Logger } from 'pino';
 import type { KafkaSettings } from '../config/config.ts';
 import { BusUnavailable } from './messageBus.ts';
 
-/** How long (ms) a connection may take, and the brokers among themselves until all have a message. */
+/** How long (ms) connecting may take, and replicating a message to all in-sync brokers. */
 const CONNECT_TIMEOUT = 3000;
 const REPLICATION_TIMEOUT = 8000;
-/** How long (ms) nothing is said before the other side is asked whether it is still there. */
+/** How long (ms) a connection is idle before TCP keep-alive probes are sent. */
 const KEEP_ALIVE_DELAY = 60_000;
-/** How long (ms) anything that is asked for may take, with all tries. */
+/** How long (ms) a call may take with all its retries. */
 const CALL_TIMEOUT = 10_000;
-/** Tries within that time: enough for a partition to get another leader. Beyond these it is the caller who tries again. */
+/** The driver's retries within that time: enough for a partition to get a new leader. After that, the caller retries. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
 
-/** Apache Kafka, and what speaks its protocol. Nothing is connected until a connection is used. */
+/** Apache Kafka, or a server that speaks its protocol. Nothing connects until a connection is used. */
 export type Kafka = { connection(): KafkaConnection };
 
-/** What cannot be done now shows as BusUnavailable; then the connection must be ended, and another one be used. */
+/** Throws BusUnavailable for what cannot be done now. After that the connection must be ended and a new one used. */
 export type KafkaConnection = {
-  /** Connects, and makes those of the topics that are missing, with the broker's defaults but for what is given. */
+  /** Connects, and creates missing topics with the given settings, or else the broker's defaults. */
   open(topics: readonly NewTopic[]): Promise<void>;
-  /** Resolves when all brokers in charge have all messages. One call at a time. */
+  /** Resolves when all in-sync replicas have all messages. One call at a time. */
   send(batch: TopicMessages[]): Promise<void>;
-  /** Lets go at once: whatever is under way throws soon. */
+  /** Ends the connection at once: calls in progress fail soon. */
   end(): void;
 };
 export type NewTopic = { topic: string; settings?: Record<string, string> };
 
-/** What the driver logs goes to the log's debug level, as it also throws it. */
+/** Opens Kafka. The driver's own log goes to the debug level, because the driver also throws what it logs. */
 export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): Kafka {
   let connectionCount = 0;
 
   function connection(): KafkaConnection {
     const sockets = destroyableSockets();
-    // Each time, another broker is asked first.
+    // Each connection starts with another broker.
     const first = connectionCount++ % brokers.length;
     const client = new KafkaClient({
       clientId: 'authledger',
@@ -56,7 +56,7 @@ export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): K
       retry: RETRY,
       socketFactory: sockets.socketFactory,
       logLevel: logLevel.WARN,
-      // Only these two fields: others may show what was sent.
+      // Only these two fields: others may contain what was sent.
       logCreator: () => (entry) =>
         log.debug({ broker: entry.log['broker'] as unknown }, `kafkajs: ${entry.log.message}`),
     });
@@ -68,9 +68,9 @@ export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): K
       createPartitioner: tracker.createPartitioner,
       retry: RETRY,
     });
-    const withTimeout = <T>(ask: () => Promise<T>): Promise<T> => {
-      const tooLong = setTimeout(sockets.end, CALL_TIMEOUT);
-      return translatingErrors(ask).finally(() => clearTimeout(tooLong));
+    const withTimeout = <T>(call: () => Promise<T>): Promise<T> => {
+      const timer = setTimeout(sockets.end, CALL_TIMEOUT);
+      return translatingErrors(call).finally(() => clearTimeout(timer));
     };
     return {
       open: (topics) =>
@@ -89,7 +89,7 @@ export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): K
   return { connection };
 }
 
-/** The driver goes on trying, and keeps the process alive, where only its sockets can be taken away from it. */
+/** Sockets that can all be destroyed: nothing else makes the driver stop retrying and let the process end. */
 function destroyableSockets() {
   const sockets = new Set<Socket>();
   let isEnded = false;
@@ -131,9 +131,8 @@ function topicConfig({ topic, settings = {} }: NewTopic) {
 }
 
 /**
- * Makes sure that what the driver calls sent was sent. It tries again what one broker refused, but groups the messages anew for
- * it: where a partition has meanwhile moved to a broker that has answered already, or a key to another partition, messages
- * would be left out without an error.
+ * Verifies that every message was sent. The driver retries what one broker refused, but groups the messages by broker anew: if a
+ * partition has moved to a broker that has already answered, or a key to another partition, messages are lost without an error.
  */
 function trackPartitions() {
   const defaultPartitioner = Partitioners.DefaultPartitioner();
@@ -142,8 +141,8 @@ function trackPartitions() {
   const createPartitioner: ICustomPartitioner = () => (args) => {
     const partition = defaultPartitioner(args);
     const name = nameOf(args.topic, partition);
-    const before = chosen.get(args.message);
-    if (before !== undefined && before !== name) throw partitionMoved();
+    const previous = chosen.get(args.message);
+    if (previous !== undefined && previous !== name) throw partitionMoved();
     chosen.set(args.message, name);
     return partition;
   };
@@ -161,10 +160,10 @@ function partitionMoved(): BusUnavailable {
   return new BusUnavailable("a topic's partitions changed while messages were sent", { kind: 'moved' });
 }
 
-/** Asks a broker. Throws BusUnavailable for what the brokers or the way to them do not let happen; else what was thrown. */
-async function translatingErrors<T>(ask: () => Promise<T>): Promise<T> {
+/** Calls a broker. Throws BusUnavailable if the brokers or the connection fail; any other error is passed on. */
+async function translatingErrors<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await call();
   } catch (error) {
     const kind = error instanceof BusUnavailable ? undefined : errorKind(error);
     if (kind === undefined) throw error;
@@ -172,13 +171,13 @@ async function translatingErrors<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The error that is at the bottom of one of the driver's, in a word or two; undefined where it is none of Kafka's. */
+/** The root cause of an error of the driver, in a word or two; undefined if it is not one of Kafka's. */
 function errorKind(error: unknown): string | undefined {
   const { name, type, cause, errors } = error as Error & { type?: unknown; errors?: unknown[] };
   if (typeof type === 'string') return type.toLowerCase().replaceAll('_', '-');
-  const below = errors?.[0] ?? cause;
-  const inside = below === undefined ? undefined : errorKind(below);
-  if (inside !== undefined) return inside;
+  const inner = errors?.[0] ?? cause;
+  const innerKind = inner === undefined ? undefined : errorKind(inner);
+  if (innerKind !== undefined) return innerKind;
   if (/^KafkaJSSASL/.test(name)) return 'sasl-authentication-failed';
   if (/^KafkaJS(Connection|RequestTimeout|BrokerNotFound|Timeout|LockTimeout)/.test(name))
     return 'unreachable';

@@ -6,36 +6,36 @@ import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import type { Projector } from './projector.ts';
 
-/** How often (ms) a node proves that it has everything that is in a log on another machine. */
+/** How often (ms) a node proves that it has everything in a log on another machine. */
 const PROOF_INTERVAL = 500;
 
-/** What is asked before and after an answer is made, so that none rests on what is no longer so. */
+/** Checks before and after a request that its answer does not rest on outdated read models. */
 export type Freshness = {
   /**
-   * Resolves when this node may answer: it has everything that is in the log (on one machine), or proved that it had not
-   * longer ago than MAX_STALENESS (a log on another machine), and holds the position that a caller waits for, where one does.
-   * Throws InvalidRequestArguments for a position that is malformed, another log's or beyond the end of the log, TooManyRequests
-   * where too many requests of the caller wait, else ServiceUnavailable.
+   * Resolves when this node may answer. With the log on this machine, its read models hold the whole log; with a log on another
+   * machine, this was proven within the last MAX_STALENESS. They also hold the position that the caller waits for, if any.
+   * Throws InvalidRequestArguments for a position that is malformed, of another log or beyond the end of the log, TooManyRequests
+   * if too many requests of the caller wait already, else ServiceUnavailable.
    */
   ensureFresh(awaiting?: Awaiting): Promise<void>;
-  /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
+  /** Throws ServiceUnavailable if the last proof is too old by now, as after the process was frozen. */
   assertStillFresh(): void;
   stop(): Promise<void>;
 };
 
-/** A position to wait for, and who waits: asked for only where the wait is not over at once. */
+/** A position to wait for, and who waits; `caller` is called only if it is necessary to wait. */
 export type Awaiting = { atLeast: string; caller(): Promise<string> | string };
 
 type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
 
-/** With `maxStaleness` (ms) for a log on another machine; without, every request looks at the head of the log. */
+/** Pass `maxStaleness` (ms) for a log on another machine; without it, every request reads the head of the log. */
 export async function openFreshness(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
   const { eventStore, projector } = parts;
   const proof = maxStaleness === undefined ? undefined : await proveRegularly(parts, maxStaleness);
-  // What all requests wait for is one promise.
+  // Concurrent requests share one promise.
   const ensureUpToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
   const readHead = coalesce(() => eventStore.head());
-  /** The log was seen to go as far as this. */
+  /** The furthest head of the log that this node has seen. */
   let knownHead = eventStore.start;
 
   async function refreshHead(): Promise<void> {
@@ -59,7 +59,7 @@ export async function openFreshness(parts: Parts, maxStaleness: number | undefin
   };
 }
 
-/** A proof is as old as the question for the head that it rests on, by this machine's monotonic clock. */
+/** The age of a proof is measured from when the head was requested, by this machine's monotonic clock. */
 async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -2,10 +2,10 @@ import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, credentialsStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
-/** Events of a stream that are read at a time. */
+/** Events of a stream in one read. */
 const PAGE_SIZE = 500;
 
-/** What of the log is asked for: of one client, role or guarded service or of all, by one actor or by all, after a position. */
+/** What to read: events of one client, role or guarded service or of all, by one actor or by all, after a position. */
 export type HistoryQuery = {
   client?: string;
   role?: string;
@@ -16,8 +16,8 @@ export type HistoryQuery = {
 };
 
 /**
- * The events that are in the log now, oldest first; where they are of one stream, no other is read. Throws UnknownPosition when
- * `after` is another log's.
+ * The events that are in the log now, oldest first. If all are of one stream, only that stream is read. Throws UnknownPosition if
+ * `after` belongs to another log.
  */
 export async function* logHistory(
   eventStore: EventStore,

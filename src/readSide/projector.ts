@@ -20,41 +20,41 @@ import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** Rows that may wait in memory for a lease holder before this node stops reading on. */
+/** Rows that may wait in memory to be written by the lease holder. Beyond this, the node stops following (back-pressure). */
 const MAX_UNWRITTEN = 20_000;
-/** The same of a node that starts, and answers nothing yet: whoever writes many rows at once writes them beside each other. */
+/** The same while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order. */
 const MAX_UNWRITTEN_AT_START = 200_000;
-/** Events that may pass before the tables say so, though they changed no row: after a crash they are read again. */
+/** After this many events the checkpoint moves even if no row changed; later ones are read again after a crash. */
 const MAX_EVENTS_PER_CHECKPOINT = 10_000;
-/** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
+/** Rows are written this long (ms) after the first change (debounce), so that many changes cost one commit. */
 const WRITE_DELAY = 20;
 /** How long (ms) a request waits for a position. */
 const WAIT_TIMEOUT = 5000;
-/** How often (ms) a node that does not write asks how far the tables have come. */
+/** How often (ms) a node that is not the writer reads the checkpoints, to shed what the tables hold. */
 const SETTLE_INTERVAL = 500;
-/** Callers' requests that may wait for a position at once, of all and of each. Each keeps its body meanwhile. */
+/** Requests that may wait for a position at the same time, of all callers and of each. Each keeps its body in memory. */
 const MAX_WAITERS = 500;
 const MAX_WAITERS_PER_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
 
-/** The read models of this node, the role-expansion index among them, and how far they have come. */
+/** The read models of this node, including the role-expansion index, and how far they have followed the log. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
-  /** The position of the last event in the read models: one that every other node comes to as well. */
+  /** The position of the last event in the read models. Every other node reaches it as well. */
   readonly position: Position;
   /** Whether the read models hold the position. */
   holds(position: Position): boolean;
-  /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
+  /** Resolves when the read models hold everything that is in the log now. Throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
-  /** Resolves when the read models hold the position, with whether they did within the time (ms; 5 s when left out). */
+  /** Waits until the read models hold the position; resolves with whether they did in time (ms; default 5 s). */
   waitFor(position: Position, within?: number): Promise<boolean>;
   /**
-   * The same of a position that a caller waits for, in a room of their own, so that they take no place from this node's own
-   * catching up. Throws TooManyRequests where too many of the caller wait already.
+   * The same on behalf of a caller. These waiters are counted apart, so that they take no place from this node's own. Throws
+   * TooManyRequests if too many requests of the caller wait already.
    */
   waitForCaller(caller: string, position: Position): Promise<boolean>;
-  /** Whether this node is the one that writes the shared tables. */
+  /** Whether this node writes the shared tables, because it holds the lease. */
   isWriter(): boolean;
-  /** Stops following; what was applied is written if this node is the one that writes. */
+  /** Stops following the log. If this node is the writer, it writes what was applied. */
   stop(): Promise<void>;
 };
 
@@ -71,16 +71,16 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
     roles: readModel(roles, store, follower),
     roleHistory: readModel(roleHistory, store, follower),
     actorHistory: readModel(actorHistory, store, follower),
-    /** All roles with their expansions, and the revision of the stream `roles` that they are at. */
+    /** All roles with their expansions, as of revision `rolesRevision` of the stream `roles`. */
     roleGraph: new RoleGraph<RoleRow>({ ...ROLE_LIMITS, scopes: maxRoleScopes }),
     rolesRevision: 'none' as Revision,
   };
 }
 
 /**
- * Follows the log for as long as it is not stopped: applies every event to this node's read models and, while it holds
- * the lease `projections`, writes their rows to the read store. Resolves once everything in the log has been applied.
- * Throws UnknownEvent for one that this release cannot read, UnknownPosition for tables that are not of this log.
+ * Follows the log until it is stopped. It applies every event to this node's read models and, while it holds the lease
+ * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws UnknownEvent
+ * for an event that this release cannot read, UnknownPosition if the tables are of another log.
  */
 export async function startProjector(options: {
   eventStore: EventStore;
@@ -94,10 +94,10 @@ export async function startProjector(options: {
   const stopping = new AbortController();
   const ownWaiters = boundedWaiters();
   const callerWaiters = boundedWaiters({ most: MAX_WAITERS, mostOfOne: MAX_WAITERS_PER_CALLER });
-  // Nothing is held before the first batch: only then it is known that the tables are of this log.
+  // Before the first batch nothing is held: only then is it certain that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
-  /** The position of the last event, beyond which `position` goes where others share the log. */
+  /** The position of the last event. `position` goes beyond it, past other applications' events in a shared log. */
   let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
@@ -115,15 +115,15 @@ export async function startProjector(options: {
   });
 
   function logRetry(error: unknown): void {
-    // Of that, whoever ends the process tells.
+    // Reported by whoever ends the process.
     if (error instanceof FileGone) return;
     log.warn({ err: error }, 'the read store did not answer: trying again');
   }
 
-  /** The role-expansion index from its table; following starts at the table that is furthest behind. */
+  /** Loads the role-expansion index from its table. Returns the earliest checkpoint of all tables, to follow from. */
   async function load(): Promise<Position> {
     const checkpoints = await Promise.all(tables.map((model) => model.checkpoint()));
-    // Looking for rows in a table that is there costs less.
+    // Lookups in a table that exists cost less.
     for (const [i, { table }] of tables.entries())
       if (checkpoints[i] === undefined) await readStore.commit(table, []);
     const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0]!;
@@ -135,7 +135,7 @@ export async function startProjector(options: {
     return after;
   }
 
-  /** Nothing waits in between: who asks sees all of a batch, or nothing of it. */
+  /** Synchronous, so that readers see all of a batch or nothing of it. */
   function applyAll(batch: Batch): void {
     for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
       if (!(event.type in actorHistory.on)) throw new UnknownEvent(event);
@@ -218,15 +218,15 @@ export async function startProjector(options: {
     followFrom = await load();
     running = run();
     const head = await eventStore.head();
-    if (failure || !(await reach(head, Infinity))) throw failure!;
+    if (failure || !(await waitFor(head, Infinity))) throw failure!;
     if (lastEvent < head) lastEvent = head;
     isStarted = true;
   }
 
-  const reach = async (wanted: Position, within = WAIT_TIMEOUT): Promise<boolean> =>
+  const waitFor = async (wanted: Position, within = WAIT_TIMEOUT): Promise<boolean> =>
     position >= wanted || ownWaiters.wait(wanted, within);
 
-  async function reachFor(caller: string, wanted: Position): Promise<boolean> {
+  async function waitForCaller(caller: string, wanted: Position): Promise<boolean> {
     if (position >= wanted) return true;
     if (!callerWaiters.isFullFor(caller)) return callerWaiters.wait(wanted, WAIT_TIMEOUT, caller);
     throw new ApiError(
@@ -237,19 +237,19 @@ export async function startProjector(options: {
   }
 
   async function untilHeld(wanted: Position): Promise<void> {
-    if (!failure && (await reach(wanted))) return;
+    if (!failure && (await waitFor(wanted))) return;
     throw new ApiError('ServiceUnavailable', failure?.message ?? BEHIND);
   }
 
   let nextCheck: Promise<void> | undefined;
-  /** One look at the log for everybody who asks before it happens. */
+  /** One read of the head for all callers that arrive before it begins. */
   async function checkHead(): Promise<void> {
     await yieldToEventLoop();
     nextCheck = undefined;
     await untilHeld(await eventStore.head());
   }
 
-  /** What cannot be written now is made from the log by whoever writes next. */
+  /** Rows that cannot be written now are derived from the log again by the next writer. */
   async function stop(): Promise<void> {
     stopping.abort();
     await running;
@@ -269,8 +269,8 @@ export async function startProjector(options: {
   return {
     ...models,
     holds,
-    waitFor: reach,
-    waitForCaller: reachFor,
+    waitFor,
+    waitForCaller,
     get rolesRevision() {
       return models.rolesRevision;
     },

@@ -11,19 +11,19 @@ import { fold } from '../projection.ts';
 import type { SecretRef } from '../secretStore/secretStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
-/** What a command changes: one row in one stream, and the state that the command decides on. */
+/** What a command changes: one row in one stream, and the state on which the command decides. */
 export type Subject<State, R> = {
   stream: string;
   /** The state as of the stream's last event, with its revision. */
   load(): Promise<{ state: State; revision: Revision }>;
   row(state: State): R | undefined;
-  /** What events of this stream make of the row. */
+  /** Folds events of this stream into the row. */
   fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
-  /** Where the secret lies that the row no longer refers to after the change. */
+  /** The secret that the row referred to before the change, and no longer does. */
   releasedSecret?(before: R | undefined, after: R | undefined): SecretRef | undefined;
 };
 
-/** One client. Its row is the folded state: only events that came after it are read, never a whole long stream. */
+/** One client. Its row is the folded state: only newer events are read, never a whole long stream. */
 export function clientSubject(
   clientId: string,
   { projector, eventStore }: { projector: Pick<Projector, 'clients'>; eventStore: EventStore },
@@ -60,7 +60,7 @@ export function clientSubject(
   };
 }
 
-/** One role, decided on with all others in view. */
+/** One role; the command sees all roles. */
 export function roleSubject(
   roleId: string,
   projector: Pick<Projector, 'roleGraph' | 'rolesRevision'>,

@@ -23,7 +23,7 @@ async function open(wrote: () => void = () => undefined) {
   const eventStore = sqliteEventStore({ db, validate: validateEvent });
   return recordLogHead(eventStore, {
     file,
-    alone: (work) => inTransaction(db, () => (work(), wrote())),
+    runExclusive: (work) => inTransaction(db, () => (work(), wrote())),
   });
 }
 type Log = Awaited<ReturnType<typeof open>>;
