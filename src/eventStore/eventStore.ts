@@ -6,24 +6,26 @@ import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts'
  *
  * - The store assigns positions in commit order: never from clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.
- * - Errors of this port: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable, OutcomeUnknown. Any other
- *   error is the driver's own.
+ * - Errors of this port: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable, OutcomeUnknown. Any
+ *   other error is the driver's own.
  */
 export type EventStore = {
   /** Identifies this log in its positions: 12 lower-case hexadecimal digits, generated when the log is created. */
   logId: string;
 
   /**
-   * Appends to several streams, all or nothing. Durable when it resolves; the position is that of the last event. Idempotent
-   * by event id: if the events after a write's expected revision already have these ids (the reply to an earlier try was
-   * lost), it resolves with their position. Throws WrongExpectedRevision naming the stream, InvalidEvent if data does not
-   * match its schema, EventTooLarge, or OutcomeUnknown: only then the events may or may not have been appended.
+   * Appends to several streams, all or nothing. Durable when it resolves; the position is that of the last event.
+   * Idempotent by event id: if the events after a write's expected revision already have these ids (the reply to an
+   * earlier try was lost), it resolves with their position. Throws WrongExpectedRevision naming the stream,
+   * InvalidEvent if data does not match its schema, EventTooLarge, or OutcomeUnknown: only then the events may or may
+   * not have been appended.
    */
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
   /**
-   * A stream's events from a revision on (default 0), at most `limit` of them, and the stream's last revision ('none' if it
-   * has no event). Of large events it may return fewer, but at least one: read on until the last revision is reached.
+   * A stream's events from a revision on (default 0), at most `limit` of them, and the stream's last revision ('none'
+   * if it has no event). Of large events it may return fewer, but at least one: read on until the last revision is
+   * reached.
    */
   read(
     stream: string,
@@ -34,10 +36,10 @@ export type EventStore = {
   readLast(stream: string): Promise<Recorded | undefined>;
 
   /**
-   * All events after a position (default: the beginning) in log order, each exactly once, until the signal aborts, which ends
-   * the iteration without an error. The next batch is not read until the consumer asks for it. `live` means that the batch
-   * reaches the end of the log; if there is nothing (more) to read there, an empty live batch is yielded. `position` is that
-   * of the last event seen. Throws UnknownPosition if `after` belongs to another log.
+   * All events after a position (default: the beginning) in log order, each exactly once, until the signal aborts,
+   * which ends the iteration without an error. The next batch is not read until the consumer asks for it. `live` means
+   * that the batch reaches the end of the log; if there is nothing (more) to read there, an empty live batch is
+   * yielded. `position` is that of the last event seen. Throws UnknownPosition if `after` belongs to another log.
    */
   subscribe(options: { after?: Position; signal: AbortSignal }): AsyncIterable<Batch>;
 
@@ -51,8 +53,8 @@ export type EventStore = {
   start: Position;
 
   /**
-   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the log and over the
-   * previous probe. If nothing can be written apart from the log, it reads the head. Throws as a write does.
+   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the log and
+   * over the previous probe. If nothing can be written apart from the log, it reads the head. Throws as a write does.
    */
   probe(): Promise<void>;
 

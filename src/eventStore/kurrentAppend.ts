@@ -28,8 +28,8 @@ type ExactWrite = { stream: string; expectedRevision: Revision; events: NewEvent
 type Plan = { remaining: ExactWrite[]; position: Position };
 
 /**
- * Makes one call one change with one result, even if the connection is lost. Each write is sent at an exact revision, and
- * after a failure the streams are read to find out whether it happened before it is sent again.
+ * Makes one call one change with one result, even if the connection is lost. Each write is sent at an exact revision,
+ * and after a failure the streams are read to find out whether it happened before it is sent again.
  */
 export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts) {
   return async function append(writes: Write[], metadata: Metadata): Promise<Position> {

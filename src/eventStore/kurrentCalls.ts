@@ -8,8 +8,8 @@ const RETRY_TIMEOUT = 3000;
 const ANSWER_TIMEOUT = 4000;
 
 /**
- * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable if that does not
- * help within 3 s; any other error is the driver's own.
+ * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable if that
+ * does not help within 3 s; any other error is the driver's own.
  */
 export async function withRetries<T>(
   kurrent: Kurrent,
@@ -55,7 +55,10 @@ export async function withTimeout<T>(promise: Promise<T>, within: number = ANSWE
   }
 }
 
-/** The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut if it pauses for longer than `within` (ms). */
+/**
+ * The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut if it pauses for longer than `within`
+ * (ms).
+ */
 export async function collect<T>(
   reading: AsyncIterable<T>,
   { within = ANSWER_TIMEOUT, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},

@@ -13,8 +13,8 @@ import { kurrentSubscription } from './kurrentSubscription.ts';
 import { newLogId } from './newLogId.ts';
 
 /**
- * The log on a KurrentDB server: all streams whose names begin with the prefix. Throws StoreUnavailable if the server cannot
- * be reached.
+ * The log on a KurrentDB server: all streams whose names begin with the prefix. Throws StoreUnavailable if the server
+ * cannot be reached.
  */
 export async function kurrentEventStore(options: {
   kurrent: Kurrent;
@@ -46,7 +46,8 @@ export async function kurrentEventStore(options: {
       return { position };
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
-      // Also reads the event before: it usually exists, so that even an answer without events shows the stream's revision.
+      // Also reads the event before: it usually exists, so that even an answer without events shows the stream's
+      // revision.
       const first = Math.max(0, fromRevision - 1);
       const maxCount = limit + fromRevision - first;
       const options = { fromRevision: BigInt(first), ...(maxCount !== Infinity && { maxCount }) };
@@ -74,8 +75,8 @@ function hasAnyRevision(writes: Write[]): boolean {
 }
 
 /**
- * The log's id, from a stream that holds nothing else; the first process to come creates it. The stream's name begins with
- * `~`, which no prefix contains, so that it belongs to no log.
+ * The log's id, from a stream that holds nothing else; the first process to come creates it. The stream's name begins
+ * with `~`, which no prefix contains, so that it belongs to no log.
  */
 async function openLogId(kurrent: Kurrent, prefix: string): Promise<string> {
   const stream = `~${prefix}log`;

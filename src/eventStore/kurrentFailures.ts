@@ -4,9 +4,9 @@ import { StoreUnavailable } from '../storage/storeErrors.ts';
 export class AnswerTimedOut extends Error {}
 
 /**
- * What a failed call means: another change came first (`conflict`), the events are larger than the server accepts
- * (`too large`), the call cannot have reached the server (`not sent`), it may have reached it (`unclear`), or the server
- * will never accept it (`refused`).
+ * What a failed call means: another change came first (`conflict`), the events are larger than the server accepts (`too
+ * large`), the call cannot have reached the server (`not sent`), it may have reached it (`unclear`), or the server will
+ * never accept it (`refused`).
  */
 export type Failure = 'conflict' | 'too large' | 'not sent' | 'unclear' | 'refused';
 
@@ -37,7 +37,8 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof AnswerTimedOut || error instanceof StoreUnavailable) return 'unclear';
   if (type === 'unknown' && REFUSED_CODES.has(code)) return 'refused';
   if (type !== undefined) return FAILURE_BY_TYPE[type] ?? 'refused';
-  // Errors of gRPC itself, which the driver passes on when it asks for the server's features; and a broken subscription.
+  // Errors of gRPC itself, which the driver passes on when it asks for the server's features; and a broken
+  // subscription.
   return typeof code === 'number' || code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'unclear' : 'refused';
 }
 

@@ -89,8 +89,9 @@ export function kurrentReads({
     (await readEvents(options, within)).map(({ event }) => positionOfEvent(event!));
 
   /**
-   * The position of this log's last event. Other applications' events may follow it, and searching backwards each time would
-   * cost more the longer this log is idle. So the end of the last search is remembered, and only newer events are searched.
+   * The position of this log's last event. Other applications' events may follow it, and searching backwards each time
+   * would cost more the longer this log is idle. So the end of the last search is remembered, and only newer events are
+   * searched.
    */
   async function head(): Promise<Position> {
     const [end = start] = await readPositions({ direction: 'backwards', fromPosition: 'end', maxCount: 1 });

@@ -14,12 +14,15 @@ const CHECKPOINT_INTERVAL = 32;
 
 type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads };
 type Options = { after: Position; signal: AbortSignal };
-/** An item of the subscription, in log order: an event of this log, or offsets up to which all its events were delivered. */
+/**
+ * An item of the subscription, in log order: an event of this log, or offsets up to which all its events were
+ * delivered.
+ */
 type Item = AllStreamResolvedEvent | { checkpoint: KurrentOffsets };
 
 /**
- * Follows the log after a position until the signal aborts. If the connection is lost, it resumes over a new one after the
- * last batch that was yielded, so that the consumer misses nothing, sees nothing twice and does not notice.
+ * Follows the log after a position until the signal aborts. If the connection is lost, it resumes over a new one after
+ * the last batch that was yielded, so that the consumer misses nothing, sees nothing twice and does not notice.
  */
 export async function* kurrentSubscription(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
   // Refuses a position of another log, which would compare as text without an error.

@@ -43,8 +43,9 @@ const DEFAULTS = {
 };
 
 /**
- * Opens the server of an address: `kurrentdb://`, `kdb://` or `esdb://`, each also with `+discover` before the colon. It
- * connects on first use. Throws ConfigError for an invalid address; as an address may contain a password, errors never show it.
+ * Opens the server of an address: `kurrentdb://`, `kdb://` or `esdb://`, each also with `+discover` before the colon.
+ * It connects on first use. Throws ConfigError for an invalid address; as an address may contain a password, errors
+ * never show it.
  */
 export function openKurrent(url: string): Kurrent {
   const address = withDefaults(url);

@@ -20,8 +20,8 @@ export function positionOf(logId: string, count: number | bigint): Position {
 }
 
 /**
- * A position as a number that grows with the log, to show progress: in SQLite it counts events, in KurrentDB bytes (exact up
- * to 2^53).
+ * A position as a number that grows with the log, to show progress: in SQLite it counts events, in KurrentDB bytes
+ * (exact up to 2^53).
  */
 export function approximateProgress(position: Position): number {
   const after = position.slice(position.indexOf('.') + 1);

@@ -25,8 +25,8 @@ const NO_LIMIT = -1;
 const POLL_INTERVAL = 50;
 
 /**
- * The events. The schema itself keeps the table append-only: rows are neither updated nor deleted, not even by REPLACE, and
- * each new one takes the next position.
+ * The events. The schema itself keeps the table append-only: rows are neither updated nor deleted, not even by REPLACE,
+ * and each new one takes the next position.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS events (

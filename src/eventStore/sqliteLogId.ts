@@ -33,8 +33,9 @@ export function formerLogIds(file: string): FormerLogId[] {
 }
 
 /**
- * Gives the log in a file a new id, so that its positions differ from all that were given out before, and records the reason.
- * Throws StoreUnavailable, having changed nothing, while another process has the file open: it would keep using the former id.
+ * Gives the log in a file a new id, so that its positions differ from all that were given out before, and records the
+ * reason. Throws StoreUnavailable, having changed nothing, while another process has the file open: it would keep using
+ * the former id.
  */
 export function renameLog(file: string, { reason, now }: { reason: string; now: Date }): void {
   const db = openSqlite(file, { synchronous: 'FULL', mustExist: true });
@@ -52,7 +53,10 @@ export function renameLog(file: string, { reason, now }: { reason: string; now: 
   }
 }
 
-/** SQLite leaves WAL mode only for the sole connection; the exclusive lock then keeps others out until the file is closed. */
+/**
+ * SQLite leaves WAL mode only for the sole connection; the exclusive lock then keeps others out until the file is
+ * closed.
+ */
 function lockExclusively(db: Sqlite, file: string): void {
   try {
     db.pragma('locking_mode = EXCLUSIVE');

@@ -6,8 +6,8 @@ export const FREE_TEXTS = ['description', 'target', 'level'] as const;
 
 /**
  * Converts an event of any release to today's form; the log keeps it as it was written. There is one difference so far:
- * earlier releases accepted text that is not well-formed Unicode (lone surrogates), which other languages cannot read. U+FFFD
- * replaces them.
+ * earlier releases accepted text that is not well-formed Unicode (lone surrogates), which other languages cannot read.
+ * U+FFFD replaces them.
  */
 export function upcast(event: Recorded): Recorded {
   const texts = event.data as { [name in (typeof FREE_TEXTS)[number]]?: string };

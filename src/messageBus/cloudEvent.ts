@@ -32,8 +32,8 @@ export type PublishedEvent = AuthEvent | CredentialsEvent;
 export const CLOUD_EVENT_TYPE_PREFIX = 'authledger.';
 
 /**
- * An event as it is published. It does not depend on the node or the time of publishing; so `source` names the log rather than a
- * node's address.
+ * An event as it is published. It does not depend on the node or the time of publishing; so `source` names the log
+ * rather than a node's address.
  */
 export function cloudEventOf(event: Recorded<PublishedEvent>): CloudEvent {
   const { id, type, data, position, revision, metadata } = event;

@@ -5,8 +5,8 @@ import { type Message, type MessageBus, topicName } from './messageBus.ts';
 const UNLIMITED_RETENTION = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
 
 /**
- * Publishes to Kafka's topics `<prefix>events` and `<prefix>messages`, which are created if they are missing. All messages of a
- * key go to one partition, and so are read in order.
+ * Publishes to Kafka's topics `<prefix>events` and `<prefix>messages`, which are created if they are missing. All
+ * messages of a key go to one partition, and so are read in order.
  */
 export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: string }): MessageBus {
   let connection: KafkaConnection | undefined;
@@ -32,7 +32,8 @@ export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: strin
         const { send } = await ensureConnected();
         if (messages.length > 0) await send(batchOf(messages, prefix));
       } catch (error) {
-        // The producer's sequence numbers may no longer match the broker's: new messages could be dropped as duplicates.
+        // The producer's sequence numbers may no longer match the broker's: new messages could be dropped as
+        // duplicates.
         end();
         throw error;
       }

@@ -6,9 +6,9 @@
  */
 export type MessageBus = {
   /**
-   * Resolves when all messages are acknowledged and can be read. Call it with one list at a time: order is kept if the next list
-   * is published after this one resolved, or this one again after it threw. An empty list checks that the bus can be used.
-   * Throws BusUnavailable.
+   * Resolves when all messages are acknowledged and can be read. Call it with one list at a time: order is kept if the
+   * next list is published after this one resolved, or this one again after it threw. An empty list checks that the bus
+   * can be used. Throws BusUnavailable.
    */
   publish(messages: readonly Message[]): Promise<void>;
 

@@ -9,8 +9,8 @@ export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=U
 export const CHANGE_MESSAGE_CONTENT_TYPE = 'application/json';
 
 /**
- * The messages that an event is published as: the whole event in the topic `events`, and for a client or role its change message
- * in the topic `messages`. Both have the event's subject as their key.
+ * The messages that an event is published as: the whole event in the topic `events`, and for a client or role its
+ * change message in the topic `messages`. Both have the event's subject as their key.
  */
 export function messagesOf(event: Recorded<PublishedEvent>): Message[] {
   const { id, type, data, position } = event;

@@ -21,7 +21,9 @@ const REPLICATION_TIMEOUT = 8000;
 const KEEP_ALIVE_DELAY = 60_000;
 /** How long (ms) a call may take with all its retries. */
 const CALL_TIMEOUT = 10_000;
-/** The driver's retries within that time: enough for a partition to get a new leader. After that, the caller retries. */
+/**
+ * The driver's retries within that time: enough for a partition to get a new leader. After that, the caller retries.
+ */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
 
 /** Apache Kafka, or a server that speaks its protocol. Nothing connects until a connection is used. */
@@ -131,8 +133,9 @@ function topicConfig({ topic, settings = {} }: NewTopic) {
 }
 
 /**
- * Verifies that every message was sent. The driver retries what one broker refused, but groups the messages by broker anew: if a
- * partition has moved to a broker that has already answered, or a key to another partition, messages are lost without an error.
+ * Verifies that every message was sent. The driver retries what one broker refused, but groups the messages by broker
+ * anew: if a partition has moved to a broker that has already answered, or a key to another partition, messages are
+ * lost without an error.
  */
 function trackPartitions() {
   const defaultPartitioner = Partitioners.DefaultPartitioner();

@@ -1,4 +1,6 @@
-/** Bytes on V8's heap of a string, of an array or object, of each element and of each property, besides their contents. */
+/**
+ * Bytes on V8's heap of a string, of an array or object, of each element and of each property, besides their contents.
+ */
 const STRING_BYTES = 24;
 const OBJECT_BYTES = 56;
 const ELEMENT_BYTES = 8;

@@ -1,8 +1,8 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 
 /**
- * Coalesces concurrent calls: at most one call is in progress, and all callers that arrive meanwhile, or in the same turn of the
- * event loop, share the next one. So every result is from a call that began after its caller arrived.
+ * Coalesces concurrent calls: at most one call is in progress, and all callers that arrive meanwhile, or in the same
+ * turn of the event loop, share the next one. So every result is from a call that began after its caller arrived.
  */
 export function coalesce<T>(call: () => Promise<T>): () => Promise<T> {
   let current: Promise<unknown> = Promise.resolve();

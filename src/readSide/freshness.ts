@@ -12,10 +12,10 @@ const PROOF_INTERVAL = 500;
 /** Checks before and after a request that its answer does not rest on outdated read models. */
 export type Freshness = {
   /**
-   * Resolves when this node may answer. With the log on this machine, its read models hold the whole log; with a log on another
-   * machine, this was proven within the last MAX_STALENESS. They also hold the position that the caller waits for, if any.
-   * Throws InvalidRequestArguments for a position that is malformed, of another log or beyond the end of the log, TooManyRequests
-   * if too many requests of the caller wait already, else ServiceUnavailable.
+   * Resolves when this node may answer. With the log on this machine, its read models hold the whole log; with a log on
+   * another machine, this was proven within the last MAX_STALENESS. They also hold the position that the caller waits
+   * for, if any. Throws InvalidRequestArguments for a position that is malformed, of another log or beyond the end of
+   * the log, TooManyRequests if too many requests of the caller wait already, else ServiceUnavailable.
    */
   ensureFresh(awaiting?: Awaiting): Promise<void>;
   /** Throws ServiceUnavailable if the last proof is too old by now, as after the process was frozen. */

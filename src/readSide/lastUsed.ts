@@ -4,7 +4,9 @@ import type { ReadStore } from '../readStore/readStore.ts';
 
 /** A client's use is recorded at most this often (ms). */
 const PRECISION = 6 * 60 * 60_000;
-/** Uses are written in batches, this long (ms) after the first one; if that fails, they are retried after as long again. */
+/**
+ * Uses are written in batches, this long (ms) after the first one; if that fails, they are retried after as long again.
+ */
 const WRITE_DELAY = 1000;
 /** Uses in one write: some milliseconds' work. */
 const WRITE_BATCH_SIZE = 500;
@@ -16,8 +18,8 @@ export const LAST_USED_TABLE = 'last-used';
 type Created = { clientId: string; created: string };
 
 /**
- * When clients were last used, to a precision of 6 hours. This is telemetry, not history: it is stored beside the projections, and
- * lost with them. The date serves as the row's position, so that a later one always wins.
+ * When clients were last used, to a precision of 6 hours. This is telemetry, not history: it is stored beside the
+ * projections, and lost with them. The date serves as the row's position, so that a later one always wins.
  */
 export function openLastUsed(readStore: ReadStore, log: Logger) {
   const remembered = new Map<string, number>();

@@ -13,7 +13,10 @@ export const LOG_HEAD_FILE = 'log-head.json';
 /** How long (ms) a new position waits for later ones before it is written (debounce). */
 const WRITE_DELAY = 1000;
 
-/** The position in such a file; undefined if there is no file. Throws ConfigError naming the file if it holds no position. */
+/**
+ * The position in such a file; undefined if there is no file. Throws ConfigError naming the file if it holds no
+ * position.
+ */
 export function readLogHead(file: string): Position | undefined {
   let text: string;
   try {
@@ -35,9 +38,9 @@ export function writeLogHead(file: string, position: Position): void {
 }
 
 /**
- * A log that records its head in a file: at most once a second, after it moved, and on close. So the file may be behind the log,
- * but never ahead of it. `runExclusive` runs work while no other process runs it, so that no process moves the file backwards. A
- * failed write is logged and retried.
+ * A log that records its head in a file: at most once a second, after it moved, and on close. So the file may be behind
+ * the log, but never ahead of it. `runExclusive` runs work while no other process runs it, so that no process moves the
+ * file backwards. A failed write is logged and retried.
  */
 export async function recordLogHead(
   eventStore: EventStore,

@@ -16,8 +16,8 @@ export type HistoryQuery = {
 };
 
 /**
- * The events that are in the log now, oldest first. If all are of one stream, only that stream is read. Throws UnknownPosition if
- * `after` belongs to another log.
+ * The events that are in the log now, oldest first. If all are of one stream, only that stream is read. Throws
+ * UnknownPosition if `after` belongs to another log.
  */
 export async function* logHistory(
   eventStore: EventStore,

@@ -20,9 +20,14 @@ import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** Rows that may wait in memory to be written by the lease holder. Beyond this, the node stops following (back-pressure). */
+/**
+ * Rows that may wait in memory to be written by the lease holder. Beyond this, the node stops following
+ * (back-pressure).
+ */
 const MAX_UNWRITTEN = 20_000;
-/** The same while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order. */
+/**
+ * The same while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order.
+ */
 const MAX_UNWRITTEN_AT_START = 200_000;
 /** After this many events the checkpoint moves even if no row changed; later ones are read again after a crash. */
 const MAX_EVENTS_PER_CHECKPOINT = 10_000;
@@ -32,7 +37,9 @@ const WRITE_DELAY = 20;
 const WAIT_TIMEOUT = 5000;
 /** How often (ms) a node that is not the writer reads the checkpoints, to shed what the tables hold. */
 const SETTLE_INTERVAL = 500;
-/** Requests that may wait for a position at the same time, of all callers and of each. Each keeps its body in memory. */
+/**
+ * Requests that may wait for a position at the same time, of all callers and of each. Each keeps its body in memory.
+ */
 const MAX_WAITERS = 500;
 const MAX_WAITERS_PER_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
@@ -48,8 +55,8 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** Waits until the read models hold the position; resolves with whether they did in time (ms; default 5 s). */
   waitFor(position: Position, within?: number): Promise<boolean>;
   /**
-   * The same on behalf of a caller. These waiters are counted apart, so that they take no place from this node's own. Throws
-   * TooManyRequests if too many requests of the caller wait already.
+   * The same on behalf of a caller. These waiters are counted apart, so that they take no place from this node's own.
+   * Throws TooManyRequests if too many requests of the caller wait already.
    */
   waitForCaller(caller: string, position: Position): Promise<boolean>;
   /** Whether this node writes the shared tables, because it holds the lease. */
@@ -79,8 +86,8 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
 
 /**
  * Follows the log until it is stopped. It applies every event to this node's read models and, while it holds the lease
- * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws UnknownEvent
- * for an event that this release cannot read, UnknownPosition if the tables are of another log.
+ * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws
+ * UnknownEvent for an event that this release cannot read, UnknownPosition if the tables are of another log.
  */
 export async function startProjector(options: {
   eventStore: EventStore;

@@ -50,11 +50,11 @@ type OverlayEntry<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined;
 /**
  * A projection as this node sees it: the shared rows of the read store, overlaid with this node's newer ones.
  *
- * Every node applies the log's events itself, so its answers never wait for the node that writes the rows. Nor does following the
- * log wait for the read store: events of a row that is not in memory are folded into it when it is read. A row (or a tombstone)
- * stays in the overlay until the table's checkpoint has passed it. The holder of the lease writes the overlay to the store. The
- * store may also be ahead of this node. Answers never rest on such a row: mixed with the older rows of this node, it could grant
- * what was never granted.
+ * Every node applies the log's events itself, so its answers never wait for the node that writes the rows. Nor does
+ * following the log wait for the read store: events of a row that is not in memory are folded into it when it is read.
+ * A row (or a tombstone) stays in the overlay until the table's checkpoint has passed it. The holder of the lease
+ * writes the overlay to the store. The store may also be ahead of this node. Answers never rest on such a row: mixed
+ * with the older rows of this node, it could grant what was never granted.
  */
 export class ReadModel<R extends object> {
   readonly table: string;
@@ -82,7 +82,10 @@ export class ReadModel<R extends object> {
     this.#batchSize = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE;
   }
 
-  /** The current row of a key; undefined if there is none. Throws ServiceUnavailable if the store stays ahead of this node. */
+  /**
+   * The current row of a key; undefined if there is none. Throws ServiceUnavailable if the store stays ahead of this
+   * node.
+   */
   async get(key: string): Promise<R | undefined> {
     for (;;) {
       const row = this.#fromMemory(key) ?? (await this.#load(key));
@@ -96,7 +99,9 @@ export class ReadModel<R extends object> {
     return this.#fromMemory(key)?.value;
   }
 
-  /** A page of rows in byte order of their keys. It may be short, or even empty, before the end: continue after `last`. */
+  /**
+   * A page of rows in byte order of their keys. It may be short, or even empty, before the end: continue after `last`.
+   */
   async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
     const entries = this.#overlayWithin(page);
     const { rows: stored, last } = await this.#store.list<R>(this.table, page);
@@ -112,7 +117,9 @@ export class ReadModel<R extends object> {
     return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
   }
 
-  /** All rows with a prefix, page by page. Rows of one page are of one moment. Yields to the event loop between pages. */
+  /**
+   * All rows with a prefix, page by page. Rows of one page are of one moment. Yields to the event loop between pages.
+   */
   async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
     const yieldIfDue = makeYielder('background');
     let after: string | undefined;
@@ -149,8 +156,9 @@ export class ReadModel<R extends object> {
   }
 
   /**
-   * Writes the overlay to the shared table in batches, and then its checkpoint, the position. It yields in between, to this process
-   * and to other writers of the store. It stops when `isOurs` says that the table is no longer this node's to write.
+   * Writes the overlay to the shared table in batches, and then its checkpoint, the position. It yields in between, to
+   * this process and to other writers of the store. It stops when `isOurs` says that the table is no longer this node's
+   * to write.
    */
   async write(position: Position, isOurs = (): boolean => true): Promise<void> {
     const keys = [...this.#overlay.keys()];

@@ -13,8 +13,8 @@ import { isAuthStream } from '../eventStore/streams.ts';
 /** About how many bytes of memory an unwritten row takes. */
 const ROW_BYTES = 1500;
 /**
- * Rows that are gathered before they are written. The more there are, the less often a row that changes again is read and written.
- * They may take half of the heap limit.
+ * Rows that are gathered before they are written. The more there are, the less often a row that changes again is read
+ * and written. They may take half of the heap limit.
  */
 const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
 /** How often (every 100 ms) the leases are checked: for longer than the lease of a crashed process lasts. */
@@ -23,9 +23,9 @@ const MAX_LEASE_CHECKS = 80;
 type Stores = { eventStore: EventStore; readStore: ReadStore };
 
 /**
- * Rebuilds the tables of projections from the log, in one pass, beside the tables in use; each new table then replaces the old one
- * in one step. Readers use the old tables until then and notice nothing. `onProgress` gets the number of events read and the
- * position. Throws StoreUnavailable while another process rebuilds them.
+ * Rebuilds the tables of projections from the log, in one pass, beside the tables in use; each new table then replaces
+ * the old one in one step. Readers use the old tables until then and notice nothing. `onProgress` gets the number of
+ * events read and the position. Throws StoreUnavailable while another process rebuilds them.
  */
 export async function rebuild(
   projections: readonly Projection<object, Event>[],
@@ -77,7 +77,10 @@ async function rebuildWithLeases(
   }
 }
 
-/** Whether all tables were replaced; otherwise there are more events to read after the position. Replaced ones leave `drafts`. */
+/**
+ * Whether all tables were replaced; otherwise there are more events to read after the position. Replaced ones leave
+ * `drafts`.
+ */
 async function replaceTables(
   drafts: { from: string; to: string }[],
   { eventStore, readStore }: Stores,
@@ -90,7 +93,8 @@ async function replaceTables(
     for (const draft of replaced) if (draft) drafts.splice(drafts.indexOf(draft), 1);
     if (drafts.length === 0) return true;
     const checkpoints = await Promise.all(drafts.map(({ to }) => readStore.checkpoint(to)));
-    // Read after the checkpoints: if the head is not beyond the position, no event lies between it and the old checkpoints.
+    // Read after the checkpoints: if the head is not beyond the position, no event lies between it and the old
+    // checkpoints.
     if ((await eventStore.head()) > position) return false;
     await Promise.all(drafts.map(({ from }, i) => readStore.commit(from, [], checkpoints[i])));
   }

@@ -13,8 +13,8 @@ export class RewrittenHistory extends Error {}
 type Witness = { name: string; position: Position };
 
 /**
- * Throws RewrittenHistory if the log is shorter than it once was: behind the checkpoint of a table, or behind `logHead`, the
- * furthest position that was given to anybody. Also if these positions belong to another log.
+ * Throws RewrittenHistory if the log is shorter than it once was: behind the checkpoint of a table, or behind
+ * `logHead`, the furthest position that was given to anybody. Also if these positions belong to another log.
  */
 export async function refuseRewrittenHistory(
   { eventStore, readStore }: { eventStore: EventStore; readStore: ReadStore },
@@ -32,8 +32,8 @@ export async function refuseRewrittenHistory(
 }
 
 /**
- * Throws RewrittenHistory if there is no log although there are read models, secrets or a `logHead`: a new, empty log in its place
- * would be a different one.
+ * Throws RewrittenHistory if there is no log although there are read models, secrets or a `logHead`: a new, empty log
+ * in its place would be a different one.
  */
 export async function refuseMissingLog(
   { readStore, secretStore }: { readStore: ReadStore; secretStore: SecretStore },

@@ -4,7 +4,9 @@ import type { LeaseRecord, ReadStore } from './readStore.ts';
 
 /** A claim on a lease: this process holds it, or tries to get it. */
 export type Lease = {
-  /** Whether this process holds the lease now. A process that was frozen for longer than the lease time notices here. */
+  /**
+   * Whether this process holds the lease now. A process that was frozen for longer than the lease time notices here.
+   */
   isHeld(): boolean;
   /** Releases the lease, so that another process gets it at once, and stops trying for it. */
   release(): Promise<void>;
@@ -14,10 +16,10 @@ export type Lease = {
 const ATTEMPTS_PER_LEASE_TIME = 5;
 
 /**
- * Tries to acquire a lease until it is released, and renews it while it is held. A lease is lost when an observer sees its
- * renewal counter unchanged for `leaseTime` (ms, default 5000) on its own monotonic clock; wall clocks are never compared. So
- * at most one process holds it at a time, and after a crash another takes over within little more than the lease time. An
- * error of the store counts as a failed renewal and is passed to `onError`.
+ * Tries to acquire a lease until it is released, and renews it while it is held. A lease is lost when an observer sees
+ * its renewal counter unchanged for `leaseTime` (ms, default 5000) on its own monotonic clock; wall clocks are never
+ * compared. So at most one process holds it at a time, and after a crash another takes over within little more than the
+ * lease time. An error of the store counts as a failed renewal and is passed to `onError`.
  */
 export function holdLease(options: {
   readStore: Pick<ReadStore, 'readLease' | 'swapLease'>;

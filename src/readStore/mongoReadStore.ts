@@ -13,8 +13,8 @@ import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.t
  */
 type TableLocation = { collection: string; next?: string; former?: string };
 /**
- * A row. Its position comes first: MongoDB compares documents field by field, so `$max` keeps the row with the later position.
- * The value is JSON text, because its properties may have any names. A tombstone has no value.
+ * A row. Its position comes first: MongoDB compares documents field by field, so `$max` keeps the row with the later
+ * position. The value is JSON text, because its properties may have any names. A tombstone has no value.
  */
 type Document = { _id: string; row: { position: Position; value?: string } };
 type Rows = Collection<Document>;
@@ -29,13 +29,15 @@ const LOCATION_TTL = 500;
 const MAX_BULK_SIZE = 25;
 /** A commit that takes longer (ms) fails; a retry does not write again what it has written. */
 const MAX_COMMIT_DURATION = 4000;
-/** A replaced collection is dropped after this delay (ms). A read that took longer checks that the table has not moved. */
+/**
+ * A replaced collection is dropped after this delay (ms). A read that took longer checks that the table has not moved.
+ */
 const DROP_DELAY = 2000;
 
 /**
- * Read models in MongoDB, or a server that speaks its protocol. It needs no transactions, change streams or collations, and no
- * index but that of _id, by which everything is found. A table is a register that names the collection of its rows, so that
- * another collection can replace it in one step.
+ * Read models in MongoDB, or a server that speaks its protocol. It needs no transactions, change streams or collations,
+ * and no index but that of _id, by which everything is found. A table is a register that names the collection of its
+ * rows, so that another collection can replace it in one step.
  */
 export function mongoReadStore(mongo: Mongo): ReadStore {
   const locations = mongoRegister<TableLocation>(mongo, 'tables');
@@ -106,7 +108,9 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
     }
   }
 
-  /** Drops those of a location's collections that no table uses. An interrupted replacement may leave one in two tables. */
+  /**
+   * Drops those of a location's collections that no table uses. An interrupted replacement may leave one in two tables.
+   */
   async function dropUnusedCollections({ collection, next, former }: TableLocation): Promise<void> {
     const tables = [...(await locations.all()).values()];
     const inUse = new Set(tables.flatMap((table) => [table.collection, table.next]));

@@ -1,6 +1,8 @@
 import { isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
 
-/** A state of a register, stored under its name and version. Whoever inserts the next version has changed the register. */
+/**
+ * A state of a register, stored under its name and version. Whoever inserts the next version has changed the register.
+ */
 type StoredState<Value> = { _id: string; value?: Value };
 
 /** A state of a register as it was read; the version grows with every change, from 0 for none. */
@@ -9,8 +11,9 @@ export type RegisterState<Value> = { version: number; value?: Value };
 const VERSION_DIGITS = 15;
 
 /**
- * Named values in MongoDB with compare-and-swap: a value is replaced only by a process that has read the latest one. A change is
- * an insert under a unique key. All compatible servers guarantee that; not all have an atomic conditional update.
+ * Named values in MongoDB with compare-and-swap: a value is replaced only by a process that has read the latest one. A
+ * change is an insert under a unique key. All compatible servers guarantee that; not all have an atomic conditional
+ * update.
  */
 export function mongoRegister<Value extends object>(mongo: Mongo, collection: string) {
   const states = () => mongo.collection<StoredState<Value>>(collection);

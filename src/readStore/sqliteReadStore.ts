@@ -21,7 +21,9 @@ const MAX_CHARACTER = '\u{10FFFF}';
 
 type StoredColumns = { key: string; value: string | null; position: Position };
 
-/** Read models in a SQLite file that several processes may share. Rows and checkpoint are written in one transaction. */
+/**
+ * Read models in a SQLite file that several processes may share. Rows and checkpoint are written in one transaction.
+ */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   translatingErrors(db, () => db.exec(SCHEMA));
   disableBusyWait(db);

@@ -5,7 +5,10 @@ import { type SecretRef, UnsealError } from './secretStore.ts';
 /** A token at rest: sealed with AES-256-GCM under the key of this id; `sealed` is nonce, ciphertext and tag. */
 export type Sealed = { keyId: string; sealed: Buffer };
 
-/** Seals and opens tokens. A sealed token is bound to its entry, and does not open under another. Keys never leave the keyring. */
+/**
+ * Seals and opens tokens. A sealed token is bound to its entry, and does not open under another. Keys never leave the
+ * keyring.
+ */
 export type Keyring = {
   seal(ref: SecretRef, token: string): Sealed;
   /** Throws UnsealError if the key is unknown, or if the entry or the bytes differ from those that were sealed. */
@@ -19,8 +22,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * A keyring over the keys that `readKeys` returns, the current one first. They are read again if `haveChanged` says so before a
- * token is sealed, and when a token is opened that was sealed under an unknown key.
+ * A keyring over the keys that `readKeys` returns, the current one first. They are read again if `haveChanged` says so
+ * before a token is sealed, and when a token is opened that was sealed under an unknown key.
  */
 export function keyring(readKeys: () => SecretKey[], haveChanged: () => boolean = () => false): Keyring {
   let keys = readKeys();

@@ -8,7 +8,10 @@ type Entry = { _id: string; clientId: string; keyId: string; sealed: Buffer; cre
 export function mongoSecretStore({ mongo, keyring }: { mongo: Mongo; keyring: Keyring }): SecretStore {
   const secrets = () => mongo.collection<Entry>('secrets');
 
-  /** Queries filter by _id alone; it identifies the entry, and some compatible servers scan the collection for other filters. */
+  /**
+   * Queries filter by _id alone; it identifies the entry, and some compatible servers scan the collection for other
+   * filters.
+   */
   async function entryAt({ clientId, credentialId: _id }: SecretRef): Promise<Entry | undefined> {
     const entry = await mongo.call(() => secrets().findOne({ _id }));
     return entry?.clientId === clientId ? (entry as Entry) : undefined;

@@ -16,8 +16,9 @@ export function isServiceSecret({ credentialId }: SecretRef): boolean {
 }
 
 /**
- * Makes secrets for clients, with a random token or a given one. The credential's fingerprint is an HMAC of the token under a key
- * of its own, kept in the secret store: a plain hash of a weak token would stay in the log for ever, open to guessing.
+ * Makes secrets for clients, with a random token or a given one. The credential's fingerprint is an HMAC of the token
+ * under a key of its own, kept in the secret store: a plain hash of a weak token would stay in the log for ever, open
+ * to guessing.
  */
 export async function secretMaker(secretStore: SecretStore): Promise<MakeSecret> {
   const key = await getOrCreateFingerprintKey(secretStore);

@@ -13,8 +13,8 @@ export type Rotation = {
 };
 
 /**
- * Seals every secret under a new key. `addKey` creates it if this service keeps the keys itself; otherwise the operator has
- * put a new key first. An interrupted rotation is completed first, without another key.
+ * Seals every secret under a new key. `addKey` creates it if this service keeps the keys itself; otherwise the operator
+ * has put a new key first. An interrupted rotation is completed first, without another key.
  */
 export async function rotateKeys(
   { secretStore, keys, addKey }: { secretStore: SecretStore; keys: Keyring; addKey?: () => string },

@@ -1,8 +1,8 @@
 /**
  * Access tokens, sealed at rest. Every adapter passes test/contracts/secretStore.ts.
  *
- * An entry is written once, under a fresh credentialId, and never overwritten. It is sealed under the keyring's current key and
- * bound to its ref: moved to another one, it cannot be opened.
+ * An entry is written once, under a fresh credentialId, and never overwritten. It is sealed under the keyring's current
+ * key and bound to its ref: moved to another one, it cannot be opened.
  */
 export type SecretStore = {
   /** Stores a token; durable when it resolves. Throws SecretExists if the entry exists with another token. */
@@ -21,8 +21,8 @@ export type SecretStore = {
   reseal(ref: SecretRef): Promise<boolean>;
 
   /**
-   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the entries and over
-   * the previous probe. Throws as a write does.
+   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the entries and
+   * over the previous probe. Throws as a write does.
    */
   probe(): Promise<void>;
 

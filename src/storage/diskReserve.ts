@@ -26,8 +26,9 @@ const LOW_SPACE = { diskShare: 0.05, maxBytes: 1024 * MIB };
  */
 export type DiskReserve = {
   /**
-   * Runs a write. If a write that `revokes` finds the disk full, the reserve is released and the write is run once more, so
-   * it must be idempotent. Any other write rejects with StoreFull, without being run, while the reserve is in use.
+   * Runs a write. If a write that `revokes` finds the disk full, the reserve is released and the write is run once
+   * more, so it must be idempotent. Any other write rejects with StoreFull, without being run, while the reserve is in
+   * use.
    */
   runWrite<T>(revokes: boolean, write: () => Promise<T>): Promise<T>;
   isUsed(): boolean;
@@ -45,8 +46,8 @@ export const noDiskReserve: DiskReserve = {
 };
 
 /**
- * Sets aside `bytes` in a directory, or a quarter of the disk if that is less, and sets them aside again once there is space
- * again.
+ * Sets aside `bytes` in a directory, or a quarter of the disk if that is less, and sets them aside again once there is
+ * space again.
  */
 export async function openDiskReserve(
   directory: string,
@@ -117,8 +118,8 @@ function diskSpace(directory: string): { free: number; size: number } {
 }
 
 /**
- * Writes random bytes, which no file system can store sparsely or compressed. Of several processes, one creates the file;
- * returns whether this one did.
+ * Writes random bytes, which no file system can store sparsely or compressed. Of several processes, one creates the
+ * file; returns whether this one did.
  */
 async function createReserve(file: string, bytes: number): Promise<boolean> {
   const draft = `${file}.new`;

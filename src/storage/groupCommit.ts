@@ -1,9 +1,9 @@
 /**
- * Group commit: jobs that arrive in the same turn of the event loop run in one transaction and share its commit. Jobs are
- * synchronous and run in order, each with a result of its own.
+ * Group commit: jobs that arrive in the same turn of the event loop run in one transaction and share its commit. Jobs
+ * are synchronous and run in order, each with a result of its own.
  *
- * A job that throws fails alone. If the commit throws, all jobs fail. They also all fail if a job throws and the transaction
- * is no longer open: the database has rolled it back by itself, as it does when the disk is full.
+ * A job that throws fails alone. If the commit throws, all jobs fail. They also all fail if a job throws and the
+ * transaction is no longer open: the database has rolled it back by itself, as it does when the disk is full.
  */
 export function groupCommit<Result>(
   inTransaction: (work: () => void) => void,

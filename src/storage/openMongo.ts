@@ -14,15 +14,15 @@ import { invalid } from '../config/configError.ts';
 import { StoreUnavailable } from './storeErrors.ts';
 
 /**
- * Connections in the pool, and so calls in progress at once, unless the URL sets `maxPoolSize`; further calls queue here. A
- * server that runs writes one after the other could otherwise keep some of them waiting until they time out.
+ * Connections in the pool, and so calls in progress at once, unless the URL sets `maxPoolSize`; further calls queue
+ * here. A server that runs writes one after the other could otherwise keep some of them waiting until they time out.
  */
 const MAX_POOL_SIZE = 16;
 /** How long (ms) each step of a call waits for a server that is unreachable or does not answer. */
 const STEP_TIMEOUT = 4000;
 /**
- * How long (ms) a call may take with all its steps and the driver's own retries. Without this limit some calls would never
- * end: the driver does not notice a socket that is closed just before it writes.
+ * How long (ms) a call may take with all its steps and the driver's own retries. Without this limit some calls would
+ * never end: the driver does not notice a socket that is closed just before it writes.
  */
 const CALL_TIMEOUT = 2 * STEP_TIMEOUT;
 /** Pause (ms) between attempts to reconnect. */
@@ -36,9 +36,9 @@ const UNAVAILABLE_ERRORS = [
   MongoOperationTimeoutError,
 ];
 /**
- * Error codes of a server that cannot answer now: it is no longer, or not yet, the primary (189, 10107, 11602, 13435, 13436),
- * is shutting down (91, 11600), cannot reach other members in time (6, 7, 50, 64, 89, 134, 262, 9001), or aborted the
- * operation (43, 175, 237, 11601).
+ * Error codes of a server that cannot answer now: it is no longer, or not yet, the primary (189, 10107, 11602, 13435,
+ * 13436), is shutting down (91, 11600), cannot reach other members in time (6, 7, 50, 64, 89, 134, 262, 9001), or
+ * aborted the operation (43, 175, 237, 11601).
  */
 const UNAVAILABLE_CODES = new Set<unknown>([
   6, 7, 43, 50, 64, 89, 91, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
@@ -52,11 +52,14 @@ export type { Collection };
 
 /** A database on a server that speaks MongoDB's protocol. */
 export type Mongo = {
-  /** `name` gets the prefix that the database was opened with. Use it for one call only: the next may need another connection. */
+  /**
+   * `name` gets the prefix that the database was opened with. Use it for one call only: the next may need another
+   * connection.
+   */
   collection<D extends Document & { _id: string }>(name: string): Collection<D>;
   /**
-   * Calls the server. Throws StoreUnavailable if it cannot be reached, cannot answer now or takes longer than 8 s; any other
-   * error is the driver's own.
+   * Calls the server. Throws StoreUnavailable if it cannot be reached, cannot answer now or takes longer than 8 s; any
+   * other error is the driver's own.
    */
   call<T>(ask: () => Promise<T>): Promise<T>;
   /** Checks that writes work: writes a document of its own, over the previous one. Throws as `call` does. */
@@ -67,9 +70,10 @@ export type Mongo = {
 };
 
 /**
- * Opens the database that the URL names, or `authledger` if it names none. Writes are acknowledged by a majority, so that no
- * failover rolls them back; reads go to the primary. Names of collections get the prefix. Throws ConfigError for a URL that
- * the driver refuses, StoreUnavailable if the server cannot be reached. No error contains the URL's password.
+ * Opens the database that the URL names, or `authledger` if it names none. Writes are acknowledged by a majority, so
+ * that no failover rolls them back; reads go to the primary. Names of collections get the prefix. Throws ConfigError
+ * for a URL that the driver refuses, StoreUnavailable if the server cannot be reached. No error contains the URL's
+ * password.
  */
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   const database = databaseName(url);
@@ -80,8 +84,8 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   let replacement: Promise<void> | undefined;
 
   /**
-   * Replaces a client that may never recover by itself. A lost call keeps its connection for good, and a pool has only so many.
-   * And if the call with which the driver monitors a server is lost, the driver never finds that server again.
+   * Replaces a client that may never recover by itself. A lost call keeps its connection for good, and a pool has only
+   * so many. And if the call with which the driver monitors a server is lost, the driver never finds that server again.
    */
   async function replaceClient(): Promise<void> {
     const failed = client;
@@ -197,7 +201,10 @@ function databaseName(url: string): string {
   return name === undefined ? 'authledger' : decodeURIComponent(name);
 }
 
-/** Whether a write failed only because of existing documents with the same keys. In a bulk write, every failure must be one. */
+/**
+ * Whether a write failed only because of existing documents with the same keys. In a bulk write, every failure must be
+ * one.
+ */
 export function isDuplicateKey(error: unknown): boolean {
   const { code, writeErrors } = error as { code?: unknown; writeErrors?: { code?: unknown }[] };
   const errors = Array.isArray(writeErrors) && writeErrors.length > 0 ? writeErrors : [{ code }];

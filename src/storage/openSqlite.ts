@@ -18,10 +18,10 @@ const BUSY_TIMEOUT = 5000;
 const CACHE_KIB = 16 * 1024;
 
 /**
- * Opens a SQLite file, which is created (readable by its owner only) if there is none. With `FULL` a commit is durable when
- * it returns; with `NORMAL` a power failure may roll back the last commits, each as a whole. `secureDelete` overwrites
- * deleted content. `watch` watches over its files together with others. Throws StoreUnavailable naming the file if it cannot
- * be opened, StoreDamaged if it is not a SQLite file, FileGone if it `mustExist` and does not.
+ * Opens a SQLite file, which is created (readable by its owner only) if there is none. With `FULL` a commit is durable
+ * when it returns; with `NORMAL` a power failure may roll back the last commits, each as a whole. `secureDelete`
+ * overwrites deleted content. `watch` watches over its files together with others. Throws StoreUnavailable naming the
+ * file if it cannot be opened, StoreDamaged if it is not a SQLite file, FileGone if it `mustExist` and does not.
  */
 export function openSqlite(
   file: string,
@@ -68,7 +68,9 @@ export function closeSqlite(db: Sqlite): void {
   db.close();
 }
 
-/** Creates a file. An existing one is not opened: closing it would release this process's own locks on it (POSIX locks). */
+/**
+ * Creates a file. An existing one is not opened: closing it would release this process's own locks on it (POSIX locks).
+ */
 function createFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', 0o600));
@@ -77,7 +79,10 @@ function createFile(file: string): void {
   }
 }
 
-/** Runs a query. Throws StoreUnavailable if the database cannot be used right now, StoreDamaged if its content is damaged. */
+/**
+ * Runs a query. Throws StoreUnavailable if the database cannot be used right now, StoreDamaged if its content is
+ * damaged.
+ */
 export function translatingErrors<T>(db: Sqlite, ask: () => T): T {
   try {
     return ask();
@@ -96,9 +101,9 @@ export function parseStored(db: Sqlite, text: string): unknown {
 }
 
 /**
- * Runs work in one transaction that takes the write lock at its start. Throws as `translatingErrors` does; FileGone if the
- * change would be, or is, lost with a file that was removed; OutcomeUnknown if a file was moved away during the commit: the
- * change is there again if the file is put back.
+ * Runs work in one transaction that takes the write lock at its start. Throws as `translatingErrors` does; FileGone if
+ * the change would be, or is, lost with a file that was removed; OutcomeUnknown if a file was moved away during the
+ * commit: the change is there again if the file is put back.
  */
 export function inTransaction<T>(db: Sqlite, work: () => T): T {
   return translatingErrors(db, () => {
@@ -126,7 +131,9 @@ function checkFilesAfterCommit(db: Sqlite): void {
   }
 }
 
-/** Checkpoints the WAL; whether everything committed is now in the database file itself, which then needs no companion. */
+/**
+ * Checkpoints the WAL; whether everything committed is now in the database file itself, which then needs no companion.
+ */
 function isFullyCheckpointed(db: Sqlite): boolean {
   try {
     const [result] = db.pragma('wal_checkpoint(FULL)') as [
@@ -166,8 +173,8 @@ export async function inTransactionWhenUnlocked<T>(db: Sqlite, work: () => T): P
 }
 
 /**
- * Checks that writing works: overwrites one row in a table of its own. Run it in a transaction. The content differs each
- * time, because SQLite skips writes that change nothing.
+ * Checks that writing works: overwrites one row in a table of its own. Run it in a transaction. The content differs
+ * each time, because SQLite skips writes that change nothing.
  */
 export function writeProbe(db: Sqlite): void {
   db.exec('CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT');

@@ -17,8 +17,8 @@ export function repairHint({ file }: StoreDamaged): string {
 }
 
 /**
- * Starts a program that uses the stores in a data directory. If the read models' file turns out to be damaged, it is set
- * aside, an error is logged, and the program is started once more: it builds the read models anew.
+ * Starts a program that uses the stores in a data directory. If the read models' file turns out to be damaged, it is
+ * set aside, an error is logged, and the program is started once more: it builds the read models anew.
  */
 export async function startWithRepair<T>(
   { dataDir, log }: { dataDir: string; log: Logger },

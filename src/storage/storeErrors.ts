@@ -14,7 +14,7 @@ export class StoreDamaged extends StoreUnavailable {
 }
 
 /**
- * The store became unavailable during an append and did not recover in time to tell whether the append happened. It is safe
- * to append the same events with the same ids again.
+ * The store became unavailable during an append and did not recover in time to tell whether the append happened. It is
+ * safe to append the same events with the same ids again.
  */
 export class OutcomeUnknown extends Error {}

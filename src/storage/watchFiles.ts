@@ -11,8 +11,8 @@ const COMPANION_SUFFIXES = ['-wal', '-shm'];
 const SET_ASIDE_SUFFIX = '.former';
 
 /**
- * A file of a database was removed or replaced while this process had it open. Writes to the old file would be lost when
- * this process ends, so it writes nothing more and must end.
+ * A file of a database was removed or replaced while this process had it open. Writes to the old file would be lost
+ * when this process ends, so it writes nothing more and must end.
  */
 export class FileGone extends StoreUnavailable {
   /** The whole path. The message, which callers see, has only the file's name. */
@@ -33,20 +33,21 @@ export class FileGone extends StoreUnavailable {
 /** The files of one open database: the database file and its companions (-wal and -shm). */
 export type DatabaseFiles = {
   /**
-   * Throws FileGone if one of these files, or another database file of the watch, is no longer at its path, and always from
-   * then on; StoreUnavailable if this cannot be determined. Takes some tens of microseconds.
+   * Throws FileGone if one of these files, or another database file of the watch, is no longer at its path, and always
+   * from then on; StoreUnavailable if this cannot be determined. Takes some tens of microseconds.
    */
   check(): void;
   /** Throws FileGone if that was already noticed. */
   refuseIfGone(): void;
   /**
-   * Where the database file is now: at its path; replaced by another file; moved (or unknown); or removed, with all that is
-   * in it.
+   * Where the database file is now: at its path; replaced by another file; moved (or unknown); or removed, with all
+   * that is in it.
    */
   location(): 'at its path' | 'replaced' | 'moved' | 'removed';
   /**
-   * Ends the watch over these files. Call it just before the database is closed, which removes the companions. If the database
-   * file was removed or replaced, the companions are set aside: SQLite would take them for those of the new file.
+   * Ends the watch over these files. Call it just before the database is closed, which removes the companions. If the
+   * database file was removed or replaced, the companions are set aside: SQLite would take them for those of the new
+   * file.
    */
   close(): void;
 };
@@ -149,7 +150,9 @@ function companionsOf(file: string): WatchedFile[] {
   });
 }
 
-/** The identity of the file at a path; undefined if there is none. Throws StoreUnavailable if this cannot be determined. */
+/**
+ * The identity of the file at a path; undefined if there is none. Throws StoreUnavailable if this cannot be determined.
+ */
 export function identityOf(path: string): FileIdentity | undefined {
   return statAt(path);
 }
@@ -174,7 +177,8 @@ function statAt(path: string) {
 
 /**
  * The link count of a file that this process has open; undefined if it cannot be determined. It looks through all
- * descriptors, because SQLite does not reveal its own, and opening and closing the file again would release SQLite's locks.
+ * descriptors, because SQLite does not reveal its own, and opening and closing the file again would release SQLite's
+ * locks.
  */
 function linkCount(file: FileIdentity): bigint | undefined {
   for (const descriptor of readdirSync('/dev/fd')) {

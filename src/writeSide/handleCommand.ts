@@ -40,7 +40,10 @@ export type CommandRun<Input, State, R, E extends Event> = {
   subject: Subject<State, R>;
   input: Input;
   context: CommandContext;
-  /** A token that the command may issue. It is put into the secret store just before the events that name it are appended. */
+  /**
+   * A token that the command may issue. It is put into the secret store just before the events that name it are
+   * appended.
+   */
   secret?: NewSecret;
 };
 
@@ -50,10 +53,11 @@ export type Outcome<R> = { events: Event[]; row: R | undefined; position: Positi
 export type HandleCommand = ReturnType<typeof makeHandleCommand>;
 
 /**
- * Runs commands. It is the only place that retries and authorizes: read, authorize, decide, append at the revision that was read
- * (optimistic concurrency); on a conflict, all of it again, at most 10 times, then ServiceUnavailable. Commands on one stream
- * queue. Resolves once this node's read models hold the change, or after 5 s all the same: a durable change is never answered
- * with an error. Throws what check, authorize and decide throw; then nothing was changed.
+ * Runs commands. It is the only place that retries and authorizes: read, authorize, decide, append at the revision that
+ * was read (optimistic concurrency); on a conflict, all of it again, at most 10 times, then ServiceUnavailable.
+ * Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
+ * durable change is never answered with an error. Throws what check, authorize and decide throw; then nothing was
+ * changed.
  */
 export function makeHandleCommand(parts: {
   eventStore: EventStore;

@@ -73,7 +73,7 @@ describe('the file log-head.json', () => {
     expect(statSync(file).ino).toBe(ino);
   });
 
-  test('is written by who opens a log that is further, as after a crash', async () => {
+  test('is written when a log that is further is opened, as after a crash', async () => {
     const log = await open();
     await append(log);
     await log.close();
@@ -84,7 +84,7 @@ describe('the file log-head.json', () => {
     expect(readLogHead(file)).toBe(head);
   });
 
-  test('is never moved backwards, whoever writes it last', async () => {
+  test('never moves backwards, whichever process writes it last', async () => {
     const seen: string[] = [];
     const look = (): unknown => seen.push(readLogHead(file) ?? '');
     const logs = await Promise.all(Array.from({ length: 8 }, () => open(look)));

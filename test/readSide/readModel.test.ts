@@ -268,7 +268,7 @@ class Node {
 }
 
 describe('a read model', () => {
-  test('answers as the log was while it was asked, whoever writes the table, however far that is, and in whatever order the store answers', () =>
+  test('answers as the log was during the call, whichever node writes the table, however far it is, and in whatever order the store answers', () =>
     fc.assert(
       fc.asyncProperty(
         fc.scheduler(),

@@ -81,7 +81,7 @@ describe('several nodes', () => {
     await expectTablesOfTheLog();
   });
 
-  test('answer at the position that a request asks for, however late the change comes to them', async () => {
+  test('answer at the position that a request asks for, however late the change reaches them', async () => {
     const [one, two] = (await start(2)) as [TestNode, TestNode];
     const client = await create(one, 'late');
     two.link.lag = 400;
@@ -224,7 +224,7 @@ describe('a node that cannot reach the log', () => {
     expect((await fetch(at(two, '/__heartbeat__'))).status).toBe(200);
   });
 
-  test('changes nothing on the word of somebody whom it could not look at for too long', async () => {
+  test('changes nothing for a caller whose rights it could not check for too long', async () => {
     const [node] = (await start(1)) as [TestNode];
     const { clientId } = await create(node, 'slow');
     const head = await shared.eventStore.head();

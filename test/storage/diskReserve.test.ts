@@ -37,7 +37,7 @@ describe('the reserve for a full disk', () => {
     await reserve.close();
   });
 
-  test('is given back for what takes rights away, and then nothing else is written', async () => {
+  test('is released for writes that take rights away, and then nothing else is written', async () => {
     const reserve = await keep();
     await expect(reserve.runWrite(false, toFullDisk)).rejects.toThrow('the disk is full');
     expect(reserve.isUsed()).toBe(false);
@@ -86,7 +86,7 @@ describe('the reserve for a full disk', () => {
     await large.close();
   });
 
-  test('is none where nobody wants one', async () => {
+  test('is not kept if it is turned off', async () => {
     const reserve = await keep(0);
     expect(statSync(file, { throwIfNoEntry: false })).toBeUndefined();
     expect(await reserve.runWrite(false, async () => 'written')).toBe('written');
@@ -95,7 +95,7 @@ describe('the reserve for a full disk', () => {
   });
 });
 
-test('only events that give nobody anything are written on the reserve', () => {
+test('only events that grant nothing are written on the reserve', () => {
   const event = (type: string) => ({ type, data: {} });
   for (const type of ['ClientDisabled', 'ClientDeleted', 'ClientExpired', 'AccessTokenReset', 'RoleDeleted'])
     expect(isRevocation([event(type)])).toBe(true);

@@ -107,7 +107,7 @@ describe('a change is refused, and nothing is changed', () => {
     expect(await idsIn()).toEqual([]);
   });
 
-  test('also of what can be made anew, once it is noticed', async () => {
+  test('also of what can be rebuilt, once it is noticed', async () => {
     const watch = watchFiles();
     const db = openSqlite(file, { synchronous: 'NORMAL', watch });
     db.exec('CREATE TABLE t (a)');
