@@ -70,8 +70,8 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
   const signers: Signer[] = [];
   for (let i = 0; i < SIGNERS; i += 1) {
     const clientId = `signer/${i}`;
-    const { token, place, credential } = makeSecret(clientId);
-    await stores.secretStore.put(place, token);
+    const { token, ref, credential } = makeSecret(clientId);
+    await stores.secretStore.put(ref, token);
     const { role, lentName } = grantsOf(i);
     const scopes = [role, `auth:create-client:${lentName}`];
     await add(clientStream(clientId), created(clientId, scopes, credential));

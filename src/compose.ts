@@ -19,18 +19,18 @@ import {
   READ_FILE,
   SECRETS_FILE,
 } from './config/dataDirectory.ts';
-import { keepDiskReserve, noDiskReserve } from './storage/diskReserve.ts';
+import { openDiskReserve, noDiskReserve } from './storage/diskReserve.ts';
 import type { Position } from './event.ts';
 import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
-import { keepFresh } from './readSide/freshness.ts';
+import { openFreshness } from './readSide/freshness.ts';
 import { makeHandleCommand } from './writeSide/handleCommand.ts';
 import { openLastUsed } from './readSide/lastUsed.ts';
 import { makeLongWork } from './process/longWork.ts';
 import { openTogether } from './process/openTogether.ts';
-import { keepLogHead, readLogHead } from './readSide/logHead.ts';
+import { recordLogHead, readLogHead } from './readSide/logHead.ts';
 import { kafkaMessageBus } from './messageBus/kafkaMessageBus.ts';
 import type { MessageBus } from './messageBus/messageBus.ts';
 import type { NonceStore } from './nonceStore/nonceStore.ts';
@@ -101,7 +101,7 @@ async function openEmbedded(config: StoreConfig, { mustExist = false, log }: Ope
     await refuseRewrittenHistory(stores, logHead);
     return closeTogether({
       ...stores,
-      eventStore: await keepLogHead(stores.eventStore, { file, alone, log }),
+      eventStore: await recordLogHead(stores.eventStore, { file, runExclusive: alone, log }),
     });
   } catch (error) {
     await stores.close();
@@ -221,12 +221,12 @@ export async function startService(
     started.push(projector.stop);
     // A local log can be checked before every answer, so no limit is needed.
     const maxStaleness = config.eventStoreUrl === undefined ? undefined : config.maxStaleness;
-    const freshness = await keepFresh({ eventStore, projector, log }, maxStaleness);
+    const freshness = await openFreshness({ eventStore, projector, log }, maxStaleness);
     started.push(freshness.stop);
     // Only stores that this process opened in its data directory are on a disk that it has to watch.
     const isOnDisk = config.eventStoreUrl === undefined && !opened;
     const diskReserve = isOnDisk
-      ? await keepDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
+      ? await openDiskReserve(config.dataDir, { bytes: config.diskReserve, log })
       : noDiskReserve;
     started.push(diskReserve.close);
     return { projector, freshness, diskReserve, makeSecret: await secretMaker(secretStore) };

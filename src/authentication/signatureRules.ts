@@ -38,7 +38,7 @@ export function makeSignatureRules({
   requirePayloadHash: boolean;
   nonces: NonceStore | undefined;
   mostNonces: number;
-  diskReserve: Pick<DiskReserve, 'writing'>;
+  diskReserve: Pick<DiskReserve, 'runWrite'>;
 }): SignatureRules {
   const hosts = allowedHosts && new Set(allowedHosts);
 
@@ -60,7 +60,7 @@ export function makeSignatureRules({
     const signer = verdict.issuer ?? verdict.clientId;
     const until = Math.ceil((Number(ts) + CLOCK_SKEW_SECONDS) * 1000);
     const kept = { signer, nonce: `${verdict.clientId}\n${ts}\n${nonce}`, until };
-    const known = await diskReserve.writing(endpoint.revokes === true, () => nonces!.remember(kept, now));
+    const known = await diskReserve.runWrite(endpoint.revokes === true, () => nonces!.remember(kept, now));
     if (known === 'seen')
       fail(
         'this request was sent before (REPLAY_PROTECTION): each needs a signature with a nonce of its own',

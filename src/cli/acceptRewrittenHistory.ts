@@ -6,8 +6,8 @@ import type { Config } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
-import { amountUpTo, isPositionOf, positionOf } from '../eventStore/position.ts';
-import { formerIdsIn, renameLog } from '../eventStore/sqliteLogId.ts';
+import { approximateProgress, isPositionOf, positionOf } from '../eventStore/position.ts';
+import { formerLogIds, renameLog } from '../eventStore/sqliteLogId.ts';
 import { LAST_USED_TABLE } from '../readSide/lastUsed.ts';
 import { readLogHead, writeLogHead } from '../readSide/logHead.ts';
 import { allProjections } from '../readSide/projector.ts';
@@ -37,12 +37,12 @@ export async function acceptRewrittenHistory(
   const headFile = join(config.dataDir, LOG_HEAD_FILE);
   const logHead = readLogHead(headFile);
   const isRewritten = await withFiles(config, logHead, (files) => isRefused(files, logHead));
-  if (!isRewritten && formerIdsIn(file).at(-1)?.reason === reason) {
+  if (!isRewritten && formerLogIds(file).at(-1)?.reason === reason) {
     log.info({ reason }, 'the history was accepted for this reason before, and nothing was lost since');
     return;
   }
   renameLog(file, { reason, now: new Date() });
-  const formerIds = formerIdsIn(file).map(({ id }) => id);
+  const formerIds = formerLogIds(file).map(({ id }) => id);
   await withFiles(config, logHead, async ({ eventStore, readStore }) => {
     const head = await eventStore.head();
     const publisher = publisherPosition(await readStore.checkpoint(PUBLISHER_TABLE), {
@@ -101,7 +101,7 @@ function publisherPosition(
       after: undefined,
       consequence: `the publisher had come to ${published}, of another log: it begins at the first event, and repeats what was published`,
     };
-  const [count, total] = [amountUpTo(published), amountUpTo(head)];
+  const [count, total] = [approximateProgress(published), approximateProgress(head)];
   if (count <= total)
     return {
       after: positionOf(eventStore.logId, count),

@@ -4,7 +4,7 @@ import { openStoresAsStored } from '../compose.ts';
 import { readStoreConfig } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
 import { copyStores, type Progress } from '../transfer/copyStores.ts';
-import { amountUpTo } from '../eventStore/position.ts';
+import { approximateProgress } from '../eventStore/position.ts';
 import { commandLog } from './commandLog.ts';
 import { progressBar } from './progress.ts';
 import { guardedServices } from '../services/guardedServices.ts';
@@ -41,7 +41,7 @@ async function copy(fromUrl: string, toUrl: string): Promise<void> {
     if (head === from.eventStore.start)
       invalid('--from: there is no event in this log: is the address right?');
     const to = await openStoresAsStored(toConfig, { log });
-    const bar = bars(amountUpTo(head));
+    const bar = bars(approximateProgress(head));
     try {
       const { events, secrets } = await copyStores({ from, to }, bar.update);
       bar.stop();
@@ -71,7 +71,7 @@ function bars(total: number): { update: Progress; stop(): void } {
         bar = { what, shown: progressBar(what, total) };
       }
       // A log that is being written to grows.
-      const done = amountUpTo(position);
+      const done = approximateProgress(position);
       bar!.shown.update(done, Math.max(done, total));
     },
     stop,

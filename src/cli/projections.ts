@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
 import type { Stores } from '../compose.ts';
-import { amountUpTo } from '../eventStore/position.ts';
+import { approximateProgress } from '../eventStore/position.ts';
 import type { Event } from '../event.ts';
 import { type Projection, tableOf } from '../projection.ts';
 import { allProjections } from '../readSide/projector.ts';
@@ -47,7 +47,7 @@ async function showStatus({ eventStore, readStore }: Stores): Promise<void> {
   for (const projection of allProjections) {
     const checkpoint = (await readStore.checkpoint(tableOf(projection))) ?? eventStore.start;
     // A table's position is beyond the last event if the log's server is shared with other applications.
-    const behind = Math.max(0, amountUpTo(head) - amountUpTo(checkpoint));
+    const behind = Math.max(0, approximateProgress(head) - approximateProgress(checkpoint));
     table.push([projection.name, tableOf(projection), checkpoint, behind]);
   }
   console.log(table.toString());
@@ -59,12 +59,12 @@ async function rebuildAll(
   projections: Projection<object, Event>[],
 ): Promise<void> {
   const names = projections.map(({ name }) => name).join(', ');
-  const bar = progressBar(`rebuilding ${names}`, amountUpTo(await eventStore.head()));
+  const bar = progressBar(`rebuilding ${names}`, approximateProgress(await eventStore.head()));
   const began = performance.now();
   let read = 0;
   await rebuild(projections, { eventStore, readStore }, (events, position) => {
     read = events;
-    bar.update(amountUpTo(position));
+    bar.update(approximateProgress(position));
   });
   bar.stop();
   const seconds = (performance.now() - began) / 1000;

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { openMessageBus, openStores } from '../compose.ts';
 import { readConfig } from '../config/config.ts';
 import { invalid } from '../config/configError.ts';
-import { amountUpTo } from '../eventStore/position.ts';
+import { approximateProgress } from '../eventStore/position.ts';
 import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { replay } from '../publisher/replay.ts';
 import { commandLog } from './commandLog.ts';
@@ -39,14 +39,14 @@ async function publish(from: string): Promise<void> {
   try {
     const { eventStore } = stores;
     const after = from === 'start' ? undefined : from;
-    const begin = amountUpTo(after ?? eventStore.start);
+    const begin = approximateProgress(after ?? eventStore.start);
     let published = 0;
     let position = from;
-    const bar = progressBar('publishing', Math.max(0, amountUpTo(await eventStore.head()) - begin));
+    const bar = progressBar('publishing', Math.max(0, approximateProgress(await eventStore.head()) - begin));
     await replay({ ...stores, bus }, after, (reached, events) => {
       published = events;
       position = reached;
-      bar.update(amountUpTo(reached) - begin);
+      bar.update(approximateProgress(reached) - begin);
     })
       .catch((error: unknown) => {
         if (!(error instanceof BusUnavailable)) throw error;

@@ -14,7 +14,7 @@ import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
 import { type Job, schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
 import { type PurgeGap, watchPurgeGap } from '../jobs/purgeGap.ts';
-import { startRepairingReadModels } from '../storage/storeDamage.ts';
+import { startWithRepair } from '../storage/storeDamage.ts';
 import { type Administrator, synchronizeStaticClients } from '../staticClients/staticClients.ts';
 import type { FileGone } from '../storage/watchFiles.ts';
 
@@ -87,7 +87,7 @@ export async function startServer(
     const { allowedCorsOrigin } = config;
     server.on('request', makeListener(pipeline, { allowedCorsOrigin, documents }));
     const publisher = await service.publisher?.start();
-    const stopJobs = schedule(jobsOf(service, purgeGap), { isOurs: service.core.projector.writes, log });
+    const stopJobs = schedule(jobsOf(service, purgeGap), { isOurs: service.core.projector.isWriter, log });
     return {
       port,
       rootUrl,
@@ -140,7 +140,7 @@ export async function prepare(config: Config, log: Logger): Promise<Administrato
  * so.
  */
 function startRepairing(config: Config, log: Logger): Promise<Service> {
-  return startRepairingReadModels({ dataDir: config.dataDir, log }, () => startService(config, log));
+  return startWithRepair({ dataDir: config.dataDir, log }, () => startService(config, log));
 }
 
 async function prepareClients(

@@ -1,24 +1,24 @@
-/** Lets subscribers sleep until there may be something new. */
+/** Wakes subscribers when there may be new events. */
 export function appendSignal() {
-  const sleepers = new Set<() => void>();
+  const waiters = new Set<() => void>();
   return {
-    /** Resolves at the next `wake`, after `within` ms at the latest, or when the signal aborts. */
-    sleep(within: number, signal: AbortSignal): Promise<void> {
+    /** Resolves at the next `notify`, after `timeout` ms at the latest, or when the signal aborts. */
+    wait(timeout: number, signal: AbortSignal): Promise<void> {
       return new Promise((resolve) => {
         const done = (): void => {
           clearTimeout(timer);
           signal.removeEventListener('abort', done);
-          sleepers.delete(done);
+          waiters.delete(done);
           resolve();
         };
-        const timer = setTimeout(done, within).unref();
+        const timer = setTimeout(done, timeout).unref();
         signal.addEventListener('abort', done, { once: true });
-        sleepers.add(done);
+        waiters.add(done);
         if (signal.aborted) done();
       });
     },
-    wake(): void {
-      for (const done of sleepers) done();
+    notify(): void {
+      for (const done of waiters) done();
     },
   };
 }

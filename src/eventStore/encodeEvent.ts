@@ -2,7 +2,9 @@ import { MAX_EVENT_BYTES } from '../../schemas/constants.ts';
 import type { Event, Metadata } from '../event.ts';
 import { EventTooLarge } from './eventStore.ts';
 
-/** An event's data and metadata as the log holds them. Throws EventTooLarge when they are longer than the engines take. */
+/**
+ * An event's data and metadata in stored form (JSON). Throws EventTooLarge if they are longer than the engines accept.
+ */
 export function encodeEvent(
   event: Event & { metadata?: Metadata },
   metadata: Metadata,

@@ -1,67 +1,73 @@
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 
 /**
- * The log. Every adapter passes test/contracts/eventStore.ts, and gives events as they are stored; upcasting.ts reads those of
- * earlier releases as today's.
+ * The log. Every adapter passes test/contracts/eventStore.ts. Adapters return events as they are stored; upcasting.ts
+ * converts those of earlier releases to today's form.
  *
- * - Positions are given by the store in commit order: never by clocks, never reused.
+ * - The store assigns positions in commit order: never from clocks, never reused.
  * - Append-only: a stream is never deleted, truncated or tombstoned.
- * - Errors of ours: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable, OutcomeUnknown; anything else
- *   is the driver's own.
+ * - Errors of this port: WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable, OutcomeUnknown. Any
+ *   other error is the driver's own.
  */
 export type EventStore = {
-  /** Names this log in its positions: 12 lower-case hexadecimal digits, made when the log is. */
+  /** Identifies this log in its positions: 12 lower-case hexadecimal digits, generated when the log is created. */
   logId: string;
 
   /**
-   * Appends to several streams at once, all or nothing; durable when it resolves, with the position of the last event.
-   * Idempotent by event id: when the events after a write's expected revision already bear these ids (the reply to a
-   * first try was lost), it resolves with their position.
-   * Throws WrongExpectedRevision naming the stream; InvalidEvent when data does not match its schema; EventTooLarge;
-   * OutcomeUnknown, and only then the events may have been appended or not.
+   * Appends to several streams, all or nothing. Durable when it resolves; the position is that of the last event.
+   * Idempotent by event id: if the events after a write's expected revision already have these ids (the reply to an
+   * earlier try was lost), it resolves with their position. Throws WrongExpectedRevision naming the stream,
+   * InvalidEvent if data does not match its schema, EventTooLarge, or OutcomeUnknown: only then the events may or may
+   * not have been appended.
    */
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
   /**
-   * A stream's events from a revision on (0 when left out), at most `limit` of them, and the stream's last revision: 'none' while
-   * it has no event. Of events that are large it may answer fewer, but at least one: go on until the last revision is reached.
+   * A stream's events from a revision on (default 0), at most `limit` of them, and the stream's last revision ('none'
+   * if it has no event). Of large events it may return fewer, but at least one: read on until the last revision is
+   * reached.
    */
   read(
     stream: string,
     options?: { fromRevision?: number; limit?: number },
   ): Promise<{ events: Recorded[]; revision: Revision }>;
 
-  /** The last event of a stream; undefined while it has none. */
+  /** The last event of a stream; undefined if it has none. */
   readLast(stream: string): Promise<Recorded | undefined>;
 
   /**
-   * All events after a position (from the beginning without one) in log order, each once, never skipping one, forever
-   * until the signal aborts, which ends the iteration without an error. The next batch is not read until this one was
-   * handled. `live` says that the batch reached the end of the log; an empty live batch is yielded once the end is
-   * reached with nothing (more) to read. `position` is that of the last event seen. Throws UnknownPosition when `after` is
-   * another log's.
+   * All events after a position (default: the beginning) in log order, each exactly once, until the signal aborts,
+   * which ends the iteration without an error. The next batch is not read until the consumer asks for it. `live` means
+   * that the batch reaches the end of the log; if there is nothing (more) to read there, an empty live batch is
+   * yielded. `position` is that of the last event seen. Throws UnknownPosition if `after` belongs to another log.
    */
   subscribe(options: { after?: Position; signal: AbortSignal }): AsyncIterable<Batch>;
 
-  /** The position of the last event in the log, whoever appended it; `start` while the log is empty. */
+  /** The position of the last event in the log, appended by any process; `start` if the log is empty. */
   head(): Promise<Position>;
 
-  /** The last event in the log, whoever appended it; undefined while the log is empty. */
+  /** The last event in the log, appended by any process; undefined if the log is empty. */
   newest(): Promise<Recorded | undefined>;
 
   /** The position before the first event. */
   start: Position;
 
   /**
-   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
-   * what the last try wrote. Where nothing can be written beside the log, it asks for the end of it. Throws as writing does.
+   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the log and
+   * over the previous probe. If nothing can be written apart from the log, it reads the head. Throws as a write does.
    */
   probe(): Promise<void>;
 
   close(): Promise<void>;
 };
 
+/** A stream's last revision: the first event has revision 0. */
 export type Revision = number | 'none';
+
+/** The revision of the next event in a stream. */
+export function nextRevision(revision: Revision): number {
+  return revision === 'none' ? 0 : revision + 1;
+}
 export type Write<E extends Event = Event> = {
   stream: string;
   expectedRevision: Revision | 'any';
@@ -69,7 +75,7 @@ export type Write<E extends Event = Event> = {
 };
 export type Batch = { events: Recorded[]; position: Position; live: boolean };
 
-/** Somebody else's change came first: read again and decide anew. */
+/** Another change to the stream came first: read it again and decide anew. */
 export class WrongExpectedRevision extends Error {
   stream: string;
   expected: Write['expectedRevision'];
@@ -88,5 +94,5 @@ export class WrongExpectedRevision extends Error {
 /** An event larger than MAX_EVENT_BYTES. */
 export class EventTooLarge extends Error {}
 
-/** An event of unknown type, or whose data does not match its schema: our own bug, never a caller's. */
+/** An event of unknown type, or whose data does not match its schema: a bug of ours, never a caller's mistake. */
 export class InvalidEvent extends Error {}

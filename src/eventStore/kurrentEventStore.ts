@@ -2,28 +2,29 @@ import { randomUUID } from 'node:crypto';
 import type { Event } from '../event.ts';
 import type { Kurrent } from './openKurrent.ts';
 import { keyedMutex } from '../process/keyedMutex.ts';
-import { PART_SIZE } from '../storage/firstPart.ts';
+import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { encodeEvent } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';
-import { allOf, answerOf, failureOf, reaching } from './kurrentFailures.ts';
+import { collect, withRetries, withTimeout } from './kurrentCalls.ts';
+import { failureOf } from './kurrentFailures.ts';
 import { kurrentReads } from './kurrentReads.ts';
 import { kurrentSubscription } from './kurrentSubscription.ts';
-import { newLogId } from './newEvents.ts';
+import { newLogId } from './newLogId.ts';
 
 /**
- * The log on a KurrentDB server: those of its streams whose names begin with the prefix. Throws StoreUnavailable when the server
+ * The log on a KurrentDB server: all streams whose names begin with the prefix. Throws StoreUnavailable if the server
  * cannot be reached.
  */
 export async function kurrentEventStore(options: {
   kurrent: Kurrent;
   validate(event: Event): void;
   prefix: string;
-  /** How long (ms) an append is tried when the server is out of reach; longer when it may have happened already. */
+  /** How long (ms) an append is retried while the server cannot be reached; longer if it may have happened already. */
   patience?: number;
 }): Promise<EventStore> {
   const { kurrent, validate, prefix, patience = 5000 } = options;
-  const logId = await openLog(kurrent, prefix);
+  const logId = await openLogId(kurrent, prefix);
   const reads = kurrentReads({ kurrent, prefix, logId });
   const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
   const runExclusive = keyedMutex();
@@ -38,20 +39,21 @@ export async function kurrentEventStore(options: {
           encodeEvent(event, metadata);
         }
       }
-      // Those who do not mind the revision would only be in each other's way.
-      const position = await (anyRevision(writes)
+      // Concurrent appends at any revision of one stream would only conflict with each other.
+      const position = await (hasAnyRevision(writes)
         ? runExclusive(writes[0]!.stream, () => append(writes, metadata))
         : append(writes, metadata));
       return { position };
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
-      // With the event before, which is there as a rule, an answer without events tells the stream's revision too.
+      // Also reads the event before: it usually exists, so that even an answer without events shows the stream's
+      // revision.
       const first = Math.max(0, fromRevision - 1);
-      const most = limit + fromRevision - first;
-      const options = { fromRevision: BigInt(first), ...(most !== Infinity && { maxCount: most }) };
-      // The event before may be as large as a part.
-      const { events, isCut } = await reads.readPart(stream, options, 2 * PART_SIZE);
-      const reachesTheEnd = events.length > 0 && events.length < most && !isCut;
+      const maxCount = limit + fromRevision - first;
+      const options = { fromRevision: BigInt(first), ...(maxCount !== Infinity && { maxCount }) };
+      // Twice the size of a page: the event before may be as large as a page.
+      const { events, isCut } = await reads.readUpTo(stream, options, 2 * MAX_PAGE_CHARS);
+      const reachesTheEnd = events.length > 0 && events.length < maxCount && !isCut;
       const last = reachesTheEnd ? events.at(-1) : await reads.readLast(stream);
       return {
         events: events.filter(({ revision }) => revision >= fromRevision),
@@ -68,17 +70,17 @@ export async function kurrentEventStore(options: {
   };
 }
 
-function anyRevision(writes: Write[]): boolean {
+function hasAnyRevision(writes: Write[]): boolean {
   return writes.some(({ expectedRevision }) => expectedRevision === 'any');
 }
 
 /**
- * The log's name, from the stream that holds only this; who comes first gives it. The stream's name begins with what no prefix
- * has, so that it is in nobody's log.
+ * The log's id, from a stream that holds nothing else; the first process to come creates it. The stream's name begins
+ * with `~`, which no prefix contains, so that it belongs to no log.
  */
-async function openLog(kurrent: Kurrent, prefix: string): Promise<string> {
+async function openLogId(kurrent: Kurrent, prefix: string): Promise<string> {
   const stream = `~${prefix}log`;
-  return reaching(kurrent, async (client) => {
+  return withRetries(kurrent, async (client) => {
     const named = {
       contentType: 'application/json' as const,
       id: randomUUID(),
@@ -86,7 +88,7 @@ async function openLog(kurrent: Kurrent, prefix: string): Promise<string> {
       metadata: {},
     };
     for (;;) {
-      const [first] = await allOf(client.readStream(stream, { maxCount: 1, requiresLeader: true })).catch(
+      const [first] = await collect(client.readStream(stream, { maxCount: 1, requiresLeader: true })).catch(
         (error: { type?: string }) => {
           if (error.type === 'stream-not-found') return [];
           throw error;
@@ -94,7 +96,7 @@ async function openLog(kurrent: Kurrent, prefix: string): Promise<string> {
       );
       if (first) return (first.event!.data as { logId: string }).logId;
       const event = { ...named, data: { logId: newLogId() } };
-      await answerOf(client.appendToStream(stream, event, { streamState: 'no_stream' })).catch(
+      await withTimeout(client.appendToStream(stream, event, { streamState: 'no_stream' })).catch(
         (error: unknown) => {
           if (failureOf(error) !== 'conflict') throw error;
         },

@@ -1,18 +1,18 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
-import { allOf, reaching } from './kurrentFailures.ts';
-import { placeIn, positionAt } from './position.ts';
+import { collect, withRetries } from './kurrentCalls.ts';
+import { offsetsIn, positionOfOffsets } from './position.ts';
 
-/** How long (ms) the server may look back through other applications' events for the last one of ours. */
-const LONG_SEARCH = 120_000;
-/** What stands for a place that the server does not know. */
-const UNKNOWN = 2n ** 64n - 1n;
+/** How long (ms) the server may search backwards through other applications' events for this log's last one. */
+const SEARCH_TIMEOUT = 120_000;
+/** The offset that stands for "unknown" in the server's replies. */
+const UNKNOWN_OFFSET = 2n ** 64n - 1n;
 
 type ReadOptions = NonNullable<Parameters<KurrentDBClient['readStream']>[1]>;
 type ReadAllOptions = NonNullable<Parameters<KurrentDBClient['readAll']>[0]>;
 export type KurrentReads = ReturnType<typeof kurrentReads>;
 
-/** What is read of a log whose streams begin with the prefix: all of it from the leader, as followers lag behind. */
+/** Reads of the log whose streams begin with the prefix. All go to the leader, because followers lag behind. */
 export function kurrentReads({
   kurrent,
   prefix,
@@ -22,16 +22,16 @@ export function kurrentReads({
   prefix: string;
   logId: string;
 }) {
-  const start = positionAt(logId, { commit: 0n, prepare: 0n });
-  const ours = { filterOn: 'streamName' as const, prefixes: [prefix], checkpointInterval: 1 };
-  let scanned: Position | undefined;
+  const start = positionOfOffsets(logId, { commit: 0n, prepare: 0n });
+  const filter = { filterOn: 'streamName' as const, prefixes: [prefix], checkpointInterval: 1 };
+  let scannedTo: Position | undefined;
   let newest = start;
 
-  /** An event of ours as the port has it. */
-  function recorded({ event }: ResolvedEvent | AllStreamResolvedEvent): Recorded {
+  /** A server's event in the form of the port. */
+  function toRecorded({ event }: ResolvedEvent | AllStreamResolvedEvent): Recorded {
     const { id, type, data, metadata, revision, streamId } = event!;
     const stream = streamId.slice(prefix.length);
-    // An append to several streams keeps metadata as properties, among which the server has some of its own.
+    // Multi-stream appends store metadata as properties, to which the server adds some of its own ($...).
     const own = Object.entries(metadata as Metadata).filter(([name]) => !name.startsWith('$'));
     return {
       id,
@@ -40,32 +40,34 @@ export function kurrentReads({
       metadata: Object.fromEntries(own) as Metadata,
       stream,
       revision: Number(revision),
-      position: position(event!),
+      position: positionOfEvent(event!),
     };
   }
 
-  function position({ position: place }: Pick<NonNullable<ResolvedEvent['event']>, 'position'>): Position {
-    if (!place || place.commit === UNKNOWN)
+  function positionOfEvent({
+    position: offsets,
+  }: Pick<NonNullable<ResolvedEvent['event']>, 'position'>): Position {
+    if (!offsets || offsets.commit === UNKNOWN_OFFSET)
       throw new Error('the KurrentDB server gives events no positions: 22.6 or newer is needed');
-    return positionAt(logId, place);
+    return positionOfOffsets(logId, offsets);
   }
 
-  /** Events of a stream until their data have so many characters, and whether they do; none where there is no such stream. */
-  async function readPart(
+  /** Events of a stream until their data reach `maxChars`, and whether they do; none if there is no such stream. */
+  async function readUpTo(
     stream: string,
     options: ReadOptions,
-    most: number,
+    maxChars: number,
   ): Promise<{ events: Recorded[]; isCut: boolean }> {
-    return reaching(kurrent, async (client) => {
+    return withRetries(kurrent, async (client) => {
       let size = 0;
       const isEnough = ({ event }: ResolvedEvent): boolean => {
-        if (most !== Infinity) size += JSON.stringify(event!.data).length;
-        return size >= most;
+        if (maxChars !== Infinity) size += JSON.stringify(event!.data).length;
+        return size >= maxChars;
       };
       try {
         const reading = client.readStream(prefix + stream, { ...options, requiresLeader: true });
-        const events = await allOf(reading, { isEnough });
-        return { events: events.map(recorded), isCut: size >= most };
+        const events = await collect(reading, { isEnough });
+        return { events: events.map(toRecorded), isCut: size >= maxChars };
       } catch (error) {
         if ((error as { type?: string }).type === 'stream-not-found') return { events: [], isCut: false };
         throw error;
@@ -73,47 +75,50 @@ export function kurrentReads({
     });
   }
 
-  /** Events of a stream; none where there is no such stream. */
+  /** Events of a stream; none if there is no such stream. */
   async function readStream(stream: string, options: ReadOptions): Promise<Recorded[]> {
-    return (await readPart(stream, options, Infinity)).events;
+    return (await readUpTo(stream, options, Infinity)).events;
   }
 
   const readEvents = (options: ReadAllOptions, within?: number): Promise<AllStreamResolvedEvent[]> =>
-    reaching(kurrent, (client) => allOf(client.readAll({ ...options, requiresLeader: true }), { within }));
+    withRetries(kurrent, (client) =>
+      collect(client.readAll({ ...options, requiresLeader: true }), { within }),
+    );
 
-  const readAll = async (options: ReadAllOptions, within?: number): Promise<Position[]> =>
-    (await readEvents(options, within)).map(({ event }) => position(event!));
+  const readPositions = async (options: ReadAllOptions, within?: number): Promise<Position[]> =>
+    (await readEvents(options, within)).map(({ event }) => positionOfEvent(event!));
 
   /**
-   * The last event of ours, behind which others' may lie. Looking back for it each time would cost more the longer nothing
-   * of ours was appended; so how far the log was searched is kept, and only what came since is looked through.
+   * The position of this log's last event. Other applications' events may follow it, and searching backwards each time
+   * would cost more the longer this log is idle. So the end of the last search is remembered, and only newer events are
+   * searched.
    */
   async function head(): Promise<Position> {
-    const [end = start] = await readAll({ direction: 'backwards', fromPosition: 'end', maxCount: 1 });
-    if (scanned !== undefined && end <= scanned) return newest;
+    const [end = start] = await readPositions({ direction: 'backwards', fromPosition: 'end', maxCount: 1 });
+    if (scannedTo !== undefined && end <= scannedTo) return newest;
     const found =
-      scanned === undefined
-        ? await readAll(
-            { direction: 'backwards', fromPosition: 'end', maxCount: 1, filter: ours },
-            LONG_SEARCH,
+      scannedTo === undefined
+        ? await readPositions(
+            { direction: 'backwards', fromPosition: 'end', maxCount: 1, filter },
+            SEARCH_TIMEOUT,
           )
-        : await readAll({ fromPosition: placeIn(scanned, logId), filter: ours }, LONG_SEARCH);
+        : await readPositions({ fromPosition: offsetsIn(scannedTo, logId), filter }, SEARCH_TIMEOUT);
     newest = [newest, ...found].sort().at(-1)!;
-    if (scanned === undefined || end > scanned) scanned = end;
+    if (scannedTo === undefined || end > scannedTo) scannedTo = end;
     return newest;
   }
 
   return {
     start,
-    recorded,
-    readPart,
+    toRecorded,
+    readUpTo,
     readStream,
     head,
     async newest(): Promise<Recorded | undefined> {
       const at = await head();
       if (at === start) return undefined;
-      const [last] = await readEvents({ fromPosition: placeIn(at, logId), maxCount: 1, filter: ours });
-      return last && recorded(last);
+      const [last] = await readEvents({ fromPosition: offsetsIn(at, logId), maxCount: 1, filter });
+      return last && toRecorded(last);
     },
     async readLast(stream: string): Promise<Recorded | undefined> {
       const [last] = await readStream(stream, { direction: 'backwards', fromRevision: 'end', maxCount: 1 });

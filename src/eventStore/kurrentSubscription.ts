@@ -1,33 +1,37 @@
-import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent } from './openKurrent.ts';
 import type { Batch } from './eventStore.ts';
-import { backoff, isTrouble } from './kurrentFailures.ts';
+import { backoff } from './kurrentCalls.ts';
+import { isTransient } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
-import { type Place, placeIn, positionAt } from './position.ts';
+import { type KurrentOffsets, offsetsIn, positionOfOffsets } from './position.ts';
 
-/** Events that a subscriber is given at a time, and that are fetched ahead. */
-const BATCH = 500;
-/** A checkpoint comes at least after so many times 32 events of others. */
+/** Events in one batch, and events that are fetched ahead. */
+const MAX_BATCH_SIZE = 500;
+/** In units of 32: the server sends a checkpoint at the latest after 32 × 32 events of other applications. */
 const CHECKPOINT_INTERVAL = 32;
 
 type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads };
 type Options = { after: Position; signal: AbortSignal };
-/** What comes of the subscription, in log order: an event of ours, or a place up to which all were seen. */
-type Item = AllStreamResolvedEvent | { checkpoint: Place };
+/**
+ * An item of the subscription, in log order: an event of this log, or offsets up to which all its events were
+ * delivered.
+ */
+type Item = AllStreamResolvedEvent | { checkpoint: KurrentOffsets };
 
 /**
- * Follows the log after a position, forever until the signal aborts. When the connection is lost it goes on over another
- * after the last batch that was handed out, so that who reads misses nothing, sees nothing twice, and need not know.
+ * Follows the log after a position until the signal aborts. If the connection is lost, it resumes over a new one after
+ * the last batch that was yielded, so that the consumer misses nothing, sees nothing twice and does not notice.
  */
 export async function* kurrentSubscription(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
-  // It also throws for another log's position, which could be compared as text.
-  placeIn(after, parts.logId);
+  // Refuses a position of another log, which would compare as text without an error.
+  offsetsIn(after, parts.logId);
   let position = after;
   let wasLive = false;
   for (let tries = 1; !signal.aborted; tries += 1) {
     try {
-      for await (const batch of followOnce(parts, { after: position, signal })) {
+      for await (const batch of followConnection(parts, { after: position, signal })) {
         const isNews = batch.position !== position || batch.live !== wasLive;
         ({ position, live: wasLive } = batch);
         if (!isNews) continue;
@@ -37,14 +41,14 @@ export async function* kurrentSubscription(parts: Parts, { after, signal }: Opti
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!isTrouble(error)) throw error;
+      if (!isTransient(error)) throw error;
     }
     await sleep(backoff(tries), undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** The same over one connection. It is live once it has come to where the head of the log was when it began. */
-async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
+/** Follows the log over one connection. It is live once it reaches what was the head of the log when it began. */
+async function* followConnection(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
   const { kurrent, prefix, logId, reads } = parts;
   const goal = await unlessAborted(reads.head(), signal);
   if (goal === undefined) return;
@@ -54,35 +58,35 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
   if (signal.aborted) return;
   const subscription = kurrent.client().subscribeToAll(
     {
-      fromPosition: after === reads.start ? 'start' : placeIn(after, logId),
+      fromPosition: after === reads.start ? 'start' : offsetsIn(after, logId),
       filter: {
         filterOn: 'streamName',
         prefixes: [prefix],
         checkpointInterval: CHECKPOINT_INTERVAL,
-        // Into the line with the events: one is never told of a place before the events up to it.
+        // Queued with the events: a checkpoint is never seen before the events up to it.
         checkpointReached: (line, checkpoint) => void line.push({ checkpoint }),
       },
     },
-    { highWaterMark: BATCH },
+    { highWaterMark: MAX_BATCH_SIZE },
   );
   const stop = (): void => void subscription.destroy();
   signal.addEventListener('abort', stop, { once: true });
-  // What fails once nobody listens any more concerns nobody.
+  // Errors after the loop has ended are ignored.
   subscription.on('error', () => undefined);
   try {
     for await (const item of subscription as AsyncIterable<Item>) {
       if ('checkpoint' in item) {
-        position = later(position, positionAt(logId, item.checkpoint));
+        position = laterOf(position, positionOfOffsets(logId, item.checkpoint));
       } else {
-        const event = reads.recorded(item);
+        const event = reads.toRecorded(item);
         if (event.position > position) events.push(event);
-        position = later(position, event.position);
+        position = laterOf(position, event.position);
       }
       if (position >= goal) {
-        // What has come already is handed out together.
-        if (subscription.readableLength === 0) await turnOfTheLoop();
-        if (subscription.readableLength > 0 && events.length < BATCH) continue;
-      } else if (events.length < BATCH && !('checkpoint' in item)) continue;
+        // Items that have already arrived are yielded in one batch.
+        if (subscription.readableLength === 0) await yieldToEventLoop();
+        if (subscription.readableLength > 0 && events.length < MAX_BATCH_SIZE) continue;
+      } else if (events.length < MAX_BATCH_SIZE && !('checkpoint' in item)) continue;
       yield { events, position, live: position >= goal && subscription.readableLength === 0 };
       events = [];
     }
@@ -93,11 +97,11 @@ async function* followOnce(parts: Parts, { after, signal }: Options): AsyncGener
   }
 }
 
-function later(one: Position, other: Position): Position {
+function laterOf(one: Position, other: Position): Position {
   return one > other ? one : other;
 }
 
-/** What a promise answers; undefined when the signal aborts before. */
+/** The value of a promise; undefined if the signal aborts first. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   let stop = (): void => undefined;
   const aborted = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));

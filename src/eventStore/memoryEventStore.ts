@@ -1,19 +1,20 @@
 import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
-import { firstPart } from '../storage/firstPart.ts';
+import { boundedPage } from '../storage/boundedPage.ts';
 import { encodeEvent } from './encodeEvent.ts';
-import type { EventStore, Write } from './eventStore.ts';
-import { newLogId, nextRevision, stillToAppend } from './newEvents.ts';
+import { type EventStore, nextRevision, type Write } from './eventStore.ts';
+import { eventsToAppend } from './eventsToAppend.ts';
+import { newLogId } from './newLogId.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { appendSignal } from './appendSignal.ts';
 
-const BATCH = 500;
+const MAX_BATCH_SIZE = 500;
 
-/** A log in memory, for tests: it keeps every promise of the port but that of outliving the process. */
+/** A log in memory, for tests: it keeps every promise of the port except that it does not outlive the process. */
 export function memoryEventStore({ validate }: { validate(event: Event): void }): EventStore {
   const logId = newLogId();
   const log: Recorded[] = [];
   const streams = new Map<string, Recorded[]>();
-  const sleeping = appendSignal();
+  const appends = appendSignal();
   const streamOf = (stream: string): Recorded[] => streams.get(stream) ?? [];
   const revisionOf = (stream: string) => streamOf(stream).at(-1)?.revision ?? ('none' as const);
   const start = positionOf(logId, 0);
@@ -43,7 +44,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
       }
       const remaining = writes.map((write) => {
         const stream = streamOf(write.stream);
-        const events = stillToAppend(write, {
+        const events = eventsToAppend(write, {
           revision: revisionOf(write.stream),
           idAt: (revision) => stream[revision]?.id,
           revisionOf: (id) => stream.find((event) => event.id === id)?.revision,
@@ -57,15 +58,15 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
           streams.set(stream, [...streamOf(stream), recorded]);
         }
       }
-      sleeping.wake();
+      appends.notify();
       const ids = new Set(writes.flatMap(({ events }) => events.map(({ id }) => id)));
       const last = log.findLast(({ id }) => ids.has(id));
       return { position: last?.position ?? positionOf(logId, log.length) };
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
       const events = streamOf(stream).slice(fromRevision, fromRevision + limit);
-      const { part } = firstPart(events, ({ data }) => JSON.stringify(data).length);
-      return { events: structuredClone(part), revision: revisionOf(stream) };
+      const { page } = boundedPage(events, ({ data }) => JSON.stringify(data).length);
+      return { events: structuredClone(page), revision: revisionOf(stream) };
     },
     async readLast(stream) {
       return structuredClone(streamOf(stream).at(-1));
@@ -75,13 +76,13 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
       if (count > log.length) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
-        const events = log.slice(count, count + BATCH);
+        const events = log.slice(count, count + MAX_BATCH_SIZE);
         count += events.length;
         const live = count === log.length;
         if (events.length > 0 || !wasLive)
           yield { events: structuredClone(events), position: positionOf(logId, count), live };
         wasLive = live;
-        if (count === log.length) await sleeping.sleep(1000, signal);
+        if (count === log.length) await appends.wait(1000, signal);
       }
     },
     head: async () => positionOf(logId, log.length),

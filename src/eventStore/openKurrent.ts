@@ -5,18 +5,18 @@ export type { AllStreamResolvedEvent, KurrentDBClient, ResolvedEvent } from '@ku
 
 /** A KurrentDB server, or a cluster of them. */
 export type Kurrent = {
-  /** The connection that is in use now. */
+  /** The client for the connection that is in use now. */
   client(): KurrentDBClient;
-  /** Takes a new connection where this one, in use until now, did not answer; what is still under way on it fails. */
+  /** Replaces the connection if `failed` is still the one in use; calls in progress on it fail. */
   renew(failed: KurrentDBClient): void;
-  /** Whether it was closed, so that nothing is to be tried again. */
+  /** Whether it was closed, so that nothing should be retried. */
   isClosed(): boolean;
   close(): Promise<void>;
 };
 
 /**
- * The options of an address that are taken. The client shows an address with an option that it does not know, and with it
- * the password, on the terminal.
+ * The options that an address may have. The driver prints an address with an unknown option, and its password, to the
+ * terminal; so unknown options are refused here.
  */
 const OPTIONS = [
   'connectionName',
@@ -34,7 +34,7 @@ const OPTIONS = [
   'userKeyFile',
 ];
 
-/** What holds where the address says nothing else (times in ms): a lost connection is found out and replaced soon. */
+/** Defaults for options that the address does not set (times in ms): a lost connection is noticed and replaced soon. */
 const DEFAULTS = {
   connectionName: 'authledger',
   discoveryInterval: '100',
@@ -43,8 +43,9 @@ const DEFAULTS = {
 };
 
 /**
- * Opens what an address names: `kurrentdb://`, `kdb://` or `esdb://`, each also with `+discover` before the colon. It connects
- * when it is first used. Throws ConfigError for an address that is wrong; the address, which may hold a password, is in no error.
+ * Opens the server of an address: `kurrentdb://`, `kdb://` or `esdb://`, each also with `+discover` before the colon.
+ * It connects on first use. Throws ConfigError for an invalid address; as an address may contain a password, errors
+ * never show it.
  */
 export function openKurrent(url: string): Kurrent {
   const address = withDefaults(url);
@@ -70,18 +71,20 @@ function withDefaults(url: string): string {
     /^(?:esdb|kurrentdb|kdb)(\+discover)?:\/\/([^?]+?)\/*(?:\?(.*))?$/.exec(url.trim()) ?? [];
   if (hosts === undefined)
     return invalid('the address of the KurrentDB server must be such as kurrentdb://db.example.com:2113');
-  const given = query === '' ? [] : query.split('&').map((each) => each.split('=') as [string, string]);
-  for (const [name, value] of given)
+  const options = query === '' ? [] : query.split('&').map((option) => option.split('=') as [string, string]);
+  for (const [name, value] of options)
     if (!OPTIONS.some((option) => isSame(option, name)) || !value)
       return invalid(
         `the address of the KurrentDB server has an option that is not possible, or is empty; possible are ${OPTIONS.join(', ')}`,
       );
-  const added = Object.entries(DEFAULTS).filter(([name]) => !given.some(([other]) => isSame(name, other)));
-  const options = [...given, ...added].map(([name, value]) => `${name}=${value}`);
-  return `kurrentdb${scheme ?? ''}://${hosts}?${options.join('&')}`;
+  const defaults = Object.entries(DEFAULTS).filter(
+    ([name]) => !options.some(([other]) => isSame(name, other)),
+  );
+  const parameters = [...options, ...defaults].map(([name, value]) => `${name}=${value}`);
+  return `kurrentdb${scheme ?? ''}://${hosts}?${parameters.join('&')}`;
 }
 
-/** The client takes the names of options in any case, and with - or _ in them. */
+/** The driver accepts names of options in any case, and with - or _ in them. */
 function isSame(option: string, name: string): boolean {
   return option.toLowerCase() === name.toLowerCase().replace(/[_-]/g, '');
 }

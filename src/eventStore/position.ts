@@ -2,7 +2,7 @@ import type { Position } from '../event.ts';
 
 const DIGITS = 20;
 
-/** A position that is not in a log: read models that are at one can say nothing of it. */
+/** A position that this log does not have: read models at such a position say nothing about it. */
 export class UnknownPosition extends Error {
   constructor(position: Position, logId: string) {
     super(
@@ -14,35 +14,35 @@ export class UnknownPosition extends Error {
   }
 }
 
-/** The position of the nth event of a log (1 is the first); 0 is before them all. */
+/** The position of the nth event of a log (n starts at 1); 0 is the position before the first event. */
 export function positionOf(logId: string, count: number | bigint): Position {
   return `${logId}.${digits(count)}`;
 }
 
 /**
- * A position as a number that grows with the log, exact or nearly, to show how far something has come: in SQLite it counts
- * events, in KurrentDB bytes.
+ * A position as a number that grows with the log, to show progress: in SQLite it counts events, in KurrentDB bytes
+ * (exact up to 2^53).
  */
-export function amountUpTo(position: Position): number {
+export function approximateProgress(position: Position): number {
   const after = position.slice(position.indexOf('.') + 1);
   return Number(after.slice(0, DIGITS));
 }
 
-/** The count in a position of this log. Throws UnknownPosition for another log's: they cannot be compared. */
+/** The count in a position of this log. Throws UnknownPosition if the position belongs to another log. */
 export function countIn(position: Position, logId: string): bigint {
   return BigInt(digitsIn(position, logId));
 }
 
-/** Where an event is in KurrentDB's log: where it was committed, and where it lies, in bytes. */
-export type Place = { commit: bigint; prepare: bigint };
+/** Where an event is in KurrentDB's log, in bytes: its commit position and its prepare position. */
+export type KurrentOffsets = { commit: bigint; prepare: bigint };
 
-/** The position of an event at a place. */
-export function positionAt(logId: string, { commit, prepare }: Place): Position {
+/** The position of an event at KurrentDB's offsets. */
+export function positionOfOffsets(logId: string, { commit, prepare }: KurrentOffsets): Position {
   return `${logId}.${digits(commit)}${digits(prepare)}`;
 }
 
-/** The place in a position of this log. Throws UnknownPosition for another log's: they cannot be compared. */
-export function placeIn(position: Position, logId: string): Place {
+/** KurrentDB's offsets in a position of this log. Throws UnknownPosition if the position belongs to another log. */
+export function offsetsIn(position: Position, logId: string): KurrentOffsets {
   const both = digitsIn(position, logId);
   return { commit: BigInt(both.slice(0, DIGITS)), prepare: BigInt(both.slice(DIGITS)) };
 }
@@ -56,7 +56,7 @@ function digitsIn(position: Position, logId: string): string {
   return position.slice(logId.length + 1);
 }
 
-/** Whether a text has the form of a position of the log that begins at `start`. */
+/** Whether a text is formed like the positions of the log that begins at `start`. */
 export function isPositionOf(text: string, start: Position): boolean {
   const [logId, digits] = start.split('.') as [string, string];
   return new RegExp(`^${logId}\\.[0-9]{${digits.length}}$`).test(text);

@@ -1,32 +1,32 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Event, Metadata, Position, Recorded } from '../event.ts';
 import {
   closeSqlite,
   inTransaction,
   parseStored,
-  reaching,
-  sharedCommits,
+  translatingErrors,
+  sqliteGroupCommit,
   type Sqlite,
   writeProbe,
 } from '../storage/openSqlite.ts';
-import { firstPart } from '../storage/firstPart.ts';
+import { boundedPage } from '../storage/boundedPage.ts';
 import { encodeEvent } from './encodeEvent.ts';
-import type { EventStore, Revision, Write } from './eventStore.ts';
-import { nextRevision, stillToAppend } from './newEvents.ts';
+import { type EventStore, nextRevision, type Revision, type Write } from './eventStore.ts';
+import { eventsToAppend } from './eventsToAppend.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
-import { logIdIn } from './sqliteLogId.ts';
+import { getOrCreateLogId } from './sqliteLogId.ts';
 import { appendSignal } from './appendSignal.ts';
 
-/** Events that a subscriber is given at a time. */
-const BATCH = 500;
-/** What SQLite takes for no limit. */
-const ALL = -1;
-/** How often (ms) a subscriber looks for other processes' events when nobody asked for the head of the log. */
-const POLL = 50;
+/** Events in one batch. */
+const MAX_BATCH_SIZE = 500;
+/** SQLite's value for no LIMIT. */
+const NO_LIMIT = -1;
+/** How often (ms) a subscriber looks for other processes' events when nobody reads the head of the log. */
+const POLL_INTERVAL = 50;
 
 /**
- * The events. The schema itself keeps them append-only: they are neither changed nor removed, not even by REPLACE, and each
- * new one takes the next position.
+ * The events. The schema itself keeps the table append-only: rows are neither updated nor deleted, not even by REPLACE,
+ * and each new one takes the next position.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS events (
@@ -50,7 +50,7 @@ const SCHEMA = `
     BEGIN SELECT RAISE(ABORT, 'events are only added at the end of the log'); END;
 `;
 
-/** As lists, rows are read nearly twice as fast as they are as objects. */
+/** Rows as arrays: they are read nearly twice as fast as objects. */
 type Row = [
   position: number,
   id: string,
@@ -63,35 +63,35 @@ type Row = [
 const sizeOf = ([, , , , , data, metadata]: Row): number => data.length + metadata.length;
 const COLUMNS = 'position, id, stream, revision, type, data, metadata';
 
-/** The log in a SQLite file that several processes may share. Changes that come at the same time share a commit. */
+/** The log in a SQLite file that several processes may share. Concurrent appends share a commit. */
 export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event: Event): void }): EventStore {
   const logId = openLog(db);
   const statements = prepare(db);
-  const group = sharedCommits<Position>(db);
-  const sleeping = appendSignal();
-  let newest = 0;
+  const group = sqliteGroupCommit<Position>(db);
+  const appends = appendSignal();
+  let newestSeen = 0;
   const readHead = (): number => statements.head.get()!;
   function head(): number {
     db.files.refuseIfGone();
-    return reaching(db, readHead);
+    return translatingErrors(db, readHead);
   }
 
-  function appendNow(writes: Encoded[]): Position {
-    const remaining = writes.map((write) => {
+  function appendNow(writes: EncodedWrite[]): Position {
+    const plans = writes.map((write) => {
       const { stream } = write;
       const revision: Revision = statements.lastRevision.get(stream)?.revision ?? 'none';
-      const events = stillToAppend(write, {
+      const events = eventsToAppend(write, {
         revision,
         idAt: (at) => statements.idAt.get(stream, at)?.id,
         revisionOf: (id) => statements.revisionOf.get(stream, id)?.revision,
       });
-      return { ...write, revision, isThere: events.length < write.events.length };
+      return { ...write, revision, isDuplicate: events.length < write.events.length };
     });
     let position = head();
     let last = 0;
-    for (const { stream, revision, events, encoded, isThere } of remaining) {
+    for (const { stream, revision, events, encoded, isDuplicate } of plans) {
       events.forEach(({ id, type }, i) => {
-        if (isThere) return (last = Math.max(last, statements.positionOf.get(id)!.position));
+        if (isDuplicate) return (last = Math.max(last, statements.positionOf.get(id)!.position));
         const { data, metadata } = encoded[i]!;
         last = position += 1;
         statements.insert.run(position, id, stream, nextRevision(revision) + i, type, data, metadata);
@@ -100,7 +100,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     return positionOf(logId, last || position);
   }
 
-  function recorded([position, id, stream, revision, type, data, metadata]: Row): Recorded {
+  function toRecorded([position, id, stream, revision, type, data, metadata]: Row): Recorded {
     return {
       id,
       stream,
@@ -112,65 +112,67 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     };
   }
 
-  // A savepoint within the group's transaction: an append that fails halfway leaves nothing behind.
-  const appendWhole = db.transaction(appendNow);
+  // A savepoint within the group's transaction: a failed append is rolled back alone.
+  const appendAtomically = db.transaction(appendNow);
 
   return {
     logId,
     start: positionOf(logId, 0),
     async append(writes, metadata) {
       const encoded = writes.map((write) => encodeWrite(write, { metadata, validate }));
-      const position = await group.run(() => appendWhole(encoded));
-      sleeping.wake();
+      const position = await group.run(() => appendAtomically(encoded));
+      appends.notify();
       return { position };
     },
-    async read(stream, { fromRevision = 0, limit = ALL } = {}) {
-      // Asked first: what another process appends between the two is then among the events.
-      const last = reaching(db, () => statements.lastRevision.get(stream))?.revision;
-      const { part } = reaching(db, () =>
-        firstPart(statements.read.iterate(stream, fromRevision, limit), sizeOf),
+    async read(stream, { fromRevision = 0, limit = NO_LIMIT } = {}) {
+      // Read before the events: what another process appends in between is then among them.
+      const last = translatingErrors(db, () => statements.lastRevision.get(stream))?.revision;
+      const { page } = translatingErrors(db, () =>
+        boundedPage(statements.read.iterate(stream, fromRevision, limit), sizeOf),
       );
-      const events = part.map((row) => recorded(row));
-      const read = events.at(-1)?.revision;
-      return { events, revision: read === undefined || read < last! ? (last ?? 'none') : read };
+      const events = page.map((row) => toRecorded(row));
+      const lastRead = events.at(-1)?.revision;
+      return { events, revision: lastRead === undefined || lastRead < last! ? (last ?? 'none') : lastRead };
     },
     async readLast(stream) {
-      const row = reaching(db, () => statements.readLast.get(stream));
-      return row && recorded(row);
+      const row = translatingErrors(db, () => statements.readLast.get(stream));
+      return row && toRecorded(row);
     },
     async *subscribe({ after = positionOf(logId, 0), signal }) {
       let count = Number(countIn(after, logId));
-      // New events would get positions that have passed already.
+      // New events would get positions that this subscriber has already passed.
       if (count > head()) throw new UnknownPosition(after, logId);
       let wasLive = false;
       while (!signal.aborted) {
         db.files.refuseIfGone();
         const from = count;
-        const { part, isCut } = reaching(db, () => firstPart(statements.batch.iterate(from, BATCH), sizeOf));
-        count = part.at(-1)?.[0] ?? count;
-        const live = part.length < BATCH && !isCut;
-        if (part.length > 0 || !wasLive) {
-          yield { events: part.map((row) => recorded(row)), position: positionOf(logId, count), live };
+        const { page, hasMore } = translatingErrors(db, () =>
+          boundedPage(statements.batch.iterate(from, MAX_BATCH_SIZE), sizeOf),
+        );
+        count = page.at(-1)?.[0] ?? count;
+        const live = page.length < MAX_BATCH_SIZE && !hasMore;
+        if (page.length > 0 || !wasLive) {
+          yield { events: page.map((row) => toRecorded(row)), position: positionOf(logId, count), live };
         }
         wasLive = live;
-        // Reading waits for nothing: without this, nobody else had a turn until the end of the log.
-        if (!live) await turnOfTheLoop();
-        // Whoever asks for the head meanwhile wakes this up; otherwise a look now and then is enough.
-        while (live && !signal.aborted && count >= (newest = Math.max(newest, head())))
-          await sleeping.sleep(POLL, signal);
+        // Reads are synchronous: without this, nothing else would run until the end of the log is reached.
+        if (!live) await yieldToEventLoop();
+        // A call of `head` that finds new events wakes this up; otherwise polling now and then is enough.
+        while (live && !signal.aborted && count >= (newestSeen = Math.max(newestSeen, head())))
+          await appends.wait(POLL_INTERVAL, signal);
       }
     },
     async head() {
       const position = head();
-      if (position > newest) {
-        newest = position;
-        sleeping.wake();
+      if (position > newestSeen) {
+        newestSeen = position;
+        appends.notify();
       }
       return positionOf(logId, position);
     },
     async newest() {
-      const row = reaching(db, () => statements.newest.get());
-      return row && recorded(row);
+      const row = translatingErrors(db, () => statements.newest.get());
+      return row && toRecorded(row);
     },
     probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
@@ -180,12 +182,12 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
   };
 }
 
-type Encoded = Write & { encoded: { data: string; metadata: string }[] };
+type EncodedWrite = Write & { encoded: { data: string; metadata: string }[] };
 
 function encodeWrite(
   write: Write,
   { metadata, validate }: { metadata: Metadata; validate(event: Event): void },
-): Encoded {
+): EncodedWrite {
   const encoded = write.events.map((event) => {
     validate(event);
     return encodeEvent(event, metadata);
@@ -193,11 +195,11 @@ function encodeWrite(
   return { ...write, encoded };
 }
 
-/** Makes the tables where there are none, and answers the log's name. */
+/** Creates missing tables and returns the log's id. */
 function openLog(db: Sqlite): string {
   return inTransaction(db, () => {
     db.exec(SCHEMA);
-    return logIdIn(db);
+    return getOrCreateLogId(db);
   });
 }
 

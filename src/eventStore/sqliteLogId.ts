@@ -1,18 +1,18 @@
 import { closeSqlite, inTransaction, openSqlite, type Sqlite } from '../storage/openSqlite.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
-import { newLogId } from './newEvents.ts';
+import { newLogId } from './newLogId.ts';
 
-/** The name of the log, and those that it had before, each up to the event that was then its last one. */
+/** The log's id, and its former ids, each with the position of the last event at the time of the change. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS former_log_ids (id TEXT NOT NULL, head INTEGER NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;
 `;
 
-/** A name that a log had, and why it has another one. */
-export type FormerId = { id: string; reason: string };
+/** A former id of a log, and why it was replaced. */
+export type FormerLogId = { id: string; reason: string };
 
-/** The log's name; it is made where there is none. To be called in a transaction. */
-export function logIdIn(db: Sqlite): string {
+/** The log's id, which is created if there is none. Call it in a transaction. */
+export function getOrCreateLogId(db: Sqlite): string {
   db.exec(SCHEMA);
   const known = db.prepare<[], { id: string }>('SELECT id FROM log').get();
   if (known) return known.id;
@@ -21,26 +21,27 @@ export function logIdIn(db: Sqlite): string {
   return id;
 }
 
-/** The names that the log in a file had, the last one at the end. */
-export function formerIdsIn(file: string): FormerId[] {
+/** The former ids of the log in a file, oldest first. */
+export function formerLogIds(file: string): FormerLogId[] {
   const db = openSqlite(file, { synchronous: 'FULL', mustExist: true });
   try {
-    inTransaction(db, () => logIdIn(db));
-    return db.prepare<[], FormerId>('SELECT id, reason FROM former_log_ids ORDER BY rowid').all();
+    inTransaction(db, () => getOrCreateLogId(db));
+    return db.prepare<[], FormerLogId>('SELECT id, reason FROM former_log_ids ORDER BY rowid').all();
   } finally {
     closeSqlite(db);
   }
 }
 
 /**
- * Gives the log in a file another name, so that its positions are not those that were given before, and notes why. Throws
- * StoreUnavailable, having changed nothing, while anybody else has it open: they would go on with the former name.
+ * Gives the log in a file a new id, so that its positions differ from all that were given out before, and records the
+ * reason. Throws StoreUnavailable, having changed nothing, while another process has the file open: it would keep using
+ * the former id.
  */
 export function renameLog(file: string, { reason, now }: { reason: string; now: Date }): void {
   const db = openSqlite(file, { synchronous: 'FULL', mustExist: true });
   try {
     db.files.close();
-    claim(db, file);
+    lockExclusively(db, file);
     inTransaction(db, () => {
       db.prepare(
         'INSERT INTO former_log_ids SELECT id, (SELECT coalesce(max(position), 0) FROM events), ?, ? FROM log',
@@ -52,8 +53,11 @@ export function renameLog(file: string, { reason, now }: { reason: string; now: 
   }
 }
 
-/** SQLite does this only for who is alone, and lets nobody else in before the end of what follows. */
-function claim(db: Sqlite, file: string): void {
+/**
+ * SQLite leaves WAL mode only for the sole connection; the exclusive lock then keeps others out until the file is
+ * closed.
+ */
+function lockExclusively(db: Sqlite, file: string): void {
   try {
     db.pragma('locking_mode = EXCLUSIVE');
     db.pragma('journal_mode = DELETE');

@@ -1,19 +1,19 @@
-/** The one stream of all roles: acyclicity concerns them all together. */
+/** The one stream of all roles: they share it because acyclicity concerns all of them together. */
 export const ROLES_STREAM = 'roles';
 
-/** The stream of a client, through all its lives. */
+/** The stream of a client, also after it was deleted and created again. */
 export function clientStream(clientId: string): string {
   return `client-${clientId}`;
 }
 
 const CREDENTIALS_PREFIX = 'credentials-';
 
-/** The stream that says what a guarded service gave to whom. */
+/** The stream that records which credentials a guarded service gave to whom. */
 export function credentialsStream(service: string): string {
   return CREDENTIALS_PREFIX + service;
 }
 
-/** Whether all that is in a stream is told to other systems. */
+/** Whether the events of a stream are published to other systems. */
 export function isPublishedStream(stream: string): boolean {
   return isAuthStream(stream) || stream.startsWith(CREDENTIALS_PREFIX);
 }

@@ -1,6 +1,6 @@
 import type { Recorded } from '../event.ts';
 
-/** An event that this release cannot read, where skipping it would grant, deny or tell wrongly. */
+/** An event that this release cannot read, and must not skip: that would grant, deny or report wrongly. */
 export class UnknownEvent extends Error {
   constructor({ position, stream, type }: Recorded) {
     super(

@@ -1,12 +1,13 @@
 import { isWellFormed, toWellFormed } from '../domain/wellFormed.ts';
 import type { Recorded } from '../event.ts';
 
-/** The texts in events that no pattern of their schemas bounds. */
+/** The text fields of events whose schemas have no pattern. */
 export const FREE_TEXTS = ['description', 'target', 'level'] as const;
 
 /**
- * An event of any release as today's would have written it; the log keeps it as it was written. There is one difference so far:
- * earlier releases took texts that other languages cannot read. They hold U+FFFD in those places.
+ * Converts an event of any release to today's form; the log keeps it as it was written. There is one difference so far:
+ * earlier releases accepted text that is not well-formed Unicode (lone surrogates), which other languages cannot read.
+ * U+FFFD replaces them.
  */
 export function upcast(event: Recorded): Recorded {
   const texts = event.data as { [name in (typeof FREE_TEXTS)[number]]?: string };

@@ -1,7 +1,7 @@
 import { upcast } from './upcast.ts';
 import type { EventStore } from './eventStore.ts';
 
-/** A log whose events are read as today's release would have written them. What is stored stays as it is. */
+/** A log whose events are converted to today's form as they are read. What is stored does not change. */
 export function upcasting(log: EventStore): EventStore {
   return {
     ...log,

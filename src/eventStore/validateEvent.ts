@@ -9,7 +9,9 @@ const ajv = new Ajv({ strict: true, validateSchema: false });
 addFormats.default(ajv);
 for (const [type, schema] of Object.entries(eventSchemas)) ajv.addSchema(schema, type);
 
-/** Checks an event's data against its schema in schemas/events. Throws InvalidEvent; its message tells no values. */
+/**
+ * Checks an event's data against its schema in schemas/events. Throws InvalidEvent, whose message contains no values.
+ */
 export function validateEvent({ type, data }: Event): void {
   const validate = ajv.getSchema(type);
   if (!validate) throw new InvalidEvent(`there is no schema for events of type ${type}`);

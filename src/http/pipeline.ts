@@ -48,7 +48,7 @@ import { FileGone } from '../storage/watchFiles.ts';
 export type PipelineParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
-  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  freshness: Pick<Freshness, 'ensureFresh' | 'assertStillFresh'>;
   longWork: LongWork;
   log: Logger;
   intake: Intake;
@@ -202,8 +202,8 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     if (endpoint.authentication === 'none') intake.countRequest(endpoint, seen);
     if (!endpoint.stateless)
       await (typeof atLeast === 'string'
-        ? parts.freshness.fresh({ atLeast, caller: () => waiterOf(signed, seen) })
-        : parts.freshness.fresh());
+        ? parts.freshness.ensureFresh({ atLeast, caller: () => waiterOf(signed, seen) })
+        : parts.freshness.ensureFresh());
     const { caller, resolve } =
       endpoint.authentication === 'none' ? nobody : await identify(signed, endpoint, seen);
     seen.clientId = caller.clientId;
@@ -211,7 +211,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     let hasLooked = false;
     async function refuseUnlessHeld(needed: ScopeExpression, params: Record<string, unknown>): Promise<void> {
       // What was taken away meanwhile may have been so through another process.
-      if (hasLooked && !endpoint.stateless) await parts.freshness.fresh();
+      if (hasLooked && !endpoint.stateless) await parts.freshness.ensureFresh();
       hasLooked = true;
       const expression = renderExpression(needed, params);
       const have = await resolve(new Date()).catch(refuseTooLarge);
@@ -244,7 +244,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const handled = endpoint.handle(request);
     const reply = handled instanceof Promise ? await handled : handled;
     // What was changed is never answered with an error.
-    if (!endpoint.stateless && reply.position === undefined) parts.freshness.stillFresh();
+    if (!endpoint.stateless && reply.position === undefined) parts.freshness.assertStillFresh();
     if (checks.checkReplies) checkReply(checks.validator, endpoint, reply);
     return reply;
   }

@@ -4,7 +4,7 @@ import { eventSchemaName } from '../../schemas/events/eventSchemas.ts';
 import type { Recorded } from '../event.ts';
 import type { AuthEvent } from './exchanges.ts';
 
-/** An event as CloudEvents 1.0 has it. Attributes of our own are in lower case, as the names of all must be. */
+/** An event in the form of CloudEvents 1.0. Extension attributes are in lower case, as the specification demands. */
 export type CloudEvent = {
   specversion: '1.0';
   id: string;
@@ -25,15 +25,15 @@ export type CloudEvent = {
   data: unknown;
 };
 
-/** Every event there is. */
+/** Every event that is published. */
 export type PublishedEvent = AuthEvent | CredentialsEvent;
 
-/** What the types of our CloudEvents begin with. */
+/** The prefix of the types of our CloudEvents. */
 export const CLOUD_EVENT_TYPE_PREFIX = 'authledger.';
 
 /**
- * The event as it is published: the same whichever node publishes it, and whenever. So `source` names the log, not a
- * node's address.
+ * An event as it is published. It does not depend on the node or the time of publishing; so `source` names the log
+ * rather than a node's address.
  */
 export function cloudEventOf(event: Recorded<PublishedEvent>): CloudEvent {
   const { id, type, data, position, revision, metadata } = event;

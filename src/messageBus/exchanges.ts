@@ -1,13 +1,13 @@
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 
-/** What changes who may do what. */
+/** Events that change who may do what. */
 export type AuthEvent = ClientEvent | RoleEvent;
 
-/** What the names of all exchanges begin with. */
+/** The prefix of all exchange names. */
 export const EXCHANGE_PREFIX = 'exchange/taskcluster-auth/v1/';
 
-/** A kind of change message, as Taskcluster's subscribers know it. */
+/** A kind of change message, in the form that Taskcluster's subscribers know. */
 export type Exchange = {
   exchange: string;
   name: string;
@@ -15,14 +15,14 @@ export type Exchange = {
   description: string;
   /** The name of a schema in schemas/v1. */
   schema: 'client-message' | 'role-message';
-  /** The events that it tells of. */
+  /** The types of events that it announces. */
   types: readonly AuthEvent['type'][];
 };
 
 const ofClient = { schema: 'client-message' } as const;
 const ofRole = { schema: 'role-message' } as const;
 
-/** All kinds of change message. Every event of a client or role is told of by exactly one. */
+/** All kinds of change message. Every event of a client or role is announced by exactly one. */
 export const exchanges: readonly Exchange[] = [
   {
     ...ofClient,
@@ -78,7 +78,7 @@ const exchangeByType = new Map<string, string>(
   exchanges.flatMap(({ exchange, types }) => types.map((type) => [type, EXCHANGE_PREFIX + exchange])),
 );
 
-/** The exchange that tells of events of a type, with its prefix; undefined where no change message tells of them. */
+/** The exchange (with prefix) that announces events of a type; undefined if no change message does. */
 export function exchangeOf(type: string): string | undefined {
   return exchangeByType.get(type);
 }

@@ -1,21 +1,21 @@
 import type { Kafka, KafkaConnection } from './openKafka.ts';
 import { type Message, type MessageBus, topicName } from './messageBus.ts';
 
-/** Whoever comes later can read everything from its beginning, whatever the broker does with other topics. */
-const KEPT_FOR_EVER = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
+/** Keeps all events, whatever the broker's defaults for other topics: a late subscriber can read from the beginning. */
+const UNLIMITED_RETENTION = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' };
 
 /**
- * Kafka's topics `<prefix>events` and `<prefix>messages`, which are made where they are missing. All of a key goes to one
- * partition, where it is read in order.
+ * Publishes to Kafka's topics `<prefix>events` and `<prefix>messages`, which are created if they are missing. All
+ * messages of a key go to one partition, and so are read in order.
  */
 export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: string }): MessageBus {
   let connection: KafkaConnection | undefined;
 
-  async function connected(): Promise<KafkaConnection> {
+  async function ensureConnected(): Promise<KafkaConnection> {
     if (connection) return connection;
     connection = kafka.connection();
     await connection.open([
-      { topic: topicName(prefix, 'events'), settings: KEPT_FOR_EVER },
+      { topic: topicName(prefix, 'events'), settings: UNLIMITED_RETENTION },
       { topic: topicName(prefix, 'messages') },
     ]);
     return connection;
@@ -29,10 +29,11 @@ export function kafkaMessageBus({ kafka, prefix }: { kafka: Kafka; prefix: strin
   return {
     async publish(messages) {
       try {
-        const { send } = await connected();
+        const { send } = await ensureConnected();
         if (messages.length > 0) await send(batchOf(messages, prefix));
       } catch (error) {
-        // Its sequence numbers may not be the broker's any more: other messages would be taken for those that came before.
+        // The producer's sequence numbers may no longer match the broker's: new messages could be dropped as
+        // duplicates.
         end();
         throw error;
       }

@@ -1,6 +1,6 @@
 import type { Message, MessageBus } from './messageBus.ts';
 
-/** A bus in memory, for tests; `published` is all that it was ever given, in order. */
+/** A bus in memory, for tests; `published` is everything that was published, in order. */
 export function memoryMessageBus(): MessageBus & { published: Message[] } {
   const published: Message[] = [];
   return {

@@ -1,21 +1,21 @@
 /**
- * Where other systems read what has changed. Every adapter passes test/contracts/messageBus.ts.
+ * Publishes changes to other systems. Every adapter passes test/contracts/messageBus.ts.
  *
  * - Messages of one topic and key are read in the order in which they were published.
- * - At least once: after `publish` threw, any of its messages may have been published, or may be yet.
+ * - At least once: after `publish` threw, any of its messages may have been published, or may still be.
  */
 export type MessageBus = {
   /**
-   * Resolves when all messages are acknowledged: then they are there to be read. One list at a time: the order holds when
-   * the next list is given after this one resolved, or this one again after it threw. An empty list finds out whether the
-   * bus can be used. Throws BusUnavailable.
+   * Resolves when all messages are acknowledged and can be read. Call it with one list at a time: order is kept if the
+   * next list is published after this one resolved, or this one again after it threw. An empty list checks that the bus
+   * can be used. Throws BusUnavailable.
    */
   publish(messages: readonly Message[]): Promise<void>;
 
   close(): Promise<void>;
 };
 
-/** `events` has every event whole; `messages` only says what changed, in the form that Taskcluster's subscribers know. */
+/** `events` has whole events; `messages` only says what changed, in the form that Taskcluster's subscribers know. */
 export type Topic = 'events' | 'messages';
 export type Message = { topic: Topic; key: string; value: string; headers: Record<string, string> };
 

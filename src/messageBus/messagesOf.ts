@@ -3,14 +3,14 @@ import { cloudEventOf, type PublishedEvent, subjectOf } from './cloudEvent.ts';
 import { exchangeOf } from './exchanges.ts';
 import type { Message } from './messageBus.ts';
 
-/** The content type of a CloudEvent that is JSON as a whole. */
+/** The content type of a CloudEvent in structured mode (all of it is JSON). */
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=UTF-8';
 /** The content type of a change message. */
 export const CHANGE_MESSAGE_CONTENT_TYPE = 'application/json';
 
 /**
- * What is published of an event: the whole of it in the topic `events`, and for a client or role its change message in the
- * topic `messages`, both under the key of what the event is about.
+ * The messages that an event is published as: the whole event in the topic `events`, and for a client or role its
+ * change message in the topic `messages`. Both have the event's subject as their key.
  */
 export function messagesOf(event: Recorded<PublishedEvent>): Message[] {
   const { id, type, data, position } = event;

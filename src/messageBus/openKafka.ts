@@ -14,74 +14,76 @@ import type { Logger } from 'pino';
 import type { KafkaSettings } from '../config/config.ts';
 import { BusUnavailable } from './messageBus.ts';
 
-/** How long (ms) a connection may take, and the brokers among themselves until all have a message. */
-const CONNECTING = 3000;
-const REPLICATING = 8000;
-/** How long (ms) nothing is said before the other side is asked whether it is still there. */
-const KEEP_ALIVE = 60_000;
-/** How long (ms) anything that is asked for may take, with all tries. */
-const PATIENCE = 10_000;
-/** Tries within that time: enough for a partition to get another leader. Beyond these it is the caller who tries again. */
+/** How long (ms) connecting may take, and replicating a message to all in-sync brokers. */
+const CONNECT_TIMEOUT = 3000;
+const REPLICATION_TIMEOUT = 8000;
+/** How long (ms) a connection is idle before TCP keep-alive probes are sent. */
+const KEEP_ALIVE_DELAY = 60_000;
+/** How long (ms) a call may take with all its retries. */
+const CALL_TIMEOUT = 10_000;
+/**
+ * The driver's retries within that time: enough for a partition to get a new leader. After that, the caller retries.
+ */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
 
-/** Apache Kafka, and what speaks its protocol. Nothing is connected until a connection is used. */
+/** Apache Kafka, or a server that speaks its protocol. Nothing connects until a connection is used. */
 export type Kafka = { connection(): KafkaConnection };
 
-/** What cannot be done now shows as BusUnavailable; then the connection must be ended, and another one be used. */
+/** Throws BusUnavailable for what cannot be done now. After that the connection must be ended and a new one used. */
 export type KafkaConnection = {
-  /** Connects, and makes those of the topics that are missing, with the broker's defaults but for what is given. */
+  /** Connects, and creates missing topics with the given settings, or else the broker's defaults. */
   open(topics: readonly NewTopic[]): Promise<void>;
-  /** Resolves when all brokers in charge have all messages. One call at a time. */
+  /** Resolves when all in-sync replicas have all messages. One call at a time. */
   send(batch: TopicMessages[]): Promise<void>;
-  /** Lets go at once: whatever is under way throws soon. */
+  /** Ends the connection at once: calls in progress fail soon. */
   end(): void;
 };
 export type NewTopic = { topic: string; settings?: Record<string, string> };
 
-/** What the driver logs goes to the log's debug level, as it also throws it. */
+/** Opens Kafka. The driver's own log goes to the debug level, because the driver also throws what it logs. */
 export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): Kafka {
-  let opened = 0;
+  let connectionCount = 0;
 
   function connection(): KafkaConnection {
-    const sockets = endableSockets();
-    // Each time, another broker is asked first.
-    const first = opened++ % brokers.length;
+    const sockets = destroyableSockets();
+    // Each connection starts with another broker.
+    const first = connectionCount++ % brokers.length;
     const client = new KafkaClient({
       clientId: 'authledger',
       brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
       ssl,
       ...(sasl && { sasl: sasl as SASLOptions }),
-      connectionTimeout: CONNECTING,
-      requestTimeout: PATIENCE,
+      connectionTimeout: CONNECT_TIMEOUT,
+      requestTimeout: CALL_TIMEOUT,
       retry: RETRY,
       socketFactory: sockets.socketFactory,
       logLevel: logLevel.WARN,
-      // Only these two fields: others may show what was sent.
+      // Only these two fields: others may contain what was sent.
       logCreator: () => (entry) =>
         log.debug({ broker: entry.log['broker'] as unknown }, `kafkajs: ${entry.log.message}`),
     });
-    const watch = watchPartitions();
+    const tracker = trackPartitions();
     const producer = client.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: watch.createPartitioner,
+      createPartitioner: tracker.createPartitioner,
       retry: RETRY,
     });
-    const patiently = <T>(ask: () => Promise<T>): Promise<T> => {
-      const tooLong = setTimeout(sockets.end, PATIENCE);
-      return reaching(ask).finally(() => clearTimeout(tooLong));
+    const withTimeout = <T>(call: () => Promise<T>): Promise<T> => {
+      const timer = setTimeout(sockets.end, CALL_TIMEOUT);
+      return translatingErrors(call).finally(() => clearTimeout(timer));
     };
     return {
       open: (topics) =>
-        patiently(async () => {
-          await makeTopics(client, topics);
+        withTimeout(async () => {
+          await createTopics(client, topics);
           await producer.connect();
         }),
       send: (topicMessages) =>
-        patiently(async () => {
-          watch.begin();
-          watch.check(await producer.sendBatch({ acks: -1, timeout: REPLICATING, topicMessages }));
+        withTimeout(async () => {
+          tracker.begin();
+          tracker.check(await producer.sendBatch({ acks: -1, timeout: REPLICATION_TIMEOUT, topicMessages }));
         }),
       end: sockets.end,
     };
@@ -89,8 +91,8 @@ export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): K
   return { connection };
 }
 
-/** The driver goes on trying, and keeps the process alive, where only its sockets can be taken away from it. */
-function endableSockets() {
+/** Sockets that can all be destroyed: nothing else makes the driver stop retrying and let the process end. */
+function destroyableSockets() {
   const sockets = new Set<Socket>();
   let isEnded = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
@@ -100,7 +102,7 @@ function endableSockets() {
       : connect({ host, port }, onConnect);
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    return socket.setKeepAlive(true, KEEP_ALIVE);
+    return socket.setKeepAlive(true, KEEP_ALIVE_DELAY);
   };
   return {
     socketFactory,
@@ -111,7 +113,7 @@ function endableSockets() {
   };
 }
 
-async function makeTopics(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
+async function createTopics(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
   const admin = client.admin();
   await admin.connect();
   const known = new Set(await admin.listTopics());
@@ -119,7 +121,7 @@ async function makeTopics(client: KafkaClient, topics: readonly NewTopic[]): Pro
   if (missing.length > 0) {
     const making = { topics: missing.map(topicConfig), waitForLeaders: false };
     await admin.createTopics(making).catch((error: unknown) => {
-      throw notMade(missing, error);
+      throw topicsNotCreated(missing, error);
     });
   }
   await admin.disconnect();
@@ -131,19 +133,19 @@ function topicConfig({ topic, settings = {} }: NewTopic) {
 }
 
 /**
- * Makes sure that what the driver calls sent was sent. It tries again what one broker refused, but groups the messages anew for
- * it: where a partition has meanwhile moved to a broker that has answered already, or a key to another partition, messages
- * would be left out without an error.
+ * Verifies that every message was sent. The driver retries what one broker refused, but groups the messages by broker
+ * anew: if a partition has moved to a broker that has already answered, or a key to another partition, messages are
+ * lost without an error.
  */
-function watchPartitions() {
-  const choose = Partitioners.DefaultPartitioner();
+function trackPartitions() {
+  const defaultPartitioner = Partitioners.DefaultPartitioner();
   let chosen = new Map<Message, string>();
   const nameOf = (topic: string, partition: number): string => `${topic}/${partition}`;
   const createPartitioner: ICustomPartitioner = () => (args) => {
-    const partition = choose(args);
+    const partition = defaultPartitioner(args);
     const name = nameOf(args.topic, partition);
-    const before = chosen.get(args.message);
-    if (before !== undefined && before !== name) throw moved();
+    const previous = chosen.get(args.message);
+    if (previous !== undefined && previous !== name) throw partitionMoved();
     chosen.set(args.message, name);
     return partition;
   };
@@ -152,41 +154,41 @@ function watchPartitions() {
     begin: () => void (chosen = new Map()),
     check(answers: { topicName: string; partition: number }[]): void {
       const answered = new Set(answers.map(({ topicName, partition }) => nameOf(topicName, partition)));
-      for (const name of chosen.values()) if (!answered.has(name)) throw moved();
+      for (const name of chosen.values()) if (!answered.has(name)) throw partitionMoved();
     },
   };
 }
 
-function moved(): BusUnavailable {
+function partitionMoved(): BusUnavailable {
   return new BusUnavailable("a topic's partitions changed while messages were sent", { kind: 'moved' });
 }
 
-/** Asks a broker. Throws BusUnavailable for what the brokers or the way to them do not let happen; else what was thrown. */
-async function reaching<T>(ask: () => Promise<T>): Promise<T> {
+/** Calls a broker. Throws BusUnavailable if the brokers or the connection fail; any other error is passed on. */
+async function translatingErrors<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await call();
   } catch (error) {
-    const kind = error instanceof BusUnavailable ? undefined : kindOf(error);
+    const kind = error instanceof BusUnavailable ? undefined : errorKind(error);
     if (kind === undefined) throw error;
     throw new BusUnavailable(`Kafka cannot be used right now: ${(error as Error).message}`, { kind });
   }
 }
 
-/** The error that is at the bottom of one of the driver's, in a word or two; undefined where it is none of Kafka's. */
-function kindOf(error: unknown): string | undefined {
+/** The root cause of an error of the driver, in a word or two; undefined if it is not one of Kafka's. */
+function errorKind(error: unknown): string | undefined {
   const { name, type, cause, errors } = error as Error & { type?: unknown; errors?: unknown[] };
   if (typeof type === 'string') return type.toLowerCase().replaceAll('_', '-');
-  const below = errors?.[0] ?? cause;
-  const inside = below === undefined ? undefined : kindOf(below);
-  if (inside !== undefined) return inside;
+  const inner = errors?.[0] ?? cause;
+  const innerKind = inner === undefined ? undefined : errorKind(inner);
+  if (innerKind !== undefined) return innerKind;
   if (/^KafkaJSSASL/.test(name)) return 'sasl-authentication-failed';
   if (/^KafkaJS(Connection|RequestTimeout|BrokerNotFound|Timeout|LockTimeout)/.test(name))
     return 'unreachable';
   return /^KafkaJS/.test(name) ? 'failed' : undefined;
 }
 
-function notMade(topics: readonly NewTopic[], error: unknown): Error {
-  const kind = kindOf(error);
+function topicsNotCreated(topics: readonly NewTopic[], error: unknown): Error {
+  const kind = errorKind(error);
   if (kind === undefined || kind === 'unreachable') return error as Error;
   const names = topics.map(({ topic }) => topic).join(' and ');
   return new BusUnavailable(

@@ -1,11 +1,12 @@
 /**
- * The nonces of signed changes, each for as long as its signature would be good, shared by all processes on one machine. It holds
- * no secret, and nothing that another store knows of: a lost one lets requests of the last half hour be sent again, and no more.
+ * The nonces of signed changes, each kept for as long as its signature is valid, shared by all processes on one
+ * machine. It holds no secrets and nothing that another store refers to. If it is lost, requests of the last half hour
+ * can be replayed, and nothing else is affected.
  */
 export type NonceStore = {
   /**
-   * Remembers a nonce until a time (ms since 1970), and says whether it is `new`, or was `seen` before. `full`: there is no room
-   * left for this signer, and nothing was remembered. `signer` and `nonce` are any texts.
+   * Remembers a nonce until a time (ms since 1970). Returns `new`, or `seen` if it was remembered before, or `full` if
+   * there is no room left for this signer; then it is not remembered. `signer` and `nonce` may be any text.
    */
   remember(what: { signer: string; nonce: string; until: number }, now: Date): Promise<NonceVerdict>;
   close(): Promise<void>;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSqlite, inTransaction, type Sqlite } from '../storage/openSqlite.ts';
 import type { NonceStore, NonceVerdict } from './nonceStore.ts';
 
-/** `held` has a row for each signer that holds nonces. What is a text outside is a digest here: a text may be long. */
+/** Signers and nonces are stored as digests, because they may be long. `held` counts the nonces of each signer. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS nonces (
     nonce BLOB PRIMARY KEY,
@@ -21,41 +21,41 @@ const SCHEMA = `
   END;
 `;
 
-/** Nonces of all signers together, of about 100 bytes each: from here on, nobody may hold more than an equal share. */
-const MOST_TOGETHER = 100_000;
-/** Nonces whose time is over that are removed at a time: some milliseconds' work. */
-const REMOVED_AT_ONCE = 500;
+/** Nonces of all signers together, about 100 bytes each. Beyond this, a signer may hold no more than an equal share. */
+const MAX_TOTAL = 100_000;
+/** Expired nonces that are removed with each new one, which takes some milliseconds at most. */
+const MAX_EXPIRED_REMOVED = 500;
 const DIGEST_BYTES = 16;
 
-/** Nonces in a SQLite file that several processes share; of each signer at most `mostOfSigner`. */
+/** Nonces in a SQLite file that several processes may share; at most `maxPerSigner` of each signer. */
 export function sqliteNonceStore({
   db,
-  mostOfSigner,
-  mostTogether = MOST_TOGETHER,
+  mostOfSigner: maxPerSigner,
+  mostTogether: maxTotal = MAX_TOTAL,
 }: {
   db: Sqlite;
   mostOfSigner: number;
   mostTogether?: number;
 }): NonceStore {
   inTransaction(db, () => db.exec(SCHEMA));
-  const removeOld = db.prepare<[number, number]>(
+  const removeExpired = db.prepare<[number, number]>(
     'DELETE FROM nonces WHERE nonce IN (SELECT nonce FROM nonces WHERE until < ? ORDER BY until LIMIT ?)',
   );
-  const isThere = db.prepare<[Buffer], number>('SELECT 1 FROM nonces WHERE nonce = ?').pluck();
-  const heldBy = db.prepare<[Buffer], number>('SELECT count FROM held WHERE signer = ?').pluck();
-  const signers = db.prepare<[], number>('SELECT count(*) FROM held').pluck();
-  const together = db.prepare<[], number>('SELECT coalesce(sum(count), 0) FROM held').pluck();
+  const findNonce = db.prepare<[Buffer], number>('SELECT 1 FROM nonces WHERE nonce = ?').pluck();
+  const countOfSigner = db.prepare<[Buffer], number>('SELECT count FROM held WHERE signer = ?').pluck();
+  const countSigners = db.prepare<[], number>('SELECT count(*) FROM held').pluck();
+  const countAll = db.prepare<[], number>('SELECT coalesce(sum(count), 0) FROM held').pluck();
   const insert = db.prepare<[Buffer, Buffer, number]>('INSERT INTO nonces VALUES (?, ?, ?)');
 
   function hasRoomFor(signer: Buffer): boolean {
-    const held = heldBy.get(signer) ?? 0;
-    if (held >= mostOfSigner) return false;
-    return together.get()! < mostTogether || held < mostTogether / (signers.get()! + 1);
+    const held = countOfSigner.get(signer) ?? 0;
+    if (held >= maxPerSigner) return false;
+    return countAll.get()! < maxTotal || held < maxTotal / (countSigners.get()! + 1);
   }
 
   function rememberNow(signer: Buffer, nonce: Buffer, { until, now }: { until: number; now: number }) {
-    removeOld.run(now, REMOVED_AT_ONCE);
-    if (isThere.get(nonce) !== undefined) return 'seen';
+    removeExpired.run(now, MAX_EXPIRED_REMOVED);
+    if (findNonce.get(nonce) !== undefined) return 'seen';
     if (!hasRoomFor(signer)) return 'full';
     insert.run(nonce, signer, until);
     return 'new';

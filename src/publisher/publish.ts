@@ -81,7 +81,7 @@ export function startPublisher(options: {
     waiting.admit(position);
   }
 
-  const mayPublish = (): boolean => lease.held() && !signal.aborted;
+  const mayPublish = (): boolean => lease.isHeld() && !signal.aborted;
 
   /** Another node may have published a part of the batch while this node was frozen. */
   async function publishBatch({ events, position }: Batch): Promise<void> {
@@ -121,7 +121,7 @@ export function startPublisher(options: {
 
   async function run(): Promise<void> {
     for (let wait = MIN_PAUSE; !signal.aborted;) {
-      if (!lease.held()) {
+      if (!lease.isHeld()) {
         await pause(LEASE_CHECK_INTERVAL);
         continue;
       }
@@ -149,7 +149,7 @@ export function startPublisher(options: {
   }
   return {
     async stop() {
-      if (lease.held() && !outage.goesOn()) await drain().catch(logStopFailure);
+      if (lease.isHeld() && !outage.goesOn()) await drain().catch(logStopFailure);
       stopping.abort();
       waiting.close();
       await waitAtMost(STOP_TIMEOUT, running);

@@ -1,10 +1,12 @@
-/** What a string, or an array or object, takes by itself on V8's heap, and what each element takes, and each property. */
+/**
+ * Bytes on V8's heap of a string, of an array or object, of each element and of each property, besides their contents.
+ */
 const STRING_BYTES = 24;
 const OBJECT_BYTES = 56;
 const ELEMENT_BYTES = 8;
 const PROPERTY_BYTES = 24;
 
-/** About how many bytes a JSON value takes in memory, and rather more than it does: for caches, to count what they keep. */
+/** Estimates, rather too high, how many bytes a JSON value takes in memory. Caches count their contents with it. */
 export function bytesInMemory(value: unknown): number {
   if (typeof value === 'string') return STRING_BYTES + 2 * value.length;
   if (typeof value !== 'object' || value === null) return ELEMENT_BYTES;

@@ -1,20 +1,20 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 
 /**
- * Makes one question of those that many ask: at most one is under way, and all who ask meanwhile, or in the same turn of the loop,
- * share the next. So no answer is older than the question.
+ * Coalesces concurrent calls: at most one call is in progress, and all callers that arrive meanwhile, or in the same
+ * turn of the event loop, share the next one. So every result is from a call that began after its caller arrived.
  */
-export function coalesce<T>(ask: () => Promise<T>): () => Promise<T> {
-  let underWay: Promise<unknown> = Promise.resolve();
+export function coalesce<T>(call: () => Promise<T>): () => Promise<T> {
+  let current: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | undefined;
 
-  async function askNext(): Promise<T> {
-    await underWay.catch(() => undefined);
-    await turnOfTheLoop();
+  async function callNext(): Promise<T> {
+    await current.catch(() => undefined);
+    await yieldToEventLoop();
     next = undefined;
-    const asked = ask();
-    underWay = asked;
-    return asked;
+    const result = call();
+    current = result;
+    return result;
   }
-  return () => (next ??= askNext());
+  return () => (next ??= callNext());
 }

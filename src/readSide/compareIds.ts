@@ -1,4 +1,4 @@
-/** The order of the bytes of two ids, which read stores list in. Ids are ASCII, where it is the order of the text itself. */
+/** Compares ids in byte order, in which read stores list rows. Ids are ASCII, where it is the order of strings. */
 export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

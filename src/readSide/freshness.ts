@@ -6,61 +6,61 @@ import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import type { Projector } from './projector.ts';
 
-/** How often (ms) a node proves that it has everything that is in a log on another machine. */
-const PROVE_EVERY = 500;
+/** How often (ms) a node proves that it has everything in a log on another machine. */
+const PROOF_INTERVAL = 500;
 
-/** What is asked before and after an answer is made, so that none rests on what is no longer so. */
+/** Checks before and after a request that its answer does not rest on outdated read models. */
 export type Freshness = {
   /**
-   * Resolves when this node may answer: it has everything that is in the log (on one machine), or proved that it had not
-   * longer ago than MAX_STALENESS (a log on another machine), and holds the position that a caller waits for, where one does.
-   * Throws InvalidRequestArguments for a position that is malformed, another log's or beyond the end of the log, TooManyRequests
-   * where too many requests of the caller wait, else ServiceUnavailable.
+   * Resolves when this node may answer. With the log on this machine, its read models hold the whole log; with a log on
+   * another machine, this was proven within the last MAX_STALENESS. They also hold the position that the caller waits
+   * for, if any. Throws InvalidRequestArguments for a position that is malformed, of another log or beyond the end of
+   * the log, TooManyRequests if too many requests of the caller wait already, else ServiceUnavailable.
    */
-  fresh(awaiting?: Awaiting): Promise<void>;
-  /** Throws ServiceUnavailable when the last proof has become too old, as in a process that was frozen. */
-  stillFresh(): void;
+  ensureFresh(awaiting?: Awaiting): Promise<void>;
+  /** Throws ServiceUnavailable if the last proof is too old by now, as after the process was frozen. */
+  assertStillFresh(): void;
   stop(): Promise<void>;
 };
 
-/** A position to wait for, and who waits: asked for only where the wait is not over at once. */
+/** A position to wait for, and who waits; `caller` is called only if it is necessary to wait. */
 export type Awaiting = { atLeast: string; caller(): Promise<string> | string };
 
 type Parts = { eventStore: EventStore; projector: Projector; log: Logger };
 
-/** With `maxStaleness` (ms) for a log on another machine; without, every request looks at the head of the log. */
-export async function keepFresh(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
+/** Pass `maxStaleness` (ms) for a log on another machine; without it, every request reads the head of the log. */
+export async function openFreshness(parts: Parts, maxStaleness: number | undefined): Promise<Freshness> {
   const { eventStore, projector } = parts;
-  const proof = maxStaleness === undefined ? undefined : await keepProof(parts, maxStaleness);
-  // What all requests wait for is one promise.
-  const upToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
-  const lookAtHead = coalesce(() => eventStore.head());
-  /** The log was seen to go as far as this. */
-  let seen = eventStore.start;
+  const proof = maxStaleness === undefined ? undefined : await proveRegularly(parts, maxStaleness);
+  // Concurrent requests share one promise.
+  const ensureUpToDate = proof ? async (): Promise<void> => proof.check() : projector.catchUp;
+  const readHead = coalesce(() => eventStore.head());
+  /** The furthest head of the log that this node has seen. */
+  let knownHead = eventStore.start;
 
-  async function lookFurther(): Promise<void> {
-    const head = await lookAtHead();
-    if (head > seen) seen = head;
+  async function refreshHead(): Promise<void> {
+    const head = await readHead();
+    if (head > knownHead) knownHead = head;
   }
 
-  async function reach({ atLeast, caller }: Awaiting): Promise<void> {
+  async function waitFor({ atLeast, caller }: Awaiting): Promise<void> {
     checkPosition(atLeast, eventStore.start);
     if (!projector.holds(atLeast)) {
-      if (atLeast > seen) await lookFurther();
-      if (atLeast > seen) refuseBeyond(atLeast);
-      if (!(await projector.reachFor(await caller(), atLeast))) refuseLate(atLeast);
+      if (atLeast > knownHead) await refreshHead();
+      if (atLeast > knownHead) refuseBeyond(atLeast);
+      if (!(await projector.waitForCaller(await caller(), atLeast))) refuseLate(atLeast);
     }
-    await upToDate();
+    await ensureUpToDate();
   }
   return {
-    fresh: (awaiting) => (awaiting === undefined ? upToDate() : reach(awaiting)),
-    stillFresh: () => proof?.check(),
+    ensureFresh: (awaiting) => (awaiting === undefined ? ensureUpToDate() : waitFor(awaiting)),
+    assertStillFresh: () => proof?.check(),
     stop: async () => proof?.stop(),
   };
 }
 
-/** A proof is as old as the question for the head that it rests on, by this machine's monotonic clock. */
-async function keepProof({ projector, log }: Parts, maxStaleness: number) {
+/** The age of a proof is measured from when the head was requested, by this machine's monotonic clock. */
+async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
   let provenAt = -Infinity;
@@ -73,7 +73,7 @@ async function keepProof({ projector, log }: Parts, maxStaleness: number) {
 
   async function keepProving(): Promise<void> {
     while (!signal.aborted) {
-      await sleep(PROVE_EVERY, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(PROOF_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       await prove().catch((error: unknown) =>
         log.warn({ err: error }, 'this node could not prove that it has everything: trying again'),

@@ -1,26 +1,28 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ReadStore } from '../readStore/readStore.ts';
 
-/** A client's use is noted at most this often (ms). */
+/** A client's use is recorded at most this often (ms). */
 const PRECISION = 6 * 60 * 60_000;
-/** Uses are written this long (ms) after the first of them, many at once; where that fails, after as long again. */
+/**
+ * Uses are written in batches, this long (ms) after the first one; if that fails, they are retried after as long again.
+ */
 const WRITE_DELAY = 1000;
-/** Uses that are written at a time: some milliseconds' work. */
-const AT_ONCE = 500;
-/** Clients whose last note is kept in mind; it only spares reading it again. */
-const MOST_KNOWN = 100_000;
-/** Where they lie in the read store. */
+/** Uses in one write: some milliseconds' work. */
+const WRITE_BATCH_SIZE = 500;
+/** Clients whose last recorded use is remembered, which only saves reading it again. */
+const MAX_REMEMBERED = 100_000;
+/** The table of the read store that holds them. */
 export const LAST_USED_TABLE = 'last-used';
 
 type Created = { clientId: string; created: string };
 
 /**
- * When clients were last used, to 6 hours. This is telemetry, not history: it lies beside the projections, and is lost
- * with them. The date stands in the place of the position, so that a later one always wins.
+ * When clients were last used, to a precision of 6 hours. This is telemetry, not history: it is stored beside the
+ * projections, and lost with them. The date serves as the row's position, so that a later one always wins.
  */
 export function openLastUsed(readStore: ReadStore, log: Logger) {
-  const known = new Map<string, number>();
+  const remembered = new Map<string, number>();
   const unwritten = new Map<string, string>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -30,7 +32,7 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     );
   }
 
-  /** When a client was last used in its present life; when it was created, if never. */
+  /** When a client was last used in its present life; when it was created, if it was never used. */
   async function of({ clientId, created }: Created): Promise<string> {
     const at = await read(clientId);
     return at !== undefined && at > created ? at : created;
@@ -40,57 +42,61 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
     log.warn({ err: error }, 'when clients were last used was not written');
   }
 
-  function plan(clientId: string, at: string): void {
+  function addUnwritten(clientId: string, at: string): void {
     unwritten.set(clientId, at);
-    planWrite();
+    scheduleWrite();
   }
 
-  function planWrite(): void {
+  function scheduleWrite(): void {
     timer ??= setTimeout(() => {
       timer = undefined;
-      write().catch((error: unknown) => (logNotWritten(error), planWrite()));
+      write().catch((error: unknown) => (logNotWritten(error), scheduleWrite()));
     }, WRITE_DELAY).unref();
   }
 
-  async function note(clientId: string, now: Date): Promise<void> {
-    // What cannot be read now is written: a later date wins there.
-    const noted = Date.parse((await read(clientId).catch(() => undefined)) ?? new Date(0).toJSON());
-    if (now.getTime() - noted < PRECISION) known.set(clientId, noted);
-    else plan(clientId, now.toJSON());
+  async function noteUse(clientId: string, now: Date): Promise<void> {
+    // If it cannot be read now, the use is written anyway: in the store, the later date wins.
+    const lastNoted = Date.parse((await read(clientId).catch(() => undefined)) ?? new Date(0).toJSON());
+    if (now.getTime() - lastNoted < PRECISION) remembered.set(clientId, lastNoted);
+    else addUnwritten(clientId, now.toJSON());
   }
 
-  /** Some at a time: whoever else waits for this process gets a turn in between. */
+  /** In batches, yielding to the event loop in between. */
   async function write(): Promise<void> {
     while (unwritten.size > 0) {
-      const rows = firstOf(unwritten, AT_ONCE).map(([key, at]) => ({ key, value: { at }, position: at }));
-      const newest = rows.reduce((most, { position }) => (position > most ? position : most), '');
+      const rows = takeFirst(unwritten, WRITE_BATCH_SIZE).map(([key, at]) => ({
+        key,
+        value: { at },
+        position: at,
+      }));
+      const newest = rows.reduce((latest, { position }) => (position > latest ? position : latest), '');
       await readStore.commit(LAST_USED_TABLE, rows, newest);
       for (const { key, position } of rows) if (unwritten.get(key) === position) unwritten.delete(key);
-      await turnOfTheLoop();
+      await yieldToEventLoop();
     }
   }
 
   return {
     of,
 
-    /** The same for who has just changed the client, and is not told of an error: when it was created, if nothing can be read. */
+    /** The same for the answer to a change, which must not fail: when it was created, if nothing can be read. */
     ofChanged: (client: Created): Promise<string> => of(client).catch(() => client.created),
 
-    /** Notes that a client was used just now. Nobody waits for that. */
+    /** Records that a client was used just now. Nobody waits for it. */
     touch(clientId: string, now: Date): void {
-      const noted = known.get(clientId);
-      if (noted !== undefined && now.getTime() - noted < PRECISION) return;
-      if (known.size >= MOST_KNOWN) known.clear();
-      known.set(clientId, now.getTime());
-      void note(clientId, now);
+      const lastNoted = remembered.get(clientId);
+      if (lastNoted !== undefined && now.getTime() - lastNoted < PRECISION) return;
+      if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+      remembered.set(clientId, now.getTime());
+      void noteUse(clientId, now);
     },
 
-    /** Takes over when a client was used in another deployment. */
+    /** Imports when a client was used in another deployment. */
     import(clientId: string, at: string): void {
-      plan(clientId, at);
+      addUnwritten(clientId, at);
     },
 
-    /** Writes what is not written yet, if it can be. */
+    /** Writes what is still unwritten, if possible. */
     async close(): Promise<void> {
       clearTimeout(timer);
       await write().catch(logNotWritten);
@@ -98,7 +104,7 @@ export function openLastUsed(readStore: ReadStore, log: Logger) {
   };
 }
 
-function firstOf<Key, Value>(map: ReadonlyMap<Key, Value>, count: number): [Key, Value][] {
+function takeFirst<Key, Value>(map: ReadonlyMap<Key, Value>, count: number): [Key, Value][] {
   const first: [Key, Value][] = [];
   for (const entry of map) {
     if (first.length === count) break;

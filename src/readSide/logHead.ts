@@ -8,10 +8,13 @@ import { watchOutage } from '../process/outage.ts';
 import { draftPrivateFile, replacePrivateFile } from '../process/privateFile.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** How long (ms) a new position waits for later ones before it is written. */
+/** How long (ms) a new position waits for later ones before it is written (debounce). */
 const WRITE_DELAY = 1000;
 
-/** The position in such a file; undefined where there is none. Throws ConfigError naming the file when it holds none. */
+/**
+ * The position in such a file; undefined if there is no file. Throws ConfigError naming the file if it holds no
+ * position.
+ */
 export function readLogHead(file: string): Position | undefined {
   let text: string;
   try {
@@ -27,19 +30,19 @@ export function readLogHead(file: string): Position | undefined {
   );
 }
 
-/** Writes such a file anew, whatever it held. It is durable when this returns. */
+/** Overwrites such a file. Durable when it returns. */
 export function writeLogHead(file: string, position: Position): void {
   replacePrivateFile(file, encode(position));
 }
 
 /**
- * A log that notes in a file how far it has come: at most once a second, when it moved, and when it is closed. So the file may
- * be behind the log, and never ahead of it. `alone` runs a piece of work while no other process does the same: of several,
- * none moves the file backwards. What cannot be written is told to the log of the process, and tried again.
+ * A log that records its head in a file: at most once a second, after it moved, and on close. So the file may be behind
+ * the log, but never ahead of it. `runExclusive` runs work while no other process runs it, so that no process moves the
+ * file backwards. A failed write is logged and retried.
  */
-export async function keepLogHead(
+export async function recordLogHead(
   eventStore: EventStore,
-  { file, alone, log }: { file: string; alone(work: () => void): void; log?: Logger },
+  { file, runExclusive, log }: { file: string; runExclusive(work: () => void): void; log?: Logger },
 ): Promise<EventStore> {
   const outage = log && watchOutage(log, `${LOG_HEAD_FILE} could not be written`);
   let furthest = await eventStore.head();
@@ -52,35 +55,35 @@ export async function keepLogHead(
     try {
       const draft = await draftPrivateFile(file, encode(position));
       try {
-        alone(() => isBehind(readLogHead(file), position) && draft.replace());
+        runExclusive(() => isBehind(readLogHead(file), position) && draft.replace());
       } finally {
         draft.discard();
       }
       written = position;
       outage?.over();
     } catch (error) {
-      // Of that, the operator is told once, and elsewhere.
+      // Reported once, elsewhere, by whoever ends the process.
       if (!(error instanceof FileGone)) outage?.failed(error);
     }
   }
 
-  function plan(): void {
+  function scheduleWrite(): void {
     if (furthest <= written) return;
     timer ??= setTimeout(() => {
       writing = write().finally(() => {
         timer = undefined;
-        plan();
+        scheduleWrite();
       });
     }, WRITE_DELAY).unref();
   }
-  plan();
+  scheduleWrite();
 
   return {
     ...eventStore,
     async append(writes, metadata) {
       const appended = await eventStore.append(writes, metadata);
       if (appended.position > furthest) furthest = appended.position;
-      plan();
+      scheduleWrite();
       return appended;
     },
     async close() {
@@ -93,7 +96,7 @@ export async function keepLogHead(
   };
 }
 
-/** Another log's position is not overwritten: whoever finds it at the next start is to know. */
+/** A position of another log is not overwritten: the next start must find it. */
 function isBehind(known: Position | undefined, position: Position): boolean {
   if (known === undefined) return true;
   const [logId] = position.split('.');

@@ -2,10 +2,10 @@ import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, credentialsStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
-/** Events of a stream that are read at a time. */
-const PAGE = 500;
+/** Events of a stream in one read. */
+const PAGE_SIZE = 500;
 
-/** What of the log is asked for: of one client, role or guarded service or of all, by one actor or by all, after a position. */
+/** What to read: events of one client, role or guarded service or of all, by one actor or by all, after a position. */
 export type HistoryQuery = {
   client?: string;
   role?: string;
@@ -16,8 +16,8 @@ export type HistoryQuery = {
 };
 
 /**
- * The events that are in the log now, oldest first; where they are of one stream, no other is read. Throws UnknownPosition when
- * `after` is another log's.
+ * The events that are in the log now, oldest first. If all are of one stream, only that stream is read. Throws
+ * UnknownPosition if `after` belongs to another log.
  */
 export async function* logHistory(
   eventStore: EventStore,
@@ -26,14 +26,14 @@ export async function* logHistory(
   const { limit = Infinity } = query;
   const head = await eventStore.head();
   const stream = streamOf(query);
-  const events = stream === undefined ? eventsOfAll(eventStore, query) : eventsOf(eventStore, stream);
-  let told = 0;
+  const events = stream === undefined ? readLog(eventStore, query) : readStream(eventStore, stream);
+  let yielded = 0;
   for await (const event of events) {
     if (event.position > head) return;
-    if (!isAskedFor(event, query)) continue;
+    if (!matches(event, query)) continue;
     yield event;
-    told += 1;
-    if (told >= limit) return;
+    yielded += 1;
+    if (yielded >= limit) return;
   }
 }
 
@@ -43,7 +43,7 @@ function streamOf({ client, role, service }: HistoryQuery): string | undefined {
   return role === undefined ? undefined : ROLES_STREAM;
 }
 
-function isAskedFor({ data, metadata, position }: Recorded, { role, actor, after }: HistoryQuery): boolean {
+function matches({ data, metadata, position }: Recorded, { role, actor, after }: HistoryQuery): boolean {
   return (
     (role === undefined || (data as { roleId?: string }).roleId === role) &&
     (actor === undefined || metadata.actor === actor) &&
@@ -51,16 +51,19 @@ function isAskedFor({ data, metadata, position }: Recorded, { role, actor, after
   );
 }
 
-async function* eventsOf(eventStore: EventStore, stream: string): AsyncGenerator<Recorded, void, undefined> {
+async function* readStream(
+  eventStore: EventStore,
+  stream: string,
+): AsyncGenerator<Recorded, void, undefined> {
   for (let fromRevision = 0; ;) {
-    const { events, revision } = await eventStore.read(stream, { fromRevision, limit: PAGE });
+    const { events, revision } = await eventStore.read(stream, { fromRevision, limit: PAGE_SIZE });
     yield* events;
     fromRevision += events.length;
     if (revision === 'none' || fromRevision > revision) return;
   }
 }
 
-async function* eventsOfAll(
+async function* readLog(
   eventStore: EventStore,
   { after }: HistoryQuery,
 ): AsyncGenerator<Recorded, void, undefined> {

@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
@@ -20,41 +20,48 @@ import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** Rows that may wait in memory for a lease holder before this node stops reading on. */
-const MOST_UNWRITTEN = 20_000;
-/** The same of a node that starts, and answers nothing yet: whoever writes many rows at once writes them beside each other. */
-const MOST_UNWRITTEN_AT_START = 200_000;
-/** Events that may pass before the tables say so, though they changed no row: after a crash they are read again. */
-const MOST_PASSED = 10_000;
-/** Rows are written this long (ms) after the first event that changed them: many changes then cost one commit. */
+/**
+ * Rows that may wait in memory to be written by the lease holder. Beyond this, the node stops following
+ * (back-pressure).
+ */
+const MAX_UNWRITTEN = 20_000;
+/**
+ * The same while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order.
+ */
+const MAX_UNWRITTEN_AT_START = 200_000;
+/** After this many events the checkpoint moves even if no row changed; later ones are read again after a crash. */
+const MAX_EVENTS_PER_CHECKPOINT = 10_000;
+/** Rows are written this long (ms) after the first change (debounce), so that many changes cost one commit. */
 const WRITE_DELAY = 20;
 /** How long (ms) a request waits for a position. */
-const PATIENCE = 5000;
-/** How often (ms) a node that does not write asks how far the tables have come. */
-const SETTLE_EVERY = 500;
-/** Callers' requests that may wait for a position at once, of all and of each. Each keeps its body meanwhile. */
-const MOST_CALLERS = 500;
-const MOST_OF_CALLER = 100;
+const WAIT_TIMEOUT = 5000;
+/** How often (ms) a node that is not the writer reads the checkpoints, to shed what the tables hold. */
+const SETTLE_INTERVAL = 500;
+/**
+ * Requests that may wait for a position at the same time, of all callers and of each. Each keeps its body in memory.
+ */
+const MAX_WAITERS = 500;
+const MAX_WAITERS_PER_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
 
-/** The read models of this node, the role-expansion index among them, and how far they have come. */
+/** The read models of this node, including the role-expansion index, and how far they have followed the log. */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
-  /** The position of the last event in the read models: one that every other node comes to as well. */
+  /** The position of the last event in the read models. Every other node reaches it as well. */
   readonly position: Position;
   /** Whether the read models hold the position. */
   holds(position: Position): boolean;
-  /** Resolves when everything that is in the log now is in the read models; else throws ServiceUnavailable after 5 s. */
+  /** Resolves when the read models hold everything that is in the log now. Throws ServiceUnavailable after 5 s. */
   catchUp(): Promise<void>;
-  /** Resolves when the read models hold the position, with whether they did within the time (ms; 5 s when left out). */
-  reach(position: Position, within?: number): Promise<boolean>;
+  /** Waits until the read models hold the position; resolves with whether they did in time (ms; default 5 s). */
+  waitFor(position: Position, within?: number): Promise<boolean>;
   /**
-   * The same of a position that a caller waits for, in a room of their own, so that they take no place from this node's own
-   * catching up. Throws TooManyRequests where too many of the caller wait already.
+   * The same on behalf of a caller. These waiters are counted apart, so that they take no place from this node's own.
+   * Throws TooManyRequests if too many requests of the caller wait already.
    */
-  reachFor(caller: string, position: Position): Promise<boolean>;
-  /** Whether this node is the one that writes the shared tables. */
-  writes(): boolean;
-  /** Stops following; what was applied is written if this node is the one that writes. */
+  waitForCaller(caller: string, position: Position): Promise<boolean>;
+  /** Whether this node writes the shared tables, because it holds the lease. */
+  isWriter(): boolean;
+  /** Stops following the log. If this node is the writer, it writes what was applied. */
   stop(): Promise<void>;
 };
 
@@ -71,16 +78,16 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
     roles: readModel(roles, store, follower),
     roleHistory: readModel(roleHistory, store, follower),
     actorHistory: readModel(actorHistory, store, follower),
-    /** All roles with their expansions, and the revision of the stream `roles` that they are at. */
+    /** All roles with their expansions, as of revision `rolesRevision` of the stream `roles`. */
     roleGraph: new RoleGraph<RoleRow>({ ...ROLE_LIMITS, scopes: maxRoleScopes }),
     rolesRevision: 'none' as Revision,
   };
 }
 
 /**
- * Follows the log for as long as it is not stopped: applies every event to this node's read models and, while it holds
- * the lease `projections`, writes their rows to the read store. Resolves once everything in the log has been applied.
- * Throws UnknownEvent for one that this release cannot read, UnknownPosition for tables that are not of this log.
+ * Follows the log until it is stopped. It applies every event to this node's read models and, while it holds the lease
+ * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws
+ * UnknownEvent for an event that this release cannot read, UnknownPosition if the tables are of another log.
  */
 export async function startProjector(options: {
   eventStore: EventStore;
@@ -92,17 +99,17 @@ export async function startProjector(options: {
 }): Promise<Projector> {
   const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
-  const waiting = boundedWaiters();
-  const callers = boundedWaiters({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
-  // Nothing is held before the first batch: only then it is known that the tables are of this log.
+  const ownWaiters = boundedWaiters();
+  const callerWaiters = boundedWaiters({ most: MAX_WAITERS, mostOfOne: MAX_WAITERS_PER_CALLER });
+  // Before the first batch nothing is held: only then is it certain that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
-  /** The position of the last event, beyond which `position` goes where others share the log. */
+  /** The position of the last event. `position` goes beyond it, past other applications' events in a shared log. */
   let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
-  let passed = 0;
+  let eventsSinceWrite = 0;
   const holds = (wanted: Position): boolean => wanted <= position;
   const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
   const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
@@ -115,15 +122,15 @@ export async function startProjector(options: {
   });
 
   function logRetry(error: unknown): void {
-    // Of that, whoever ends the process tells.
+    // Reported by whoever ends the process.
     if (error instanceof FileGone) return;
     log.warn({ err: error }, 'the read store did not answer: trying again');
   }
 
-  /** The role-expansion index from its table; following starts at the table that is furthest behind. */
+  /** Loads the role-expansion index from its table. Returns the earliest checkpoint of all tables, to follow from. */
   async function load(): Promise<Position> {
     const checkpoints = await Promise.all(tables.map((model) => model.checkpoint()));
-    // Looking for rows in a table that is there costs less.
+    // Lookups in a table that exists cost less.
     for (const [i, { table }] of tables.entries())
       if (checkpoints[i] === undefined) await readStore.commit(table, []);
     const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0]!;
@@ -135,18 +142,18 @@ export async function startProjector(options: {
     return after;
   }
 
-  /** Nothing waits in between: who asks sees all of a batch, or nothing of it. */
+  /** Synchronous, so that readers see all of a batch or nothing of it. */
   function applyAll(batch: Batch): void {
     for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
       if (!(event.type in actorHistory.on)) throw new UnknownEvent(event);
       for (const model of tables) model.apply(event);
-      if (event.stream === ROLES_STREAM) followRole(event as Recorded<RoleEvent>);
+      if (event.stream === ROLES_STREAM) applyToRoleGraph(event as Recorded<RoleEvent>);
     }
     followFrom = position = batch.position;
     lastEvent = batch.events.at(-1)?.position ?? lastEvent;
   }
 
-  function followRole(event: Recorded<RoleEvent>): void {
+  function applyToRoleGraph(event: Recorded<RoleEvent>): void {
     const { roleId } = event.data;
     const row = applied(roles, models.roleGraph.get(roleId), event);
     if (row) models.roleGraph.set(row);
@@ -157,39 +164,39 @@ export async function startProjector(options: {
   const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
   async function writeTables(): Promise<void> {
     const upTo = position;
-    passed = 0;
+    eventsSinceWrite = 0;
     for (const model of tables) {
-      if (lease.held()) await model.write(upTo, lease.held);
+      if (lease.isHeld()) await model.write(upTo, lease.isHeld);
       else model.settle((await model.checkpoint()) ?? '');
     }
   }
   const unwritten = (): number => Math.max(...tables.map((model) => model.unwritten));
-  let planned: NodeJS.Timeout | undefined;
-  function planWrite(): void {
-    planned ??= setTimeout(
+  let writeTimer: NodeJS.Timeout | undefined;
+  function scheduleWrite(): void {
+    writeTimer ??= setTimeout(
       () => {
-        planned = undefined;
+        writeTimer = undefined;
         write().then(
-          () => unwritten() > 0 && planWrite(),
-          (error) => (logRetry(error), planWrite()),
+          () => unwritten() > 0 && scheduleWrite(),
+          (error) => (logRetry(error), scheduleWrite()),
         );
       },
-      lease.held() ? WRITE_DELAY : SETTLE_EVERY,
+      lease.isHeld() ? WRITE_DELAY : SETTLE_INTERVAL,
     ).unref();
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
-      waiting.admit(position);
-      callers.admit(position);
-      const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
-      while (unwritten() > most && !signal.aborted) {
+      ownWaiters.admit(position);
+      callerWaiters.admit(position);
+      const maxUnwritten = isStarted ? MAX_UNWRITTEN : MAX_UNWRITTEN_AT_START;
+      while (unwritten() > maxUnwritten && !signal.aborted) {
         await write();
-        if (unwritten() > most) await sleep(100);
+        if (unwritten() > maxUnwritten) await sleep(100);
       }
-      passed += batch.events.length;
-      if (batch.live && (unwritten() > 0 || passed > MOST_PASSED)) planWrite();
+      eventsSinceWrite += batch.events.length;
+      if (batch.live && (unwritten() > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT)) scheduleWrite();
     }
   }
 
@@ -198,12 +205,12 @@ export async function startProjector(options: {
       try {
         await follow(stopping.signal);
       } catch (error) {
-        const isForGood =
+        const isPermanent =
           error instanceof UnknownEvent || error instanceof UnknownPosition || error instanceof FileGone;
-        if (isForGood) {
+        if (isPermanent) {
           failure = error;
-          waiting.close();
-          callers.close();
+          ownWaiters.close();
+          callerWaiters.close();
           if (!(error instanceof FileGone)) log.fatal({ err: error }, 'the read models stopped');
           return;
         }
@@ -218,47 +225,47 @@ export async function startProjector(options: {
     followFrom = await load();
     running = run();
     const head = await eventStore.head();
-    if (failure || !(await reach(head, Infinity))) throw failure!;
+    if (failure || !(await waitFor(head, Infinity))) throw failure!;
     if (lastEvent < head) lastEvent = head;
     isStarted = true;
   }
 
-  const reach = async (wanted: Position, within = PATIENCE): Promise<boolean> =>
-    position >= wanted || waiting.wait(wanted, within);
+  const waitFor = async (wanted: Position, within = WAIT_TIMEOUT): Promise<boolean> =>
+    position >= wanted || ownWaiters.wait(wanted, within);
 
-  async function reachFor(caller: string, wanted: Position): Promise<boolean> {
+  async function waitForCaller(caller: string, wanted: Position): Promise<boolean> {
     if (position >= wanted) return true;
-    if (!callers.isFullFor(caller)) return callers.wait(wanted, PATIENCE, caller);
+    if (!callerWaiters.isFullFor(caller)) return callerWaiters.wait(wanted, WAIT_TIMEOUT, caller);
     throw new ApiError(
       'TooManyRequests',
-      `at most ${MOST_OF_CALLER} requests of one caller may wait for a position at the same time`,
+      `at most ${MAX_WAITERS_PER_CALLER} requests of one caller may wait for a position at the same time`,
       { retryAfter: 1 },
     );
   }
 
   async function untilHeld(wanted: Position): Promise<void> {
-    if (!failure && (await reach(wanted))) return;
+    if (!failure && (await waitFor(wanted))) return;
     throw new ApiError('ServiceUnavailable', failure?.message ?? BEHIND);
   }
 
-  let checking: Promise<void> | undefined;
-  /** One look at the log for everybody who asks before it happens. */
-  async function checkSoon(): Promise<void> {
-    await turnOfTheLoop();
-    checking = undefined;
+  let nextCheck: Promise<void> | undefined;
+  /** One read of the head for all callers that arrive before it begins. */
+  async function checkHead(): Promise<void> {
+    await yieldToEventLoop();
+    nextCheck = undefined;
     await untilHeld(await eventStore.head());
   }
 
-  /** What cannot be written now is made from the log by whoever writes next. */
+  /** Rows that cannot be written now are derived from the log again by the next writer. */
   async function stop(): Promise<void> {
     stopping.abort();
     await running;
-    clearTimeout(planned);
+    clearTimeout(writeTimer);
     await writing?.catch(logRetry);
-    if (!failure && isStarted && lease.held()) await writeTables().catch(logRetry);
+    if (!failure && isStarted && lease.isHeld()) await writeTables().catch(logRetry);
     await lease.release().catch(logRetry);
-    waiting.close();
-    callers.close();
+    ownWaiters.close();
+    callerWaiters.close();
   }
 
   await start().catch(async (error: unknown) => {
@@ -269,16 +276,16 @@ export async function startProjector(options: {
   return {
     ...models,
     holds,
-    reach,
-    reachFor,
+    waitFor,
+    waitForCaller,
     get rolesRevision() {
       return models.rolesRevision;
     },
     get position() {
       return lastEvent;
     },
-    catchUp: () => (checking ??= checkSoon()),
-    writes: () => lease.held(),
+    catchUp: () => (nextCheck ??= checkHead()),
+    isWriter: () => lease.isHeld(),
     stop,
   };
 }

@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
@@ -11,15 +11,15 @@ import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts'
 const MOST_KNOWN = 32 * 1024 * 1024;
 const AROUND = 200;
 
-/** How far this node has come in the log. */
+/** How far this node has followed the log. */
 export type Follower = {
-  /** Whether it holds a position. */
+  /** Whether its read models hold a position. */
   holds(position: Position): boolean;
-  /** Resolves when it holds the position, else throws ServiceUnavailable after a while. */
+  /** Resolves when they hold the position; throws ServiceUnavailable if that takes too long. */
   untilHeld(position: Position): Promise<void>;
 };
 
-/** This node's view of a projection's table. */
+/** This node's view of a projection's table. See ReadModel. */
 export function readModel<R extends object, E extends Event>(
   projection: Projection<R, E>,
   store: ReadStore,
@@ -29,46 +29,46 @@ export function readModel<R extends object, E extends Event>(
   return new ReadModel<R>(projection as unknown as Projection<object, Event>, parts);
 }
 
-/** The same of a table that is not there yet, and that nobody else writes: until it is, nothing is looked up in it. */
-export function newReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
+/** A view of a new table, which nobody else writes. Until its first write, nothing is looked up in it. */
+export function draftReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
   const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
   return new ReadModel<object>(projection, { store, follower: alone, isNew: true });
 }
 
-/** Rows that are read at a time where all are wanted. */
-const PAGE = 500;
-/** Rows that are written at a time: some milliseconds' work; and where nobody is kept waiting. */
-const AT_ONCE = 250;
-const AT_ONCE_IN_NEW = 1000;
+/** Rows in one read of `all`. */
+const PAGE_SIZE = 500;
+/** Rows in one write: some milliseconds' work. A draft takes more, because nobody waits for it. */
+const WRITE_BATCH_SIZE = 250;
+const DRAFT_WRITE_BATCH_SIZE = 1000;
 
-/** What this node made of a row and the shared table may lack: the row, or the events it has to add to a row it has not read. */
-type Newer<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
-  /** It was asked for: it stays in memory once the shared table has it. */
-  isWanted?: boolean;
+/** What the shared table may lack: a row of this node, or events to be folded into a row that it has not read yet. */
+type OverlayEntry<R> = ({ row: Row<R>; events?: undefined } | { row?: undefined; events: Recorded[] }) & {
+  /** Whether it was read: then it stays in memory once the shared table has it. */
+  wasRequested?: boolean;
 };
 
 /**
- * A projection as this node sees it: the shared rows of the read store, with this node's newer ones laid over them.
+ * A projection as this node sees it: the shared rows of the read store, overlaid with this node's newer ones.
  *
- * Every node applies the log's events itself, so what it answers never waits for the node that writes the rows, nor does
- * following the log for the read store: what an event does to a row that is not in memory is worked out when the row is
- * wanted. A row stays in the overlay (a tombstone too) until the table's checkpoint has passed it. Whoever holds the
- * lease writes the overlay's rows to the store. The store may also be ahead of this node: no answer rests on a row that
- * is, as one that is newer than all others could grant what nobody was ever granted.
+ * Every node applies the log's events itself, so its answers never wait for the node that writes the rows. Nor does
+ * following the log wait for the read store: events of a row that is not in memory are folded into it when it is read.
+ * A row (or a tombstone) stays in the overlay until the table's checkpoint has passed it. The holder of the lease
+ * writes the overlay to the store. The store may also be ahead of this node. Answers never rest on such a row: mixed
+ * with the older rows of this node, it could grant what was never granted.
  */
 export class ReadModel<R extends object> {
   readonly table: string;
   #projection: Projection<object, Event>;
   #store: ReadStore;
   #follower: Follower;
-  #overlay = new Map<string, Newer<R>>();
-  /** Rows that the store was asked for lately. They stay right, as every event that changes one passes through `apply`. */
+  #overlay = new Map<string, OverlayEntry<R>>();
+  /** Rows that were read lately. They stay up to date, because every event that changes one passes through `apply`. */
   #known = new LRUCache<string, Row<R>>({ maxSize: MOST_KNOWN, sizeCalculation: sizeOf });
-  /** Rows that the store is being asked for. What is newer of them stays in the overlay meanwhile. */
-  #underWay = new Map<string, Promise<Row<R>>>();
-  #waitingEvents = 0;
+  /** Reads of the store that are in progress. Overlay entries of these rows stay until the reads have ended. */
+  #pendingReads = new Map<string, Promise<Row<R>>>();
+  #unfoldedEvents = 0;
   #isNew: boolean;
-  #atOnce: number;
+  #batchSize: number;
 
   constructor(
     projection: Projection<object, Event>,
@@ -79,32 +79,37 @@ export class ReadModel<R extends object> {
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
-    this.#atOnce = isNew ? AT_ONCE_IN_NEW : AT_ONCE;
+    this.#batchSize = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE;
   }
 
-  /** The current row of a key; undefined where there is none. Throws ServiceUnavailable while the store is ahead of this node. */
+  /**
+   * The current row of a key; undefined if there is none. Throws ServiceUnavailable if the store stays ahead of this
+   * node.
+   */
   async get(key: string): Promise<R | undefined> {
     for (;;) {
-      const row = this.#kept(key) ?? (await this.#row(key));
+      const row = this.#fromMemory(key) ?? (await this.#load(key));
       if (this.#follower.holds(row.position)) return row.value;
       await this.#follower.untilHeld(row.position);
     }
   }
 
-  /** The current row of a key where this node has it in memory. */
+  /** The current row of a key if it is in memory; undefined otherwise. */
   inMemory(key: string): R | undefined {
-    return this.#kept(key)?.value;
+    return this.#fromMemory(key)?.value;
   }
 
-  /** A page of rows in byte order of their keys. It may be short, even empty, before the end: go on after `last`. */
+  /**
+   * A page of rows in byte order of their keys. It may be short, or even empty, before the end: continue after `last`.
+   */
   async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
-    const newer = this.#newerWithin(page);
+    const entries = this.#overlayWithin(page);
     const { rows: stored, last } = await this.#store.list<R>(this.table, page);
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
     const rows = await Promise.all(
-      newer
+      entries
         .filter(([key]) => merged.has(key) || last === undefined || compareIds(key, last) < 0)
-        .map(([key, change]) => this.#changed(merged.get(key), change) ?? this.#row(key)),
+        .map(([key, entry]) => this.#merge(merged.get(key), entry) ?? this.#load(key)),
     );
     for (const row of rows) merged.set(row.key, row);
     const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
@@ -112,136 +117,139 @@ export class ReadModel<R extends object> {
     return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
   }
 
-  /** All rows with a prefix, page by page: the rows of one page are as of one moment. Others get a turn after each. */
+  /**
+   * All rows with a prefix, page by page. Rows of one page are of one moment. Yields to the event loop between pages.
+   */
   async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
-    const yieldToEventLoop = makeYielder('background');
+    const yieldIfDue = makeYielder('background');
     let after: string | undefined;
     do {
-      const page = await this.list({ prefix, after, limit: PAGE });
+      const page = await this.list({ prefix, after, limit: PAGE_SIZE });
       yield* page.rows;
       after = page.last;
-      await yieldToEventLoop();
+      await yieldIfDue();
     } while (after !== undefined);
   }
 
-  /** Folds one event in, unless its row is newer already. */
+  /** Folds an event into its row, unless the row is newer already. */
   apply(event: Recorded): void {
     const { on, rowPerEvent, key: keyOf } = this.#projection;
     if (!on[event.type]) return;
     const key = keyOf(event);
-    const newer = this.#overlay.get(key);
-    const known = newer ? undefined : this.#known.get(key);
+    const entry = this.#overlay.get(key);
+    const known = entry ? undefined : this.#known.get(key);
     if (known) this.#known.delete(key);
-    const row = newer ? newer.row : (known ?? (rowPerEvent || this.#isNew ? absent(key) : undefined));
+    const row = entry ? entry.row : (known ?? (rowPerEvent || this.#isNew ? absentRow(key) : undefined));
     if (row) {
-      const isWanted = newer ? newer.isWanted : known !== undefined;
-      this.#overlay.set(key, { row: this.#after(row, event), isWanted });
+      const wasRequested = entry ? entry.wasRequested : known !== undefined;
+      this.#overlay.set(key, { row: this.#applied(row, event), wasRequested });
     } else {
-      if (newer) newer.events!.push(event);
+      if (entry) entry.events!.push(event);
       else this.#overlay.set(key, { events: [event] });
-      this.#waitingEvents += 1;
+      this.#unfoldedEvents += 1;
     }
   }
 
-  /** About how many rows and events this node keeps in memory as the shared table may lack them. */
+  /** About how many rows and events are in memory because the shared table may lack them. */
   get unwritten(): number {
-    return this.#overlay.size + this.#waitingEvents;
+    return this.#overlay.size + this.#unfoldedEvents;
   }
 
   /**
-   * Writes the overlay to the shared table, whose checkpoint moves to the position at the end. In their order, and some at
-   * a time: whoever else writes to the store, or waits for this process, gets a turn in between. It stops where the table
-   * is no longer this node's to write.
+   * Writes the overlay to the shared table in batches, and then its checkpoint, the position. It yields in between, to
+   * this process and to other writers of the store. It stops when `isOurs` says that the table is no longer this node's
+   * to write.
    */
   async write(position: Position, isOurs = (): boolean => true): Promise<void> {
     const keys = [...this.#overlay.keys()];
     this.#isNew = false;
-    if (keys.length > this.#atOnce) keys.sort(compareIds);
-    for (let from = 0; ; from += this.#atOnce) {
+    if (keys.length > this.#batchSize) keys.sort(compareIds);
+    for (let from = 0; ; from += this.#batchSize) {
       const rows = await Promise.all(
-        keys.slice(from, from + this.#atOnce).map((key) => this.#overlay.get(key)?.row ?? this.#row(key)),
+        keys.slice(from, from + this.#batchSize).map((key) => this.#overlay.get(key)?.row ?? this.#load(key)),
       );
       if (!isOurs()) return;
-      const isLast = from + this.#atOnce >= keys.length;
+      const isLast = from + this.#batchSize >= keys.length;
       await this.#store.commit(this.table, rows, isLast ? position : undefined);
       if (isLast) break;
-      await turnOfTheLoop();
+      await yieldToEventLoop();
     }
     this.settle(position);
   }
 
-  /** Forgets rows that the shared table holds, as its checkpoint is at the position. */
+  /** Removes rows from the overlay that the shared table holds, now that its checkpoint is at the position. */
   settle(position: Position): void {
-    for (const [key, { row, events, isWanted }] of this.#overlay) {
+    for (const [key, { row, events, wasRequested }] of this.#overlay) {
       const at = row ? row.position : events.at(-1)!.position;
-      if (at > position || this.#underWay.has(key)) continue;
+      if (at > position || this.#pendingReads.has(key)) continue;
       this.#overlay.delete(key);
-      this.#waitingEvents -= events?.length ?? 0;
-      if (row && isWanted) this.#known.set(key, row);
+      this.#unfoldedEvents -= events?.length ?? 0;
+      if (row && wasRequested) this.#known.set(key, row);
     }
   }
 
-  /** How far the shared table has come. */
+  /** The checkpoint of the shared table. */
   checkpoint(): Promise<Position | undefined> {
     return this.#store.checkpoint(this.table);
   }
 
-  /** A row that is wanted, and in memory. */
-  #kept(key: string): Row<R> | undefined {
-    const newer = this.#overlay.get(key);
-    if (!newer) return this.#known.get(key);
-    newer.isWanted = true;
-    return newer.row;
+  /** A requested row, if it is in memory. */
+  #fromMemory(key: string): Row<R> | undefined {
+    const entry = this.#overlay.get(key);
+    if (!entry) return this.#known.get(key);
+    entry.wasRequested = true;
+    return entry.row;
   }
 
-  /** A row, also of what never was there. It is ahead of this node where the store's is. */
-  #row(key: string): Promise<Row<R>> {
-    const underWay = this.#underWay.get(key) ?? this.#read(key).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, underWay);
-    return underWay;
+  /** Reads a row; one that never existed has no value. It may be ahead of this node, as the store may be. */
+  #load(key: string): Promise<Row<R>> {
+    const pending =
+      this.#pendingReads.get(key) ?? this.#read(key).finally(() => this.#pendingReads.delete(key));
+    this.#pendingReads.set(key, pending);
+    return pending;
   }
 
   async #read(key: string): Promise<Row<R>> {
     const stored = await this.#store.get<R>(this.table, key);
-    const newer = this.#overlay.get(key);
-    const row = this.#changed(stored ?? absent(key), newer)!;
+    const entry = this.#overlay.get(key);
+    const row = this.#merge(stored ?? absentRow(key), entry)!;
     if (!this.#follower.holds(row.position)) return row;
-    if (!newer) this.#known.set(key, row);
+    if (!entry) this.#known.set(key, row);
     else {
-      this.#overlay.set(key, { row, isWanted: newer.isWanted });
-      this.#waitingEvents -= newer.events?.length ?? 0;
+      this.#overlay.set(key, { row, wasRequested: entry.wasRequested });
+      this.#unfoldedEvents -= entry.events?.length ?? 0;
     }
     return row;
   }
 
-  /** A row of the store with what is newer here; undefined where it must be looked up first. */
-  #changed(stored: Row<R> | undefined, newer: Newer<R> | undefined): Row<R> | undefined {
-    if (!newer?.events)
-      return !newer || (stored && stored.position > newer.row.position) ? stored : newer.row;
-    return stored && this.#folded(stored, newer.events);
+  /** Merges a row of the store with the overlay; undefined if the row must be read first. */
+  #merge(stored: Row<R> | undefined, entry: OverlayEntry<R> | undefined): Row<R> | undefined {
+    if (!entry?.events)
+      return !entry || (stored && stored.position > entry.row.position) ? stored : entry.row;
+    return stored && this.#fold(stored, entry.events);
   }
 
-  #folded(before: Row<R>, events: readonly Recorded[]): Row<R> {
-    return events.reduce((row, event) => this.#after(row, event), before);
+  #fold(before: Row<R>, events: readonly Recorded[]): Row<R> {
+    return events.reduce((row, event) => this.#applied(row, event), before);
   }
 
-  /** A row after an event, where it is not newer already. */
-  #after(row: Row<R>, event: Recorded): Row<R> {
+  /** A row after an event, unless it is newer already. */
+  #applied(row: Row<R>, event: Recorded): Row<R> {
     if (event.position <= row.position) return row;
     const value = applied(this.#projection, row.value, event) as R | undefined;
     return { key: row.key, value, position: event.position };
   }
 
-  /** A copy, taken before the store is read: what is written meanwhile is then in the one or in the other. */
-  #newerWithin({ prefix = '', after }: Page): [string, Newer<R>][] {
+  /** A copy of the overlay. Taken before the store is read, so that a row written meanwhile is in one of the two. */
+  #overlayWithin({ prefix = '', after }: Page): [string, OverlayEntry<R>][] {
     return [...this.#overlay].filter(
       ([key]) => key.startsWith(prefix) && (after === undefined || compareIds(key, after) > 0),
     );
   }
 }
 
-/** What never was there is older than everything. */
-function absent(key: string): Row<never> {
+/** A row that never existed. Its position is before all others. */
+function absentRow(key: string): Row<never> {
   return { key, value: undefined, position: '' };
 }
 

@@ -7,25 +7,25 @@ import { type EventStore } from '../eventStore/eventStore.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { holdLease, type Lease } from '../readStore/lease.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
-import { newReadModel } from './readModel.ts';
+import { draftReadModel } from './readModel.ts';
 import { isAuthStream } from '../eventStore/streams.ts';
 
-/** About how many bytes of memory a row that waits to be written takes. */
+/** About how many bytes of memory an unwritten row takes. */
 const ROW_BYTES = 1500;
 /**
- * Rows that are gathered before they are written: the more there are, the less often one that changes again is read and
- * written. They may take half of the memory that this process is allowed.
+ * Rows that are gathered before they are written. The more there are, the less often a row that changes again is read
+ * and written. They may take half of the heap limit.
  */
-const MOST_UNWRITTEN = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
-/** How often (each 100 ms) it looks whether it is alone: longer than the lease of one that crashed lasts. */
-const MOST_WAITS = 80;
+const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
+/** How often (every 100 ms) the leases are checked: for longer than the lease of a crashed process lasts. */
+const MAX_LEASE_CHECKS = 80;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore };
 
 /**
- * Builds the tables of projections anew from the log, in one reading of it, beside those that answer, and lets each take
- * over in one step. Whoever answers from the old ones goes on until then, and does not notice. `onProgress` is told of the
- * events read and the position. Throws StoreUnavailable while another process does the same.
+ * Rebuilds the tables of projections from the log, in one pass, beside the tables in use; each new table then replaces
+ * the old one in one step. Readers use the old tables until then and notice nothing. `onProgress` gets the number of
+ * events read and the position. Throws StoreUnavailable while another process rebuilds them.
  */
 export async function rebuild(
   projections: readonly Projection<object, Event>[],
@@ -37,29 +37,29 @@ export async function rebuild(
     holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() }),
   );
   try {
-    for (const [i, { name }] of projections.entries()) await untilHeld(leases[i]!, name);
-    await rebuildAlone(projections, stores, onProgress);
+    for (const [i, { name }] of projections.entries()) await waitForLease(leases[i]!, name);
+    await rebuildWithLeases(projections, stores, onProgress);
   } finally {
     for (const lease of leases) await lease.release();
   }
 }
 
-async function untilHeld(lease: Lease, name: string): Promise<void> {
-  for (let waited = 0; !lease.held(); waited += 1) {
-    if (waited >= MOST_WAITS)
+async function waitForLease(lease: Lease, name: string): Promise<void> {
+  for (let waited = 0; !lease.isHeld(); waited += 1) {
+    if (waited >= MAX_LEASE_CHECKS)
       throw new StoreUnavailable(`another process is rebuilding ${name}: wait for it`);
     await sleep(100);
   }
 }
 
-async function rebuildAlone(
+async function rebuildWithLeases(
   projections: readonly Projection<object, Event>[],
   { eventStore, readStore }: Stores,
   onProgress: (events: number, position: Position) => void,
 ): Promise<void> {
   const drafts = projections.map((projection) => {
     const draft = { ...projection, name: `${projection.name}-rebuild` };
-    return { from: tableOf(draft), to: tableOf(projection), model: newReadModel(draft, readStore) };
+    return { from: tableOf(draft), to: tableOf(projection), model: draftReadModel(draft, readStore) };
   });
   for (const { from } of drafts) await readStore.dropTable(from);
   const done = new AbortController();
@@ -69,28 +69,32 @@ async function rebuildAlone(
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
       for (const event of events) model.apply(event);
-      if (batch.live || unwritten >= MOST_UNWRITTEN) await model.write(batch.position);
+      if (batch.live || unwritten >= MAX_UNWRITTEN_ROWS) await model.write(batch.position);
     }
     onProgress((read += batch.events.length), batch.position);
-    // The old table goes on while this one is built: it takes over once it has come at least as far.
-    if (batch.live && (await takeOver(drafts, { eventStore, readStore }, batch.position))) done.abort();
+    // The old table advances while the new one is built, and is replaced once the new one has come as far.
+    if (batch.live && (await replaceTables(drafts, { eventStore, readStore }, batch.position))) done.abort();
   }
 }
 
-/** Whether all have taken over; else there is more to read, after the position. One that did writes no more: it is not asked again. */
-async function takeOver(
+/**
+ * Whether all tables were replaced; otherwise there are more events to read after the position. Replaced ones leave
+ * `drafts`.
+ */
+async function replaceTables(
   drafts: { from: string; to: string }[],
   { eventStore, readStore }: Stores,
   position: Position,
 ): Promise<boolean> {
   for (;;) {
-    const taken = await Promise.all(
+    const replaced = await Promise.all(
       drafts.map(async (draft) => ((await readStore.replaceTable(draft.from, draft.to)) ? draft : undefined)),
     );
-    for (const draft of taken) if (draft) drafts.splice(drafts.indexOf(draft), 1);
+    for (const draft of replaced) if (draft) drafts.splice(drafts.indexOf(draft), 1);
     if (drafts.length === 0) return true;
     const checkpoints = await Promise.all(drafts.map(({ to }) => readStore.checkpoint(to)));
-    // The head is asked for afterwards: where it is not beyond the position, what the old tables are ahead by holds no event.
+    // Read after the checkpoints: if the head is not beyond the position, no event lies between it and the old
+    // checkpoints.
     if ((await eventStore.head()) > position) return false;
     await Promise.all(drafts.map(({ from }, i) => readStore.commit(from, [], checkpoints[i])));
   }

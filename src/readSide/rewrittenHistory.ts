@@ -6,34 +6,34 @@ import { LOG_HEAD_FILE } from '../config/dataDirectory.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
 
-/** The log lacks events that it had, so positions that were given before would be given again, to other events. */
+/** The log lacks events that it once had, so it would give their positions to other events. */
 export class RewrittenHistory extends Error {}
 
-/** What a position was found in. */
+/** A position that something else recorded, as evidence of how far the log once was. */
 type Witness = { name: string; position: Position };
 
 /**
- * Throws RewrittenHistory for a log that has not come as far as it once had: it is behind a table that was made of it, or behind
- * `logHead`, the furthest position that was given to anybody, or it is another log than these are of.
+ * Throws RewrittenHistory if the log is shorter than it once was: behind the checkpoint of a table, or behind
+ * `logHead`, the furthest position that was given to anybody. Also if these positions belong to another log.
  */
 export async function refuseRewrittenHistory(
   { eventStore, readStore }: { eventStore: EventStore; readStore: ReadStore },
   logHead: Position | undefined,
 ): Promise<void> {
-  const witnesses = await checkpointsIn(readStore);
+  const witnesses = await readCheckpoints(readStore);
   if (logHead !== undefined) witnesses.unshift({ name: LOG_HEAD_FILE, position: logHead });
-  // Asked for last: others may be writing.
+  // Read last, because other processes may be appending.
   const head = await eventStore.head();
   for (const witness of witnesses) {
     if (!isPositionOf(witness.position, eventStore.start))
-      throw refusal(`log.sqlite is the log ${eventStore.logId}, and ${shown(witness)}, of another log`);
-    if (witness.position > head) throw refusal(`log.sqlite ends at ${head}, and ${shown(witness)}`);
+      throw refusal(`log.sqlite is the log ${eventStore.logId}, and ${describe(witness)}, of another log`);
+    if (witness.position > head) throw refusal(`log.sqlite ends at ${head}, and ${describe(witness)}`);
   }
 }
 
 /**
- * Throws RewrittenHistory where there is no log, though there are read models or secrets, or `logHead` tells of one: a new, empty log
- * in its place would be another one.
+ * Throws RewrittenHistory if there is no log although there are read models, secrets or a `logHead`: a new, empty log
+ * in its place would be a different one.
  */
 export async function refuseMissingLog(
   { readStore, secretStore }: { readStore: ReadStore; secretStore: SecretStore },
@@ -54,8 +54,8 @@ export async function refuseMissingLog(
   );
 }
 
-/** How far the tables have come that were made of the log. */
-async function checkpointsIn(readStore: ReadStore): Promise<Witness[]> {
+/** The checkpoints of all tables that are derived from the log. */
+async function readCheckpoints(readStore: ReadStore): Promise<Witness[]> {
   const tables = (await readStore.tables()).filter((table) => table !== LAST_USED_TABLE);
   const found = await Promise.all(
     tables.map(async (table) => {
@@ -66,7 +66,7 @@ async function checkpointsIn(readStore: ReadStore): Promise<Witness[]> {
   return found.flat();
 }
 
-function shown({ name, position }: Witness): string {
+function describe({ name, position }: Witness): string {
   return `${name} is at ${position}`;
 }
 

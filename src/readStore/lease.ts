@@ -2,21 +2,24 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseRecord, ReadStore } from './readStore.ts';
 
+/** A claim on a lease: this process holds it, or tries to get it. */
 export type Lease = {
-  /** Whether this holder has the lease now. A process that was frozen for longer than the lease time notices here. */
-  held(): boolean;
-  /** Gives the lease back, so that the next one gets it at once, and stops trying for it. */
+  /**
+   * Whether this process holds the lease now. A process that was frozen for longer than the lease time notices here.
+   */
+  isHeld(): boolean;
+  /** Releases the lease, so that another process gets it at once, and stops trying for it. */
   release(): Promise<void>;
 };
 
-/** Tries a lease is renewed within its time. */
-const RENEWALS = 5;
+/** How often a lease is renewed, or tried for, within its time. */
+const ATTEMPTS_PER_LEASE_TIME = 5;
 
 /**
- * Tries for a lease at once and from then on, and renews it while it has it. A lease is lost when its renewal counter
- * stood still for `leaseTime` (ms) on the observer's own monotonic clock; wall clocks are never compared. So of several
- * holders, one at a time has it, and another takes over after a crash within little more than the lease time.
- * Errors of the store count as not renewed, and are told to `onError`.
+ * Tries to acquire a lease until it is released, and renews it while it is held. A lease is lost when an observer sees
+ * its renewal counter unchanged for `leaseTime` (ms, default 5000) on its own monotonic clock; wall clocks are never
+ * compared. So at most one process holds it at a time, and after a crash another takes over within little more than the
+ * lease time. An error of the store counts as a failed renewal and is passed to `onError`.
  */
 export function holdLease(options: {
   readStore: Pick<ReadStore, 'readLease' | 'swapLease'>;
@@ -29,47 +32,48 @@ export function holdLease(options: {
   const { readStore, name, holder, leaseTime = 5000, signal, onError } = options;
   const stopping = new AbortController();
   const stopped = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
-  let mine: LeaseRecord | undefined;
+  let own: LeaseRecord | undefined;
   let renewedAt = -Infinity;
-  let seen: { record: LeaseRecord; since: number } | undefined;
+  let observed: { record: LeaseRecord; since: number } | undefined;
 
-  const held = (): boolean => mine !== undefined && performance.now() - renewedAt < leaseTime;
+  const isHeld = (): boolean => own !== undefined && performance.now() - renewedAt < leaseTime;
 
   async function claim(expected: LeaseRecord | undefined): Promise<void> {
     const next = { holder, counter: (expected?.counter ?? 0) + 1 };
-    // The time counts from before the store was asked: others cannot have seen the new counter any earlier.
+    // Measured from before the request: nobody can have seen the new counter any earlier.
     const askedAt = performance.now();
     if (await readStore.swapLease(name, { expected, next })) {
-      mine = next;
+      own = next;
       renewedAt = askedAt;
-    } else mine = undefined;
+    } else own = undefined;
   }
 
   async function step(): Promise<void> {
-    if (mine) return claim(mine);
+    if (own) return claim(own);
     const record = await readStore.readLease(name);
-    // Its own, when the reply to a renewal was lost.
+    // It is this process's own if the reply to a renewal was lost.
     if (!record || record.holder === holder) return claim(record);
-    const isSame = seen?.record.holder === record.holder && seen.record.counter === record.counter;
-    if (!isSame) seen = { record, since: performance.now() };
-    else if (performance.now() - seen!.since >= leaseTime) await claim(record);
+    const isSame = observed?.record.holder === record.holder && observed.record.counter === record.counter;
+    if (!isSame) observed = { record, since: performance.now() };
+    else if (performance.now() - observed!.since >= leaseTime) await claim(record);
   }
 
   async function keepTrying(): Promise<void> {
     while (!stopped.aborted) {
       await step().catch((error: unknown) => onError?.(error));
-      await sleep(leaseTime / RENEWALS, undefined, { signal: stopped, ref: false }).catch(() => undefined);
+      const pause = leaseTime / ATTEMPTS_PER_LEASE_TIME;
+      await sleep(pause, undefined, { signal: stopped, ref: false }).catch(() => undefined);
     }
   }
   const trying = keepTrying();
 
   return {
-    held,
+    isHeld,
     async release() {
       stopping.abort();
       await trying;
-      if (mine) await readStore.swapLease(name, { expected: mine, next: undefined });
-      mine = undefined;
+      if (own) await readStore.swapLease(name, { expected: own, next: undefined });
+      own = undefined;
     },
   };
 }

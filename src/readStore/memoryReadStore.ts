@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import { firstPart } from '../storage/firstPart.ts';
+import { boundedPage } from '../storage/boundedPage.ts';
 import type { LeaseRecord, ReadStore, Row, StoredRow } from './readStore.ts';
 
 type Table = { rows: Map<string, Row<object>>; checkpoint: Position | undefined };
@@ -21,9 +21,12 @@ export function memoryReadStore(): ReadStore {
         .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
         .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
         .sort((a, b) => compareBytes(a.key, b.key));
-      const { part, isCut } = firstPart(rows.slice(0, limit), ({ value }) => JSON.stringify(value).length);
-      const last = isCut || part.length === limit ? part.at(-1)?.key : undefined;
-      return { rows: structuredClone(part) as StoredRow<Value>[], last };
+      const { page, hasMore } = boundedPage(
+        rows.slice(0, limit),
+        ({ value }) => JSON.stringify(value).length,
+      );
+      const last = hasMore || page.length === limit ? page.at(-1)?.key : undefined;
+      return { rows: structuredClone(page) as StoredRow<Value>[], last };
     },
     async commit(name, rows, position) {
       const table: Table = tables.get(name) ?? { rows: new Map(), checkpoint: position };
@@ -61,7 +64,7 @@ export function memoryReadStore(): ReadStore {
   };
 }
 
-/** Order of UTF-8 bytes, which is not that of JavaScript's own comparison beyond the basic plane. */
+/** Compares UTF-8 bytes: beyond the basic plane, the order of JavaScript's strings differs. */
 function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

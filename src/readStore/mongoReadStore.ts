@@ -2,210 +2,221 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
-import { PART_SIZE } from '../storage/firstPart.ts';
-import { type Collection, isTaken, type Mongo } from '../storage/openMongo.ts';
-import { mongoLeases } from './mongoLeases.ts';
-import { mongoRegister, type Seen } from './mongoRegister.ts';
-import type { Page, ReadStore, Row, StoredRow } from './readStore.ts';
+import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
+import { type Collection, isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
+import { mongoRegister, type RegisterState } from './mongoRegister.ts';
+import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 /**
- * Where a table is: the collection of its rows, the one that is about to take its place, and the one that it has left.
- * Whoever commits writes to the first two.
+ * Where a table is: the collection that readers use, the one that is about to replace it, and the one that it replaced.
+ * Commits write to the first two.
  */
-type Place = { collection: string; next?: string; former?: string };
+type TableLocation = { collection: string; next?: string; former?: string };
 /**
- * A row. Of two of them, servers take the one of the later position for the greater, as that comes first. The value is JSON
- * text: its properties may have any names. A tombstone has none.
+ * A row. Its position comes first: MongoDB compares documents field by field, so `$max` keeps the row with the later
+ * position. The value is JSON text, because its properties may have any names. A tombstone has no value.
  */
 type Document = { _id: string; row: { position: Position; value?: string } };
 type Rows = Collection<Document>;
-/** How far a collection has come. */
+/** The checkpoint of a collection. */
 type Checkpoint = { _id: string; position: Position };
 
-/** Sorts after everything that UTF-8 can say. */
-const LAST = '\u{10FFFF}';
-/** How long (ms) a reader takes a table to be where it found it. */
-const KNOWN_FOR = 500;
+/** Sorts after every other character in UTF-8. */
+const MAX_CHARACTER = '\u{10FFFF}';
+/** How long (ms) a reader uses a table's location before it looks it up again. */
+const LOCATION_TTL = 500;
 /** Rows that are replaced in one request: some compatible servers take long for each. */
-const AT_ONCE = 25;
-/** A commit ends within this time (ms); else it fails, and what it wrote is not written again when it is tried again. */
-const LONGEST = 4000;
-/** A collection that a table has left is dropped this long (ms) afterwards. A read that lasted longer looks where the table is. */
-const GRACE = 2000;
+const MAX_BULK_SIZE = 25;
+/** A commit that takes longer (ms) fails; a retry does not write again what it has written. */
+const MAX_COMMIT_DURATION = 4000;
+/**
+ * A replaced collection is dropped after this delay (ms). A read that took longer checks that the table has not moved.
+ */
+const DROP_DELAY = 2000;
 
 /**
- * Read models in MongoDB, or a server that speaks its protocol: no transactions, change streams or collations are needed,
- * and no index but that of _id, which all is found by. A table is a register that names the collection of its rows, so that
- * another collection takes over in one step.
+ * Read models in MongoDB, or a server that speaks its protocol. It needs no transactions, change streams or collations,
+ * and no index but that of _id, by which everything is found. A table is a register that names the collection of its
+ * rows, so that another collection can replace it in one step.
  */
 export function mongoReadStore(mongo: Mongo): ReadStore {
-  const { reaching } = mongo;
-  const places = mongoRegister<Place>(mongo, 'tables');
+  const locations = mongoRegister<TableLocation>(mongo, 'tables');
+  const leases = mongoRegister<LeaseRecord>(mongo, 'leases');
   const checkpoints = () => mongo.collection<Checkpoint>('checkpoints');
   const rowsIn = (collection: string): Rows => mongo.collection<Document>(`rows.${collection}`);
-  const known = new Map<string, { collection: string; at: number }>();
+  const cache = new Map<string, { collection: string; at: number }>();
 
-  async function look(name: string): Promise<Seen<Place>> {
+  async function locate(name: string): Promise<RegisterState<TableLocation>> {
     const at = performance.now();
-    const seen = await places.read(name);
-    if (seen.value) known.set(name, { collection: seen.value.collection, at });
-    else known.delete(name);
-    return seen;
+    const state = await locations.read(name);
+    if (state.value) cache.set(name, { collection: state.value.collection, at });
+    else cache.delete(name);
+    return state;
   }
 
-  /** Asks the collection that a table is in; undefined for a table that nobody has made. */
-  async function reading<T>(name: string, ask: (rows: Rows) => Promise<T>): Promise<T | undefined> {
+  /** Queries the collection of a table; undefined for a table that does not exist. */
+  async function query<T>(name: string, find: (rows: Rows) => Promise<T>): Promise<T | undefined> {
     for (;;) {
-      const last = known.get(name);
-      if (!last || performance.now() - last.at >= KNOWN_FOR) await look(name);
-      const place = known.get(name);
-      if (!place) return undefined;
-      const answer = await reaching(() => ask(rowsIn(place.collection)));
-      const { collection, at } = place;
-      // Else what was asked may have been dropped meanwhile.
-      if (performance.now() - at < GRACE || (await look(name)).value?.collection === collection)
-        return answer;
+      const cached = cache.get(name);
+      if (!cached || performance.now() - cached.at >= LOCATION_TTL) await locate(name);
+      const location = cache.get(name);
+      if (!location) return undefined;
+      const { collection, at } = location;
+      const result = await mongo.call(() => find(rowsIn(collection)));
+      // Otherwise the collection may have been dropped during the read.
+      if (performance.now() - at < DROP_DELAY || (await locate(name)).value?.collection === collection)
+        return result;
     }
   }
 
-  async function made(name: string): Promise<{ n: number; value: Place }> {
+  async function locateOrCreate(name: string): Promise<{ version: number; value: TableLocation }> {
     for (;;) {
-      const { n, value } = await look(name);
-      if (value) return { n, value };
-      await places.replace(name, { n }, { collection: `${name}.${randomUUID()}` });
+      const { version, value } = await locate(name);
+      if (value) return { version, value };
+      await locations.replace(name, { version }, { collection: `${name}.${randomUUID()}` });
     }
   }
 
-  async function checkpointOf({ collection }: Place): Promise<Position | undefined> {
-    // Who is told of a checkpoint forgets what it covers: it must be one that no change of primary takes back.
-    const asked = { readConcern: 'majority' } as const;
-    return (await reaching(() => checkpoints().findOne({ _id: collection }, asked)))?.position;
+  async function checkpointOf({ collection }: TableLocation): Promise<Position | undefined> {
+    // Whoever reads a checkpoint discards what it covers, so no failover may roll it back.
+    const options = { readConcern: 'majority' } as const;
+    return (await mongo.call(() => checkpoints().findOne({ _id: collection }, options)))?.position;
   }
 
-  async function advance(_id: string, position: Position): Promise<void> {
-    const move = () => reaching(() => checkpoints().updateOne({ _id }, { $max: { position } }));
-    if ((await move()).matchedCount > 0) return;
-    await reaching(() => checkpoints().insertOne({ _id, position })).catch(refuseUnlessTaken);
-    await move();
+  async function advanceCheckpoint(_id: string, position: Position): Promise<void> {
+    const raise = () => mongo.call(() => checkpoints().updateOne({ _id }, { $max: { position } }));
+    if ((await raise()).matchedCount > 0) return;
+    await mongo.call(() => checkpoints().insertOne({ _id, position })).catch(rethrowUnlessDuplicate);
+    await raise();
   }
 
-  /** Writes those rows that are not there, or older: the greater of two versions is the one of the later position. */
+  /** Inserts missing rows and replaces older ones. */
   async function putRows(collection: string, rows: Row<object>[]): Promise<void> {
-    const all = rowsIn(collection);
-    const began = performance.now();
-    const taken = await reaching(() => insertNew(all, rows.map(document)));
-    const older = taken.length > AT_ONCE ? await reaching(() => olderThere(all, taken)) : taken;
-    for (let from = 0; from < older.length; from += AT_ONCE) {
-      // Somebody else may be writing by now, and some compatible servers look and write in two steps.
-      if (performance.now() - began > LONGEST)
+    const stored = rowsIn(collection);
+    const startedAt = performance.now();
+    const existing = await mongo.call(() => insertMissing(stored, rows.map(toDocument)));
+    const newer =
+      existing.length > MAX_BULK_SIZE ? await mongo.call(() => newerThanStored(stored, existing)) : existing;
+    for (let from = 0; from < newer.length; from += MAX_BULK_SIZE) {
+      // By now another process may be writing, and on some compatible servers `$max` is not atomic.
+      if (performance.now() - startedAt > MAX_COMMIT_DURATION)
         throw new StoreUnavailable('this process was held up while it wrote');
-      const updates = older
-        .slice(from, from + AT_ONCE)
+      const updates = newer
+        .slice(from, from + MAX_BULK_SIZE)
         .map(({ _id, row }) => ({ updateOne: { filter: { _id }, update: { $max: { row } } } }));
-      await reaching(() => all.bulkWrite(updates, { ordered: false }));
+      await mongo.call(() => stored.bulkWrite(updates, { ordered: false }));
     }
   }
 
-  /** Removes collections of rows that no table is in: what was cut off may have left one in two tables. */
-  async function dropRows({ collection, next, former }: Place): Promise<void> {
-    const all = [...(await places.all()).values()];
-    const inUse = new Set(all.flatMap((place) => [place.collection, place.next]));
-    for (const left of [collection, next, former]) {
-      if (left === undefined || inUse.has(left)) continue;
-      await mongo.drop(`rows.${left}`);
-      await reaching(() => checkpoints().deleteOne({ _id: left }));
+  /**
+   * Drops those of a location's collections that no table uses. An interrupted replacement may leave one in two tables.
+   */
+  async function dropUnusedCollections({ collection, next, former }: TableLocation): Promise<void> {
+    const tables = [...(await locations.all()).values()];
+    const inUse = new Set(tables.flatMap((table) => [table.collection, table.next]));
+    for (const unused of [collection, next, former]) {
+      if (unused === undefined || inUse.has(unused)) continue;
+      await mongo.drop(`rows.${unused}`);
+      await mongo.call(() => checkpoints().deleteOne({ _id: unused }));
     }
   }
 
   return {
     get: async <Value>(name: string, key: string) => {
-      const row = await reading(name, (rows) => rows.findOne({ _id: key }));
-      return row ? (parsed(row) as Row<Value>) : undefined;
+      const row = await query(name, (rows) => rows.findOne({ _id: key }));
+      return row ? (toRow(row) as Row<Value>) : undefined;
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
       const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
-      const within = { _id: { ...from, $lt: prefix + LAST }, 'row.value': { $exists: true } };
-      const found = await reading(name, async (all) => {
-        const part: Document[] = [];
+      const filter = { _id: { ...from, $lt: prefix + MAX_CHARACTER }, 'row.value': { $exists: true } };
+      const found = await query(name, async (stored) => {
+        const page: Document[] = [];
         let size = 0;
-        for await (const each of all.find(within, { batchSize: limit }).sort({ _id: 1 }).limit(limit)) {
-          part.push(each);
-          if ((size += each.row.value!.length) >= PART_SIZE) break;
+        const cursor = stored.find(filter, { batchSize: limit }).sort({ _id: 1 }).limit(limit);
+        for await (const document of cursor) {
+          page.push(document);
+          if ((size += document.row.value!.length) >= MAX_PAGE_CHARS) break;
         }
-        return { rows: part.map(parsed) as StoredRow<Value>[], isCut: size >= PART_SIZE };
+        return { rows: page.map(toRow) as StoredRow<Value>[], hasMore: size >= MAX_PAGE_CHARS };
       });
-      const { rows = [], isCut } = found ?? {};
-      return { rows, last: isCut || rows.length === limit ? rows.at(-1)?.key : undefined };
+      const { rows = [], hasMore } = found ?? {};
+      return { rows, last: hasMore || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
     async commit(name, rows, position) {
-      for (let place = await made(name); ;) {
-        const { collection, next } = place.value;
+      for (let location = await locateOrCreate(name); ;) {
+        const { collection, next } = location.value;
         await putRows(collection, rows);
         if (next !== undefined) await putRows(next, rows);
-        // How far `next` has come, only who builds it knows.
-        if (position !== undefined) await advance(collection, position);
-        const { n } = place;
-        place = await made(name);
-        // Else the table is elsewhere, or about to be, and these rows may be missing there.
-        if (place.n === n) return;
+        // Not that of `next`: only the process that builds it knows its checkpoint.
+        if (position !== undefined) await advanceCheckpoint(collection, position);
+        const { version } = location;
+        location = await locateOrCreate(name);
+        // Otherwise the table has moved, or is about to, and these rows may be missing in its new collection.
+        if (location.version === version) return;
       }
     },
     async checkpoint(name) {
-      const { value } = await look(name);
+      const { value } = await locate(name);
       return value && checkpointOf(value);
     },
     async tables() {
-      const all = [...(await places.all())];
-      const far = await Promise.all(all.map(([, place]) => checkpointOf(place)));
-      return all.map(([name]) => name).filter((_, i) => far[i] !== undefined);
+      const all = [...(await locations.all())];
+      const positions = await Promise.all(all.map(([, location]) => checkpointOf(location)));
+      return all.map(([name]) => name).filter((_, i) => positions[i] !== undefined);
     },
     async replaceTable(from, to) {
-      const draft = await look(from);
-      const come = draft.value && (await checkpointOf(draft.value));
-      if (come === undefined) return false;
+      const draft = await locate(from);
+      const position = draft.value && (await checkpointOf(draft.value));
+      if (position === undefined) return false;
       const { collection: next } = draft.value!;
-      const current = await look(to);
+      const current = await locate(to);
       if (current.value) {
         const { collection, former } = current.value;
-        // From here on, everything is written to both: what the draft lacks now, it lacks for good.
-        if (!(await places.replace(to, current, { collection, next, former }))) return false;
-        const isBehind = come < ((await checkpointOf({ collection })) ?? '');
-        const both = { n: current.n + 1 };
-        const then = isBehind ? { collection, former } : { collection: next, former: collection };
-        if (!(await places.replace(to, both, then)) || isBehind) return false;
-      } else if (!(await places.replace(to, current, { collection: next }))) return false;
-      await places.replace(from, draft, undefined);
-      for (const name of [from, to]) known.delete(name);
+        // From here on, commits write to both collections: what the draft does not lack now, it will not lack later.
+        if (!(await locations.replace(to, current, { collection, next, former }))) return false;
+        const isBehind = position < ((await checkpointOf({ collection })) ?? '');
+        const both = { version: current.version + 1 };
+        const result = isBehind ? { collection, former } : { collection: next, former: collection };
+        if (!(await locations.replace(to, both, result)) || isBehind) return false;
+      } else if (!(await locations.replace(to, current, { collection: next }))) return false;
+      await locations.replace(from, draft, undefined);
+      for (const name of [from, to]) cache.delete(name);
       if (current.value) {
-        await sleep(GRACE);
-        await dropRows(current.value);
+        await sleep(DROP_DELAY);
+        await dropUnusedCollections(current.value);
       }
       return true;
     },
     async dropTable(name) {
-      const seen = await look(name);
-      if (!seen.value || !(await places.replace(name, seen, undefined))) return;
-      known.delete(name);
-      await dropRows(seen.value);
+      const state = await locate(name);
+      if (!state.value || !(await locations.replace(name, state, undefined))) return;
+      cache.delete(name);
+      await dropUnusedCollections(state.value);
     },
-    ...mongoLeases(mongo),
+    readLease: async (name) => (await leases.read(name)).value,
+    async swapLease(name, { expected, next }) {
+      const state = await leases.read(name);
+      const current = state.value;
+      const isExpected = current?.holder === expected?.holder && current?.counter === expected?.counter;
+      return isExpected && leases.replace(name, state, next);
+    },
     probe: () => mongo.probe(),
     close: () => mongo.close(),
   };
 }
 
-function refuseUnlessTaken(error: unknown): void {
-  if (!isTaken(error)) throw error;
+function rethrowUnlessDuplicate(error: unknown): void {
+  if (!isDuplicateKey(error)) throw error;
 }
 
-/** Inserts what is not there, and answers what is. */
-async function insertNew(all: Rows, documents: Document[]): Promise<Document[]> {
+/** Inserts the documents that are missing, and returns those that exist (in any version). */
+async function insertMissing(stored: Rows, documents: Document[]): Promise<Document[]> {
   if (documents.length === 0) return [];
   try {
-    await all.insertMany(documents, { ordered: false });
+    await stored.insertMany(documents, { ordered: false });
     return [];
   } catch (error) {
-    refuseUnlessTaken(error);
+    rethrowUnlessDuplicate(error);
     const { insertedCount, writeErrors } = error as {
       insertedCount: number;
       writeErrors: { index: number }[];
@@ -216,18 +227,18 @@ async function insertNew(all: Rows, documents: Document[]): Promise<Document[]> 
   }
 }
 
-/** Those of the documents that are there in an older version. */
-async function olderThere(all: Rows, documents: Document[]): Promise<Document[]> {
-  const within = { _id: { $in: documents.map(({ _id }) => _id) } };
-  const there = await all.find(within, { projection: { 'row.position': 1 } }).toArray();
-  const positions = new Map(there.map(({ _id, row }) => [_id, row.position]));
+/** Those of the documents that are newer than their stored versions. */
+async function newerThanStored(stored: Rows, documents: Document[]): Promise<Document[]> {
+  const filter = { _id: { $in: documents.map(({ _id }) => _id) } };
+  const versions = await stored.find(filter, { projection: { 'row.position': 1 } }).toArray();
+  const positions = new Map(versions.map(({ _id, row }) => [_id, row.position]));
   return documents.filter(({ _id, row }) => row.position > (positions.get(_id) ?? ''));
 }
 
-function document({ key, value, position }: Row<object>): Document {
+function toDocument({ key, value, position }: Row<object>): Document {
   return { _id: key, row: { position, ...(value !== undefined && { value: JSON.stringify(value) }) } };
 }
 
-function parsed({ _id: key, row: { position, value } }: Document): Row<unknown> {
+function toRow({ _id: key, row: { position, value } }: Document): Row<unknown> {
   return { key, position, value: value === undefined ? undefined : (JSON.parse(value) as unknown) };
 }

@@ -3,54 +3,58 @@ import type { Position } from '../event.ts';
 /**
  * Tables of rows by key, written by projections. Every adapter passes test/contracts/readStore.ts.
  *
- * Every row carries the position of the event that made it, and a write replaces a row only with a later position. (Rows
- * of one key and position are the same row: who writes another one in its place may or may not succeed.)
- * A removed row stays as a tombstone (value undefined) that lists hide, until its table is rebuilt. The checkpoint
- * is written after the rows and only ever moves forward. So a repeat, or a late commit of a former lease holder,
- * changes nothing. A table comes to be with its first commit.
+ * Every row carries the position of the event that made it, and a write replaces a row only with one of a later
+ * position. (Two rows with the same key and position are the same row: a write of a different one may or may not
+ * succeed.) A removed row stays as a tombstone (value undefined), hidden from lists, until its table is rebuilt. The
+ * checkpoint is written after the rows and only moves forward. So writes are idempotent, and a late commit of a former
+ * lease holder changes nothing. A table is created by its first commit.
  */
 export type ReadStore = {
-  /** A row, a tombstone (value undefined), or undefined where there never was one. */
+  /** A row, a tombstone (value undefined), or undefined if there never was one. */
   get<Value>(table: string, key: string): Promise<Row<Value> | undefined>;
 
   /**
-   * Rows in byte order of their keys (`a` and `A` differ), those with the prefix and after the given key, without tombstones. Of rows
-   * that are large it may answer fewer than `limit`, but at least one. `last` is the key to go on after where there may be more.
+   * Rows in byte order of their keys (`a` and `A` differ) that have the prefix and follow the given key, without
+   * tombstones. Of large rows it may return fewer than `limit`, but at least one. `last` is the key to continue after
+   * if there may be more.
    */
   list<Value>(table: string, page: Page): Promise<Listed<Value>>;
 
   /**
-   * Writes rows, then moves the table's checkpoint; in one transaction where the engine can. Without a position the
-   * checkpoint stays where it is: more rows are to come.
+   * Writes rows, then the table's checkpoint; in one transaction if the engine has them. Without a position the
+   * checkpoint stays: more rows will follow.
    */
   commit(table: string, rows: Row<object>[], position?: Position): Promise<void>;
 
-  /** How far the table has come; undefined for a table that nothing was committed to. */
+  /** The table's checkpoint: the position up to which it holds all changes; undefined if nothing was committed yet. */
   checkpoint(table: string): Promise<Position | undefined>;
 
+  /** The names of all tables that have a checkpoint. */
   tables(): Promise<string[]>;
 
   /**
-   * Puts the rows and checkpoint of table `from` in the place of table `to`, in one step for every reader, and removes
-   * `from`. Answers false, changing nothing, when `from` has not come as far as `to`.
+   * Replaces table `to` by table `from`, rows and checkpoint, in one step for every reader; `from` is gone afterwards.
+   * Returns false, changing nothing, if the checkpoint of `from` is behind that of `to`.
    */
   replaceTable(from: string, to: string): Promise<boolean>;
 
-  /** Removes a table with its checkpoint; no error where there is none. */
+  /** Removes a table with its checkpoint; no error if there is none. */
   dropTable(table: string): Promise<void>;
 
-  /** Who holds a lease, and its renewal counter. The rules of leases are in lease.ts. */
+  /** The holder and renewal counter of a lease. The rules of leases are in lease.ts. */
   readLease(name: string): Promise<LeaseRecord | undefined>;
 
-  /** Replaces the lease's record if it still is the expected one (undefined: none); says whether it did. */
+  /**
+   * Compare-and-swap: replaces the lease's record if it is the expected one (undefined: none). Returns whether it did.
+   */
   swapLease(
     name: string,
     swap: { expected: LeaseRecord | undefined; next: LeaseRecord | undefined },
   ): Promise<boolean>;
 
   /**
-   * Tries whether the store can be written to: durably writes about as much as a usual change, beside what the store keeps and over
-   * what the last try wrote. Throws as writing does.
+   * Checks that the store can be written to: durably writes about as much as a usual change, apart from the tables and
+   * over the previous probe. Throws as a write does.
    */
   probe(): Promise<void>;
 

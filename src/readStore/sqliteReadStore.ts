@@ -1,14 +1,14 @@
 import type { Position } from '../event.ts';
 import {
   closeSqlite,
-  doNotWait,
+  disableBusyWait,
   parseStored,
-  reaching,
+  translatingErrors,
   type Sqlite,
-  whenFree,
+  inTransactionWhenUnlocked,
   writeProbe,
 } from '../storage/openSqlite.ts';
-import { firstPart } from '../storage/firstPart.ts';
+import { boundedPage } from '../storage/boundedPage.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
@@ -16,15 +16,17 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-/** Sorts after everything that UTF-8 can say. */
-const LAST = '\u{10FFFF}';
+/** Sorts after every other character in UTF-8. */
+const MAX_CHARACTER = '\u{10FFFF}';
 
-type Raw = { key: string; value: string | null; position: Position };
+type StoredColumns = { key: string; value: string | null; position: Position };
 
-/** Read models in a SQLite file that several processes may share: a table each, rows and checkpoint in one transaction. */
+/**
+ * Read models in a SQLite file that several processes may share. Rows and checkpoint are written in one transaction.
+ */
 export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
-  reaching(db, () => db.exec(SCHEMA));
-  doNotWait(db);
+  translatingErrors(db, () => db.exec(SCHEMA));
+  disableBusyWait(db);
   const checkpointOf = db.prepare<[string], { position: Position }>(
     'SELECT position FROM checkpoints WHERE name = ?',
   );
@@ -37,25 +39,25 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   const leaseOf = db.prepare<[string], LeaseRecord>('SELECT holder, counter FROM leases WHERE name = ?');
   const statements = new Map<string, ReturnType<typeof prepareTable>>();
 
-  /** The statements of a table; undefined while nobody has made it. */
-  function table(name: string): ReturnType<typeof prepareTable> | undefined {
+  /** The prepared statements of a table; undefined if it does not exist. */
+  function statementsFor(name: string): ReturnType<typeof prepareTable> | undefined {
     const known = statements.get(name);
     if (known) return known;
     const exists = db
       .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?")
       .get(`table ${name}`);
     if (!exists) return undefined;
-    const prepared = prepareTable(db, quoted(name));
+    const prepared = prepareTable(db, quotedTableName(name));
     statements.set(name, prepared);
     return prepared;
   }
 
-  /** Another process may have removed the table that a statement is for. */
+  /** Runs a query on a table, which another process may have removed since its statement was prepared. */
   function reading<T>(name: string, read: (prepared: ReturnType<typeof prepareTable>) => T): T | undefined {
-    const prepared = reaching(db, () => table(name));
+    const prepared = translatingErrors(db, () => statementsFor(name));
     if (!prepared) return undefined;
     try {
-      return reaching(db, () => read(prepared));
+      return translatingErrors(db, () => read(prepared));
     } catch (error) {
       if (!/no such table/.test((error as Error).message)) throw error;
       statements.delete(name);
@@ -63,12 +65,12 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
     }
   }
 
-  function parsed({ key, value, position }: Raw): Row<unknown> {
+  function toRow({ key, value, position }: StoredColumns): Row<unknown> {
     return { key, value: value === null ? undefined : parseStored(db, value), position };
   }
 
-  function drop(name: string): void {
-    db.exec(`DROP TABLE IF EXISTS ${quoted(name)}`);
+  function dropNow(name: string): void {
+    db.exec(`DROP TABLE IF EXISTS ${quotedTableName(name)}`);
     forgetCheckpoint.run(name);
     statements.delete(name);
   }
@@ -76,48 +78,48 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
   return {
     async get<Value>(name: string, key: string) {
       const row = reading(name, ({ get }) => get.get(key));
-      return row && (parsed(row) as Row<Value>);
+      return row && (toRow(row) as Row<Value>);
     },
     async list<Value>(name: string, { prefix = '', after, limit }: Page) {
-      const upTo = prefix + LAST;
-      const { part = [], isCut } =
+      const upTo = prefix + MAX_CHARACTER;
+      const { page = [], hasMore } =
         reading(name, ({ from, following }) =>
-          firstPart(
+          boundedPage(
             after === undefined || after < prefix
               ? from.iterate(prefix, upTo, limit)
               : following.iterate(after, upTo, limit),
             ({ value }) => value!.length,
           ),
         ) ?? {};
-      const rows = part.map(parsed) as StoredRow<Value>[];
-      return { rows, last: isCut || rows.length === limit ? rows.at(-1)?.key : undefined };
+      const rows = page.map(toRow) as StoredRow<Value>[];
+      return { rows, last: hasMore || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
     async commit(name, rows, position) {
       try {
-        await whenFree(db, () => {
-          if (!table(name))
-            db.exec(`CREATE TABLE IF NOT EXISTS ${quoted(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
-          const { put } = table(name)!;
+        await inTransactionWhenUnlocked(db, () => {
+          if (!statementsFor(name))
+            db.exec(`CREATE TABLE IF NOT EXISTS ${quotedTableName(name)} (${COLUMNS}) STRICT, WITHOUT ROWID`);
+          const { put } = statementsFor(name)!;
           for (const { key, value, position: at } of rows)
             put.run(key, value === undefined ? null : JSON.stringify(value), at);
           if (position !== undefined) setCheckpoint.run(name, position);
         });
       } catch (error) {
-        // What was made in vain is not there, and what another process removed is to be made again.
+        // Statements may be of a table whose creation was rolled back, or that another process has removed.
         statements.delete(name);
         throw error;
       }
     },
-    checkpoint: async (name) => reaching(db, () => checkpointOf.get(name))?.position,
+    checkpoint: async (name) => translatingErrors(db, () => checkpointOf.get(name))?.position,
     async tables() {
-      return reaching(db, () => allNames.all()).map(({ name }) => name);
+      return translatingErrors(db, () => allNames.all()).map(({ name }) => name);
     },
     async replaceTable(from, to) {
-      return whenFree(db, () => {
+      return inTransactionWhenUnlocked(db, () => {
         const [next, current] = [checkpointOf.get(from)?.position, checkpointOf.get(to)?.position];
         if (next === undefined || (current !== undefined && next < current)) return false;
-        drop(to);
-        db.exec(`ALTER TABLE ${quoted(from)} RENAME TO ${quoted(to)}`);
+        dropNow(to);
+        db.exec(`ALTER TABLE ${quotedTableName(from)} RENAME TO ${quotedTableName(to)}`);
         setCheckpoint.run(to, next);
         forgetCheckpoint.run(from);
         statements.delete(from);
@@ -125,11 +127,11 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       });
     },
     async dropTable(name) {
-      await whenFree(db, () => drop(name));
+      await inTransactionWhenUnlocked(db, () => dropNow(name));
     },
-    readLease: async (name) => reaching(db, () => leaseOf.get(name)),
+    readLease: async (name) => translatingErrors(db, () => leaseOf.get(name)),
     async swapLease(name, { expected, next }) {
-      return whenFree(db, () => {
+      return inTransactionWhenUnlocked(db, () => {
         const current = leaseOf.get(name);
         if (current?.holder !== expected?.holder || current?.counter !== expected?.counter) return false;
         db.prepare('DELETE FROM leases WHERE name = ?').run(name);
@@ -137,7 +139,7 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
         return true;
       });
     },
-    probe: () => whenFree(db, () => writeProbe(db)),
+    probe: () => inTransactionWhenUnlocked(db, () => writeProbe(db)),
     async close() {
       closeSqlite(db);
     },
@@ -150,9 +152,9 @@ function prepareTable(db: Sqlite, name: string) {
   const select = `SELECT key, value, position FROM ${name} WHERE`;
   const present = 'AND key < ? AND value IS NOT NULL ORDER BY key LIMIT ?';
   return {
-    get: db.prepare<[string], Raw>(`${select} key = ?`),
-    from: db.prepare<[string, string, number], Raw>(`${select} key >= ? ${present}`),
-    following: db.prepare<[string, string, number], Raw>(`${select} key > ? ${present}`),
+    get: db.prepare<[string], StoredColumns>(`${select} key = ?`),
+    from: db.prepare<[string, string, number], StoredColumns>(`${select} key >= ? ${present}`),
+    following: db.prepare<[string, string, number], StoredColumns>(`${select} key > ? ${present}`),
     put: db.prepare<[string, string | null, Position]>(
       `INSERT INTO ${name} VALUES (?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, position = excluded.position
@@ -161,7 +163,7 @@ function prepareTable(db: Sqlite, name: string) {
   };
 }
 
-/** Tables of rows have names of their own kind, so that none can be taken for one of this adapter's. */
-function quoted(name: string): string {
+/** The SQL name of a table of rows. The prefix keeps it apart from this adapter's own tables. */
+function quotedTableName(name: string): string {
   return `"table ${name.replaceAll('"', '""')}"`;
 }

@@ -5,12 +5,15 @@ import { type SecretRef, UnsealError } from './secretStore.ts';
 /** A token at rest: sealed with AES-256-GCM under the key of this id; `sealed` is nonce, ciphertext and tag. */
 export type Sealed = { keyId: string; sealed: Buffer };
 
-/** Seals and opens tokens; bound to their places, so that one that was moved does not open. It shows no key to anybody. */
+/**
+ * Seals and opens tokens. A sealed token is bound to its entry, and does not open under another. Keys never leave the
+ * keyring.
+ */
 export type Keyring = {
-  seal(place: SecretRef, token: string): Sealed;
-  /** Throws UnsealError when the key is not known, or the place or the bytes are not those that were sealed. */
-  open(place: SecretRef, sealed: Sealed): string;
-  /** The key that new tokens are sealed under. */
+  seal(ref: SecretRef, token: string): Sealed;
+  /** Throws UnsealError if the key is unknown, or if the entry or the bytes differ from those that were sealed. */
+  open(ref: SecretRef, sealed: Sealed): string;
+  /** The id of the key that new tokens are sealed under. */
   currentKeyId(): string;
   keyIds(): string[];
 };
@@ -19,10 +22,10 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * A keyring over the keys that `readKeys` gives, the current one first. It is asked again when `changed` says so before
- * something is sealed, and when something is met that was sealed under a key not known yet.
+ * A keyring over the keys that `readKeys` returns, the current one first. They are read again if `haveChanged` says so
+ * before a token is sealed, and when a token is opened that was sealed under an unknown key.
  */
-export function keyring(readKeys: () => SecretKey[], changed: () => boolean = () => false): Keyring {
+export function keyring(readKeys: () => SecretKey[], haveChanged: () => boolean = () => false): Keyring {
   let keys = readKeys();
   const current = (): SecretKey => keys[0]!;
   function find(id: string): SecretKey | undefined {
@@ -30,25 +33,25 @@ export function keyring(readKeys: () => SecretKey[], changed: () => boolean = ()
   }
 
   return {
-    seal(place, token) {
-      if (changed()) keys = readKeys();
+    seal(ref, token) {
+      if (haveChanged()) keys = readKeys();
       const { id, key } = current();
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associatedData(place, id));
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associatedData(ref, id));
       const ciphertext = Buffer.concat([cipher.update(token, 'utf8'), cipher.final()]);
       return { keyId: id, sealed: Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]) };
     },
-    open(place, { keyId, sealed }) {
+    open(ref, { keyId, sealed }) {
       if (!find(keyId)) keys = readKeys();
       const known = find(keyId);
       if (!known)
         throw new UnsealError(
-          `the secret ${place.credentialId} is sealed under the key ${keyId}, which is not in the keyring`,
+          `the secret ${ref.credentialId} is sealed under the key ${keyId}, which is not in the keyring`,
         );
       const [nonce, tag] = [sealed.subarray(0, NONCE_BYTES), sealed.subarray(-TAG_BYTES)];
       try {
         const decipher = createDecipheriv('aes-256-gcm', known.key, nonce, { authTagLength: TAG_BYTES })
-          .setAAD(associatedData(place, keyId))
+          .setAAD(associatedData(ref, keyId))
           .setAuthTag(tag);
         return Buffer.concat([
           decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
@@ -56,19 +59,19 @@ export function keyring(readKeys: () => SecretKey[], changed: () => boolean = ()
         ]).toString('utf8');
       } catch {
         throw new UnsealError(
-          `the secret ${place.credentialId} cannot be opened: it was changed, or moved from another place`,
+          `the secret ${ref.credentialId} cannot be opened: it was changed, or moved from another ref`,
         );
       }
     },
     currentKeyId() {
-      if (changed()) keys = readKeys();
+      if (haveChanged()) keys = readKeys();
       return current().id;
     },
     keyIds: () => keys.map(({ id }) => id),
   };
 }
 
-/** What a seal is bound to, in an encoding that no other place shares. */
+/** The associated data of a seal, in an encoding that is unique for each entry and key. */
 function associatedData({ clientId, credentialId }: SecretRef, keyId: string): Buffer {
   return Buffer.from(JSON.stringify([clientId, credentialId, keyId]));
 }

@@ -1,8 +1,7 @@
 import type { Keyring, Sealed } from './keyring.ts';
-import type { SecretRef, SecretStore } from './secretStore.ts';
-import { refuseOverwrite } from './refuseOverwrite.ts';
+import { type SecretRef, type SecretStore, SecretExists } from './secretStore.ts';
 
-/** A secret store in memory, for tests; what it keeps is sealed all the same. */
+/** A secret store in memory, for tests. Its entries are sealed, too. */
 export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStore {
   const entries = new Map<string, SecretRef & Sealed & { createdAt: string }>();
   const entryAt = ({ clientId, credentialId }: SecretRef) => {
@@ -11,25 +10,25 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
   };
 
   return {
-    async put(place, token) {
-      const known = entries.get(place.credentialId);
-      if (known)
-        return refuseOverwrite(
-          place,
-          known.clientId === place.clientId && keyring.open(place, known) === token,
-        );
-      entries.set(place.credentialId, {
-        ...place,
-        ...keyring.seal(place, token),
+    async put(ref, token) {
+      const known = entries.get(ref.credentialId);
+      if (known) {
+        if (known.clientId !== ref.clientId || keyring.open(ref, known) !== token)
+          throw new SecretExists(ref);
+        return;
+      }
+      entries.set(ref.credentialId, {
+        ...ref,
+        ...keyring.seal(ref, token),
         createdAt: new Date().toJSON(),
       });
     },
-    async get(place) {
-      const entry = entryAt(place);
-      return entry && keyring.open(place, entry);
+    async get(ref) {
+      const entry = entryAt(ref);
+      return entry && keyring.open(ref, entry);
     },
-    async destroy(place) {
-      if (entryAt(place)) entries.delete(place.credentialId);
+    async destroy(ref) {
+      if (entryAt(ref)) entries.delete(ref.credentialId);
     },
     async list({ after = '', limit }) {
       return [...entries.values()]
@@ -38,10 +37,10 @@ export function memorySecretStore({ keyring }: { keyring: Keyring }): SecretStor
         .slice(0, limit)
         .map(({ sealed: _, ...entry }) => entry);
     },
-    async reseal(place) {
-      const entry = entryAt(place);
+    async reseal(ref) {
+      const entry = entryAt(ref);
       if (!entry || entry.keyId === keyring.currentKeyId()) return false;
-      Object.assign(entry, keyring.seal(place, keyring.open(place, entry)));
+      Object.assign(entry, keyring.seal(ref, keyring.open(ref, entry)));
       return true;
     },
     probe: async () => undefined,

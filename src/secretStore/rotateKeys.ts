@@ -1,9 +1,9 @@
 import type { Keyring } from './keyring.ts';
 import type { SecretEntry, SecretStore } from './secretStore.ts';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
-/** What a rotation came to: `unused` keys may be removed, `used` ones still seal something. */
+/** The result of a rotation: `unused` keys may be removed, `used` ones still seal secrets. */
 export type Rotation = {
   resealed: number;
   resumed: boolean;
@@ -13,8 +13,8 @@ export type Rotation = {
 };
 
 /**
- * Seals every secret under a new key: `addKey` makes one where this service keeps the keys itself, else the operator has
- * put a new one first. A rotation that was interrupted is finished first, without another key.
+ * Seals every secret under a new key. `addKey` creates it if this service keeps the keys itself; otherwise the operator
+ * has put a new key first. An interrupted rotation is completed first, without another key.
  */
 export async function rotateKeys(
   { secretStore, keys, addKey }: { secretStore: SecretStore; keys: Keyring; addKey?: () => string },
@@ -44,8 +44,8 @@ async function allEntries(secretStore: SecretStore): Promise<SecretEntry[]> {
   const entries: SecretEntry[] = [];
   let page: SecretEntry[];
   do {
-    page = await secretStore.list({ after: entries.at(-1)?.credentialId, limit: PAGE });
+    page = await secretStore.list({ after: entries.at(-1)?.credentialId, limit: PAGE_SIZE });
     entries.push(...page);
-  } while (page.length === PAGE);
+  } while (page.length === PAGE_SIZE);
   return entries;
 }

@@ -24,8 +24,8 @@ export type RecordCredentials = (
  */
 export function makeRecordCredentials(parts: {
   eventStore: Pick<EventStore, 'append'>;
-  freshness: Pick<Freshness, 'stillFresh'>;
-  diskReserve: Pick<DiskReserve, 'writing'>;
+  freshness: Pick<Freshness, 'assertStillFresh'>;
+  diskReserve: Pick<DiskReserve, 'runWrite'>;
   log: Logger;
 }): RecordCredentials {
   const { eventStore, freshness, diskReserve, log } = parts;
@@ -37,10 +37,10 @@ export function makeRecordCredentials(parts: {
     };
     const { metadata } = contextOf(request);
     // Waiting for the third party took time: do not rely on a read model that has become stale.
-    freshness.stillFresh();
+    freshness.assertStillFresh();
     try {
       const write = { stream: credentialsStream(service), expectedRevision: 'any' as const, events: [event] };
-      await diskReserve.writing(false, () => eventStore.append([write], metadata));
+      await diskReserve.runWrite(false, () => eventStore.append([write], metadata));
     } catch (error) {
       log.warn({ err: error, requestId: metadata.requestId, service }, 'credentials could not be recorded');
       throw refusalOf(error);

@@ -1,18 +1,26 @@
 /**
- * Lets jobs that come at the same time share one commit: `commit` is given all that wait, runs each in one transaction,
- * and answers a result for each, in their order. A job that throws inside is that job's own failure; a commit that throws
- * is everybody's, and so is a job that threw and left nothing `isOpen`: the database has taken the whole transaction back
- * by itself, as it does when a disk is full. Jobs are synchronous.
+ * Group commit: jobs that arrive in the same turn of the event loop run in one transaction and share its commit. Jobs
+ * are synchronous and run in order, each with a result of its own.
+ *
+ * A job that throws fails alone. If the commit throws, all jobs fail. They also all fail if a job throws and the
+ * transaction is no longer open: the database has rolled it back by itself, as it does when the disk is full.
  */
-export function groupCommit<Result>(inTransaction: (work: () => void) => void, isOpen: () => boolean) {
-  type Waiting = { job: () => Result; resolve: (result: Result) => void; reject: (error: unknown) => void };
-  let waiting: Waiting[] = [];
+export function groupCommit<Result>(
+  inTransaction: (work: () => void) => void,
+  isTransactionOpen: () => boolean,
+) {
+  type PendingJob = {
+    job: () => Result;
+    resolve: (result: Result) => void;
+    reject: (error: unknown) => void;
+  };
+  let pending: PendingJob[] = [];
   let idle = Promise.resolve();
-  let flushed: (() => void) | undefined;
+  let resolveIdle: (() => void) | undefined;
 
   function flush(): void {
-    const group = waiting;
-    waiting = [];
+    const group = pending;
+    pending = [];
     const settle: (() => void)[] = [];
     try {
       inTransaction(() => {
@@ -21,28 +29,28 @@ export function groupCommit<Result>(inTransaction: (work: () => void) => void, i
             const result = job();
             settle.push(() => resolve(result));
           } catch (error) {
-            if (!isOpen()) throw error;
+            if (!isTransactionOpen()) throw error;
             settle.push(() => reject(error));
           }
         }
       });
-      settle.forEach((each) => each());
+      settle.forEach((settleJob) => settleJob());
     } catch (error) {
       group.forEach(({ reject }) => reject(error));
     }
-    flushed!();
+    resolveIdle!();
   }
 
   return {
     /** Resolves with the job's result once it is committed. A job that throws must have changed nothing. */
     run(job: () => Result): Promise<Result> {
-      if (waiting.length === 0) {
-        idle = new Promise((resolve) => (flushed = resolve));
+      if (pending.length === 0) {
+        idle = new Promise((resolve) => (resolveIdle = resolve));
         setImmediate(flush);
       }
-      return new Promise((resolve, reject) => waiting.push({ job, resolve, reject }));
+      return new Promise((resolve, reject) => pending.push({ job, resolve, reject }));
     },
-    /** Resolves when nothing waits. */
+    /** Resolves when no job is pending. */
     idle: (): Promise<void> => idle,
   };
 }

@@ -14,19 +14,20 @@ import { invalid } from '../config/configError.ts';
 import { StoreUnavailable } from './storeErrors.ts';
 
 /**
- * Calls that are under way at once, where the URL says nothing else; others wait for their turn here. A server that writes one
- * after the other may keep some of very many waiting beyond all patience.
+ * Connections in the pool, and so calls in progress at once, unless the URL sets `maxPoolSize`; further calls queue
+ * here. A server that runs writes one after the other could otherwise keep some of them waiting until they time out.
  */
-const MOST_AT_ONCE = 16;
-/** How long (ms) a step of a call waits for a server that is away, or that does not answer, before it fails. */
-const PATIENCE = 4000;
+const MAX_POOL_SIZE = 16;
+/** How long (ms) each step of a call waits for a server that is unreachable or does not answer. */
+const STEP_TIMEOUT = 4000;
 /**
- * How long (ms) a call lasts, with all its steps and with what the driver tries again. Some would last for ever: the driver
- * does not notice when a socket is closed just before it writes.
+ * How long (ms) a call may take with all its steps and the driver's own retries. Without this limit some calls would
+ * never end: the driver does not notice a socket that is closed just before it writes.
  */
-const LONGEST = 2 * PATIENCE;
-const BETWEEN_TRIES = 500;
-const AWAY = [
+const CALL_TIMEOUT = 2 * STEP_TIMEOUT;
+/** Pause (ms) between attempts to reconnect. */
+const RECONNECT_DELAY = 500;
+const UNAVAILABLE_ERRORS = [
   MongoNetworkError,
   MongoServerSelectionError,
   MongoNotConnectedError,
@@ -35,71 +36,74 @@ const AWAY = [
   MongoOperationTimeoutError,
 ];
 /**
- * Codes of a server that cannot answer now: it is no longer, or not yet, the primary one (189, 10107, 11602, 13435, 13436), is
- * ending (91, 11600), cannot reach others in time (6, 7, 50, 64, 89, 134, 262, 9001), or gave up what was asked before (43,
- * 175, 237, 11601).
+ * Error codes of a server that cannot answer now: it is no longer, or not yet, the primary (189, 10107, 11602, 13435,
+ * 13436), is shutting down (91, 11600), cannot reach other members in time (6, 7, 50, 64, 89, 134, 262, 9001), or
+ * aborted the operation (43, 175, 237, 11601).
  */
-const NOT_NOW = new Set<unknown>([
+const UNAVAILABLE_CODES = new Set<unknown>([
   6, 7, 43, 50, 64, 89, 91, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
 ]);
-/** Some of a socket's own errors come through the driver as they are, and those of name servers. */
+/** Codes of socket and DNS errors, some of which the driver passes on unchanged. */
 const SYSTEM_ERROR = /^E(?!RR_)[A-Z_]+$|^ERR_(STREAM|SOCKET|SSL|TLS)_/;
-const TAKEN = 11000;
-const NO_COLLECTION = 26;
+const DUPLICATE_KEY = 11000;
+const NAMESPACE_NOT_FOUND = 26;
 
 export type { Collection };
 
 /** A database on a server that speaks MongoDB's protocol. */
 export type Mongo = {
-  /** `name` gets the prefix that the database was opened with. For one call: the next may need another connection. */
+  /**
+   * `name` gets the prefix that the database was opened with. Use it for one call only: the next may need another
+   * connection.
+   */
   collection<D extends Document & { _id: string }>(name: string): Collection<D>;
   /**
-   * Asks the server. Throws StoreUnavailable when it cannot be reached, cannot answer now or takes longer than 8 s; else what
-   * the driver throws.
+   * Calls the server. Throws StoreUnavailable if it cannot be reached, cannot answer now or takes longer than 8 s; any
+   * other error is the driver's own.
    */
-  reaching<T>(ask: () => Promise<T>): Promise<T>;
-  /** Writes a document of its own, over the one that was written before, to see whether that works. Throws as `reaching` does. */
+  call<T>(ask: () => Promise<T>): Promise<T>;
+  /** Checks that writes work: writes a document of its own, over the previous one. Throws as `call` does. */
   probe(): Promise<void>;
-  /** Removes a collection; no error where there is none. */
+  /** Drops a collection; no error if there is none. */
   drop(name: string): Promise<void>;
   close(): Promise<void>;
 };
 
 /**
- * Opens the database that the URL names, `authledger` where it names none. A write is acknowledged by a majority, so that no
- * change of primary takes it back; a read asks the primary for all it has. Names of collections get the prefix. Throws
- * ConfigError for a URL that the driver refuses, StoreUnavailable when the server cannot be reached; the URL's password is
- * in no error.
+ * Opens the database that the URL names, or `authledger` if it names none. Writes are acknowledged by a majority, so
+ * that no failover rolls them back; reads go to the primary. Names of collections get the prefix. Throws ConfigError
+ * for a URL that the driver refuses, StoreUnavailable if the server cannot be reached. No error contains the URL's
+ * password.
  */
 export async function openMongo(url: string, prefix: string): Promise<Mongo> {
-  const database = databaseIn(url);
-  let client = await connected(url).catch((error: Fault) => {
-    throw translated(error);
+  const database = databaseName(url);
+  let client = await connect(url).catch((error: DriverError) => {
+    throw translateError(error);
   });
   const closing = new AbortController();
-  let replacing: Promise<void> | undefined;
+  let replacement: Promise<void> | undefined;
 
   /**
-   * Puts another client in the place of one that may never come right by itself: a lost call keeps its connection for good, and a pool
-   * has only so many; and if the call by which the driver watches a server is lost, the driver never finds that server again.
+   * Replaces a client that may never recover by itself. A lost call keeps its connection for good, and a pool has only
+   * so many. And if the call with which the driver monitors a server is lost, the driver never finds that server again.
    */
-  async function replace(): Promise<void> {
-    const lost = client;
-    const next = await untilConnected(url, closing.signal);
+  async function replaceClient(): Promise<void> {
+    const failed = client;
+    const next = await reconnect(url, closing.signal);
     if (!next) return;
     client = next;
-    // All its calls are over by then.
-    await sleep(LONGEST, undefined, { ref: false, signal: closing.signal }).catch(() => undefined);
-    await inTime(lost.close()).catch(() => undefined);
+    // By then all its calls are over.
+    await sleep(CALL_TIMEOUT, undefined, { ref: false, signal: closing.signal }).catch(() => undefined);
+    await withTimeout(failed.close()).catch(() => undefined);
   }
 
-  async function reaching<T>(ask: () => Promise<T>): Promise<T> {
+  async function call<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await inTime(ask());
+      return await withTimeout(ask());
     } catch (error) {
-      if (error instanceof TookTooLong || error instanceof MongoServerSelectionError)
-        replacing ??= replace().finally(() => (replacing = undefined));
-      throw translated(error as Fault);
+      if (error instanceof CallTimedOut || error instanceof MongoServerSelectionError)
+        replacement ??= replaceClient().finally(() => (replacement = undefined));
+      throw translateError(error as DriverError);
     }
   }
 
@@ -108,74 +112,74 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
 
   return {
     collection,
-    reaching,
+    call,
     async probe() {
       const write = () =>
         collection('probe').updateOne({ _id: 'probe' }, { $set: { at: new Date() } }, { upsert: true });
       try {
-        await reaching(write);
+        await call(write);
       } catch (error) {
-        // Another node wrote it first, for the first time.
-        if (!isTaken(error)) throw error;
+        // Another node inserted the first probe at the same time.
+        if (!isDuplicateKey(error)) throw error;
       }
     },
     async drop(name) {
       try {
-        await reaching(() => collection(name).drop());
+        await call(() => collection(name).drop());
       } catch (error) {
-        if ((error as Fault).code !== NO_COLLECTION) throw error;
+        if ((error as DriverError).code !== NAMESPACE_NOT_FOUND) throw error;
       }
     },
     async close() {
       closing.abort();
-      await replacing;
+      await replacement;
       await client.close();
     },
   };
 }
 
-/** A client that has reached the server. Nothing is left of one that does not. */
-async function connected(url: string): Promise<MongoClient> {
-  const client = clientFor(url);
+/** A client that is connected to the server. If connecting fails, the client is closed. */
+async function connect(url: string): Promise<MongoClient> {
+  const client = createClient(url);
   try {
-    return await inTime(client.connect());
+    return await withTimeout(client.connect());
   } catch (error) {
     client.close().catch(() => undefined);
     throw error;
   }
 }
 
-/** Another client, once the server can be reached; undefined when that is not wanted any more. */
-async function untilConnected(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
+/** Connects a new client as soon as the server can be reached; undefined if the signal aborts first. */
+async function reconnect(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
   while (!signal.aborted) {
-    const client = await connected(url).catch(() => undefined);
+    const client = await connect(url).catch(() => undefined);
     if (client) return client;
-    await sleep(BETWEEN_TRIES, undefined, { ref: false, signal }).catch(() => undefined);
+    await sleep(RECONNECT_DELAY, undefined, { ref: false, signal }).catch(() => undefined);
   }
   return undefined;
 }
 
-class TookTooLong extends StoreUnavailable {}
+class CallTimedOut extends StoreUnavailable {}
 
-/** Throws TookTooLong where no answer came for long. */
-function inTime<T>(asked: Promise<T>): Promise<T> {
-  let late: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    const error = new TookTooLong(`MongoDB did not answer within ${LONGEST / 1000} s`);
-    late = setTimeout(() => reject(error), LONGEST).unref();
+/** Throws CallTimedOut if the promise does not settle in time. */
+function withTimeout<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    const error = new CallTimedOut(`MongoDB did not answer within ${CALL_TIMEOUT / 1000} s`);
+    timer = setTimeout(() => reject(error), CALL_TIMEOUT).unref();
   });
-  return Promise.race([asked, tooLong]).finally(() => clearTimeout(late));
+  return Promise.race([promise, timedOut]).finally(() => clearTimeout(timer));
 }
 
-function clientFor(url: string): MongoClient {
+function createClient(url: string): MongoClient {
   try {
     return new MongoClient(url, {
       appName: 'authledger',
-      ...(!/[?&]maxPoolSize=/i.test(url) && { maxPoolSize: MOST_AT_ONCE }),
-      serverSelectionTimeoutMS: PATIENCE,
-      connectTimeoutMS: PATIENCE,
-      socketTimeoutMS: PATIENCE,
-      waitQueueTimeoutMS: PATIENCE,
+      ...(!/[?&]maxPoolSize=/i.test(url) && { maxPoolSize: MAX_POOL_SIZE }),
+      serverSelectionTimeoutMS: STEP_TIMEOUT,
+      connectTimeoutMS: STEP_TIMEOUT,
+      socketTimeoutMS: STEP_TIMEOUT,
+      waitQueueTimeoutMS: STEP_TIMEOUT,
       writeConcern: { w: 'majority', journal: true },
       readPreference: 'primary',
       promoteBuffers: true,
@@ -184,39 +188,44 @@ function clientFor(url: string): MongoClient {
   } catch (error) {
     const { message } = error as Error;
     const [, user] = /\/\/(.*)@/.exec(url) ?? [];
-    const isTelling = (user ?? '').split(/[:@]/).some((part) => part !== '' && message.includes(part));
+    const showsCredentials = (user ?? '').split(/[:@]/).some((part) => part !== '' && message.includes(part));
     return invalid(
-      `READ_STORE_URL is not an address that the MongoDB driver takes${isTelling ? '' : `: ${message}`}`,
+      `READ_STORE_URL is not an address that the MongoDB driver takes${showsCredentials ? '' : `: ${message}`}`,
     );
   }
 }
 
-/** The driver itself takes `test` where none is named. */
-function databaseIn(url: string): string {
+/** The database that a URL names. The driver's own default would be `test`. */
+function databaseName(url: string): string {
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1];
   return name === undefined ? 'authledger' : decodeURIComponent(name);
 }
 
-/** Whether a write was refused, in all that it could not do, as another document has the same key. */
-export function isTaken(error: unknown): boolean {
+/**
+ * Whether a write failed only because of existing documents with the same keys. In a bulk write, every failure must be
+ * one.
+ */
+export function isDuplicateKey(error: unknown): boolean {
   const { code, writeErrors } = error as { code?: unknown; writeErrors?: { code?: unknown }[] };
   const errors = Array.isArray(writeErrors) && writeErrors.length > 0 ? writeErrors : [{ code }];
-  return errors.every((each) => each.code === TAKEN);
+  return errors.every((each) => each.code === DUPLICATE_KEY);
 }
 
-type Fault = Error & { code?: unknown; errorResponse?: unknown };
+type DriverError = Error & { code?: unknown; errorResponse?: unknown };
 
-function translated(error: Fault): Error {
-  return isAway(error) ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`) : error;
+function translateError(error: DriverError): Error {
+  return isUnavailable(error)
+    ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`)
+    : error;
 }
 
-function isAway(error: Fault): boolean {
+function isUnavailable(error: DriverError): boolean {
   return (
-    AWAY.some((kind) => error instanceof kind) ||
+    UNAVAILABLE_ERRORS.some((kind) => error instanceof kind) ||
     error.name === 'MongoWaitQueueTimeoutError' ||
-    NOT_NOW.has(error.code) ||
+    UNAVAILABLE_CODES.has(error.code) ||
     SYSTEM_ERROR.test(String(error.code)) ||
-    // A bulk write's error holds the one that broke it off.
-    (error.errorResponse instanceof Error && isAway(error.errorResponse))
+    // A bulk write's error contains the error that ended it.
+    (error.errorResponse instanceof Error && isUnavailable(error.errorResponse))
   );
 }

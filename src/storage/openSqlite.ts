@@ -5,23 +5,23 @@ import { OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable } from './sto
 import { groupCommit } from './groupCommit.ts';
 import { type DatabaseFiles, FileGone, type FileWatch, identityOf, watchFiles } from './watchFiles.ts';
 
-/** What a probe writes: on a full disk, less may still find room in what a change that failed has left behind. */
+/** Size of a probe. On a full disk, a smaller one could still fit into space that a failed change left behind. */
 const PROBE_BYTES = 64 * 1024;
 
-/** A database, and the files that it is in. It is closed with `closeSqlite`. */
+/** An open database and the watch over its files. Close it with `closeSqlite`. */
 export type Sqlite = Database.Database & { readonly files: DatabaseFiles };
 
-/** How long (ms) a write waits for another process's. */
+/** How long (ms) a write waits for another process's write. */
 const BUSY_TIMEOUT = 5000;
 
-/** Pages of a file that a process keeps in memory, as soon as it has read so many. */
+/** Size of a connection's page cache, once it has read that much. */
 const CACHE_KIB = 16 * 1024;
 
 /**
- * Opens a SQLite file, made for its owner only where there is none. `FULL` makes a commit durable before it returns;
- * with `NORMAL` a power cut may take the last ones back, whole. `secureDelete` overwrites what is deleted. `watch` watches
- * over its files together with others. Throws StoreUnavailable naming the file when it cannot be opened, StoreDamaged when it is
- * something else than a SQLite file; FileGone where there is none and it `mustExist`.
+ * Opens a SQLite file, which is created (readable by its owner only) if there is none. With `FULL` a commit is durable
+ * when it returns; with `NORMAL` a power failure may roll back the last commits, each as a whole. `secureDelete`
+ * overwrites deleted content. `watch` watches over its files together with others. Throws StoreUnavailable naming the
+ * file if it cannot be opened, StoreDamaged if it is not a SQLite file, FileGone if it `mustExist` and does not.
  */
 export function openSqlite(
   file: string,
@@ -36,7 +36,7 @@ export function openSqlite(
   try {
     if (!mustExist) createFile(file);
     if (existsSync(file)) chmodSync(file, 0o600);
-    // Only now: on a file system that is laid over another one, the first change makes another file of it.
+    // Only after chmod: on an overlay file system, the first change replaces the file by a copy with another inode.
     const opened = identityOf(file);
     if (!opened) throw new FileGone(file);
     db = new Database(file, { timeout: BUSY_TIMEOUT, fileMustExist: true });
@@ -44,10 +44,10 @@ export function openSqlite(
     db.pragma(`synchronous = ${synchronous}`);
     db.pragma('trusted_schema = OFF');
     db.pragma(`cache_size = -${CACHE_KIB}`);
-    // Without it, REPLACE removes rows behind the back of the triggers that refuse just that.
+    // Without it, REPLACE deletes rows without firing the triggers that forbid deletes.
     db.pragma('recursive_triggers = ON');
     if (secureDelete) db.pragma('secure_delete = ON');
-    // With the first look into it, the files beside it are there, and stay while it is open.
+    // The first read creates the -wal and -shm files, which stay while the database is open.
     db.pragma('schema_version');
     const files = watch.add(file, opened);
     files.check();
@@ -62,13 +62,15 @@ export function openSqlite(
   }
 }
 
-/** Closes a database. */
+/** Closes a database and ends the watch over its files. */
 export function closeSqlite(db: Sqlite): void {
   db.files.close();
   db.close();
 }
 
-/** A file that is there is not opened: to close it again would end the locks of this process's connections to it. */
+/**
+ * Creates a file. An existing one is not opened: closing it would release this process's own locks on it (POSIX locks).
+ */
 function createFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', 0o600));
@@ -77,16 +79,19 @@ function createFile(file: string): void {
   }
 }
 
-/** Asks a database. Throws StoreUnavailable when it cannot be used right now, StoreDamaged when it is not as it was written. */
-export function reaching<T>(db: Sqlite, ask: () => T): T {
+/**
+ * Runs a query. Throws StoreUnavailable if the database cannot be used right now, StoreDamaged if its content is
+ * damaged.
+ */
+export function translatingErrors<T>(db: Sqlite, ask: () => T): T {
   try {
     return ask();
   } catch (error) {
-    throw translated(error, db);
+    throw translateError(error, db);
   }
 }
 
-/** The value of a text of JSON that was stored. Throws StoreDamaged where it is none: SQLite does not notice other bytes in a text. */
+/** Parses stored JSON. Throws StoreDamaged if it is malformed: SQLite does not detect changed bytes inside a text. */
 export function parseStored(db: Sqlite, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -96,76 +101,80 @@ export function parseStored(db: Sqlite, text: string): unknown {
 }
 
 /**
- * Runs a piece of work in one transaction that takes the write lock at once; throws as `reaching` does, FileGone
- * when the change would be, or is, lost with a file that was removed; OutcomeUnknown when a file was moved away just as the change
- * was committed: it is there again where the file is put back.
+ * Runs work in one transaction that takes the write lock at its start. Throws as `translatingErrors` does; FileGone if
+ * the change would be, or is, lost with a file that was removed; OutcomeUnknown if a file was moved away during the
+ * commit: the change is there again if the file is put back.
  */
 export function inTransaction<T>(db: Sqlite, work: () => T): T {
-  return reaching(db, () => {
+  return translatingErrors(db, () => {
     const result = db
       .transaction(() => {
-        const done = work();
+        const value = work();
         db.files.check();
-        return done;
+        return value;
       })
       .immediate();
-    checkCommitted(db);
+    checkFilesAfterCommit(db);
     return result;
   });
 }
 
-function checkCommitted(db: Sqlite): void {
+function checkFilesAfterCommit(db: Sqlite): void {
   try {
     db.files.check();
   } catch (error) {
-    const place = db.files.place();
-    if (place === 'removed') throw error;
+    const location = db.files.location();
+    if (location === 'removed') throw error;
     const isItsOwn = error instanceof FileGone && error.file.startsWith(db.name);
-    if (place !== 'at its path' || !isItsOwn || !isSaved(db))
+    if (location !== 'at its path' || !isItsOwn || !isFullyCheckpointed(db))
       throw new OutcomeUnknown((error as Error).message, { cause: error });
   }
 }
 
-/** Whether all that was committed is now in the database itself, so that the files beside it are needed no more. */
-function isSaved(db: Sqlite): boolean {
+/**
+ * Checkpoints the WAL; whether everything committed is now in the database file itself, which then needs no companion.
+ */
+function isFullyCheckpointed(db: Sqlite): boolean {
   try {
-    const [done] = db.pragma('wal_checkpoint(FULL)') as [{ busy: number; log: number; checkpointed: number }];
-    return done.busy === 0 && done.log === done.checkpointed;
+    const [result] = db.pragma('wal_checkpoint(FULL)') as [
+      { busy: number; log: number; checkpointed: number },
+    ];
+    return result.busy === 0 && result.log === result.checkpointed;
   } catch {
     return false;
   }
 }
 
-/** Lets pieces of work that come at the same time share one transaction, as `groupCommit` says; they throw as `reaching` does. */
-export function sharedCommits<Result>(db: Sqlite): ReturnType<typeof groupCommit<Result>> {
+/** Group commit on a database: see `groupCommit`. Jobs throw as `inTransaction` does. */
+export function sqliteGroupCommit<Result>(db: Sqlite): ReturnType<typeof groupCommit<Result>> {
   const group = groupCommit<Result>(
     (work) => inTransaction(db, work),
     () => db.inTransaction,
   );
-  return { ...group, run: (job) => group.run(() => reaching(db, job)) };
+  return { ...group, run: (job) => group.run(() => translatingErrors(db, job)) };
 }
 
 /**
- * The same as `inTransaction` for what is not urgent, and can be made anew: while another process writes, this one goes on with other work and
- * tries again a little later, where `inTransaction` holds it up; and no file is looked at, though none is written to once it is known that one
- * is gone. `db` must have been given to `doNotWait` before.
+ * Like `inTransaction`, for writes that are neither urgent nor irreplaceable. While another process writes, this waits
+ * without blocking the event loop and retries for up to 5 s. It does not check the database's files, but writes nothing
+ * once they are known to be gone. Call `disableBusyWait` on the database first.
  */
-export async function whenFree<T>(db: Sqlite, work: () => T): Promise<T> {
-  const until = performance.now() + BUSY_TIMEOUT;
+export async function inTransactionWhenUnlocked<T>(db: Sqlite, work: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_TIMEOUT;
   for (;;) {
     db.files.refuseIfGone();
     try {
       return db.transaction(work).immediate();
     } catch (error) {
-      if (!isBusy(error) || performance.now() > until) throw translated(error, db);
+      if (!isBusy(error) || performance.now() > deadline) throw translateError(error, db);
     }
     await sleep(5 + Math.random() * 10);
   }
 }
 
 /**
- * Writes to a table that is for nothing else, over what was written there before, to see whether writing works; to be run in
- * a transaction. What it writes is always something else, as SQLite leaves out what is so already.
+ * Checks that writing works: overwrites one row in a table of its own. Run it in a transaction. The content differs
+ * each time, because SQLite skips writes that change nothing.
  */
 export function writeProbe(db: Sqlite): void {
   db.exec('CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT');
@@ -175,12 +184,12 @@ export function writeProbe(db: Sqlite): void {
   write.run(Buffer.alloc(PROBE_BYTES, new Date().toJSON()));
 }
 
-/** Makes writes fail nearly at once while another process writes. */
-export function doNotWait(db: Sqlite): void {
+/** Makes writes fail almost at once (15 ms) while another process writes. */
+export function disableBusyWait(db: Sqlite): void {
   db.pragma('busy_timeout = 15');
 }
 
-/** SQLite's code for an error of its own; an empty text for any other. */
+/** SQLite's error code; an empty string for any other error. */
 function codeOf(error: unknown): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : '';
@@ -194,16 +203,16 @@ function isDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
-/** Where it is not the disk that is full but a user's quota or a limit of the process, SQLite knows only that it could not write. */
-function isFull(error: unknown): boolean {
+/** A user's quota or a process's limit counts as a full disk, but shows in SQLite only as a failed write. */
+function isDiskFull(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR_(WRITE|SHMSIZE))/.test(codeOf(error));
 }
 
-/** SQLite's own errors as the store being unavailable or damaged; any other as it is. */
-function translated(error: unknown, db: Sqlite): unknown {
+/** Translates SQLite's own errors into those of a store; returns any other error unchanged. */
+function translateError(error: unknown, db: Sqlite): unknown {
   const { message } = error as Error;
   if (isDamage(error)) return new StoreDamaged(db.name, message);
-  if (isFull(error)) return new StoreFull(`the database cannot be used right now: ${message}`);
+  if (isDiskFull(error)) return new StoreFull(`the database cannot be used right now: ${message}`);
   const isTransient = /^SQLITE_(BUSY|LOCKED|IOERR|CANTOPEN|READONLY)/.test(codeOf(error));
   return isTransient ? new StoreUnavailable(`the database cannot be used right now: ${message}`) : error;
 }

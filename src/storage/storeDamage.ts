@@ -7,7 +7,7 @@ import { StoreDamaged } from './storeErrors.ts';
 const LOST =
   'when clients were last used is lost, and the place of the publisher, which publishes everything again';
 
-/** What an operator is to do about a file that is damaged. */
+/** What the operator should do about a damaged file. */
 export function repairHint({ file }: StoreDamaged): string {
   return basename(file) === READ_FILE
     ? `stop whatever runs on its directory, remove it and the files beside it (-wal, -shm), and start again: it is built anew from the log; ${LOST}`
@@ -15,10 +15,10 @@ export function repairHint({ file }: StoreDamaged): string {
 }
 
 /**
- * Starts what uses the stores in a data directory. Where a file of read models shows at the start that it is damaged, it is put
- * aside, loudly, and all is started once more on a new one.
+ * Starts a program that uses the stores in a data directory. If the read models' file turns out to be damaged, it is
+ * set aside, an error is logged, and the program is started once more: it builds the read models anew.
  */
-export async function startRepairingReadModels<T>(
+export async function startWithRepair<T>(
   { dataDir, log }: { dataDir: string; log: Logger },
   start: () => Promise<T>,
 ): Promise<T> {
@@ -26,7 +26,7 @@ export async function startRepairingReadModels<T>(
     return await start();
   } catch (error) {
     if (!(error instanceof StoreDamaged) || error.file !== join(dataDir, READ_FILE)) throw error;
-    const aside = putAside(error.file);
+    const aside = setAside(error.file);
     log.error(
       { err: error, aside },
       `${READ_FILE} is damaged: it was put aside, and is built anew from the log; ${LOST}`,
@@ -35,9 +35,10 @@ export async function startRepairingReadModels<T>(
   }
 }
 
-/** The files beside it first: a new database must never meet an old one's. */
-function putAside(file: string): string {
+/** Companion files first: a new database must never find those of the old one. */
+function setAside(file: string): string {
   const aside = `${file}.damaged-${new Date().toJSON().replaceAll(':', '-')}`;
-  for (const end of ['-wal', '-shm', '']) if (existsSync(file + end)) renameSync(file + end, aside + end);
+  for (const suffix of ['-wal', '-shm', ''])
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
   return aside;
 }

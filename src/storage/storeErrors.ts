@@ -1,10 +1,10 @@
-/** The store cannot be used right now, and what was asked of it did not happen. Any store may throw it. */
+/** The store cannot be used right now, and the operation did not happen. Any store may throw it. */
 export class StoreUnavailable extends Error {}
 
-/** The disk that the store is on has no space left for it. */
+/** The disk that the store is on is full. */
 export class StoreFull extends StoreUnavailable {}
 
-/** What the store keeps in a file is not as it was written: it stays so until somebody restores or removes that file. */
+/** A file of the store is damaged. It stays damaged until somebody restores or removes it. */
 export class StoreDamaged extends StoreUnavailable {
   file: string;
   constructor(file: string, reason: string) {
@@ -14,7 +14,7 @@ export class StoreDamaged extends StoreUnavailable {
 }
 
 /**
- * The store went away while it was appended to, and did not come back in time to say what came of it. It is safe to append the
- * same events with the same ids again.
+ * The store became unavailable during an append and did not recover in time to tell whether the append happened. It is
+ * safe to append the same events with the same ids again.
  */
 export class OutcomeUnknown extends Error {}

@@ -2,24 +2,24 @@ import { fstatSync, readdirSync, realpathSync, renameSync, statSync } from 'node
 import { basename } from 'node:path';
 import { StoreUnavailable } from './storeErrors.ts';
 
-/** How often (ms) files are looked at that nothing is written to. */
-const LOOK_EVERY = 1000;
-/** What the names of the files end with that SQLite keeps beside a database while it is open. */
-const BESIDE = ['-wal', '-shm'];
+/** How often (ms) files are checked when nothing is written. */
+const CHECK_INTERVAL = 1000;
+/** Suffixes of the companion files that SQLite keeps beside an open database. */
+const COMPANION_SUFFIXES = ['-wal', '-shm'];
 
-/** What the name of such a file ends with after it was put aside. */
-const ASIDE = '.former';
+/** Suffix of a companion file that was set aside. */
+const SET_ASIDE_SUFFIX = '.former';
 
 /**
- * A file of a database was removed or replaced while this process had it open. What is written to the old one is gone with
- * this process, so it takes nothing any more and has to end.
+ * A file of a database was removed or replaced while this process had it open. Writes to the old file would be lost
+ * when this process ends, so it writes nothing more and must end.
  */
 export class FileGone extends StoreUnavailable {
-  /** The whole path; the message, which callers see, has the name only. */
+  /** The whole path. The message, which callers see, has only the file's name. */
   file: string;
   constructor(file: string) {
-    const isBeside = BESIDE.some((end) => file.endsWith(end));
-    const remedy = isBeside
+    const isCompanion = COMPANION_SUFFIXES.some((end) => file.endsWith(end));
+    const remedy = isCompanion
       ? 'leave this one away (the database has what it held)'
       : 'put this one back, or a backup of it (read.sqlite is made anew without it)';
     super(
@@ -30,100 +30,101 @@ export class FileGone extends StoreUnavailable {
   }
 }
 
-/** The files of one database that is open. */
+/** The files of one open database: the database file and its companions (-wal and -shm). */
 export type DatabaseFiles = {
   /**
-   * Throws FileGone when one of them, or another database of the watch, is no longer at its path, and from then on; StoreUnavailable
-   * when that cannot be told. It takes some tens of microseconds.
+   * Throws FileGone if one of these files, or another database file of the watch, is no longer at its path, and always
+   * from then on; StoreUnavailable if this cannot be determined. Takes some tens of microseconds.
    */
   check(): void;
-  /** Throws FileGone when that was noticed before. */
+  /** Throws FileGone if that was already noticed. */
   refuseIfGone(): void;
   /**
-   * Where the database itself is now: at its path; moved away, with another file in its place or none (or nobody can tell); or
-   * removed, with all that is in it.
+   * Where the database file is now: at its path; replaced by another file; moved (or unknown); or removed, with all
+   * that is in it.
    */
-  place(): 'at its path' | 'replaced' | 'moved' | 'removed';
+  location(): 'at its path' | 'replaced' | 'moved' | 'removed';
   /**
-   * Watches them no more, to be called just before the database is closed, which removes those beside it. They are put aside where
-   * the database itself was removed or another one took its place: they would be taken for that one's.
+   * Ends the watch over these files. Call it just before the database is closed, which removes the companions. If the
+   * database file was removed or replaced, the companions are set aside: SQLite would take them for those of the new
+   * file.
    */
   close(): void;
 };
 
-/** Watches over the files of databases that belong together: where one is gone, none is to be written to. */
+/** Watches over the files of databases that belong together: if a file of one is gone, none may be written to. */
 export type FileWatch = {
-  /** Watches over a database that was just opened; `opened` is what `identityOf` said of its path before that. */
-  add(file: string, opened: Identity): DatabaseFiles;
-  /** Resolves once a file is gone. */
+  /** Adds a database that was just opened; `opened` is the `identityOf` its path just before. */
+  add(file: string, opened: FileIdentity): DatabaseFiles;
+  /** Resolves with the error once a file is gone. */
   gone: Promise<FileGone>;
 };
 
-/** Device and inode number of a file: while it is open, no other file gets the same. */
-export type Identity = { dev: bigint; ino: bigint };
+/** Device and inode number of a file. While the file is open, no other file gets the same. */
+export type FileIdentity = { dev: bigint; ino: bigint };
 
-/** A file as it was opened, the path that it is to be at, and the name that people know it by. */
-type Watched = { name: string; path: string; identity: Identity };
-type Database = { itself: Watched; beside: Watched[] };
+/** A file as it was opened, the path where it belongs, and the name that operators know. */
+type WatchedFile = { name: string; path: string; identity: FileIdentity };
+type Database = { main: WatchedFile; companions: WatchedFile[] };
 
-/** Looks at files when it is asked to, and at all of them once a second. */
+/** Checks files on demand, and all of them once a second. */
 export function watchFiles(): FileWatch {
   const databases = new Set<Database>();
   let gone: FileGone | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let tell: (gone: FileGone) => void;
-  const told = new Promise<FileGone>((resolve) => (tell = resolve));
+  let resolveGone: (gone: FileGone) => void;
+  const whenGone = new Promise<FileGone>((resolve) => (resolveGone = resolve));
 
   function refuseIfGone(): void {
     if (gone) throw gone;
   }
 
-  function checkFile({ name, path, identity }: Watched): void {
+  function checkFile({ name, path, identity }: WatchedFile): void {
     if (isAt(path, identity)) return;
     clearInterval(timer);
-    tell((gone = new FileGone(name)));
+    resolveGone((gone = new FileGone(name)));
     throw gone;
   }
 
-  /** The databases come first: with them, those beside them mean nothing any more. */
-  function check(beside: Iterable<Watched>): void {
+  /** Database files first: if one of them is gone, its companions mean nothing. */
+  function check(companions: Iterable<WatchedFile>): void {
     refuseIfGone();
-    for (const { itself } of databases) checkFile(itself);
-    for (const file of beside) checkFile(file);
+    for (const { main } of databases) checkFile(main);
+    for (const file of companions) checkFile(file);
   }
 
   function checkAll(): void {
     try {
-      check([...databases].flatMap(({ beside }) => beside));
+      check([...databases].flatMap(({ companions }) => companions));
     } catch {
-      // Whoever waits for `gone` was told, and what cannot be told now is asked again.
+      // `gone` has been resolved, or the state could not be determined and is checked again.
     }
   }
 
   return {
-    gone: told,
+    gone: whenGone,
     add(file, opened) {
       const database: Database = {
-        itself: { name: file, path: file, identity: opened },
-        beside: besideOf(file),
+        main: { name: file, path: file, identity: opened },
+        companions: companionsOf(file),
       };
       databases.add(database);
-      timer ??= setInterval(checkAll, LOOK_EVERY).unref();
-      function place(): ReturnType<DatabaseFiles['place']> {
+      timer ??= setInterval(checkAll, CHECK_INTERVAL).unref();
+      function location(): ReturnType<DatabaseFiles['location']> {
         try {
           if (isAt(file, opened)) return 'at its path';
-          if (linksTo(opened) === 0n) return 'removed';
+          if (linkCount(opened) === 0n) return 'removed';
           return identityOf(file) ? 'replaced' : 'moved';
         } catch {
           return 'moved';
         }
       }
       return {
-        check: () => databases.has(database) && check(database.beside),
+        check: () => databases.has(database) && check(database.companions),
         refuseIfGone,
-        place,
+        location,
         close() {
-          if (['removed', 'replaced'].includes(place())) database.beside.forEach(putAside);
+          if (['removed', 'replaced'].includes(location())) database.companions.forEach(setAside);
           databases.delete(database);
           if (databases.size === 0) clearInterval(timer);
         },
@@ -132,35 +133,37 @@ export function watchFiles(): FileWatch {
   };
 }
 
-function putAside({ path, identity }: Watched): void {
+function setAside({ path, identity }: WatchedFile): void {
   try {
-    if (isAt(path, identity)) renameSync(path, path + ASIDE);
+    if (isAt(path, identity)) renameSync(path, path + SET_ASIDE_SUFFIX);
   } catch {
-    // The process ends as it is; what stays is for the operator to see.
+    // The process ends anyway; the operator finds the files that are left.
   }
 }
 
-/** SQLite keeps them beside the file that a symbolic link leads to. */
-function besideOf(file: string): Watched[] {
+/** SQLite keeps companions beside the target of a symbolic link. */
+function companionsOf(file: string): WatchedFile[] {
   const real = realpathSync(file);
-  return BESIDE.flatMap((end) => {
+  return COMPANION_SUFFIXES.flatMap((end) => {
     const identity = identityOf(real + end);
     return identity ? [{ name: file + end, path: real + end, identity }] : [];
   });
 }
 
-/** What is at a path now; undefined where nothing is. Throws StoreUnavailable when that cannot be told. */
-export function identityOf(path: string): Identity | undefined {
+/**
+ * The identity of the file at a path; undefined if there is none. Throws StoreUnavailable if this cannot be determined.
+ */
+export function identityOf(path: string): FileIdentity | undefined {
   return statAt(path);
 }
 
-/** On some network file systems, the path of a file that was removed still leads to it for a while. */
-function isAt(path: string, file: Identity): boolean {
+/** Some network file systems still resolve the path of a removed file for a while, with a link count of 0. */
+function isAt(path: string, file: FileIdentity): boolean {
   const now = statAt(path);
   return now !== undefined && isSame(now, file) && now.nlink > 0n;
 }
 
-function isSame(one: Identity, other: Identity): boolean {
+function isSame(one: FileIdentity, other: FileIdentity): boolean {
   return one.ino === other.ino && one.dev === other.dev;
 }
 
@@ -173,19 +176,20 @@ function statAt(path: string) {
 }
 
 /**
- * How many names a file has that this process has open; undefined where nobody can tell. SQLite does not say which of the
- * process's descriptors is its own, and to close another one of the same file would end its locks.
+ * The link count of a file that this process has open; undefined if it cannot be determined. It looks through all
+ * descriptors, because SQLite does not reveal its own, and opening and closing the file again would release SQLite's
+ * locks.
  */
-function linksTo(file: Identity): bigint | undefined {
+function linkCount(file: FileIdentity): bigint | undefined {
   for (const descriptor of readdirSync('/dev/fd')) {
-    const stats = statOf(Number(descriptor));
+    const stats = statDescriptor(Number(descriptor));
     if (stats && isSame(stats, file)) return stats.nlink;
   }
   return undefined;
 }
 
-/** The descriptor that the folder of descriptors was read with is there no more. */
-function statOf(descriptor: number) {
+/** undefined for the descriptor with which the directory was read: it is closed by now. */
+function statDescriptor(descriptor: number) {
   try {
     return fstatSync(descriptor, { bigint: true });
   } catch {

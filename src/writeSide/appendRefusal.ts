@@ -3,7 +3,7 @@ import { EventTooLarge } from '../eventStore/eventStore.ts';
 import { OutcomeUnknown, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** What callers are told when the stores refuse to write; any other error is given back as it is. */
+/** Translates a store's refusal of a write into the error for the caller; returns any other error unchanged. */
 export function refusalOf(error: unknown): unknown {
   if (error instanceof FileGone || error instanceof StoreFull)
     return new ApiError('ServiceUnavailable', `nothing was changed: ${error.message}`);
@@ -13,7 +13,7 @@ export function refusalOf(error: unknown): unknown {
       'the database cannot be written to right now: nothing was changed, try again',
     );
   }
-  // Not ServiceUnavailable, which says that nothing was changed.
+  // Not ServiceUnavailable: that promises that nothing was changed.
   if (error instanceof OutcomeUnknown) {
     return new ApiError(
       'InternalServerError',

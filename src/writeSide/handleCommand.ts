@@ -8,7 +8,12 @@ import type { DiskReserve } from '../storage/diskReserve.ts';
 import { ApiError } from '../domain/errors.ts';
 import { type MaybeSliced, sliced, type Work } from '../domain/work.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
-import { type EventStore, type Revision, WrongExpectedRevision } from '../eventStore/eventStore.ts';
+import {
+  type EventStore,
+  nextRevision,
+  type Revision,
+  WrongExpectedRevision,
+} from '../eventStore/eventStore.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../storage/storeErrors.ts';
 import type { Freshness } from '../readSide/freshness.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
@@ -19,14 +24,14 @@ import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
 import type { Subject } from './subjects.ts';
 import { keyedMutex } from '../process/keyedMutex.ts';
 
-const MOST_TRIES = 10;
+const MAX_TRIES = 10;
 
-/** For whom a command runs. `authorize` is asked on every try, so that it always judges the state that is changed. */
+/** Who runs a command. `authorize` is called on every try, so that it always judges the state that is changed. */
 export type CommandContext = {
   now: Date;
   metadata: Metadata;
   authorize(params: Record<string, unknown>): Promise<void>;
-  /** For whom long work is done; left out where no request asked for it. */
+  /** On whose behalf long work is done; left out if no request asked for it. */
   workFor?: WorkFor;
 };
 
@@ -35,28 +40,32 @@ export type CommandRun<Input, State, R, E extends Event> = {
   subject: Subject<State, R>;
   input: Input;
   context: CommandContext;
-  /** A token that the command may give out, put into the secret store just before the events that name it. */
+  /**
+   * A token that the command may issue. It is put into the secret store just before the events that name it are
+   * appended.
+   */
   secret?: NewSecret;
 };
 
-/** What came of a command: the row after it, and no events where it was already so. */
+/** The result of a command: its events (none if nothing had to change) and the row after it. */
 export type Outcome<R> = { events: Event[]; row: R | undefined; position: Position };
 
 export type HandleCommand = ReturnType<typeof makeHandleCommand>;
 
 /**
- * Runs commands, and is the only place that retries and authorizes: read, authorize, decide, append at the revision
- * read; on a conflict all of it again, at most 10 times, then ServiceUnavailable. Commands on one stream queue.
- * Resolves once this node's read models hold the change (or after 5 s all the same: a durable change is never answered
- * with an error). Throws what check, authorize and decide throw; nothing was changed then.
+ * Runs commands. It is the only place that retries and authorizes: read, authorize, decide, append at the revision that
+ * was read (optimistic concurrency); on a conflict, all of it again, at most 10 times, then ServiceUnavailable.
+ * Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
+ * durable change is never answered with an error. Throws what check, authorize and decide throw; then nothing was
+ * changed.
  */
 export function makeHandleCommand(parts: {
   eventStore: EventStore;
   secretStore: SecretStore;
   projector: Projector;
-  freshness: Pick<Freshness, 'fresh' | 'stillFresh'>;
+  freshness: Pick<Freshness, 'ensureFresh' | 'assertStillFresh'>;
   longWork: LongWork;
-  diskReserve: Pick<DiskReserve, 'writing'>;
+  diskReserve: Pick<DiskReserve, 'runWrite'>;
   log: Logger;
 }) {
   const { eventStore, secretStore, projector, freshness, longWork, diskReserve, log } = parts;
@@ -69,7 +78,7 @@ export function makeHandleCommand(parts: {
     const { workFor } = run.context;
     if (workFor) await longWork.rested(workFor);
     return runExclusive(run.subject.stream, async () => {
-      const secret = run.secret && keptSecret(run.secret);
+      const secret = run.secret && storeOnce(run.secret);
       try {
         const outcome = await tryUntilAppended(run, secret);
         if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
@@ -88,39 +97,39 @@ export function makeHandleCommand(parts: {
 
   async function tryUntilAppended<Input, State, R, E extends Event>(
     { command, subject, input, context }: CommandRun<Input, State, R, E>,
-    secret: KeptSecret | undefined,
+    secret: PendingSecret | undefined,
   ): Promise<Outcome<R>> {
     const ids: string[] = [];
-    for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
-      await (tries === 1 ? freshness.fresh() : projector.catchUp());
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      await (tries === 1 ? freshness.ensureFresh() : projector.catchUp());
       const { state, revision } = await subject.load();
-      const needed = await inSlices(context, (work) => command.authParams(input, state, work));
-      await context.authorize(needed);
+      const authParams = await inSlices(context, (work) => command.authParams(input, state, work));
+      await context.authorize(authParams);
       const { now } = context;
       const decided = await inSlices(context, (work) => command.decide(input, state, { now, work }));
       const before = subject.row(state);
       if (decided.length === 0) {
-        // Another node may have made it so, just now.
+        // Another node may have made this change just now.
         await projector.catchUp();
-        freshness.stillFresh();
+        freshness.assertStillFresh();
         return { events: [], row: before, position: projector.position };
       }
       const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
       const write = { stream: subject.stream, expectedRevision: revision, events };
       try {
-        const { position } = await diskReserve.writing(isRevocation(events), async () => {
+        const { position } = await diskReserve.runWrite(isRevocation(events), async () => {
           if (secret?.isNamedIn(events)) {
             await secret.store();
-            // That may have taken a while, in which the caller lost the right.
-            await context.authorize(needed);
+            // The caller may have lost the right while the secret was stored.
+            await context.authorize(authParams);
           }
-          // Not on the word of somebody who may have lost all rights while this process was frozen.
-          freshness.stillFresh();
+          // If this process was frozen, the caller may have lost all rights meanwhile.
+          freshness.assertStillFresh();
           return eventStore.append([write], context.metadata);
         });
         const row = subject.fold(before, asRecorded(write, { revision, position, context }));
-        const place = subject.released?.(before, row);
-        await Promise.all([place && destroy(place), projector.reach(position)]);
+        const released = subject.releasedSecret?.(before, row);
+        await Promise.all([released && destroy(released), projector.waitFor(position)]);
         return { events, row, position };
       } catch (error) {
         if (!(error instanceof WrongExpectedRevision)) throw error;
@@ -130,7 +139,7 @@ export function makeHandleCommand(parts: {
     throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
   }
 
-  /** Others wait for the end of it, as commands on one stream queue. */
+  /** Urgent, because other commands on the stream queue behind it. */
   function inSlices<Result>(
     { workFor }: CommandContext,
     compute: (work: Work) => MaybeSliced<Result>,
@@ -140,34 +149,32 @@ export function makeHandleCommand(parts: {
     );
   }
 
-  /** What fails here is left to the job that looks for entries that nothing refers to. */
-  async function destroy(place: SecretRef): Promise<void> {
+  /** If this fails, the job that deletes orphaned secrets does it later. */
+  async function destroy(ref: SecretRef): Promise<void> {
     await secretStore
-      .destroy(place)
-      .catch((error: unknown) => log.warn({ err: error, ...place }, 'a token was not destroyed yet'));
+      .destroy(ref)
+      .catch((error: unknown) => log.warn({ err: error, ...ref }, 'a token was not destroyed yet'));
   }
 
-  /** A new secret that is stored at most once, and thrown away when nothing came to name it. */
-  function keptSecret({ place, token }: NewSecret): KeptSecret {
+  /** A new secret that is stored at most once, and discarded if no event names it in the end. */
+  function storeOnce({ ref, token }: NewSecret): PendingSecret {
     let stored = false;
     return {
       isNamedIn: (events) =>
-        events.some(
-          ({ data }) => (data as { credential?: Credential }).credential?.id === place.credentialId,
-        ),
+        events.some(({ data }) => (data as { credential?: Credential }).credential?.id === ref.credentialId),
       async store() {
         if (stored) return;
-        await secretStore.put(place, token);
+        await secretStore.put(ref, token);
         stored = true;
       },
       async discard() {
-        if (stored) await destroy(place);
+        if (stored) await destroy(ref);
       },
     };
   }
 }
 
-type KeptSecret = {
+type PendingSecret = {
   isNamedIn(events: Event[]): boolean;
   store(): Promise<void>;
   discard(): Promise<void>;
@@ -177,7 +184,7 @@ function asRecorded(
   { stream, events }: { stream: string; events: NewEvent[] },
   { revision, position, context }: { revision: Revision; position: Position; context: CommandContext },
 ): Recorded[] {
-  const first = revision === 'none' ? 0 : revision + 1;
+  const first = nextRevision(revision);
   const { metadata } = context;
   return events.map((event, i) => ({ ...event, stream, revision: first + i, position, metadata }));
 }

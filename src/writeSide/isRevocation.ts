@@ -1,6 +1,6 @@
 import type { Event } from '../event.ts';
 
-/** What takes rights away, and gives none. A new token takes them from whoever has the former one. */
+/** Types of events that take rights away and grant none. A new token takes them from holders of the former one. */
 const REVOCATIONS = new Set([
   'ClientDisabled',
   'ClientDeleted',

@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { clients, type ClientRow } from '../../projections/clients.ts';
 import { roles, type RoleRow } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
@@ -11,19 +11,19 @@ import { fold } from '../projection.ts';
 import type { SecretRef } from '../secretStore/secretStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
-/** What a command changes: one row in one stream, and the state that the command decides on. */
+/** What a command changes: one row in one stream, and the state on which the command decides. */
 export type Subject<State, R> = {
   stream: string;
   /** The state as of the stream's last event, with its revision. */
   load(): Promise<{ state: State; revision: Revision }>;
   row(state: State): R | undefined;
-  /** What events of this stream make of the row. */
+  /** Folds events of this stream into the row. */
   fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
-  /** Where the secret lies that the row no longer refers to after the change. */
-  released?(before: R | undefined, after: R | undefined): SecretRef | undefined;
+  /** The secret that the row referred to before the change, and no longer does. */
+  releasedSecret?(before: R | undefined, after: R | undefined): SecretRef | undefined;
 };
 
-/** One client. Its row is the folded state: only events that came after it are read, never a whole long stream. */
+/** One client. Its row is the folded state: only newer events are read, never a whole long stream. */
 export function clientSubject(
   clientId: string,
   { projector, eventStore }: { projector: Pick<Projector, 'clients'>; eventStore: EventStore },
@@ -38,7 +38,7 @@ export function clientSubject(
       state = foldClient(state, events);
       from += events.length;
       if (revision === 'none' || from > revision) return { state, revision };
-      await turnOfTheLoop();
+      await yieldToEventLoop();
     }
   }
   return {
@@ -53,14 +53,14 @@ export function clientSubject(
       return gone ? { state: undefined, revision: last.revision } : foldFrom(undefined, 0);
     },
     row: (state) => state,
-    released: (before, after) =>
+    releasedSecret: (before, after) =>
       before && before.credential.id !== after?.credential.id
         ? { clientId, credentialId: before.credential.id }
         : undefined,
   };
 }
 
-/** One role, decided on with all others in view. */
+/** One role; the command sees all roles. */
 export function roleSubject(
   roleId: string,
   projector: Pick<Projector, 'roleGraph' | 'rolesRevision'>,

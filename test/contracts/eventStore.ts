@@ -54,7 +54,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
       store.append([{ stream, expectedRevision, events }], metadata);
 
     describe('append', () => {
-      test('adds events to the end of a stream, as they were given', async () => {
+      test('appends events to a stream unchanged', async () => {
         const [one, two] = [event('one'), event('two')];
         await append('s', 'none', one);
         const { position } = await append('s', 0, two);
@@ -170,7 +170,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(await store.read('s', { fromRevision: 3 })).toEqual({ events: [], revision: 2 });
       });
 
-      test('answers large events in parts, and goes on to the last one', async () => {
+      test('returns large events in pages, up to the last one', async () => {
         const ids = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
         for (const id of ids) await append('s', 'any', event(id));
         const parts: number[] = [];
@@ -259,7 +259,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
           await expect(take(store, { after: `${logId}.${digits}` })).rejects.toThrow(UnknownPosition);
       });
 
-      test('goes on with what is appended meanwhile, and misses nothing', async () => {
+      test('continues with what is appended meanwhile, and misses nothing', async () => {
         const taken = take(store, { count: 120 });
         const appends = Array.from({ length: 120 }, (_, i) => append(`s${i % 7}`, 'any', event(`r${i}`)));
         await Promise.all(appends);
@@ -268,7 +268,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(new Set(positions).size).toBe(120);
       });
 
-      test('goes on over events that are large', async () => {
+      test('continues over large events', async () => {
         const ids = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
         for (const id of ids) await append('s', 'any', event(id));
         const events = await take(store);
@@ -288,7 +288,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(batches.at(-1)!.live).toBe(true);
       });
 
-      test('ends without an error when it is told to', async () => {
+      test('ends without an error when the signal aborts', async () => {
         const done = new AbortController();
         let batches = 0;
         for await (const batch of store.subscribe({ signal: done.signal })) {

@@ -70,7 +70,7 @@ export function messageBusContract(name: string, open: () => Promise<OpenBus>): 
       expect(byKey(await opened.read('events'))).toEqual(byKey(sent));
     });
 
-    test('publishes again what it is given again', async () => {
+    test('publishes the same messages again when asked to', async () => {
       opened = await open();
       const [first, second] = [message(1), message(8)];
       await opened.bus.publish([first]);

@@ -25,14 +25,14 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
     const keys = async (page = {}): Promise<string[]> =>
       (await store.list('t', { limit: 100, ...page })).rows.map(({ key }) => key);
 
-    test('a table that nobody has written to is empty', async () => {
+    test('a table that was never written is empty', async () => {
       expect(await store.get('t', 'a')).toBeUndefined();
       expect(await keys()).toEqual([]);
       expect(await store.checkpoint('t')).toBeUndefined();
       expect(await store.tables()).toEqual([]);
     });
 
-    test('a list of large rows ends early, and goes on after its last key', async () => {
+    test('a list of large rows ends early, and continues after its last key', async () => {
       const large = ['a', 'b', 'c', 'd', 'e'].map((key) => ({
         key,
         value: { text: key.repeat(400_000) },
@@ -103,7 +103,7 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       expect(await keys({ prefix: 'zz' })).toEqual([]);
     });
 
-    test('a table takes the place of another only when it has come as far', async () => {
+    test('a table replaces another only if its checkpoint is not behind', async () => {
       await store.commit('t', [row('old', 5)], at(5));
       await store.commit('new', [row('new', 4)], at(4));
       expect(await store.replaceTable('new', 't')).toBe(false);

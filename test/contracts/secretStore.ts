@@ -27,7 +27,7 @@ export function secretStoreContract(name: string, open: (keys: Keyring) => Promi
     });
     afterEach(() => opened.remove());
 
-    test('gives back what was put, at its place only', async () => {
+    test('returns what was put, under its own ref only', async () => {
       const here = place();
       await store.put(here, 'a token');
       expect(await store.get(here)).toBe('a token');
@@ -46,7 +46,7 @@ export function secretStoreContract(name: string, open: (keys: Keyring) => Promi
       expect(await store.get(here)).toBe('a token');
     });
 
-    test('destroys what is no longer needed', async () => {
+    test('destroys an entry', async () => {
       const here = place();
       await store.put(here, 'a token');
       await store.destroy({ ...here, clientId: 'another' });
@@ -78,7 +78,7 @@ export function secretStoreContract(name: string, open: (keys: Keyring) => Promi
       expect(Date.parse(first[0]!.createdAt)).not.toBeNaN();
     });
 
-    test('seals anew under the current key, and still gives the token', async () => {
+    test('reseals under the current key, and still returns the token', async () => {
       const here = place();
       await store.put(here, 'a token');
       expect(await store.reseal(here)).toBe(false);

@@ -68,7 +68,7 @@ function keyOf(data: PublishedEvent['data']): string {
   return 'roleId' in data ? `role/${data.roleId}` : `client/${data.clientId}`;
 }
 
-describe('what is published of an event', () => {
+describe('the messages of an event', () => {
   test('is all of it as a CloudEvent, and of a client or role its change message, as the AsyncAPI document says', () => {
     fc.assert(
       fc.property(recorded, (event) => {
@@ -126,7 +126,7 @@ describe('what is published of an event', () => {
   });
 });
 
-test('each event of a client or role is told of by one change message, as Taskcluster has them', () => {
+test('each event of a client or role is announced by one change message, in the form of Taskcluster', () => {
   const told = Object.keys(eventSchemas).map((type) => [
     type,
     exchangeOf(type)?.slice(EXCHANGE_PREFIX.length),

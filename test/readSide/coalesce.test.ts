@@ -20,7 +20,7 @@ test('those who ask at the same time share a question, and who asks while it is 
   expect(asked).toHaveLength(2);
 });
 
-test('a question that fails is asked anew by who asks next', async () => {
+test('a call that fails is made again for the next caller', async () => {
   let tries = 0;
   const ask = coalesce(async () => {
     tries += 1;

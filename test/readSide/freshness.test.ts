@@ -155,7 +155,7 @@ describe('Auth-Position and Auth-At-Least', () => {
   });
 });
 
-test('when a client was last used is told, to 6 hours', async () => {
+test('when a client was last used is shown, to a precision of 6 hours', async () => {
   const clientId = 'used';
   const created = await service.current()['createClient']!(clientId, settings);
   const before = await service.current()['client']!(clientId);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ConfigError } from '../../src/config/configError.ts';
 import { sqliteEventStore } from '../../src/eventStore/sqliteEventStore.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
-import { keepLogHead, readLogHead, writeLogHead } from '../../src/readSide/logHead.ts';
+import { recordLogHead, readLogHead, writeLogHead } from '../../src/readSide/logHead.ts';
 import { inTransaction, openSqlite } from '../../src/storage/openSqlite.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 
@@ -21,9 +21,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function open(wrote: () => void = () => undefined) {
   const db = openSqlite(join(folder, 'log.sqlite'), { synchronous: 'FULL' });
   const eventStore = sqliteEventStore({ db, validate: validateEvent });
-  return keepLogHead(eventStore, {
+  return recordLogHead(eventStore, {
     file,
-    alone: (work) => inTransaction(db, () => (work(), wrote())),
+    runExclusive: (work) => inTransaction(db, () => (work(), wrote())),
   });
 }
 type Log = Awaited<ReturnType<typeof open>>;
@@ -73,7 +73,7 @@ describe('the file log-head.json', () => {
     expect(statSync(file).ino).toBe(ino);
   });
 
-  test('is written by who opens a log that is further, as after a crash', async () => {
+  test('is written when a log that is further is opened, as after a crash', async () => {
     const log = await open();
     await append(log);
     await log.close();
@@ -84,7 +84,7 @@ describe('the file log-head.json', () => {
     expect(readLogHead(file)).toBe(head);
   });
 
-  test('is never moved backwards, whoever writes it last', async () => {
+  test('never moves backwards, whichever process writes it last', async () => {
     const seen: string[] = [];
     const look = (): unknown => seen.push(readLogHead(file) ?? '');
     const logs = await Promise.all(Array.from({ length: 8 }, () => open(look)));

@@ -71,7 +71,7 @@ describe('the read models', () => {
     await projector.stop();
   });
 
-  test('are built anew beside tables of a former version, which stay', async () => {
+  test('are built beside the tables of a former version, which stay', async () => {
     const memory = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();
     await appendAll(memory, [...corpus, ...notWellFormed]);
@@ -107,7 +107,7 @@ describe('the read models', () => {
     await projector.stop();
   });
 
-  test('answer the same, whoever writes the tables, and however far they are', async () => {
+  test('answer the same, whichever node writes the tables, and however far they are', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();
     await appendAll(eventStore, corpus.slice(0, 8));
@@ -120,7 +120,7 @@ describe('the read models', () => {
       expect(await node.clients.get('one')).toMatchObject({ description: 'newer' });
       expect(node.roleGraph.expandRole('old')).toEqual(['assume:old']);
     }
-    expect([writer.writes(), reader.writes()]).toEqual([true, false]);
+    expect([writer.isWriter(), reader.isWriter()]).toEqual([true, false]);
     await reader.stop();
     await writer.stop();
     const written = await tablesOf(readStore);
@@ -128,7 +128,7 @@ describe('the read models', () => {
     expect(await tablesOf(readStore)).toEqual(written);
   });
 
-  test('are built anew where the old tables have come further than the last event, as others share the log', async () => {
+  test('are rebuilt even if the old tables are beyond the last event, because others share the log', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     const readStore = memoryReadStore();
     await appendAll(eventStore, corpus);
@@ -142,7 +142,7 @@ describe('the read models', () => {
       expect(await readStore.checkpoint(tableOf(projection))).toBe(beyond);
   });
 
-  test('are told to be at an event, which all nodes come to, also where others have written behind it', async () => {
+  test('are at the position of an event, which all nodes reach, even if others have written behind it', async () => {
     const eventStore = memoryEventStore({ validate: validateEvent });
     await appendAll(eventStore, corpus);
     const last = await eventStore.head();
@@ -158,7 +158,7 @@ describe('the read models', () => {
     const readStore = memoryReadStore();
     for (let starts = 0; starts < 2; starts += 1) {
       const projector = await start(among, readStore);
-      expect(await projector.reach(beyond)).toBe(true);
+      expect(await projector.waitFor(beyond)).toBe(true);
       expect(projector.position).toBe(last);
       await projector.stop();
     }

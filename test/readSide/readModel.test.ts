@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Event, Recorded } from '../../src/event.ts';
 import { fold, type Projection } from '../../src/projection.ts';
-import { newReadModel, type ReadModel, readModel } from '../../src/readSide/readModel.ts';
+import { draftReadModel, type ReadModel, readModel } from '../../src/readSide/readModel.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
 
@@ -163,7 +163,7 @@ class Nodes {
   }
 
   async #rebuild(): Promise<void> {
-    const model = newReadModel(projection as never, { ...this.#plain, commit: this.#store.commit });
+    const model = draftReadModel(projection as never, { ...this.#plain, commit: this.#store.commit });
     // A table of its own: as rebuild.ts does, but for the name.
     const draft = Object.assign(model, { table: `draft-${this.#failures.length}` });
     const upTo = this.log.length;
@@ -268,7 +268,7 @@ class Node {
 }
 
 describe('a read model', () => {
-  test('answers as the log was while it was asked, whoever writes the table, however far that is, and in whatever order the store answers', () =>
+  test('answers as the log was during the call, whichever node writes the table, however far it is, and in whatever order the store answers', () =>
     fc.assert(
       fc.asyncProperty(
         fc.scheduler(),

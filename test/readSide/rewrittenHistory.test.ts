@@ -58,7 +58,7 @@ const restoreLog = (): void => cpSync(backup('log.sqlite'), file('log.sqlite'));
 const open = (): Promise<void> => inStores(env, async () => undefined);
 
 describe('a log that lacks what it had is refused', () => {
-  test('as it is behind the read models', async () => {
+  test('if it is behind the read models', async () => {
     const last = await fill({ kept: 2, lost: 1 });
     restoreLog();
     rmSync(file('log-head.json'));
@@ -66,7 +66,7 @@ describe('a log that lacks what it had is refused', () => {
     await expect(open()).rejects.toThrow(`read.sqlite (table ${tableOf(actorHistory)}) is at ${last}`);
   });
 
-  test('as it is behind log-head.json, also when the read models were removed', async () => {
+  test('if it is behind log-head.json, even if the read models were removed', async () => {
     const last = await fill({ kept: 2, lost: 1 });
     restoreLog();
     rmSync(file('read.sqlite'));
@@ -78,7 +78,7 @@ describe('a log that lacks what it had is refused', () => {
     await expect(open()).rejects.toThrow(RewrittenHistory);
   });
 
-  test('as it is another log than the one that these files tell of', async () => {
+  test('if it is another log than that of these files', async () => {
     await fill({ kept: 1, lost: 1 });
     const other = join(folder, 'other');
     await inStores({ ...env, DATA_DIR: other }, async () => undefined);

@@ -22,19 +22,19 @@ describe('a lease', () => {
   test('is held by one at a time', async () => {
     const store = memoryReadStore();
     const [one, other] = [hold(store, 'one'), hold(store, 'other')];
-    await until(() => one.held());
+    await until(() => one.isHeld());
     await sleep(3 * leaseTime);
-    expect([one.held(), other.held()]).toEqual([true, false]);
+    expect([one.isHeld(), other.isHeld()]).toEqual([true, false]);
   });
 
   test('goes to the next one at once when it is given back', async () => {
     const store = memoryReadStore();
     const one = hold(store, 'one');
-    await until(() => one.held());
+    await until(() => one.isHeld());
     await one.release();
-    expect(one.held()).toBe(false);
+    expect(one.isHeld()).toBe(false);
     const other = hold(store, 'other');
-    await until(() => other.held());
+    await until(() => other.isHeld());
   });
 
   test('is kept by one whose renewal was made but not answered', async () => {
@@ -51,11 +51,11 @@ describe('a lease', () => {
       },
     };
     const one = hold(lossy, 'one');
-    await until(() => one.held());
+    await until(() => one.isHeld());
     isLost = true;
     looks = 0;
     await until(() => looks > 0);
-    await until(() => one.held());
+    await until(() => one.isHeld());
     // It need not watch its own lease run out.
     expect(looks).toBe(1);
   });
@@ -70,13 +70,13 @@ describe('a lease', () => {
         isCut ? Promise.reject(new Error('out of reach')) : store.swapLease(name, swap),
     };
     const one = hold(cut, 'one');
-    await until(() => one.held());
+    await until(() => one.isHeld());
     const other = hold(store, 'other');
     isCut = true;
-    await until(() => other.held());
-    expect(one.held()).toBe(false);
+    await until(() => other.isHeld());
+    expect(one.isHeld()).toBe(false);
     isCut = false;
     await sleep(2 * leaseTime);
-    expect([one.held(), other.held()]).toEqual([false, true]);
+    expect([one.isHeld(), other.isHeld()]).toEqual([false, true]);
   });
 });

@@ -285,7 +285,7 @@ whereServersRun(['ferretdb'], 'on FerretDB', () => {
       doNotFake: ['nextTick', 'setImmediate', 'performance', 'Date', 'hrtime', 'queueMicrotask'],
     });
     try {
-      const lost = mongo.reaching(() => new Promise<never>(() => undefined)).catch((error: unknown) => error);
+      const lost = mongo.call(() => new Promise<never>(() => undefined)).catch((error: unknown) => error);
       jest.advanceTimersByTime(8000);
       expect(await lost).toBeInstanceOf(StoreUnavailable);
       expect((await readStore.get('t', 'k'))?.value).toEqual({});

@@ -57,7 +57,7 @@ const atItsOwn: Pick<Clients, 'expanding' | 'inSlices'> = {
   inSlices: (_, compute) => atOnce(compute(new Work())),
 };
 
-test('standings keep what is counted: not the row of the client, and no more of large scope sets than there is room for', async () => {
+test('standings keep only what they count: not the row of the client, and no more large scope sets than fit', async () => {
   const now = new Date();
   const token = 'the token of the client';
   const known: Clients = {
@@ -135,7 +135,7 @@ test('who is looked up does not keep the header that named them', async () => {
   expect(kept).toBeLessThan(4 * MB);
 });
 
-test('rows that were read are kept by what they take in memory', async () => {
+test('rows that were read are kept up to a limit of memory', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'authledger-test-'));
   const db = openSqlite(join(directory, 'read.db'), { synchronous: 'NORMAL' });
   const store = sqliteReadStore({ db });

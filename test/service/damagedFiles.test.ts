@@ -69,7 +69,7 @@ async function listed(rootUrl: string): Promise<number> {
   return count;
 }
 
-test('read models that are damaged while the service runs are told of, and are built anew once they were removed', async () => {
+test('read models that are damaged while the service runs are reported, and are rebuilt once they were removed', async () => {
   await importClients(2000);
   const { child, rootUrl, output } = await serve();
   damage(inData('read.sqlite'));

@@ -41,7 +41,7 @@ async function statusOf(client: Credentials): Promise<number> {
   return response.status;
 }
 
-test('a node that is frozen and resumed never says yes to what was taken back meanwhile, and soon answers again', async () => {
+test('a node that is frozen and resumed never grants what was revoked meanwhile, and soon answers again', async () => {
   const settings = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
   for (let i = 0; i < 4; i += 1) {
     const clientId = `frozen/${i}`;

@@ -81,7 +81,7 @@ describe('several nodes', () => {
     await expectTablesOfTheLog();
   });
 
-  test('answer at the position that a request asks for, however late the change comes to them', async () => {
+  test('answer at the position that a request asks for, however late the change reaches them', async () => {
     const [one, two] = (await start(2)) as [TestNode, TestNode];
     const client = await create(one, 'late');
     two.link.lag = 400;
@@ -140,7 +140,7 @@ describe('several nodes', () => {
 
   test('give the token of a client that another one created just now, where its creation is sent again', async () => {
     const nodes = await start(2);
-    const writes = (node: TestNode): boolean => node.service.core.projector.writes();
+    const writes = (node: TestNode): boolean => node.service.core.projector.isWriter();
     await until(() => nodes.filter(writes).length === 1);
     // Late is the one that writes the tables: it cannot learn from them what it does not hold yet.
     const two = nodes.find(writes)!;
@@ -182,19 +182,19 @@ describe('several nodes', () => {
 
   test('hand over what one of them alone does when it ends, or is cut off', async () => {
     const [one, two] = (await start(2)) as [TestNode, TestNode];
-    const writers = (): TestNode[] => [one, two].filter((node) => node.service.core.projector.writes());
+    const writers = (): TestNode[] => [one, two].filter((node) => node.service.core.projector.isWriter());
     await until(() => writers().length === 1);
     const [writer] = writers() as [TestNode];
     const other = writer === one ? two : one;
     writer.link.isReadCut = true;
     await create(other, 'meanwhile');
-    await until(() => other.service.core.projector.writes());
-    expect(writer.service.core.projector.writes()).toBe(false);
+    await until(() => other.service.core.projector.isWriter());
+    expect(writer.service.core.projector.isWriter()).toBe(false);
     writer.link.isReadCut = false;
     await expectTablesOfTheLog();
     await other.stop();
     running.delete(other);
-    await until(() => writer.service.core.projector.writes());
+    await until(() => writer.service.core.projector.isWriter());
   }, 40_000);
 });
 
@@ -224,7 +224,7 @@ describe('a node that cannot reach the log', () => {
     expect((await fetch(at(two, '/__heartbeat__'))).status).toBe(200);
   });
 
-  test('changes nothing on the word of somebody whom it could not look at for too long', async () => {
+  test('changes nothing for a caller whose rights it could not check for too long', async () => {
     const [node] = (await start(1)) as [TestNode];
     const { clientId } = await create(node, 'slow');
     const head = await shared.eventStore.head();
@@ -309,7 +309,7 @@ describe('while the read and secret store is away', () => {
 
   test('a node ends in peace', async () => {
     const [node] = (await start(1)) as [TestNode];
-    await until(() => node.service.core.projector.writes());
+    await until(() => node.service.core.projector.isWriter());
     node.link.isReadCut = true;
     await change(node, 'nobody', '/disable');
     running.delete(node);

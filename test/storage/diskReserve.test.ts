@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
-import { DISK_RESERVE_FILE, keepDiskReserve } from '../../src/storage/diskReserve.ts';
+import { DISK_RESERVE_FILE, openDiskReserve } from '../../src/storage/diskReserve.ts';
 import { StoreFull, StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { isRevocation } from '../../src/writeSide/isRevocation.ts';
 import { rawRequest } from '../rawRequest.ts';
@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const keep = (bytes = BYTES) => keepDiskReserve(directory, { bytes, log });
+const keep = (bytes = BYTES) => openDiskReserve(directory, { bytes, log });
 /** A write to a disk that is full while the reserve is on it. */
 const toFullDisk = async (): Promise<string> => {
   if (statSync(file, { throwIfNoEntry: false })) throw new StoreFull('the disk is full');
@@ -37,42 +37,42 @@ describe('the reserve for a full disk', () => {
     await reserve.close();
   });
 
-  test('is given back for what takes rights away, and then nothing else is written', async () => {
+  test('is released for writes that take rights away, and then nothing else is written', async () => {
     const reserve = await keep();
-    await expect(reserve.writing(false, toFullDisk)).rejects.toThrow('the disk is full');
+    await expect(reserve.runWrite(false, toFullDisk)).rejects.toThrow('the disk is full');
     expect(reserve.isUsed()).toBe(false);
-    expect(await reserve.writing(true, toFullDisk)).toBe('written');
+    expect(await reserve.runWrite(true, toFullDisk)).toBe('written');
     expect(reserve.isUsed()).toBe(true);
     let written = false;
-    const other = reserve.writing(false, async () => (written = true));
+    const other = reserve.runWrite(false, async () => (written = true));
     await expect(other).rejects.toThrow(/clients can be disabled, deleted and given new tokens/);
     await expect(other).rejects.toBeInstanceOf(StoreUnavailable);
     expect(written).toBe(false);
-    expect(await reserve.writing(true, toFullDisk)).toBe('written');
+    expect(await reserve.runWrite(true, toFullDisk)).toBe('written');
     await reserve.close();
   });
 
   test('stays where a write fails for another reason', async () => {
     const reserve = await keep();
     const failing = () => Promise.reject(new StoreUnavailable('busy'));
-    await expect(reserve.writing(true, failing)).rejects.toThrow('busy');
+    await expect(reserve.runWrite(true, failing)).rejects.toThrow('busy');
     expect(reserve.isUsed()).toBe(false);
     await reserve.close();
   });
 
   test('is one for all processes on the directory', async () => {
     const [one, other] = [await keep(), await keep()];
-    await one.writing(true, toFullDisk);
+    await one.runWrite(true, toFullDisk);
     expect(other.isUsed()).toBe(true);
-    expect(await other.writing(true, toFullDisk)).toBe('written');
+    expect(await other.runWrite(true, toFullDisk)).toBe('written');
     await Promise.all([one.close(), other.close()]);
   });
 
   test('is made again where there is space', async () => {
     const reserve = await keep();
-    await reserve.writing(true, toFullDisk);
+    await reserve.runWrite(true, toFullDisk);
     while (reserve.isUsed()) await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(await reserve.writing(false, async () => 'written')).toBe('written');
+    expect(await reserve.runWrite(false, async () => 'written')).toBe('written');
     await reserve.close();
   });
 
@@ -86,16 +86,16 @@ describe('the reserve for a full disk', () => {
     await large.close();
   });
 
-  test('is none where nobody wants one', async () => {
+  test('is not kept if it is turned off', async () => {
     const reserve = await keep(0);
     expect(statSync(file, { throwIfNoEntry: false })).toBeUndefined();
-    expect(await reserve.writing(false, async () => 'written')).toBe('written');
+    expect(await reserve.runWrite(false, async () => 'written')).toBe('written');
     expect([reserve.isUsed(), reserve.warning()]).toEqual([false, undefined]);
     await reserve.close();
   });
 });
 
-test('only events that give nobody anything are written on the reserve', () => {
+test('only events that grant nothing are written on the reserve', () => {
   const event = (type: string) => ({ type, data: {} });
   for (const type of ['ClientDisabled', 'ClientDeleted', 'ClientExpired', 'AccessTokenReset', 'RoleDeleted'])
     expect(isRevocation([event(type)])).toBe(true);

@@ -7,7 +7,12 @@ import { type EventStore } from '../../src/eventStore/eventStore.ts';
 import { OutcomeUnknown } from '../../src/storage/storeErrors.ts';
 import { sqliteEventStore } from '../../src/eventStore/sqliteEventStore.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
-import { closeSqlite, inTransaction, openSqlite, whenFree } from '../../src/storage/openSqlite.ts';
+import {
+  closeSqlite,
+  inTransaction,
+  openSqlite,
+  inTransactionWhenUnlocked,
+} from '../../src/storage/openSqlite.ts';
 import { FileGone, type FileWatch, watchFiles } from '../../src/storage/watchFiles.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 
@@ -102,13 +107,15 @@ describe('a change is refused, and nothing is changed', () => {
     expect(await idsIn()).toEqual([]);
   });
 
-  test('also of what can be made anew, once it is noticed', async () => {
+  test('also of what can be rebuilt, once it is noticed', async () => {
     const watch = watchFiles();
     const db = openSqlite(file, { synchronous: 'NORMAL', watch });
     db.exec('CREATE TABLE t (a)');
     rmSync(file);
     await watch.gone;
-    await expect(whenFree(db, () => db.exec('INSERT INTO t VALUES (1)'))).rejects.toThrow(FileGone);
+    await expect(inTransactionWhenUnlocked(db, () => db.exec('INSERT INTO t VALUES (1)'))).rejects.toThrow(
+      FileGone,
+    );
     expect(db.prepare('SELECT * FROM t').all()).toEqual([]);
     closeSqlite(db);
   });

@@ -87,13 +87,16 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
    * What the heartbeat asks: resolves when this node is up to date, its stores can be read and written to, and the tokens of clients
    * are there; throws ServiceUnavailable naming the parts that fail.
    */
-  function makeCheck(tokens: Pick<ClientTokens, 'look' | 'problem'>, freshness: Pick<Freshness, 'fresh'>) {
+  function makeCheck(
+    tokens: Pick<ClientTokens, 'look' | 'problem'>,
+    freshness: Pick<Freshness, 'ensureFresh'>,
+  ) {
     const look = keptFor(now, tokens.look);
     const refuseDamage = (): void => refuseIf(all.map((store) => store.damage()));
     return async function check(): Promise<void> {
       refuseDamage();
       await events
-        .noting(() => freshness.fresh())
+        .noting(() => freshness.ensureFresh())
         .catch((error: unknown) => {
           refuseDamage();
           throw error;

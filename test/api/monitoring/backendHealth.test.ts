@@ -47,7 +47,7 @@ function watched() {
     look: async () => void (counts.looks += 1),
   };
   const check = makeCheck(tokens, {
-    async fresh() {
+    async ensureFresh() {
       if (faults.fresh) throw faults.fresh;
     },
   });

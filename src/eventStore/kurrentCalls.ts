@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kurrent, KurrentDBClient } from './openKurrent.ts';
+import { AnswerTimedOut, isTransient, unavailable } from './kurrentFailures.ts';
+
+/** How long (ms) a call is retried before the server counts as unavailable. */
+const RETRY_TIMEOUT = 3000;
+/** How long (ms) the server may stay silent before a call counts as lost. */
+const ANSWER_TIMEOUT = 4000;
+
+/**
+ * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable if that
+ * does not help within 3 s; any other error is the driver's own.
+ */
+export async function withRetries<T>(
+  kurrent: Kurrent,
+  call: (client: KurrentDBClient) => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  for (let tries = 1; ; tries += 1) {
+    const client = kurrent.client();
+    try {
+      return await call(client);
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      renewConnection(error, { kurrent, client });
+      if (kurrent.isClosed() || performance.now() - startedAt > RETRY_TIMEOUT) throw unavailable(error);
+    }
+    await sleep(backoff(tries));
+  }
+}
+
+/** Replaces a connection that failed. After `not-leader` the driver connects to the leader by itself. */
+export function renewConnection(
+  error: unknown,
+  { kurrent, client }: { kurrent: Kurrent; client: KurrentDBClient },
+): void {
+  if ((error as { type?: string }).type !== 'not-leader') kurrent.renew(client);
+}
+
+/** Exponential backoff with jitter (ms) before the next try. */
+export function backoff(tries: number): number {
+  return Math.min(2000, 25 * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
+}
+
+/** The value of a promise. Throws AnswerTimedOut, a transient failure, if it takes longer (ms). */
+export async function withTimeout<T>(promise: Promise<T>, within: number = ANSWER_TIMEOUT): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AnswerTimedOut(`no answer within ${within} ms`)), within);
+  });
+  try {
+    return await Promise.race([promise, timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut if it pauses for longer than `within`
+ * (ms).
+ */
+export async function collect<T>(
+  reading: AsyncIterable<T>,
+  { within = ANSWER_TIMEOUT, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
+): Promise<T[]> {
+  const items: T[] = [];
+  const iterator = reading[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await withTimeout(iterator.next(), within);
+    if (next.done) return items;
+    items.push(next.value);
+    if (!isEnough(next.value)) continue;
+    await iterator.return?.();
+    return items;
+  }
+}
