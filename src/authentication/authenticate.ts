@@ -17,7 +17,7 @@ import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 import { ownCopy } from '../process/ownCopy.ts';
 import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
-import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
+import { readSignature, refusalMessage, type Signature, verifySignature } from './hawkSignature.ts';
 
 /** How long the verdict on an unsigned request holds (ms). */
 const NO_AUTH_VALID = 15 * 60_000;
@@ -78,22 +78,22 @@ export type Verdict =
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
 /** What judging needs to know of clients and roles. */
-export type Clients = Expanding & {
+export type CredentialSource = Expanding & {
   /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
   resolveSigner(clientId: string, now: Date): Promise<Signer>;
   /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
   isGuarded?: boolean;
   /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
-  inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
+  cachedClient(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
   /** Runs what is computed for a caller, the client that signed where there is one: at once where it takes next to no time. */
-  inSlices<Result>(
+  runSliced<Result>(
     signerId: string | undefined,
     compute: (work: Work) => Sliced<Result>,
   ): Promise<Result> | Result;
   /** Changes with what scopes expand to. */
-  version(): number;
+  scopesVersion(): number;
   /** Told of every client whose token made a valid signature. */
-  used?(clientId: string, now: Date): void;
+  onUsed?(clientId: string, now: Date): void;
   /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
   maxBewitLifetime?: number;
 };
@@ -113,33 +113,33 @@ type ResolvedCredentials = Pick<Signature, 'id' | 'ext'> & {
   expires: Date;
   /** Why the signature is refused even if it is a good one. */
   refused: string | undefined;
-  held: { version: number; scopes: readonly string[] } | undefined;
+  cachedScopes: { version: number; scopes: readonly string[] } | undefined;
   /** About what it keeps in memory, in bytes. */
   bytes: number;
 };
 
 /** Resolved credentials, and the own scopes of the client that vouches for it. */
-type Vouched = { resolved: ResolvedCredentials; own: readonly string[] };
+type LiveCredentials = { resolved: ResolvedCredentials; ownScopes: readonly string[] };
 
 /** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
-export function makeAuthenticate(clients: Clients): Authenticate {
+export function makeAuthenticate(clients: CredentialSource): Authenticate {
   const cache = new RecentlyUsed<ResolvedCredentials>(MAX_RESOLVED_BYTES, (_, { bytes }) => bytes);
 
   return function authenticate(request, now) {
     try {
       const signature = readSignature(request);
-      if (!signature) return unsigned(now);
+      if (!signature) return noAuth(now);
       if (signature.bewitExpires !== undefined) refuseLongBewit(signature.bewitExpires, now);
-      const verdict = judge(request, signature, now);
-      return verdict instanceof Promise ? verdict.catch(failed) : verdict;
+      const verdict = verify(request, signature, now);
+      return verdict instanceof Promise ? verdict.catch(authFailed) : verdict;
     } catch (error) {
-      return failed(error);
+      return authFailed(error);
     }
   };
 
-  function unsigned(now: Date): Promise<Verdict> | Verdict {
+  function noAuth(now: Date): Promise<Verdict> | Verdict {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
-    const expand = () => clients.inSlices(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const expand = () => clients.runSliced(undefined, (work) => clients.expanding([ANONYMOUS], work));
     const verdict = (scopes: readonly string[]): Verdict => ({
       status: 'no-auth',
       scopes,
@@ -147,7 +147,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       resolve: async () => expand(),
     });
     const scopes = expand();
-    return scopes instanceof Promise ? scopes.then(verdict).catch(failed) : verdict(scopes);
+    return scopes instanceof Promise ? scopes.then(verdict).catch(authFailed) : verdict(scopes);
   }
 
   function refuseLongBewit(expires: number, now: Date): void {
@@ -156,41 +156,45 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       fail(`a bewit may last for ${most / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
   }
 
-  function judge(
+  function verify(
     request: SignedRequest,
     signature: Signature,
     now: Date,
   ): Promise<AuthSuccess> | AuthSuccess {
-    const vouched = remembered(signature, now);
-    if (!vouched) return judgeAnew(request, signature, now);
+    const vouched = fromCache(signature, now);
+    if (!vouched) return verifyUncached(request, signature, now);
     const hash = verifySignature(request, signature, { key: vouched.resolved.key, now });
     return hash instanceof Promise
-      ? hash.then((verified) => success(vouched, { signature, hash: verified, now }))
-      : success(vouched, { signature, hash, now });
+      ? hash.then((verified) => authSuccess(vouched, { signature, hash: verified, now }))
+      : authSuccess(vouched, { signature, hash, now });
   }
 
-  async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
+  async function verifyUncached(
+    request: SignedRequest,
+    signature: Signature,
+    now: Date,
+  ): Promise<AuthSuccess> {
     const vouched = await resolveCredentials(signature, now);
     const hash = await verifySignature(request, signature, { key: vouched.resolved.key, now });
-    refuseIf(vouched.resolved);
-    return success(vouched, { signature, hash, now });
+    throwIfRefused(vouched.resolved);
+    return authSuccess(vouched, { signature, hash, now });
   }
 
   /** For a later look at a request that was signed with these credentials. */
-  async function vouchedLater(signed: ResolvedCredentials, later: Date): Promise<Vouched> {
-    const vouched = remembered(signed, later) ?? (await resolveCredentials(signed, later));
-    refuseIf(vouched.resolved);
+  async function resolveAgain(signed: ResolvedCredentials, later: Date): Promise<LiveCredentials> {
+    const vouched = fromCache(signed, later) ?? (await resolveCredentials(signed, later));
+    throwIfRefused(vouched.resolved);
     if (vouched.resolved.credentialId !== signed.credentialId)
       fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
     return vouched;
   }
 
-  function success(
-    vouched: Vouched,
+  function authSuccess(
+    vouched: LiveCredentials,
     { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
   ): Promise<AuthSuccess> | AuthSuccess {
     const { resolved } = vouched;
-    clients.used?.(resolved.signerId, now);
+    clients.onUsed?.(resolved.signerId, now);
     const verdict = (scopes: readonly string[]): AuthSuccess => ({
       status: 'auth-success',
       clientId: signature.id,
@@ -198,65 +202,68 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       scopes,
       expires: resolved.expires,
       hash,
-      resolve: async (later) => scopesNow(await vouchedLater(resolved, later)),
+      resolve: async (later) => currentScopes(await resolveAgain(resolved, later)),
     });
-    const scopes = scopesNow(vouched);
+    const scopes = currentScopes(vouched);
     if (!(scopes instanceof Promise)) return verdict(scopes);
     // The client may have lost what it had while that was worked out.
-    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(resolved, new Date()))));
+    return scopes.then(async () => verdict(await currentScopes(await resolveAgain(resolved, new Date()))));
   }
 
-  function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
-    const resolved = cache.get(keyOf({ id, ext }));
+  function fromCache({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): LiveCredentials | undefined {
+    const resolved = cache.get(cacheKey({ id, ext }));
     if (!resolved || resolved.id !== id || resolved.ext !== ext) return undefined;
-    const signer = clients.inMemory(resolved.signerId);
+    const signer = clients.cachedClient(resolved.signerId);
     if (!signer || signer.revision !== resolved.revision || resolved.signerExpires < now) return undefined;
     const { certificate } = resolved.restriction;
-    return certificate && !isInTime(certificate, now) ? undefined : { resolved, own: signer.scopes };
+    return certificate && !isInTime(certificate, now) ? undefined : { resolved, ownScopes: signer.scopes };
   }
 
   async function resolveCredentials(
     { id: cut, ext }: Pick<Signature, 'id' | 'ext'>,
     now: Date,
-  ): Promise<Vouched> {
+  ): Promise<LiveCredentials> {
     const id = ownCopy(cut);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
     const signer = await clients.resolveSigner(signerId, now);
     const { token } = signer;
-    const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
+    const isForged = certificate && !isCertificateValid(token, { clientId: id, certificate });
     const refused = signer.refused ?? (isForged ? FORGED : undefined);
     if (refused !== undefined && !clients.isGuarded) fail(refused);
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
     const { revision, credentialId, expires: signerExpires, scopes: own } = signer;
     const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
     const resolved = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
-    return { resolved: { ...resolved, refused, held: undefined, bytes: 0 }, own };
+    return { resolved: { ...resolved, refused, cachedScopes: undefined, bytes: 0 }, ownScopes: own };
   }
 
   /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
-  function scopesNow({ resolved, own }: Vouched): Promise<readonly string[]> | readonly string[] {
-    const version = clients.version();
-    const { held, id: clientId, signerId, restriction } = resolved;
+  function currentScopes({
+    resolved,
+    ownScopes: own,
+  }: LiveCredentials): Promise<readonly string[]> | readonly string[] {
+    const version = clients.scopesVersion();
+    const { cachedScopes: held, id: clientId, signerId, restriction } = resolved;
     if (held?.version === version) return held.scopes;
     const lent = { clientId, scopes: own, restriction };
-    const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
-    if (scopes instanceof Promise) return scopes.then((made) => remember(resolved, version, made));
-    return remember(resolved, version, scopes);
+    const scopes = clients.runSliced(signerId, (work) => scopesOf(lent, clients, work));
+    if (scopes instanceof Promise) return scopes.then((made) => cacheScopes(resolved, version, made));
+    return cacheScopes(resolved, version, scopes);
   }
 
   /** `version` is that at which the scopes began to be looked for. */
-  function remember(
+  function cacheScopes(
     resolved: ResolvedCredentials,
     version: number,
     scopes: readonly string[],
   ): readonly string[] {
-    const { held } = resolved;
+    const { cachedScopes: held } = resolved;
     if (held?.scopes === scopes) held.version = version;
     else if (resolved.revision !== undefined) {
       const bytes = bytesOf(resolved, scopes);
-      cache.set(keyOf(resolved), { ...resolved, held: { version, scopes }, bytes });
+      cache.set(cacheKey(resolved), { ...resolved, cachedScopes: { version, scopes }, bytes });
     }
     return scopes;
   }
@@ -271,14 +278,14 @@ function bytesOf({ id, ext = '', restriction }: ResolvedCredentials, held: reado
   return RESOLVED_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
 }
 
-function failed(error: unknown): Verdict {
+function authFailed(error: unknown): Verdict {
   if (error instanceof ExpansionTooLarge)
     return { status: 'auth-failed', message: error.message, isTooLarge: true };
   // It may name a client as a certificate or a bewit does, which can hold any text.
-  return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
+  return { status: 'auth-failed', message: toWellFormed(refusalMessage(error)) };
 }
 
-function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
+function cacheKey({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
   return ext === undefined ? id : `${id}\n${ext}`;
 }
 
@@ -302,7 +309,7 @@ function parseExt(ext: string): unknown {
 const FORGED =
   'ext.certificate.signature is not valid: another token signed it, or something in it was changed';
 
-function isSignedWith(
+function isCertificateValid(
   token: string,
   { clientId, certificate }: { clientId: string; certificate: Certificate },
 ): boolean {
@@ -311,7 +318,7 @@ function isSignedWith(
   );
 }
 
-function refuseIf({ refused }: Pick<ResolvedCredentials, 'refused'>): void {
+function throwIfRefused({ refused }: Pick<ResolvedCredentials, 'refused'>): void {
   if (refused !== undefined) fail(refused);
 }
 

@@ -4,10 +4,10 @@ import type { Projector } from '../readSide/projector.ts';
 import { type SecretStore, UnsealError } from '../secretStore/secretStore.ts';
 
 /** Clients whose tokens one look tries to read: static ones, as whole deployments hang on them, and others by turns. */
-const STATIC_AT_ONCE = 3;
-const OTHERS_AT_ONCE = 5;
+const STATIC_PER_PROBE = 3;
+const OTHERS_PER_PROBE = 5;
 /** Clients that are known to have no token to be read: enough to say so, and to see when it is over. */
-const MOST_KNOWN = 10;
+const MAX_UNREADABLE = 10;
 
 /** The secret store lacks an entry that a client's row refers to: our fault, never the caller's. */
 export class TokenMissing extends Error {}
@@ -40,10 +40,10 @@ export function openClientTokens({
     );
   }
 
-  function note(clientId: string, err: unknown): void {
+  function noteUnreadable(clientId: string, err: unknown): void {
     const isMissing = err instanceof TokenMissing;
     if (!isMissing && !(err instanceof UnsealError)) return;
-    if (unreadable.has(clientId) || unreadable.size >= MOST_KNOWN) return;
+    if (unreadable.has(clientId) || unreadable.size >= MAX_UNREADABLE) return;
     unreadable.set(clientId, isMissing ? 'missing' : 'sealed');
     log.error({ clientId, err }, 'the token of a client cannot be read from the secret store');
   }
@@ -58,20 +58,20 @@ export function openClientTokens({
       unreadable.delete(client.clientId);
       return token;
     } catch (error) {
-      note(client.clientId, error);
+      noteUnreadable(client.clientId, error);
       throw error;
     }
   }
 
-  async function rowsToTry(): Promise<ClientRow[]> {
+  async function clientsToProbe(): Promise<ClientRow[]> {
     const known: ClientRow[] = [];
     for (const clientId of [...unreadable.keys()]) {
       const row = await projector.clients.get(clientId);
       if (row) known.push(row);
       else unreadable.delete(clientId);
     }
-    const statics = await projector.clients.list({ prefix: 'static/', limit: STATIC_AT_ONCE });
-    const others = await projector.clients.list({ after, limit: OTHERS_AT_ONCE });
+    const statics = await projector.clients.list({ prefix: 'static/', limit: STATIC_PER_PROBE });
+    const others = await projector.clients.list({ after, limit: OTHERS_PER_PROBE });
     after = others.last;
     return [...known, ...[...statics.rows, ...others.rows].map(({ value }) => value)];
   }
@@ -80,8 +80,8 @@ export function openClientTokens({
     read,
 
     /** Tries to read the tokens of some clients, among them those for whom that did not work before. */
-    async look(): Promise<void> {
-      for (const client of await rowsToTry()) {
+    async probe(): Promise<void> {
+      for (const client of await clientsToProbe()) {
         await read(client).catch((error: unknown) => {
           if (!(error instanceof TokenMissing || error instanceof UnsealError)) throw error;
         });

@@ -12,25 +12,25 @@ hawk.utils.limits.maxMatchLength = MAX_HEADER_FIELD_LENGTH;
 /** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
 export const CLOCK_SKEW_SECONDS = 15 * 60;
 /** Of headers up to this long (characters) hawk finds soon that they are malformed. */
-const SHORT_HEADER = 1024;
+const MAX_UNCHECKED_LENGTH = 1024;
 
 /**
  * A request's signature, read and not verified yet: who it says has signed, and what was signed along. `bewitExpires` is when a bewit
  * ends, in seconds since 1970.
  */
-export type Signature = { id: string; ext?: string; plain?: PlainHeader; bewitExpires?: number };
+export type Signature = { id: string; ext?: string; canonical?: CanonicalHeader; bewitExpires?: number };
 
 /** A header as Hawk's clients write it. */
-type PlainHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
+type CanonicalHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
 
 /** What hawk takes as the value of an attribute. */
 const VALUE = '[ !#-\\[\\]-~]+';
-const PLAIN = new RegExp(
+const CANONICAL_HEADER = new RegExp(
   `^Hawk id="(${VALUE})", ts="(\\d{1,12})", nonce="(${VALUE})"(?:, hash="(${VALUE})")?(?:, ext="(${VALUE})")?, mac="([A-Za-z0-9+/]{43}=)"$`,
 );
 const LINE_ENDS = '\\n\\r\\u2028\\u2029';
 /** A scheme and attributes, as hawk reads them, in a time that grows with the length and no faster. */
-const READABLE = new RegExp(
+const WELL_FORMED_HEADER = new RegExp(
   `^\\w+\\s+(?:\\w+="[^"\\\\${LINE_ENDS}]*"[^\\S${LINE_ENDS}]*(?:,[^\\S${LINE_ENDS}]*|$))+$`,
 );
 const NOT_HAWK = 'the Authorization header is not of the Hawk scheme';
@@ -44,7 +44,7 @@ export function readSignature({ method, resource, authorization }: SignedRequest
   if (authorization === undefined) return isBewit ? readBewit(method, resource) : undefined;
   if (isBewit) fail('give either an Authorization header or a bewit, not both');
   if (authorization.length > MAX_HEADER_FIELD_LENGTH) failTooLong('the Authorization header');
-  return readPlainHeader(authorization) ?? readHeader(authorization);
+  return readCanonicalHeader(authorization) ?? readHeader(authorization);
 }
 
 /** Whether a URL is signed. */
@@ -64,38 +64,38 @@ export function verifySignature(
   signature: Signature,
   { key, now }: { key: KeyObject; now: Date },
 ): Promise<string | undefined> | string | undefined {
-  const { plain } = signature;
-  if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
-  const verdict = askHawk(request, signature, key);
-  const host = otherForm(request.host);
+  const { canonical: plain } = signature;
+  if (plain && isValidCanonical(request, { id: signature.id, plain }, { key, now })) return plain.hash;
+  const verdict = verifyWithHawk(request, signature, key);
+  const host = otherHostForm(request.host);
   if (host === undefined) return verdict;
   return verdict.catch((error: unknown) => {
     if (!isBadMac(error)) throw error;
-    return askHawk({ ...request, host }, signature, key);
+    return verifyWithHawk({ ...request, host }, signature, key);
   });
 }
 
 /** An IPv6 literal with brackets where it has none, and without where it has; undefined for any other host. */
-function otherForm(host: string): string | undefined {
+function otherHostForm(host: string): string | undefined {
   const bare = bareIpv6(host);
   return bare === host ? `[${host}]` : bare;
 }
 
-function readPlainHeader(authorization: string): Signature | undefined {
-  const parts = PLAIN.exec(authorization);
+function readCanonicalHeader(authorization: string): Signature | undefined {
+  const parts = CANONICAL_HEADER.exec(authorization);
   if (!parts) return undefined;
   const ext = parts[5];
   return {
     id: parts[1]!,
     ext,
-    plain: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
+    canonical: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
   };
 }
 
 /** The rule is that of the Hawk documentation ("hawk.1.header"), for attributes without backslashes. */
-function isPlainlySigned(
+function isValidCanonical(
   { method, resource, host, port }: SignedRequest,
-  { plain: { ts, nonce, hash = '', ext = '', mac } }: { id: string; plain: PlainHeader },
+  { plain: { ts, nonce, hash = '', ext = '', mac } }: { id: string; plain: CanonicalHeader },
   { key, now }: { key: KeyObject; now: Date },
 ): boolean {
   if (!resource.startsWith('/')) return false;
@@ -106,7 +106,7 @@ function isPlainlySigned(
   );
 }
 
-async function askHawk(
+async function verifyWithHawk(
   { method, resource: url, host, port, authorization }: SignedRequest,
   { id, ext }: Signature,
   key: KeyObject,
@@ -128,7 +128,7 @@ async function askHawk(
 
 function readHeader(header: string): Signature {
   // What is malformed would take hawk a time that grows with the square of its length.
-  if (header.length > SHORT_HEADER && !READABLE.test(header))
+  if (header.length > MAX_UNCHECKED_LENGTH && !WELL_FORMED_HEADER.test(header))
     fail(/^hawk\b/i.test(header) ? 'Bad header format' : NOT_HAWK);
   const { id, ts, nonce, mac, ext } = hawk.utils.parseAuthorizationHeader(header);
   // As hawk says it, which is asked only once the client is known.
@@ -151,7 +151,7 @@ function readBewit(method: string, resource: string): Signature {
 }
 
 /** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */
-export function refusal(error: unknown): string {
+export function refusalMessage(error: unknown): string {
   if (error instanceof AuthenticationFailure) return error.message;
   if (!isHawkRefusal(error)) throw error;
   return error.message === 'Unauthorized' ? NOT_HAWK : error.message;

@@ -34,7 +34,7 @@ export function makeResolveSigner(parts: {
 
   return async function findSigner(clientId: string, now: Date): Promise<Signer> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);
-    const refused = whyRefused(client, { clientId, now });
+    const refused = reasonToRefuse(client, { clientId, now });
     if (refused !== undefined && !isGuarded) throw new AuthenticationFailure(refused);
     if (!client) return { scopes: [], expires: now, token: NOBODYS_TOKEN, refused };
     const credentialId = client.credential.id;
@@ -50,7 +50,7 @@ export function makeResolveSigner(parts: {
   };
 }
 
-function whyRefused(
+function reasonToRefuse(
   client: ClientRow | undefined,
   { clientId, now }: { clientId: string; now: Date },
 ): string | undefined {

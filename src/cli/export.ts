@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander';
-import { clientsInPieces } from '../api/clients/shownClient.ts';
-import { rolesInPieces } from '../api/roles/shownRole.ts';
+import { clientListChunks } from '../api/clients/clientView.ts';
+import { roleListChunks } from '../api/roles/roleView.ts';
 import { inBackground } from './inBackground.ts';
 import { print } from './output.ts';
 import { withService } from './withService.ts';
@@ -14,11 +14,11 @@ export function exportCommand(): Command {
       inBackground((what: 'roles' | 'clients') =>
         withService(async ({ core }) => {
           const incomplete = new Set<string>();
-          const listing = { incomplete, longWork: core.longWork, whom: { caller: 'export' } };
+          const listing = { incomplete, longWork: core.longWork, owner: { caller: 'export' } };
           const pieces =
             what === 'roles'
-              ? rolesInPieces(core.projector.roleGraph, listing)
-              : clientsInPieces(core, listing);
+              ? roleListChunks(core.projector.roleGraph, listing)
+              : clientListChunks(core, listing);
           await print(lineOf(pieces));
           if (incomplete.size > 0)
             console.error(

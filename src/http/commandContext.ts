@@ -3,7 +3,7 @@ import type { EndpointRequest } from './endpoint.ts';
 import { workFor } from './workFor.ts';
 
 /** For whom a command runs that a request asks for. */
-export function contextOf(request: EndpointRequest): CommandContext {
+export function commandContext(request: EndpointRequest): CommandContext {
   const { now, caller } = request;
   const { requestId, sourceIp, traceparent } = request.origin;
   return {

@@ -3,11 +3,11 @@ import { limitLogLines } from '../process/limitLogLines.ts';
 import type { RefusedSignature } from '../authentication/signedRequest.ts';
 
 /** Lines of a kind in a second. */
-const MOST_LINES = 10;
+const MAX_LINES_PER_SECOND = 10;
 /** Characters of what a caller may make as long as it likes. */
-const LONGEST_CLIENT_ID = 100;
-const LONGEST_TARGET = 300;
-const LONGEST_REASON = 500;
+const MAX_CLIENT_ID_LENGTH = 100;
+const MAX_TARGET_LENGTH = 300;
+const MAX_REASON_LENGTH = 500;
 
 /** The line's message for each kind of denial, which is also its field `denied`. Each kind has its own lines in a second. */
 const MESSAGES = {
@@ -18,7 +18,7 @@ const MESSAGES = {
 export type Denial = RefusedSignature & { kind: keyof typeof MESSAGES };
 
 /** What kind of denial a reply's status tells of; undefined for any other reply. */
-export function denialOf(status: number): Denial['kind'] | undefined {
+export function denialKind(status: number): Denial['kind'] | undefined {
   if (status === 401) return 'signature';
   if (status === 403) return 'scopes';
   return status === 429 ? 'limit' : undefined;
@@ -30,34 +30,34 @@ export function denialOf(status: number): Denial['kind'] | undefined {
  */
 export function makeLogDenied(log: Logger): (denial: Denial, request: object) => void {
   const limited = (kind: Denial['kind']): ((fields: object) => void) =>
-    limitLogLines(log, { most: MOST_LINES, message: MESSAGES[kind], countBy: 'sourceIp' });
+    limitLogLines(log, { most: MAX_LINES_PER_SECOND, message: MESSAGES[kind], countBy: 'sourceIp' });
   const write = { signature: limited('signature'), scopes: limited('scopes'), limit: limited('limit') };
   return ({ kind, reason, signed }, request) => {
     const clientId = claimedClientId(signed);
-    const claimed = clientId === undefined ? undefined : printable(clientId, LONGEST_CLIENT_ID);
-    const told = claimed === undefined ? reason : reason.replaceAll(clientId!, claimed);
+    const claimed = clientId === undefined ? undefined : printable(clientId, MAX_CLIENT_ID_LENGTH);
+    const shownReason = claimed === undefined ? reason : reason.replaceAll(clientId!, claimed);
     const { sourceIp: signerIp } = signed;
     write[kind]({
       denied: kind,
       ...request,
       signerIp,
-      judged: judgedOf(signed),
+      judged: judgedRequest(signed),
       claimedClientId: claimed,
-      reason: printable(told, LONGEST_REASON),
+      reason: printable(shownReason, MAX_REASON_LENGTH),
     });
   };
 }
 
 /** The path of a URL, as far as it is logged: a query may hold a bewit. */
-export function targetOf(url: string): string {
+export function loggedTarget(url: string): string {
   const mark = url.indexOf('?');
-  return printable(mark < 0 ? url : url.slice(0, mark), LONGEST_TARGET);
+  return printable(mark < 0 ? url : url.slice(0, mark), MAX_TARGET_LENGTH);
 }
 
 /** The request to another service that a signature was for, where it was not for one to this service. */
-function judgedOf({ method, host, port, resource }: RefusedSignature['signed']): string | undefined {
+function judgedRequest({ method, host, port, resource }: RefusedSignature['signed']): string | undefined {
   if (method === undefined) return undefined;
-  return printable(`${method.toUpperCase()} ${host}:${port}${targetOf(resource)}`, LONGEST_TARGET);
+  return printable(`${method.toUpperCase()} ${host}:${port}${loggedTarget(resource)}`, MAX_TARGET_LENGTH);
 }
 
 /** As far as it can be read: most that is refused is not as it should be. */

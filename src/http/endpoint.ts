@@ -1,5 +1,5 @@
 import type { Position } from '../event.ts';
-import type { Incomplete } from './expandedEntry.ts';
+import type { Incomplete } from './incomplete.ts';
 import type { Caller, RefusedSignature, SentRequest } from '../authentication/signedRequest.ts';
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
 
@@ -94,7 +94,7 @@ export type EndpointReply = {
   body?: unknown;
   /** A body that is JSON text already, of ASCII characters only. */
   ascii?: string;
-  pieces?: AsyncIterable<string>;
+  chunks?: AsyncIterable<string>;
   /**
    * One of thousands a second, which changed nothing and refused nobody: it is logged at level `debug`, and never
    * compressed.

@@ -3,21 +3,21 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { roomForConnections } from '../process/openFiles.ts';
 import type { Config } from '../config/config.ts';
-import { makeAnswerClientError } from './clientError.ts';
-import { type Bodies, type ConnectionLimits, limitConnections } from './connections.ts';
+import { makeClientErrorHandler } from './clientErrorHandler.ts';
+import { type BodyTracker, type ConnectionLimits, limitConnections } from './limitConnections.ts';
 import { PARSER_LIMITS } from './headerLimits.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** Requests under way when the service is told to stop have this long (ms) to end. */
-const DRAIN = 30 * SECOND;
+const DRAIN_TIMEOUT = 30 * SECOND;
 
 /** A server that listens at a port. */
-export type Listening = {
+export type HttpServer = {
   server: Server;
   port: number;
   /** Bounds the bodies of requests. */
-  bodies: Bodies;
+  bodies: BodyTracker;
   /** Takes no further request; resolves when those under way are answered. */
   drain(): Promise<void>;
 };
@@ -26,13 +26,13 @@ export type Listening = {
 export function listen(
   config: Pick<Config, 'host' | 'port'> & ConnectionLimits,
   log: Logger,
-): Promise<Listening> {
+): Promise<HttpServer> {
   const { maxHeaderSize, maxHeadersCount } = PARSER_LIMITS;
   // A request without a host is refused as any other one is, and not with nothing but a status.
   const server = createServer({ ...timeouts(config), maxHeaderSize, requireHostHeader: false });
   server.maxHeadersCount = maxHeadersCount;
-  server.on('clientError', makeAnswerClientError(log));
-  const limits = { ...config, maxConnections: connectionsWithin(config.maxConnections, log) };
+  server.on('clientError', makeClientErrorHandler(log));
+  const limits = { ...config, maxConnections: affordableConnections(config.maxConnections, log) };
   const { bodies, sockets } = limitConnections(server, { limits, log });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -44,7 +44,7 @@ export function listen(
 }
 
 /** As many connections as are asked for, or as the operating system leaves room for beside the databases. */
-function connectionsWithin(most: number, log: Logger): number {
+function affordableConnections(most: number, log: Logger): number {
   const room = roomForConnections();
   if (room < most)
     log.warn(
@@ -66,7 +66,7 @@ function drain(server: Server, sockets: () => Iterable<Socket>): Promise<void> {
   server.keepAliveTimeout = 1;
   server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
   return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), DRAIN);
+    const force = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT);
     server.close(() => {
       clearTimeout(force);
       resolve();

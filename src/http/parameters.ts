@@ -21,15 +21,15 @@ type Patterns = Pick<Endpoint, 'name' | 'patterns'>;
 
 /** What a path parameter of an endpoint must match. Throws a plain Error where no pattern is declared. */
 export function pathPattern(endpoint: Patterns, name: string): RegExp {
-  return patternIn(endpoint, PATH_PATTERNS, name);
+  return findPattern(endpoint, PATH_PATTERNS, name);
 }
 
 /** What a query parameter of an endpoint must match. Throws a plain Error where no pattern is declared. */
 export function queryPattern(endpoint: Patterns, name: string): RegExp {
-  return patternIn(endpoint, QUERY_PATTERNS, name);
+  return findPattern(endpoint, QUERY_PATTERNS, name);
 }
 
-function patternIn(endpoint: Patterns, shared: Record<string, RegExp>, name: string): RegExp {
+function findPattern(endpoint: Patterns, shared: Record<string, RegExp>, name: string): RegExp {
   const pattern = endpoint.patterns?.[name] ?? shared[name];
   if (!pattern) throw new Error(`${endpoint.name} declares no pattern for its parameter ${name}`);
   return pattern;

@@ -14,8 +14,8 @@ import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
 import { StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { type Authenticate, checkPayload, type Verdict } from '../authentication/authenticate.ts';
 import { callerKey } from './callerKey.ts';
-import type { Bodies } from './connections.ts';
-import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
+import type { BodyTracker } from './limitConnections.ts';
+import { type Denial, denialKind, makeLogDenied, loggedTarget } from './deniedRequests.ts';
 import {
   type Endpoint,
   type EndpointReply,
@@ -24,19 +24,20 @@ import {
   URL_PREFIX,
 } from './endpoint.ts';
 import type { Caller, SentRequest } from '../authentication/signedRequest.ts';
-import { errorBody, shownPayload } from './errorReply.ts';
-import { incompleteNames } from './expandedEntry.ts';
+import { errorBody, redactPayload } from './errorBody.ts';
+import { incompleteHeader } from './incomplete.ts';
 import { headerProblem } from './headerLimits.ts';
-import { type Origin, originOf, type TrustProxy } from './forwarded.ts';
+import { type Origin, requestOrigin, type TrustProxy } from './requestOrigin.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
-import { parseBody, readBody } from './readBody.ts';
+import { readBody } from './readBody.ts';
+import { parseBody } from './parseBody.ts';
 import type { CountRequest } from './rateLimits.ts';
 import type { SignatureRules } from '../authentication/signatureRules.ts';
-import type { Validator } from './validate.ts';
+import type { Validator } from './validator.ts';
 import { workFor } from './workFor.ts';
-import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import { sendAllowed, sendAscii, sendJson, sendNothing, sendChunks } from './send.ts';
 import type { Freshness } from '../readSide/freshness.ts';
 import { countRequestForSlicing } from '../process/timeSlicing.ts';
 import type { Config } from '../config/config.ts';
@@ -59,7 +60,7 @@ export type PipelineParts = {
 type Intake = {
   maxBodyBytes: number;
   /** Bounds the memory that incomplete bodies take; without it, there is no bound. */
-  bodies?: Bodies;
+  bodies?: BodyTracker;
   countRequest: CountRequest;
 };
 
@@ -166,7 +167,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const receiving = receiveBody(exchange);
     const payload = receiving instanceof Promise ? await receiving : receiving;
     exchange.isReading = false;
-    const origin = originOf(incoming, access.trustProxy);
+    const origin = requestOrigin(incoming, access.trustProxy);
     exchange.sourceIp = origin.sourceIp;
     const validating = readInput(exchange, payload);
     const body = validating instanceof Promise ? await validating : validating;
@@ -248,7 +249,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
 
   function parseInput(exchange: Exchange, input: string, payload: Buffer): object {
     const body = parseBody(payload, exchange.incoming.headers);
-    exchange.shownPayload = () => shownPayload(body, checks.validator.properties(input));
+    exchange.shownPayload = () => redactPayload(body, checks.validator.properties(input));
     return body;
   }
 
@@ -317,11 +318,12 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const { incomplete } = reply;
     if (reply.refused) exchange.denial = { kind: 'signature', ...reply.refused };
     if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
-    if (incomplete && incomplete.size > 0) response.setHeader('auth-incomplete', incompleteNames(incomplete));
+    if (incomplete && incomplete.size > 0)
+      response.setHeader('auth-incomplete', incompleteHeader(incomplete));
     const mayCompress = reply.isRoutine !== true && reply.holdsSecret !== true;
     if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
     else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
-    else if (reply.pieces) return sendPieces(response, reply.pieces, { mayCompress, incomplete });
+    else if (reply.chunks) return sendChunks(response, reply.chunks, { mayCompress, incomplete });
     else sendNothing(response);
     return undefined;
   }
@@ -336,7 +338,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
       response.destroy();
       return status;
     }
-    const kind = denialOf(status);
+    const kind = denialKind(status);
     if (kind) {
       const { url: resource = '', headers } = incoming;
       const signed = { resource, authorization: headers.authorization };
@@ -467,7 +469,7 @@ function targetFields(
   { endpoint: { method, route }, dialect }: Match,
   { url = '' }: IncomingMessage,
 ): object {
-  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: targetOf(url) };
+  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: loggedTarget(url) };
 }
 
 /** The client whose token made a valid signature. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, type Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import Negotiator from 'negotiator';
-import { type Incomplete, incompleteNames } from './expandedEntry.ts';
+import { type Incomplete, incompleteHeader } from './incomplete.ts';
 
 /**
  * The headers of every reply. Answers from this service are about one moment and one caller: nothing in between may keep
@@ -19,7 +19,7 @@ const JSON_REPLY = Object.entries({
 }).flat();
 
 /** From so many characters on, compressing saves more than it costs: a shorter reply is a few packets, all sent at once. */
-const WORTH_COMPRESSING = 4096;
+const MIN_COMPRESSED_LENGTH = 4096;
 
 /** Sends a value as JSON, compressed where that pays and the caller accepts it, unless it must not be. */
 export function sendJson(
@@ -29,13 +29,13 @@ export function sendJson(
 ): void {
   const text = JSON.stringify(body);
   const head = { status, length: Buffer.byteLength(text) };
-  end(response, begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING), text);
+  end(response, writeHead(response, head, mayCompress && text.length >= MIN_COMPRESSED_LENGTH), text);
 }
 
 /** Sends JSON text of ASCII characters only: there is nothing to be encoded in it, nor to be counted. */
 export function sendAscii(response: ServerResponse, text: string, mayCompress: boolean): void {
   const head = { status: 200, length: text.length };
-  const taker = begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING);
+  const taker = writeHead(response, head, mayCompress && text.length >= MIN_COMPRESSED_LENGTH);
   if (taker === response) taker.end(text, 'latin1');
   else end(response, taker, text);
 }
@@ -49,7 +49,7 @@ function end(response: ServerResponse, taker: Writable, text: string): void {
 }
 
 /** Bytes of a reply's text that are kept besides those that wait in its connection. */
-export function heldText(response: ServerResponse): number {
+export function uncompressedLength(response: ServerResponse): number {
   return held.get(response) ?? 0;
 }
 
@@ -72,7 +72,7 @@ export function sendAllowed(response: ServerResponse, methods: readonly string[]
  * Sends JSON text piece by piece, no faster than it is taken; compressed where that pays and the caller accepts it. Rejects
  * when the pieces fail; ends quietly when the receiver goes away. A trailer names what came to be incomplete meanwhile.
  */
-export async function sendPieces(
+export async function sendChunks(
   response: ServerResponse,
   pieces: AsyncIterable<string>,
   { mayCompress = true, incomplete = new Set() }: { mayCompress?: boolean; incomplete?: Incomplete } = {},
@@ -84,18 +84,18 @@ export async function sendPieces(
   for await (const piece of pieces) {
     if (gone.signal.aborted) return;
     // The headers wait for the first piece: what fails before it can still be answered with an error. If it is short, it is all.
-    taker ??= begin(response, { status: 200 }, mayCompress && piece.length >= WORTH_COMPRESSING);
+    taker ??= writeHead(response, { status: 200 }, mayCompress && piece.length >= MIN_COMPRESSED_LENGTH);
     if (response.req.method === 'HEAD') break;
     if (!taker.write(piece)) await once(taker, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
-  if (incomplete.size > known) response.addTrailers({ 'auth-incomplete': incompleteNames(incomplete) });
+  if (incomplete.size > known) response.addTrailers({ 'auth-incomplete': incompleteHeader(incomplete) });
   (taker ?? response).end();
 }
 
 type Head = { status: number; length?: number };
 
 /** Writes the headers, and answers what takes the text. */
-function begin(response: ServerResponse, head: Head, isWorthCompressing: boolean): Writable {
+function writeHead(response: ServerResponse, head: Head, isWorthCompressing: boolean): Writable {
   if (!isWorthCompressing) return plain(response, head);
   // Beside what it says already, such as Origin.
   response.appendHeader('vary', 'accept-encoding');

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.ts';
-import { contextOf } from '../http/commandContext.ts';
+import { commandContext } from '../http/commandContext.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { refusalOf } from '../writeSide/appendRefusal.ts';
 import type { DiskReserve } from '../storage/diskReserve.ts';
@@ -28,7 +28,7 @@ export function makeRecordCredentials(parts: {
       type: 'CredentialsIssued',
       data: { service, target, ...(level !== undefined && { level }), expires: expires.toJSON() },
     };
-    const { metadata } = contextOf(request);
+    const { metadata } = commandContext(request);
     // Not on the word of somebody who may have lost all rights while a third party was asked.
     freshness.stillFresh();
     try {

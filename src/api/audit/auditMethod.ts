@@ -10,6 +10,6 @@ export const auditMethod = {
 } as const;
 
 /** How what they tell is ordered. */
-export const ORDER =
+export const PAGING_DESCRIPTION =
   'Oldest first; a page may be shorter than `limit`: go on with the `continuationToken` until there is none. Nothing is ever removed ' +
   'from it.';

@@ -4,7 +4,7 @@ import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoi
 import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
-import { dateText } from './dateText.ts';
+import { isoDate } from './isoDate.ts';
 
 /** `authenticateHawk`: who signed a request to another service, and which scopes that gives. */
 export function authenticateHawk({
@@ -38,8 +38,8 @@ export function authenticateHawk({
       handle(request) {
         const verdict = authenticate(request.body as SignedRequest, request.now);
         return verdict instanceof Promise
-          ? verdict.then((made) => shown(longWork, made, request))
-          : shown(longWork, verdict, request);
+          ? verdict.then((made) => verdictReply(longWork, made, request))
+          : verdictReply(longWork, verdict, request);
       },
     },
     {
@@ -51,7 +51,7 @@ export function authenticateHawk({
       async handle(request) {
         const verdict = await authenticate(request.body as SignedRequest, request.now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return shown(
+        return verdictReply(
           longWork,
           verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict,
           request,
@@ -61,7 +61,7 @@ export function authenticateHawk({
   ];
 }
 
-function shown(longWork: LongWork, verdict: Verdict, request: EndpointRequest): EndpointReply {
+function verdictReply(longWork: LongWork, verdict: Verdict, request: EndpointRequest): EndpointReply {
   if (verdict.status === 'auth-failed') {
     const { status, message } = verdict;
     return {
@@ -70,7 +70,7 @@ function shown(longWork: LongWork, verdict: Verdict, request: EndpointRequest): 
     };
   }
   const { scopes, expires: date } = verdict;
-  const after = `,"expires":"${dateText(date)}"`;
+  const after = `,"expires":"${isoDate(date)}"`;
   if (verdict.status === 'no-auth') {
     const before = '{"status":"no-auth","scheme":"none","scopes":';
     return scopesReply({ before, scopes, after: `${after}}` }, longWork, workFor(request));

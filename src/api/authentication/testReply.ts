@@ -19,7 +19,7 @@ export async function testReply(
   { scopes, required }: { scopes: string[]; required: string[] },
 ): Promise<EndpointReply> {
   const whom = workFor(request);
-  const verdict = await testAuthenticate(scopes, longWork, whom)(request.signed, request.now);
+  const verdict = await authenticateTester(scopes, longWork, whom)(request.signed, request.now);
   if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
   if (verdict.status === 'auth-success')
     checkPayload(verdict, request.signed.payload, request.signed.contentType);
@@ -32,7 +32,11 @@ export async function testReply(
 }
 
 /** Knows one client only, with a published token; no role adds to its scopes. */
-function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, whom: WorkFor): Authenticate {
+function authenticateTester(
+  clientScopes: readonly string[],
+  longWork: LongWork,
+  whom: WorkFor,
+): Authenticate {
   return makeAuthenticate({
     async resolveSigner(clientId, now): Promise<Signer> {
       if (clientId !== 'tester')
@@ -40,13 +44,13 @@ function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, w
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: clientScopes, expires: tomorrow, token: 'no-secret' };
     },
-    inMemory: () => undefined,
+    cachedClient: () => undefined,
     expanding: normalizing,
     // In the order in which the caller gave them, as official clients' tests compare it.
     granted: function* (left) {
       return [...new Set([ANONYMOUS, ...left])];
     },
-    inSlices: (_, compute) => longWork.run(whom, compute),
-    version: () => 0,
+    runSliced: (_, compute) => longWork.run(whom, compute),
+    scopesVersion: () => 0,
   });
 }

@@ -4,11 +4,15 @@ import type { ClientSettings } from '../../../schemas/events/clientEvents.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import type { MakeSecret } from '../../secretStore/newSecret.ts';
 import type { SecretStore } from '../../secretStore/secretStore.ts';
-import { type ClientChanges, changedReply, runOnClient } from './changeClient.ts';
+import { type ClientWriteParts, changedClientReply, runOnClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
-type Parts = ClientChanges & { makeSecret: MakeSecret; secretStore: Pick<SecretStore, 'get'>; log: Logger };
+type Parts = ClientWriteParts & {
+  makeSecret: MakeSecret;
+  secretStore: Pick<SecretStore, 'get'>;
+  log: Logger;
+};
 
 /** `createClient`: makes a client and gives its token. */
 export function createClient(parts: Parts): Endpoint {
@@ -44,7 +48,7 @@ export function createClient(parts: Parts): Endpoint {
       );
     }
     return {
-      ...(await changedReply(parts, { client: row, accessToken }, request)),
+      ...(await changedClientReply(parts, { client: row, accessToken }, request)),
       position: outcome.position,
     };
   }

@@ -16,10 +16,10 @@ import { SecretExists, type SecretStore, UnsealError } from '../../secretStore/s
 import { repairHint } from '../../storage/storeDamage.ts';
 
 /** How long (ms) the last write to a store says what would come of the next; and how long a probe, or a look, is kept. */
-const KEPT = 10_000;
+const RESULT_LIFETIME = 10_000;
 
 /** What a store says when it works: these errors are about what was asked of it. */
-const ANSWERS = [
+const EXPECTED_ERRORS = [
   WrongExpectedRevision,
   EventTooLarge,
   InvalidEvent,
@@ -47,9 +47,9 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
   const watchedEvents: EventStore = {
     ...eventStore,
     append: (...args) => events.writing(() => eventStore.append(...args)),
-    read: (...args) => events.noting(() => eventStore.read(...args)),
-    readLast: (...args) => events.noting(() => eventStore.readLast(...args)),
-    newest: () => events.noting(() => eventStore.newest()),
+    read: (...args) => events.noteDamage(() => eventStore.read(...args)),
+    readLast: (...args) => events.noteDamage(() => eventStore.readLast(...args)),
+    newest: () => events.noteDamage(() => eventStore.newest()),
     async *subscribe(subscription) {
       try {
         yield* eventStore.subscribe(subscription);
@@ -77,7 +77,7 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     destroy: (...args) => secrets.writing(() => secretStore.destroy(...args)),
   };
 
-  function refuseIf(problems: (string | undefined)[]): void {
+  function throwIfAny(problems: (string | undefined)[]): void {
     const found = problems.filter((problem) => problem !== undefined);
     if (found.length > 0)
       throw new ApiError('ServiceUnavailable', `this service is not well: ${found.join('; ')}`);
@@ -87,20 +87,20 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
    * What the heartbeat asks: resolves when this node is up to date, its stores can be read and written to, and the tokens of clients
    * are there; throws ServiceUnavailable naming the parts that fail.
    */
-  function makeCheck(tokens: Pick<ClientTokens, 'look' | 'problem'>, freshness: Pick<Freshness, 'fresh'>) {
-    const look = keptFor(now, tokens.look);
-    const refuseDamage = (): void => refuseIf(all.map((store) => store.damage()));
+  function makeCheck(tokens: Pick<ClientTokens, 'probe' | 'problem'>, freshness: Pick<Freshness, 'fresh'>) {
+    const look = shareRuns(now, tokens.probe);
+    const throwIfDamaged = (): void => throwIfAny(all.map((store) => store.damage()));
     return async function check(): Promise<void> {
-      refuseDamage();
+      throwIfDamaged();
       await events
-        .noting(() => freshness.fresh())
+        .noteDamage(() => freshness.fresh())
         .catch((error: unknown) => {
-          refuseDamage();
+          throwIfDamaged();
           throw error;
         });
-      const [failure] = await Promise.all([look(), ...all.map((store) => store.tryWriting())]);
+      const [failure] = await Promise.all([look(), ...all.map((store) => store.probeIfIdle())]);
       const missing = tokens.problem();
-      refuseIf([...all.map((store) => store.problem()), missing && `the secret store ${missing}`]);
+      throwIfAny([...all.map((store) => store.problem()), missing && `the secret store ${missing}`]);
       // What a store fails at is noted above: this is something else, or is over.
       if (failure !== undefined) throw failure;
     };
@@ -117,7 +117,7 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
   const outage = watchOutage(log, `${name} fails the heartbeat`);
   let damage: StoreDamaged | undefined;
   let write: { at: number; error?: unknown } = { at: -Infinity };
-  let unread: unknown;
+  let readError: unknown;
 
   /** Damage stays until somebody mends it, though other parts of the file can be read and written to. */
   function note(error: unknown): void {
@@ -138,10 +138,10 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
   async function reading<T>(ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await noting(ask);
-      unread = undefined;
+      readError = undefined;
       return answer;
     } catch (error) {
-      if (!isAnswer(error)) unread = error;
+      if (!isExpectedError(error)) readError = error;
       throw error;
     }
   }
@@ -154,45 +154,45 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
       if (at >= write.at) write = { at };
       return answer;
     } catch (error) {
-      if (!isAnswer(error) && at >= write.at) write = { at, error };
+      if (!isExpectedError(error) && at >= write.at) write = { at, error };
       throw error;
     }
   }
 
-  const probed = keptFor(now, () => writing(probe));
+  const probed = shareRuns(now, () => writing(probe));
 
   function problem(): string | undefined {
-    const error = damage ?? write.error ?? unread;
+    const error = damage ?? write.error ?? readError;
     if (error === undefined) outage.over();
     else outage.failed(error);
     if (damage) return `${name} is damaged`;
     if (write.error !== undefined) return `${name} cannot be written to`;
-    return unread === undefined ? undefined : `${name} does not answer`;
+    return readError === undefined ? undefined : `${name} does not answer`;
   }
 
   return {
     note,
-    noting,
+    noteDamage: noting,
     reading,
     writing,
     damage: () => damage && `${name} is damaged`,
     /** Probes the store where no write has lately shown whether it can be written to; how that ends is noted. */
-    tryWriting: async () => (now() - write.at < KEPT ? undefined : probed()),
+    probeIfIdle: async () => (now() - write.at < RESULT_LIFETIME ? undefined : probed()),
     problem,
   };
 }
 
-function isAnswer(error: unknown): boolean {
-  return ANSWERS.some((kind) => error instanceof kind);
+function isExpectedError(error: unknown): boolean {
+  return EXPECTED_ERRORS.some((kind) => error instanceof kind);
 }
 
 /** Runs it at most once in 10 s: all who ask meanwhile share that run, and are told what it threw. */
-function keptFor(now: () => number, run: () => Promise<void>): () => Promise<unknown> {
+function shareRuns(now: () => number, run: () => Promise<void>): () => Promise<unknown> {
   let startedAt = -Infinity;
   let isRunning = false;
   let last: Promise<unknown> = Promise.resolve();
   return () => {
-    if (!isRunning && now() - startedAt >= KEPT) {
+    if (!isRunning && now() - startedAt >= RESULT_LIFETIME) {
       startedAt = now();
       isRunning = true;
       last = run()

@@ -1,65 +1,34 @@
-import { MAX_PAGE } from '../../schemas/constants.ts';
-import { ApiError } from '../domain/errors.ts';
 import type { Sliced, Work } from '../domain/work.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
-import { around, type ExpandedEntry } from './expandedEntry.ts';
-import { isLong, PIECE, piecesAround, wrote } from './scopesText.ts';
-import { apiValidator } from './validate.ts';
-
-/** The `limit` of a query: at most 1000, which it also is when left out. Throws InvalidRequestArguments for 0. */
-export function limitOf(query: Record<string, string>): number {
-  const limit = Math.min(Number(query['limit'] ?? MAX_PAGE), MAX_PAGE);
-  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE}`);
-  return limit;
-}
-
-/** Whether a query asks for a page of a list that is else answered as a whole. */
-export function isPaged({ limit, continuationToken }: Record<string, string>): boolean {
-  return limit !== undefined || continuationToken !== undefined;
-}
-
-/** Turns the key after which the next page begins into a continuation token. */
-export function tokenFor(key: string | undefined): string | undefined {
-  return key === undefined ? undefined : Buffer.from(key).toString('base64url');
-}
-
-/** The key in a continuation token. Throws InvalidRequestArguments for one that this service did not make. */
-export function keyIn(token: string | undefined): string | undefined {
-  if (token === undefined) return undefined;
-  const key = Buffer.from(token, 'base64url').toString();
-  return tokenFor(key) === token ? key : notOurs();
-}
-
-/** Refuses a continuation token. */
-export function notOurs(): never {
-  throw new ApiError('InvalidRequestArguments', 'continuationToken must be one that an earlier page gave');
-}
+import { aroundExpandedScopes, type ExpandedEntry } from './entryReply.ts';
+import { CHUNK_LENGTH, countWriting, isLongScopeSet, scopesInJsonChunks } from './scopesJson.ts';
+import { apiValidator } from './validator.ts';
 
 /** Rows that are written at a time. */
-const AT_A_TIME = 32;
+const BATCH_SIZE = 32;
 
 /** How the rows of a list are written, and for whom. */
-export type Listing<Row> = {
+export type ListFormat<Row> = {
   /** What a row looks like, in slices; undefined for one that is left out. */
-  show(row: Row, work: Work): Sliced<unknown>;
+  toJson(row: Row, work: Work): Sliced<unknown>;
   /** The schema of each row, which is checked against it, as the whole is never in one place. */
   schema?: string;
   /** What the list is called in an object, before the `rest`; the list alone where it is left out. */
   name?: string;
   rest?: Record<string, string>;
   longWork: LongWork;
-  whom: WorkFor;
+  owner: WorkFor;
 };
 
 /**
  * A JSON array, or an object that holds one, in pieces: rows are read and shown as the pieces are taken, so that a list of any length
  * takes little memory.
  */
-export async function* piecesOf<Row>(
+export async function* listChunks<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
-  { show, schema, name, rest = {}, longWork, whom: { caller } }: Listing<Row>,
+  { toJson: show, schema, name, rest = {}, longWork, owner: { caller } }: ListFormat<Row>,
 ): AsyncGenerator<string> {
-  const text = new Pieces(name === undefined ? '[' : `{${JSON.stringify(name)}:[`);
+  const text = new ChunkBuilder(name === undefined ? '[' : `{${JSON.stringify(name)}:[`);
   let separator = '';
   let kind: WorkFor['kind'] = 'new';
 
@@ -89,7 +58,7 @@ export async function* piecesOf<Row>(
 
   let batch: Row[] = [];
   for await (const row of rows) {
-    if (batch.push(row) < AT_A_TIME) continue;
+    if (batch.push(row) < BATCH_SIZE) continue;
     yield* flush(batch);
     batch = [];
   }
@@ -99,7 +68,7 @@ export async function* piecesOf<Row>(
 }
 
 /** Text that is put together, and cut into pieces. */
-class Pieces {
+class ChunkBuilder {
   readonly ready: string[] = [];
   last: string;
 
@@ -114,7 +83,7 @@ class Pieces {
 
   add(text: string): void {
     this.last += text;
-    if (this.last.length < PIECE) return;
+    if (this.last.length < CHUNK_LENGTH) return;
     this.ready.push(this.last);
     this.last = '';
   }
@@ -122,17 +91,21 @@ class Pieces {
 
 function* writeRow(
   shown: unknown,
-  { schema, text }: { schema: string | undefined; text: Pieces },
+  { schema, text }: { schema: string | undefined; text: ChunkBuilder },
   work: Work,
 ): Sliced<void> {
   const { expandedScopes = [], ...rest } = shown as Partial<ExpandedEntry>;
-  if (!isLong(expandedScopes)) {
+  if (!isLongScopeSet(expandedScopes)) {
     if (schema !== undefined) apiValidator.checkOutput(schema, shown);
     const row = JSON.stringify(shown);
     text.add(row);
-    if (wrote(row, work)) yield;
+    if (countWriting(row, work)) yield;
     return;
   }
   if (schema !== undefined) apiValidator.checkOutput(schema, { ...rest, expandedScopes: [] });
-  for (const piece of yield* piecesAround({ ...around(rest), scopes: expandedScopes }, work)) text.add(piece);
+  for (const piece of yield* scopesInJsonChunks(
+    { ...aroundExpandedScopes(rest), scopes: expandedScopes },
+    work,
+  ))
+    text.add(piece);
 }

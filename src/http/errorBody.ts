@@ -2,7 +2,7 @@ import type { ApiError } from '../domain/errors.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 
 /** The request as far as an error may show it. */
-export type ShownRequest = {
+export type RequestInfo = {
   method: string;
   params: Record<string, string>;
   payload: unknown;
@@ -10,7 +10,7 @@ export type ShownRequest = {
 };
 
 /** An error as callers see it: its code and message, with the request that met it. */
-export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
+export function errorBody(error: ApiError, requestInfo: RequestInfo): object {
   const message = [
     error.message,
     '',
@@ -29,27 +29,28 @@ export function errorBody(error: ApiError, requestInfo: ShownRequest): object {
   };
 }
 
-const HIDDEN = '(not shown)';
-const SECRET = new Set(['authorization', 'accessToken']);
+const MASK = '(not shown)';
+const SECRET_PROPERTIES = new Set(['authorization', 'accessToken']);
 
 /**
  * A payload without what could be a secret in it: signatures, and the values of properties that the endpoint does not
  * declare (whoever sends a token under a name of their own has it echoed nowhere).
  */
-export function shownPayload(payload: unknown, declared: readonly string[]): unknown {
+export function redactPayload(payload: unknown, declared: readonly string[]): unknown {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};
   return Object.fromEntries(
     Object.entries(payload)
       .slice(0, 50)
       .map(([name, value]) => {
         // What is cut may have been cut within a surrogate pair.
-        if (!declared.includes(name) || SECRET.has(name)) return [toWellFormed(name.slice(0, 64)), HIDDEN];
-        return [name, name === 'resource' && typeof value === 'string' ? withoutBewit(value) : value];
+        if (!declared.includes(name) || SECRET_PROPERTIES.has(name))
+          return [toWellFormed(name.slice(0, 64)), MASK];
+        return [name, name === 'resource' && typeof value === 'string' ? maskBewit(value) : value];
       }),
   );
 }
 
 /** A URL whose bewit, which is as good as a token while it lasts, is masked. */
-export function withoutBewit(url: string): string {
-  return url.replaceAll(/([?&]bewit=)[^&]*/g, `$1${HIDDEN}`);
+export function maskBewit(url: string): string {
+  return url.replaceAll(/([?&]bewit=)[^&]*/g, `$1${MASK}`);
 }

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
-import { makeAnswerClientError } from '../../src/http/clientError.ts';
+import { makeClientErrorHandler } from '../../src/http/clientErrorHandler.ts';
 import type { ErrorBody } from '../rawRequest.ts';
 import { startService, type TestService } from '../startService.ts';
 
@@ -82,7 +82,7 @@ describe('where nothing more comes', () => {
   const server = createServer({ connectionsCheckingInterval: 20, headersTimeout: 50, requestTimeout: 50 });
   let port: number;
   beforeAll(async () => {
-    server.on('clientError', makeAnswerClientError(pino({ level: 'silent' }))).listen(0, '127.0.0.1');
+    server.on('clientError', makeClientErrorHandler(pino({ level: 'silent' }))).listen(0, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;
   });

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { ApiError } from '../domain/errors.ts';
 import { limitLogLines } from '../process/limitLogLines.ts';
 import { addressBlock } from './addressBlock.ts';
-import { heldText } from './send.ts';
+import { uncompressedLength } from './send.ts';
 
 export type ConnectionLimits = Pick<
   Config,
@@ -20,44 +20,44 @@ export type ConnectionLimits = Pick<
 >;
 
 /** How often (ms) it is looked for what is late. */
-const LOOK_EVERY = 250;
+const CHECK_INTERVAL = 250;
 /** A connection that was used in so long (ms) is not taken for idle while there is something else to close. */
-const LATELY = 1000;
+const RECENTLY_USED = 1000;
 /** A connection that is told why it is closed has this long (ms) to take that. */
 const LINGER = 2000;
 /** Requests of one connection that may wait for the reply to the first of them. */
-const MOST_PIPELINED = 32;
-const MOST_LINES = 10;
+const MAX_PIPELINED = 32;
+const MAX_LINES_PER_SECOND = 10;
 
 /** What readBody tells of the bodies that it reads. */
-export type Bodies = {
+export type BodyTracker = {
   /** Says how the body of a request is given up. */
-  begin(request: IncomingMessage, giveUp: (reason: ApiError) => void): void;
+  start(request: IncomingMessage, giveUp: (reason: ApiError) => void): void;
   /** Notes how many bytes of it are in memory by now. */
-  keep(request: IncomingMessage, bytes: number): void;
+  setBuffered(request: IncomingMessage, bytes: number): void;
 };
 
 type Connection = {
   socket: Socket;
-  holder: Holder;
+  peer: Peer;
   /** Since when (ms) it is idle, or its oldest request is under way. */
   since: number;
   wasUsed: boolean;
-  underWay: number;
+  pendingReplies: number;
   /** The latest of each. */
   request: IncomingMessage | undefined;
   response: ServerResponse | undefined;
   /** Replies that wait for an earlier one. */
-  waiting: ServerResponse[];
-  giveUp: ((reason: ApiError) => void) | undefined;
+  pipelined: ServerResponse[];
+  abortBody: ((reason: ApiError) => void) | undefined;
   bodyBytes: number;
   /** Bytes that it had received when it became idle, and since when (ms) it is in the middle of a header. */
-  bytesRead: number;
+  bytesReadWhenIdle: number;
   headerSince: number | undefined;
 };
 
 /** What one address has. Both sets begin with what has been there for the longest. */
-type Holder = {
+type Peer = {
   address: string;
   all: Set<Connection>;
   idle: Set<Connection>;
@@ -72,31 +72,31 @@ type Holder = {
  */
 export function limitConnections(server: Server, { limits, log }: { limits: ConnectionLimits; log: Logger }) {
   const connections = new Map<Socket, Connection>();
-  const holders = new Map<string, Holder>();
+  const holders = new Map<string, Peer>();
   let bodyBytes = 0;
-  const tell = limitLogLines(log, {
-    most: MOST_LINES,
+  const logClosed = limitLogLines(log, {
+    most: MAX_LINES_PER_SECOND,
     message: 'a connection was closed at a limit',
     countBy: 'address',
   });
 
-  function opened(socket: Socket): void {
+  function onConnection(socket: Socket): void {
     const { remoteAddress } = socket;
     // It is gone already.
     if (remoteAddress === undefined) return void socket.destroy();
-    const holder = holderAt(addressBlock(remoteAddress));
+    const holder = peerAt(addressBlock(remoteAddress));
     const connection: Connection = {
       socket,
-      holder,
+      peer: holder,
       since: performance.now(),
       wasUsed: false,
-      underWay: 0,
+      pendingReplies: 0,
       request: undefined,
       response: undefined,
-      waiting: [],
-      giveUp: undefined,
+      pipelined: [],
+      abortBody: undefined,
       bodyBytes: 0,
-      bytesRead: 0,
+      bytesReadWhenIdle: 0,
       headerSince: undefined,
     };
     connections.set(socket, connection);
@@ -107,18 +107,18 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
     makeRoomFor(connection);
   }
 
-  function holderAt(address: string): Holder {
+  function peerAt(address: string): Peer {
     const known = holders.get(address);
     if (known) return known;
-    const holder = { address, all: new Set(), idle: new Set(), busy: new Set(), bodyBytes: 0 } as Holder;
+    const holder = { address, all: new Set(), idle: new Set(), busy: new Set(), bodyBytes: 0 } as Peer;
     holders.set(address, holder);
     return holder;
   }
 
   function forget(connection: Connection): void {
-    const { socket, holder } = connection;
+    const { socket, peer: holder } = connection;
     if (!connections.delete(socket)) return;
-    keepBytes(connection, 0);
+    setBodyBytes(connection, 0);
     for (const set of [holder.all, holder.idle, holder.busy]) set.delete(connection);
     if (holder.all.size === 0) holders.delete(holder.address);
   }
@@ -126,30 +126,31 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   function makeRoomFor(fresh: Connection): void {
     const { maxConnections, maxConnectionsPerAddress = Infinity } = limits;
     const limit =
-      fresh.holder.all.size > maxConnectionsPerAddress
+      fresh.peer.all.size > maxConnectionsPerAddress
         ? 'MAX_CONNECTIONS_PER_ADDRESS'
         : connections.size > maxConnections && 'MAX_CONNECTIONS';
     if (!limit) return;
     const most =
-      limit === 'MAX_CONNECTIONS' ? largest(holders.values(), ({ all }) => all.size) : fresh.holder;
-    let victim = victimOf(most, fresh);
+      limit === 'MAX_CONNECTIONS' ? largestPeer(holders.values(), ({ all }) => all.size) : fresh.peer;
+    let victim = findVictim(most, fresh);
     if (!victim && limit === 'MAX_CONNECTIONS')
       for (const holder of [...holders.values()].sort((a, b) => b.all.size - a.all.size))
-        victim ??= victimOf(holder, fresh);
+        victim ??= findVictim(holder, fresh);
     close(victim ?? fresh, limit);
   }
 
-  function victimOf({ idle, busy }: Holder, fresh: Connection): Connection | undefined {
+  function findVictim({ idle, busy }: Peer, fresh: Connection): Connection | undefined {
     const now = performance.now();
-    for (const each of idle) if (each !== fresh && (!each.wasUsed || now - each.since > LATELY)) return each;
+    for (const each of idle)
+      if (each !== fresh && (!each.wasUsed || now - each.since > RECENTLY_USED)) return each;
     for (const each of busy) if (!each.request!.complete) return each;
     for (const each of idle) if (each !== fresh) return each;
     return undefined;
   }
 
   function close(connection: Connection, limit: string): void {
-    const { socket, giveUp, holder, request } = connection;
-    tell({ address: holder.address, limit, wasReading: request?.complete === false });
+    const { socket, abortBody: giveUp, peer: holder, request } = connection;
+    logClosed({ address: holder.address, limit, wasReading: request?.complete === false });
     forget(connection);
     if (!giveUp) return void socket.destroy();
     giveUp(
@@ -158,12 +159,12 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
     setTimeout(() => socket.destroy(), LINGER).unref();
   }
 
-  function began(request: IncomingMessage, response: ServerResponse): void {
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.get(request.socket);
     if (!connection) return;
-    const { holder, socket } = connection;
-    connection.underWay += 1;
-    if (connection.underWay === 1) {
+    const { peer: holder, socket } = connection;
+    connection.pendingReplies += 1;
+    if (connection.pendingReplies === 1) {
       holder.idle.delete(connection);
       holder.busy.add(connection);
       connection.since = performance.now();
@@ -171,45 +172,45 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
       if (!connection.wasUsed) socket.setTimeout(limits.replyTimeout);
       connection.wasUsed = true;
     } else {
-      connection.waiting.push(response);
-      if (connection.waiting.length > MOST_PIPELINED) {
-        connection.giveUp = undefined;
-        return close(connection, `${MOST_PIPELINED} pipelined requests`);
+      connection.pipelined.push(response);
+      if (connection.pipelined.length > MAX_PIPELINED) {
+        connection.abortBody = undefined;
+        return close(connection, `${MAX_PIPELINED} pipelined requests`);
       }
     }
     connection.request = request;
     connection.response = response;
-    response.on('close', ended);
+    response.on('close', onReplyClosed);
   }
 
-  function ended(this: ServerResponse): void {
+  function onReplyClosed(this: ServerResponse): void {
     const connection = connections.get(this.req.socket);
     if (!connection) return;
-    const { holder, socket } = connection;
-    connection.underWay -= 1;
-    connection.giveUp = undefined;
-    if (connection.waiting.length > 0) connection.waiting.shift();
-    if (connection.underWay > 0) return;
-    keepBytes(connection, 0);
+    const { peer: holder, socket } = connection;
+    connection.pendingReplies -= 1;
+    connection.abortBody = undefined;
+    if (connection.pipelined.length > 0) connection.pipelined.shift();
+    if (connection.pendingReplies > 0) return;
+    setBodyBytes(connection, 0);
     connection.request = connection.response = undefined;
     holder.busy.delete(connection);
     holder.idle.add(connection);
     connection.since = performance.now();
-    connection.bytesRead = socket.bytesRead;
+    connection.bytesReadWhenIdle = socket.bytesRead;
     connection.headerSince = undefined;
   }
 
-  function keepBytes(connection: Connection, bytes: number): void {
+  function setBodyBytes(connection: Connection, bytes: number): void {
     const more = bytes - connection.bodyBytes;
     connection.bodyBytes = bytes;
-    connection.holder.bodyBytes += more;
+    connection.peer.bodyBytes += more;
     bodyBytes += more;
   }
 
   /** Of those who hold most, the body that takes longest goes first. */
-  function giveUpBodies(): void {
+  function abortBodies(): void {
     while (bodyBytes > limits.maxUnfinishedBodies) {
-      const most = largest(holders.values(), (holder) => holder.bodyBytes);
+      const most = largestPeer(holders.values(), (holder) => holder.bodyBytes);
       for (const connection of [...most.busy])
         if (connection.bodyBytes > 0) {
           close(connection, 'MAX_UNFINISHED_BODIES');
@@ -218,34 +219,34 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
     }
   }
 
-  const bodies: Bodies = {
-    begin(request, giveUp) {
+  const bodies: BodyTracker = {
+    start(request, giveUp) {
       const connection = connections.get(request.socket);
-      if (connection) connection.giveUp = giveUp;
+      if (connection) connection.abortBody = giveUp;
     },
-    keep(request, bytes) {
+    setBuffered(request, bytes) {
       const connection = connections.get(request.socket);
       if (!connection) return;
-      keepBytes(connection, bytes);
-      if (bodyBytes > limits.maxUnfinishedBodies) giveUpBodies();
+      setBodyBytes(connection, bytes);
+      if (bodyBytes > limits.maxUnfinishedBodies) abortBodies();
     },
   };
 
-  function look(): void {
+  function checkAll(): void {
     const now = performance.now();
     let unread = 0;
     for (const connection of [...connections.values()]) {
-      if (connection.underWay === 0) lookAtHeader(connection, now);
+      if (connection.pendingReplies === 0) checkHeader(connection, now);
       else {
-        lookAtBody(connection, now);
-        unread += unreadOf(connection);
+        checkBody(connection, now);
+        unread += unreadBytes(connection);
       }
     }
-    if (unread > limits.maxUnreadReplies) giveUpReplies(unread);
+    if (unread > limits.maxUnreadReplies) abortReplies(unread);
   }
 
-  function lookAtHeader(connection: Connection, now: number): void {
-    const { socket, bytesRead, headerSince } = connection;
+  function checkHeader(connection: Connection, now: number): void {
+    const { socket, bytesReadWhenIdle: bytesRead, headerSince } = connection;
     if (headerSince === undefined) {
       if (socket.bytesRead > bytesRead) connection.headerSince = now;
     } else if (now - headerSince > limits.headersTimeout) {
@@ -255,8 +256,8 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
     }
   }
 
-  function lookAtBody(connection: Connection, now: number): void {
-    const { socket, request, since, giveUp } = connection;
+  function checkBody(connection: Connection, now: number): void {
+    const { socket, request, since, abortBody: giveUp } = connection;
     if (request!.complete || now - since <= limits.bodyTimeout) return;
     forget(connection);
     if (!giveUp) return void socket.destroy();
@@ -268,49 +269,49 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   }
 
   /** Of the addresses whose replies are unread, those that have most go on least. */
-  function giveUpReplies(unread: number): void {
-    const sizes = new Map<Holder, number>();
+  function abortReplies(unread: number): void {
+    const sizes = new Map<Peer, number>();
     for (const connection of connections.values()) {
-      const { holder } = connection;
-      sizes.set(holder, (sizes.get(holder) ?? 0) + unreadOf(connection));
+      const { peer: holder } = connection;
+      sizes.set(holder, (sizes.get(holder) ?? 0) + unreadBytes(connection));
     }
     const bySize = [...sizes].sort(([, a], [, b]) => b - a).map(([holder]) => holder);
     let left = unread;
     for (const holder of bySize)
       for (const connection of [...holder.busy]) {
         if (left <= limits.maxUnreadReplies) return;
-        const size = unreadOf(connection);
+        const size = unreadBytes(connection);
         if (size === 0) continue;
         left -= size;
-        connection.giveUp = undefined;
+        connection.abortBody = undefined;
         close(connection, 'MAX_UNREAD_REPLIES');
       }
   }
 
   /** To node, whatever takes long is late: here it is what nobody reads or sends. */
-  function timedOut(socket: Socket): void {
+  function onTimeout(socket: Socket): void {
     const connection = connections.get(socket);
-    const isOurs = connection && connection.underWay > 0 && socket.writableLength === 0;
+    const isOurs = connection && connection.pendingReplies > 0 && socket.writableLength === 0;
     if (isOurs) socket.setTimeout(limits.replyTimeout);
     else socket.destroy();
   }
 
   server.timeout = limits.replyTimeout;
-  server.on('connection', opened).on('request', began).on('timeout', timedOut);
-  const looking = setInterval(look, LOOK_EVERY).unref();
-  server.once('close', () => clearInterval(looking));
+  server.on('connection', onConnection).on('request', onRequest).on('timeout', onTimeout);
+  const timer = setInterval(checkAll, CHECK_INTERVAL).unref();
+  server.once('close', () => clearInterval(timer));
   return { bodies, sockets: (): Iterable<Socket> => connections.keys() };
 }
 
-function largest(holders: Iterable<Holder>, sizeOf: (holder: Holder) => number): Holder {
-  let most: Holder | undefined;
+function largestPeer(holders: Iterable<Peer>, sizeOf: (holder: Peer) => number): Peer {
+  let most: Peer | undefined;
   for (const holder of holders) if (!most || sizeOf(holder) > sizeOf(most)) most = holder;
   return most!;
 }
 
 /** Bytes of replies that wait in this process to be taken. */
-function unreadOf({ socket, response, waiting }: Connection): number {
-  let bytes = socket.writableLength + heldText(response!);
-  for (const each of waiting) bytes += each.writableLength + heldText(each);
+function unreadBytes({ socket, response, pipelined: waiting }: Connection): number {
+  let bytes = socket.writableLength + uncompressedLength(response!);
+  for (const each of waiting) bytes += each.writableLength + uncompressedLength(each);
   return bytes;
 }

@@ -79,7 +79,7 @@ export function asyncapiDocument({ version, topicPrefix }: { version: string; to
       },
       schemas: {
         ...Object.fromEntries(Object.entries(eventSchemas)),
-        ...Object.fromEntries(exchanges.map(({ schema }) => [schema, plain(apiSchemas[schema]!)])),
+        ...Object.fromEntries(exchanges.map(({ schema }) => [schema, withoutSchemaIds(apiSchemas[schema]!)])),
       },
     },
   };
@@ -162,6 +162,6 @@ function entityOf(type: string): Entity {
 }
 
 /** A schema of the API without what only Taskcluster's tools understand. */
-function plain({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
+function withoutSchemaIds({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
   return schema;
 }

@@ -1,10 +1,10 @@
-const texts = new WeakMap<Date, string>();
+const cache = new WeakMap<Date, string>();
 
 /** A date that is told again and again, as JSON has it; made once for each Date, which must not be changed. */
-export function dateText(date: Date): string {
-  const known = texts.get(date);
+export function isoDate(date: Date): string {
+  const known = cache.get(date);
   if (known !== undefined) return known;
   const text = date.toJSON();
-  texts.set(date, text);
+  cache.set(date, text);
   return text;
 }

@@ -3,10 +3,10 @@ import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 
 /** How long (ms) making a page is taken to last at most: the rest of the time was waiting. */
-const MOST_FOR_PAGE = 50;
+const MAX_CHARGE = 50;
 
 /** Whoever reads one long page after the other does so within its share of the time. */
-export async function withinShare(
+export async function withinFairShare(
   longWork: Pick<LongWork, 'rested' | 'charge'>,
   request: EndpointRequest,
   makePage: () => Promise<EndpointReply>,
@@ -15,6 +15,6 @@ export async function withinShare(
   await longWork.rested(whom);
   const began = performance.now();
   const page = await makePage();
-  longWork.charge(whom, Math.min(performance.now() - began, MOST_FOR_PAGE));
+  longWork.charge(whom, Math.min(performance.now() - began, MAX_CHARGE));
   return page;
 }

@@ -13,29 +13,29 @@ export type Origin = { sourceIp: string | undefined; host: string; port: number 
  * end: behind k trusted ones the kth from the right counts, which the outermost of them wrote, as whatever is left of it may be
  * the caller's own. Without a usable host it is empty, and no signature will fit it. The source is an address or undefined.
  */
-export function originOf(request: IncomingMessage, trust: TrustProxy): Origin {
+export function requestOrigin(request: IncomingMessage, trust: TrustProxy): Origin {
   const remote = request.socket.remoteAddress;
   const { headers } = request;
-  const own = readHost(headers.host);
+  const own = parseHost(headers.host);
   if (remote === undefined || !trust(remote, 0))
     return { sourceIp: remote, host: own.host, port: own.port ?? 80 };
-  const forwardedFor = valuesOf(headers['x-forwarded-for']);
-  const hops = [remote, ...forwardedFor.toReversed().map((value) => addressIn(value) ?? '')];
-  const counting = (name: string): string | undefined => {
-    const values = valuesOf(headers[name]);
+  const forwardedFor = listValues(headers['x-forwarded-for']);
+  const hops = [remote, ...forwardedFor.toReversed().map((value) => parseAddress(value) ?? '')];
+  const trustedValue = (name: string): string | undefined => {
+    const values = listValues(headers[name]);
     let k = 1;
     while (k < values.length && trust(hops[k] ?? '', k)) k += 1;
     return values.at(-k);
   };
-  const source = counting('x-forwarded-for');
-  const host = counting('x-forwarded-host');
-  const forwarded = host === undefined ? undefined : readHost(host);
-  const isHttps = counting('x-forwarded-proto') === 'https';
+  const source = trustedValue('x-forwarded-for');
+  const host = trustedValue('x-forwarded-host');
+  const forwarded = host === undefined ? undefined : parseHost(host);
+  const isHttps = trustedValue('x-forwarded-proto') === 'https';
   return {
-    sourceIp: source === undefined ? remote : addressIn(source),
+    sourceIp: source === undefined ? remote : parseAddress(source),
     host: (forwarded ?? own).host,
     port:
-      portIn(counting('x-forwarded-port')) ??
+      parsePort(trustedValue('x-forwarded-port')) ??
       forwarded?.port ??
       (isHttps ? 443 : undefined) ??
       own.port ??
@@ -43,26 +43,26 @@ export function originOf(request: IncomingMessage, trust: TrustProxy): Origin {
   };
 }
 
-function valuesOf(header: string | string[] | undefined): string[] {
+function listValues(header: string | string[] | undefined): string[] {
   const text = Array.isArray(header) ? header.join() : header;
   const values = text?.split(',').map((value) => value.trim());
   return values?.filter((value) => value !== '') ?? [];
 }
 
-function portIn(text: string | undefined): number | undefined {
+function parsePort(text: string | undefined): number | undefined {
   const port = Number(text);
   return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
 }
 
 /** An address, which some proxies write with a port; undefined for any other text. */
-function addressIn(text: string): string | undefined {
+function parseAddress(text: string): string | undefined {
   const [, ipv6, ipv4] = /^\[([0-9a-fA-F:.]+)\](?::\d{1,5})?$|^([0-9.]+):\d{1,5}$/.exec(text) ?? [];
   const address = ipv6 ?? ipv4 ?? text;
   // A zone may be of any length.
   return isIP(address) && !address.includes('%') ? address : undefined;
 }
 
-function readHost(header: string | undefined): { host: string; port?: number } {
+function parseHost(header: string | undefined): { host: string; port?: number } {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/?#@\\\s]+))(?::(\d{1,5}))?$/.exec(header ?? '');
   if (!parts) return { host: '' };
   const [, ipv6, name, port] = parts;
@@ -70,7 +70,7 @@ function readHost(header: string | undefined): { host: string; port?: number } {
 }
 
 /** The decision that a TRUST_PROXY setting stands for: nobody, everybody, so many hops, or a list of addresses. */
-export function trustFunction(setting: boolean | number | string[]): TrustProxy {
+export function makeTrustProxy(setting: boolean | number | string[]): TrustProxy {
   if (typeof setting === 'boolean') return () => setting;
   if (typeof setting === 'number') return (_, hop) => hop < setting;
   return proxyAddr.compile(setting);

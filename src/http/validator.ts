@@ -7,7 +7,7 @@ import { bareIpv6 } from '../authentication/bareIpv6.ts';
 import { DATE_TIME, isDateTime } from './isDateTime.ts';
 
 /** Problems that a refusal lists. */
-const MOST_PROBLEMS = 10;
+const MAX_PROBLEMS = 10;
 
 /** Checks bodies against schemas that are known by name. Throws a plain Error for a name that is not. */
 export type Validator = {
@@ -27,10 +27,10 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
   const validators = new Map<string, ValidateFunction>();
   let ajv: Ajv | undefined;
 
-  function validatorOf(name: string): ValidateFunction {
+  function compiled(name: string): ValidateFunction {
     const known = validators.get(name);
     if (known) return known;
-    ajv ??= ajvWith(schemas);
+    ajv ??= makeAjv(schemas);
     const validate = ajv.getSchema(`${schemaPath(name)}#`);
     if (!validate) throw new Error(`there is no schema ${name} in schemas/v1 or of a guarded service`);
     validators.set(name, validate);
@@ -38,8 +38,8 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
   }
 
   /** A date may have the right form and still be none, as 23:59:60 is, or lie in a year that has no such form. */
-  function impossibleDates(name: string, body: object): string[] {
-    return datesOf(schemas[name]!)
+  function invalidDates(name: string, body: object): string[] {
+    return dateProperties(schemas[name]!)
       .filter((key) => key in body && !isDateTime((body as Record<string, string>)[key]!))
       .map((key) => `body.${key} must be ${DATE_TIME}`);
   }
@@ -47,10 +47,10 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
   return {
     properties: (name) => Object.keys((schemas[name]?.['properties'] as object | undefined) ?? {}),
     checkInput(name, body) {
-      const validate = validatorOf(name);
-      const problems = validate(body) ? impossibleDates(name, body) : validate.errors!.map(described);
+      const validate = compiled(name);
+      const problems = validate(body) ? invalidDates(name, body) : validate.errors!.map(describeProblem);
       if (problems.length === 0) return;
-      const shown = problems.slice(0, MOST_PROBLEMS);
+      const shown = problems.slice(0, MAX_PROBLEMS);
       throw new ApiError(
         'InputValidationError',
         `the body does not match its schema:\n${shown.map((each) => `  * ${each}`).join('\n')}`,
@@ -61,10 +61,12 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
       );
     },
     checkOutput(name, body, other) {
-      const validate = validatorOf(name);
-      if (other !== undefined && validatorOf(other)(body)) return;
+      const validate = compiled(name);
+      if (other !== undefined && compiled(other)(body)) return;
       if (!validate(body))
-        throw new Error(`a reply does not match ${name}: ${validate.errors!.map(described).join('; ')}`);
+        throw new Error(
+          `a reply does not match ${name}: ${validate.errors!.map(describeProblem).join('; ')}`,
+        );
     },
   };
 }
@@ -72,7 +74,7 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
 /** Of the bodies in schemas/v1. */
 export const apiValidator = makeValidator(apiSchemas);
 
-function ajvWith(schemas: Readonly<Record<string, Schema>>): Ajv {
+function makeAjv(schemas: Readonly<Record<string, Schema>>): Ajv {
   const ajv = new Ajv({
     useDefaults: true,
     allErrors: false,
@@ -90,20 +92,20 @@ function ajvWith(schemas: Readonly<Record<string, Schema>>): Ajv {
   return ajv;
 }
 
-const dates = new WeakMap<Schema, string[]>();
+const datePropertiesCache = new WeakMap<Schema, string[]>();
 
 /** The properties of a body that are dates. All bodies have theirs at the top. */
-function datesOf(schema: Schema): string[] {
-  const known = dates.get(schema);
+function dateProperties(schema: Schema): string[] {
+  const known = datePropertiesCache.get(schema);
   if (known) return known;
   const found = Object.entries((schema['properties'] ?? {}) as Record<string, { format?: string }>)
     .filter(([, { format }]) => format === 'date-time')
     .map(([key]) => key);
-  dates.set(schema, found);
+  datePropertiesCache.set(schema, found);
   return found;
 }
 
-function described({ instancePath, keyword, message, params }: ErrorObject): string {
+function describeProblem({ instancePath, keyword, message, params }: ErrorObject): string {
   const path = `body${instancePath.replaceAll('/', '.')}`;
   if (keyword === 'additionalProperties') {
     const { additionalProperty } = params as { additionalProperty: string };
