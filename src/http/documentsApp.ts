@@ -5,7 +5,7 @@ import { errorBody } from './errorBody.ts';
 import { headerProblem } from './headerLimits.ts';
 import { sendAllowed, sendJson } from './send.ts';
 
-/** What is answered as JSON at paths outside the API, by path. */
+/** JSON documents outside the API, by path. */
 export type Documents = Readonly<Record<string, object>>;
 
 /**
@@ -32,7 +32,6 @@ export function makeDocumentsApp(documents: Documents): Express {
   return app;
 }
 
-/** Of a request that is for no method of the API. */
 function refuse(response: ServerResponse, error: ApiError): void {
   const shown = { method: '', params: {}, payload: {}, time: new Date().toJSON() };
   sendJson(response, errorBody(error, shown), { status: error.status });

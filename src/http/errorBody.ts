@@ -1,7 +1,7 @@
 import type { ApiError } from '../domain/errors.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 
-/** The request as far as an error may show it. */
+/** The request as an error reply shows it. */
 export type RequestInfo = {
   method: string;
   params: Record<string, string>;
@@ -9,7 +9,7 @@ export type RequestInfo = {
   time: string;
 };
 
-/** An error as callers see it: its code and message, with the request that met it. */
+/** The body of an error reply: code and message, with the request that it answers. */
 export function errorBody(error: ApiError, requestInfo: RequestInfo): object {
   const message = [
     error.message,
@@ -33,8 +33,8 @@ const MASK = '(not shown)';
 const SECRET_PROPERTIES = new Set(['authorization', 'accessToken']);
 
 /**
- * A payload without what could be a secret in it: signatures, and the values of properties that the endpoint does not
- * declare (whoever sends a token under a name of their own has it echoed nowhere).
+ * A payload without possible secrets: signatures, and the values of properties that the endpoint does not declare, so that a token
+ * under a misspelt name is not echoed.
  */
 export function redactPayload(payload: unknown, declared: readonly string[]): unknown {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};
@@ -42,7 +42,7 @@ export function redactPayload(payload: unknown, declared: readonly string[]): un
     Object.entries(payload)
       .slice(0, 50)
       .map(([name, value]) => {
-        // What is cut may have been cut within a surrogate pair.
+        // Truncation may split a surrogate pair.
         if (!declared.includes(name) || SECRET_PROPERTIES.has(name))
           return [toWellFormed(name.slice(0, 64)), MASK];
         return [name, name === 'resource' && typeof value === 'string' ? maskBewit(value) : value];
@@ -50,7 +50,7 @@ export function redactPayload(payload: unknown, declared: readonly string[]): un
   );
 }
 
-/** A URL whose bewit, which is as good as a token while it lasts, is masked. */
+/** Masks the bewit in a URL. Until it expires, it is as good as a token. */
 export function maskBewit(url: string): string {
   return url.replaceAll(/([?&]bewit=)[^&]*/g, `$1${MASK}`);
 }

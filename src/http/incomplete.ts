@@ -1,16 +1,13 @@
 import { normalizing } from '../domain/scopes.ts';
 import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 
-/** Names of a reply's entries whose scopes are too much to expand: they have their own scopes as `expandedScopes`. */
+/** Names of the entries in a reply whose scopes are too large to expand. Their `expandedScopes` are only their own scopes. */
 export type Incomplete = Set<string>;
 
-/** Names that the header holds: Node takes 16 KB of headers where nothing else is set. */
+/** Names in one header. By default, Node's clients accept at most 16 KB of headers. */
 const MAX_NAMES = 50;
 
-/**
- * What an entry's scopes expand to, in slices; where that is too much, its own scopes, and its name is
- * added to the incomplete.
- */
+/** The expanded scopes of an entry, in slices. If they are too large, it adds the name to `incomplete` and returns its own scopes. */
 export function* expandOrMarkIncomplete(
   { name, scopes, incomplete }: { name: string; scopes: readonly string[]; incomplete: Incomplete },
   expand: (work: Work) => Sliced<readonly string[]>,
@@ -26,7 +23,7 @@ export function* expandOrMarkIncomplete(
   return yield* normalizing(scopes, work);
 }
 
-/** Of the header `Auth-Incomplete`: names, percent-encoded, with commas between; a star at the end stands for more of them. */
+/** The header `Auth-Incomplete`: percent-encoded names, separated by commas. A final `*` stands for further ones. */
 export function incompleteHeader(incomplete: Incomplete): string {
   const names = [...incomplete]
     .slice(0, MAX_NAMES)

@@ -3,10 +3,10 @@ import { fenced } from '../domain/markdown.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import type { Caller } from '../authentication/signedRequest.ts';
 
-/** Scopes that a refusal names. */
+/** Missing scopes that the error names. */
 const MAX_NAMED = 100;
 
-/** The refusal of a caller who lacks scopes: it names them, and what the request needs, where that is not very long. */
+/** The error for a caller that lacks scopes. It names them, and the required expression unless that is very long. */
 export function insufficientScopes(
   { clientId }: Pick<Caller, 'clientId'>,
   missing: readonly string[],

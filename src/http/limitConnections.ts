@@ -19,44 +19,45 @@ export type ConnectionLimits = Pick<
   | 'replyTimeout'
 >;
 
-/** How often (ms) it is looked for what is late. */
+/** How often (ms) connections are checked for timeouts. */
 const CHECK_INTERVAL = 250;
-/** A connection that was used in so long (ms) is not taken for idle while there is something else to close. */
+/** An idle connection that was used within this time (ms) is closed only if no other one can be. */
 const RECENTLY_USED = 1000;
-/** A connection that is told why it is closed has this long (ms) to take that. */
+/** How long (ms) a caller may take to read the error reply before its connection is closed. */
 const LINGER = 2000;
-/** Requests of one connection that may wait for the reply to the first of them. */
+/** Requests that one connection may pipeline behind the first unanswered one. */
 const MAX_PIPELINED = 32;
 const MAX_LINES_PER_SECOND = 10;
 
-/** What readBody tells of the bodies that it reads. */
+/** Tracks bodies while readBody reads them, to bound the memory that they take. */
 export type BodyTracker = {
-  /** Says how the body of a request is given up. */
-  start(request: IncomingMessage, giveUp: (reason: ApiError) => void): void;
-  /** Notes how many bytes of it are in memory by now. */
+  /** A body begins. `abort` makes reading it fail with the given error. */
+  start(request: IncomingMessage, abort: (reason: ApiError) => void): void;
+  /** Sets how many bytes of it are buffered in memory. */
   setBuffered(request: IncomingMessage, bytes: number): void;
 };
 
 type Connection = {
   socket: Socket;
   peer: Peer;
-  /** Since when (ms) it is idle, or its oldest request is under way. */
+  /** When (ms) it became idle, or its oldest pending request began. */
   since: number;
   wasUsed: boolean;
   pendingReplies: number;
-  /** The latest of each. */
+  /** The latest request and its response. */
   request: IncomingMessage | undefined;
   response: ServerResponse | undefined;
-  /** Replies that wait for an earlier one. */
+  /** Replies queued behind an earlier one. */
   pipelined: ServerResponse[];
   abortBody: ((reason: ApiError) => void) | undefined;
   bodyBytes: number;
-  /** Bytes that it had received when it became idle, and since when (ms) it is in the middle of a header. */
+  /** Bytes that it had received when it became idle. */
   bytesReadWhenIdle: number;
+  /** When (ms) the header that it is sending began. */
   headerSince: number | undefined;
 };
 
-/** What one address has. Both sets begin with what has been there for the longest. */
+/** The connections of one block of addresses (see addressBlock). `idle` and `busy` are ordered, oldest first. */
 type Peer = {
   address: string;
   all: Set<Connection>;
@@ -66,13 +67,13 @@ type Peer = {
 };
 
 /**
- * Bounds what connections may take: how many there are, how long a header, a body and a reply may take, and how much is kept of
- * bodies that are not whole and of replies that nobody reads. At a limit the address that holds most loses first: its oldest idle
- * connection, then the body that takes longest.
+ * Enforces the limits on connections: their number, the time that a header, a body and a reply may take, and the memory that
+ * incomplete bodies and unread replies may take. At a limit, the address that uses the most loses first: its oldest idle connection,
+ * then its oldest incomplete body. Returns what tracks bodies, and all open sockets.
  */
 export function limitConnections(server: Server, { limits, log }: { limits: ConnectionLimits; log: Logger }) {
   const connections = new Map<Socket, Connection>();
-  const holders = new Map<string, Peer>();
+  const peers = new Map<string, Peer>();
   let bodyBytes = 0;
   const logClosed = limitLogLines(log, {
     most: MAX_LINES_PER_SECOND,
@@ -82,12 +83,12 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
 
   function onConnection(socket: Socket): void {
     const { remoteAddress } = socket;
-    // It is gone already.
+    // It is closed already.
     if (remoteAddress === undefined) return void socket.destroy();
-    const holder = peerAt(addressBlock(remoteAddress));
+    const peer = peerAt(addressBlock(remoteAddress));
     const connection: Connection = {
       socket,
-      peer: holder,
+      peer,
       since: performance.now(),
       wasUsed: false,
       pendingReplies: 0,
@@ -100,27 +101,27 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
       headerSince: undefined,
     };
     connections.set(socket, connection);
-    holder.all.add(connection);
-    holder.idle.add(connection);
+    peer.all.add(connection);
+    peer.idle.add(connection);
     socket.setTimeout(limits.keepAliveTimeout);
     socket.once('close', () => forget(connection));
     makeRoomFor(connection);
   }
 
   function peerAt(address: string): Peer {
-    const known = holders.get(address);
+    const known = peers.get(address);
     if (known) return known;
-    const holder = { address, all: new Set(), idle: new Set(), busy: new Set(), bodyBytes: 0 } as Peer;
-    holders.set(address, holder);
-    return holder;
+    const peer = { address, all: new Set(), idle: new Set(), busy: new Set(), bodyBytes: 0 } as Peer;
+    peers.set(address, peer);
+    return peer;
   }
 
   function forget(connection: Connection): void {
-    const { socket, peer: holder } = connection;
+    const { socket, peer } = connection;
     if (!connections.delete(socket)) return;
     setBodyBytes(connection, 0);
-    for (const set of [holder.all, holder.idle, holder.busy]) set.delete(connection);
-    if (holder.all.size === 0) holders.delete(holder.address);
+    for (const set of [peer.all, peer.idle, peer.busy]) set.delete(connection);
+    if (peer.all.size === 0) peers.delete(peer.address);
   }
 
   function makeRoomFor(fresh: Connection): void {
@@ -130,12 +131,12 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
         ? 'MAX_CONNECTIONS_PER_ADDRESS'
         : connections.size > maxConnections && 'MAX_CONNECTIONS';
     if (!limit) return;
-    const most =
-      limit === 'MAX_CONNECTIONS' ? largestPeer(holders.values(), ({ all }) => all.size) : fresh.peer;
-    let victim = findVictim(most, fresh);
+    const largest =
+      limit === 'MAX_CONNECTIONS' ? largestPeer(peers.values(), ({ all }) => all.size) : fresh.peer;
+    let victim = findVictim(largest, fresh);
     if (!victim && limit === 'MAX_CONNECTIONS')
-      for (const holder of [...holders.values()].sort((a, b) => b.all.size - a.all.size))
-        victim ??= findVictim(holder, fresh);
+      for (const peer of [...peers.values()].sort((a, b) => b.all.size - a.all.size))
+        victim ??= findVictim(peer, fresh);
     close(victim ?? fresh, limit);
   }
 
@@ -149,11 +150,11 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   }
 
   function close(connection: Connection, limit: string): void {
-    const { socket, abortBody: giveUp, peer: holder, request } = connection;
-    logClosed({ address: holder.address, limit, wasReading: request?.complete === false });
+    const { socket, abortBody, peer, request } = connection;
+    logClosed({ address: peer.address, limit, wasReading: request?.complete === false });
     forget(connection);
-    if (!giveUp) return void socket.destroy();
-    giveUp(
+    if (!abortBody) return void socket.destroy();
+    abortBody(
       new ApiError('TooManyRequests', `this service is at its limit ${limit}: try again`, { retryAfter: 1 }),
     );
     setTimeout(() => socket.destroy(), LINGER).unref();
@@ -162,13 +163,13 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     const connection = connections.get(request.socket);
     if (!connection) return;
-    const { peer: holder, socket } = connection;
+    const { peer, socket } = connection;
     connection.pendingReplies += 1;
     if (connection.pendingReplies === 1) {
-      holder.idle.delete(connection);
-      holder.busy.add(connection);
+      peer.idle.delete(connection);
+      peer.busy.add(connection);
       connection.since = performance.now();
-      // Node does so itself where a request was answered before.
+      // After the first request, Node does this itself.
       if (!connection.wasUsed) socket.setTimeout(limits.replyTimeout);
       connection.wasUsed = true;
     } else {
@@ -186,15 +187,15 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   function onReplyClosed(this: ServerResponse): void {
     const connection = connections.get(this.req.socket);
     if (!connection) return;
-    const { peer: holder, socket } = connection;
+    const { peer, socket } = connection;
     connection.pendingReplies -= 1;
     connection.abortBody = undefined;
     if (connection.pipelined.length > 0) connection.pipelined.shift();
     if (connection.pendingReplies > 0) return;
     setBodyBytes(connection, 0);
     connection.request = connection.response = undefined;
-    holder.busy.delete(connection);
-    holder.idle.add(connection);
+    peer.busy.delete(connection);
+    peer.idle.add(connection);
     connection.since = performance.now();
     connection.bytesReadWhenIdle = socket.bytesRead;
     connection.headerSince = undefined;
@@ -207,11 +208,11 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
     bodyBytes += more;
   }
 
-  /** Of those who hold most, the body that takes longest goes first. */
+  /** Aborts the oldest bodies of the address that buffers the most, until the rest fits the limit. */
   function abortBodies(): void {
     while (bodyBytes > limits.maxUnfinishedBodies) {
-      const most = largestPeer(holders.values(), (holder) => holder.bodyBytes);
-      for (const connection of [...most.busy])
+      const largest = largestPeer(peers.values(), (peer) => peer.bodyBytes);
+      for (const connection of [...largest.busy])
         if (connection.bodyBytes > 0) {
           close(connection, 'MAX_UNFINISHED_BODIES');
           if (bodyBytes <= limits.maxUnfinishedBodies) return;
@@ -220,9 +221,9 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   }
 
   const bodies: BodyTracker = {
-    start(request, giveUp) {
+    start(request, abort) {
       const connection = connections.get(request.socket);
-      if (connection) connection.abortBody = giveUp;
+      if (connection) connection.abortBody = abort;
     },
     setBuffered(request, bytes) {
       const connection = connections.get(request.socket);
@@ -257,42 +258,42 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   }
 
   function checkBody(connection: Connection, now: number): void {
-    const { socket, request, since, abortBody: giveUp } = connection;
+    const { socket, request, since, abortBody } = connection;
     if (request!.complete || now - since <= limits.bodyTimeout) return;
     forget(connection);
-    if (!giveUp) return void socket.destroy();
+    if (!abortBody) return void socket.destroy();
     const seconds = limits.bodyTimeout / 1000;
-    giveUp(
+    abortBody(
       new ApiError('MalformedPayload', `the body did not arrive whole within ${seconds} s (BODY_TIMEOUT)`),
     );
     setTimeout(() => socket.destroy(), LINGER).unref();
   }
 
-  /** Of the addresses whose replies are unread, those that have most go on least. */
+  /** Closes the connections of the addresses with the most unread replies, until the rest fits the limit. */
   function abortReplies(unread: number): void {
     const sizes = new Map<Peer, number>();
     for (const connection of connections.values()) {
-      const { peer: holder } = connection;
-      sizes.set(holder, (sizes.get(holder) ?? 0) + unreadBytes(connection));
+      const { peer } = connection;
+      sizes.set(peer, (sizes.get(peer) ?? 0) + unreadBytes(connection));
     }
-    const bySize = [...sizes].sort(([, a], [, b]) => b - a).map(([holder]) => holder);
-    let left = unread;
-    for (const holder of bySize)
-      for (const connection of [...holder.busy]) {
-        if (left <= limits.maxUnreadReplies) return;
+    const bySize = [...sizes].sort(([, a], [, b]) => b - a).map(([peer]) => peer);
+    let remaining = unread;
+    for (const peer of bySize)
+      for (const connection of [...peer.busy]) {
+        if (remaining <= limits.maxUnreadReplies) return;
         const size = unreadBytes(connection);
         if (size === 0) continue;
-        left -= size;
+        remaining -= size;
         connection.abortBody = undefined;
         close(connection, 'MAX_UNREAD_REPLIES');
       }
   }
 
-  /** To node, whatever takes long is late: here it is what nobody reads or sends. */
+  /** Node counts any inactive time. While this service is still working on a reply, the caller is not to blame. */
   function onTimeout(socket: Socket): void {
     const connection = connections.get(socket);
-    const isOurs = connection && connection.pendingReplies > 0 && socket.writableLength === 0;
-    if (isOurs) socket.setTimeout(limits.replyTimeout);
+    const isOurTurn = connection && connection.pendingReplies > 0 && socket.writableLength === 0;
+    if (isOurTurn) socket.setTimeout(limits.replyTimeout);
     else socket.destroy();
   }
 
@@ -303,13 +304,13 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   return { bodies, sockets: (): Iterable<Socket> => connections.keys() };
 }
 
-function largestPeer(holders: Iterable<Peer>, sizeOf: (holder: Peer) => number): Peer {
-  let most: Peer | undefined;
-  for (const holder of holders) if (!most || sizeOf(holder) > sizeOf(most)) most = holder;
-  return most!;
+function largestPeer(peers: Iterable<Peer>, sizeOf: (peer: Peer) => number): Peer {
+  let largest: Peer | undefined;
+  for (const peer of peers) if (!largest || sizeOf(peer) > sizeOf(largest)) largest = peer;
+  return largest!;
 }
 
-/** Bytes of replies that wait in this process to be taken. */
+/** Bytes of replies that are buffered in this process until the caller reads them. */
 function unreadBytes({ socket, response, pipelined: waiting }: Connection): number {
   let bytes = socket.writableLength + uncompressedLength(response!);
   for (const each of waiting) bytes += each.writableLength + uncompressedLength(each);

@@ -4,16 +4,16 @@ import { aroundExpandedScopes, type ExpandedEntry } from './entryReply.ts';
 import { CHUNK_LENGTH, countWriting, isLongScopeSet, scopesInJsonChunks } from './scopesJson.ts';
 import { apiValidator } from './validator.ts';
 
-/** Rows that are written at a time. */
+/** Rows that are serialized at a time. */
 const BATCH_SIZE = 32;
 
-/** How the rows of a list are written, and for whom. */
+/** How the rows of a list are serialized, and for which caller. */
 export type ListFormat<Row> = {
-  /** What a row looks like, in slices; undefined for one that is left out. */
+  /** The JSON value of a row, computed in slices; undefined to omit the row. */
   toJson(row: Row, work: Work): Sliced<unknown>;
-  /** The schema of each row, which is checked against it, as the whole is never in one place. */
+  /** The schema that each row is validated against, because the whole list is never in memory. */
   schema?: string;
-  /** What the list is called in an object, before the `rest`; the list alone where it is left out. */
+  /** The property that holds the list in an object, before the properties of `rest`; without it, the list is the whole reply. */
   name?: string;
   rest?: Record<string, string>;
   longWork: LongWork;
@@ -21,8 +21,8 @@ export type ListFormat<Row> = {
 };
 
 /**
- * A JSON array, or an object that holds one, in pieces: rows are read and shown as the pieces are taken, so that a list of any length
- * takes little memory.
+ * A JSON array, or an object that holds one, in chunks. Rows are read and serialized as the chunks are consumed, so that a list of any
+ * length takes little memory.
  */
 export async function* listChunks<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
@@ -32,7 +32,7 @@ export async function* listChunks<Row>(
   let separator = '';
   let kind: WorkFor['kind'] = 'new';
 
-  /** Writes rows until they make a piece, and takes them off. */
+  /** Serializes rows, and removes them from the batch, until a chunk is complete. */
   function* write(batch: Row[], work: Work): Sliced<void> {
     while (batch.length > 0 && text.ready.length === 0) {
       const shown = yield* show(batch.shift()!, work);
@@ -67,16 +67,17 @@ export async function* listChunks<Row>(
   yield text.last + (name === undefined ? ']' : `]${end.join('')}}`);
 }
 
-/** Text that is put together, and cut into pieces. */
+/** Collects text, and cuts it into chunks. */
 class ChunkBuilder {
   readonly ready: string[] = [];
+  /** The text after the complete chunks. */
   last: string;
 
   constructor(start: string) {
     this.last = start;
   }
 
-  /** About how many scopes of ordinary length would be as long. */
+  /** The length of the complete chunks, in scopes of ordinary length (see sizeOfScopes). */
   get size(): number {
     return Math.floor(this.ready.reduce((sum, { length }) => sum + length, 0) / 100);
   }

@@ -5,7 +5,7 @@ import { type Documents, makeDocumentsApp } from './documentsApp.ts';
 import { EVERY_REPLY } from './send.ts';
 import type { Pipeline } from './pipeline.ts';
 
-/** Lets browsers of these origins read replies; `*` is everybody, as a signature and no cookie says who asks. */
+/** CORS for these origins. `*` is safe, because callers authenticate by a signature and never by a cookie. */
 function corsFor(origin: Config['allowedCorsOrigin']) {
   return cors({
     origin,
@@ -29,8 +29,8 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
 }
 
 /**
- * Answers every HTTP request: the API through its own pipeline, ahead of Express, which costs several times what bare
- * node:http does; the documents, and an error in the API's form for everything else, through Express.
+ * Makes the listener for every HTTP request. Requests of the API go through the pipeline, ahead of Express, which costs several times
+ * as much as bare node:http. Everything else goes to Express: see makeDocumentsApp.
  */
 export function makeListener(
   serve: Pipeline,
@@ -42,9 +42,9 @@ export function makeListener(
     if (!serve(request, response)) serveDocuments(request, response);
   };
   return (request, response) => {
-    // The package answers a browser's by itself.
+    // The cors package itself answers preflight requests.
     if (request.method === 'OPTIONS') response.setHeaders(new Headers(EVERY_REPLY));
-    // Only browsers say where they come from, and only they look for an answer to it.
+    // Only browsers send Origin, and only they need the CORS headers.
     if (request.headers.origin === undefined) answer(request, response);
     else allowOrigin(request, response, () => answer(request, response));
   };

@@ -3,7 +3,7 @@ import { ApiError } from '../domain/errors.ts';
 import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
-/** An endpoint that a request is for, with its path parameters still percent-encoded. */
+/** The endpoint for a request, with its path parameters still percent-encoded. */
 export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<string, string> };
 
 type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
@@ -11,8 +11,8 @@ type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 const NO_PARAMETERS = {};
 
 /**
- * Finds the endpoint for a method and a path, which may have one slash more at its end, or none where the route has one. A path
- * without parameters comes before one with. Throws a plain Error for a parameter that has no pattern.
+ * Makes the function that finds the endpoint for a method and a path. One trailing slash is ignored. Routes without parameters take
+ * precedence. Throws a plain Error for a parameter without a pattern.
  */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
@@ -69,7 +69,7 @@ function matchesRoute({ endpoint, segments: pattern }: Route, segments: string[]
   );
 }
 
-/** Without the slash at the end, which only the rest of a path has as a part of it. */
+/** The number of segments without a trailing slash. */
 function segmentCount(segments: string[]): number {
   return segments.at(-1) === '' ? segments.length - 1 : segments.length;
 }
@@ -85,7 +85,7 @@ function encodedParameters(
   );
 }
 
-/** The path parameters, decoded. Throws InvalidRequestArguments naming every one that does not match its pattern. */
+/** The decoded path parameters. Throws InvalidRequestArguments that names every one that does not match its pattern. */
 export function readParameters({ endpoint, encoded }: Match): Record<string, string> {
   const params: Record<string, string> = {};
   if (encoded === NO_PARAMETERS) return params;
@@ -103,7 +103,7 @@ export function readParameters({ endpoint, encoded }: Match): Record<string, str
   return params;
 }
 
-/** The query parameters, `bewit` aside. Throws InvalidRequestArguments naming every one that is unknown or does not match. */
+/** The query parameters except `bewit`. Throws InvalidRequestArguments that names every unknown, repeated or invalid one. */
 export function readQuery(endpoint: Endpoint, search: string): Record<string, string> {
   const query: Record<string, string> = {};
   if (search === '') return query;

@@ -3,12 +3,12 @@ import { ApiError } from '../domain/errors.ts';
 import { requireWellFormedStrings } from './requireWellFormedStrings.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
-/** Lists in lists that a body may have. None needs more than a few; what follows them by recursion stands this many. */
+/** Levels of nesting in a body. None needs more than a few; recursive functions can handle this many. */
 const MAX_DEPTH = 1000;
-/** Values that a body may have: scopes mostly, of which no list that is made by hand or by tc-admin has more than some thousands. */
+/** Values in a body, mostly scopes. No list that is made by hand or by tc-admin has more than some thousands. */
 const MAX_VALUES = 30_000;
 
-/** The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a text that is not well-formed. */
+/** The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a string that is not well-formed. */
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();
@@ -20,7 +20,7 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   } catch {
     malformed('the body is not valid JSON');
   }
-  // Most bodies are too short to hold so many.
+  // Most bodies are too short to hold too many values.
   if (text.length > MAX_VALUES) refuseTooManyValues(text);
   try {
     value = JSON.parse(text);
@@ -29,15 +29,15 @@ export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Re
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     malformed('the body must be a JSON object');
-  // Most bodies are too short to be so deep.
+  // Most bodies are too short to be nested too deep.
   if (body.length > MAX_DEPTH && isDeeperThan(MAX_DEPTH, value))
     malformed(`the body must not be nested deeper than ${MAX_DEPTH} levels`);
-  // In UTF-8, only an escape can be of what is not well-formed.
+  // In valid UTF-8, only an escape can denote half of a surrogate pair, or NUL.
   if (text.includes('\\u')) requireWellFormedStrings(value);
   return value as Record<string, unknown>;
 }
 
-/** Before it is parsed, as that takes as long as there are values in it. */
+/** Counts values in the text, before parsing, which takes time for each value. */
 function refuseTooManyValues(text: string): void {
   let values = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -51,7 +51,7 @@ function refuseTooManyValues(text: string): void {
 
 const [QUOTE, COMMA, BRACKET, BRACE, BACKSLASH] = [...'",[{\\'].map((each) => each.charCodeAt(0));
 
-/** Where a JSON string ends that begins at an index. */
+/** The index of the quote that ends the JSON string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at += 1) {
     const code = text.charCodeAt(at);

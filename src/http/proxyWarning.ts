@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import type { TrustProxy } from './requestOrigin.ts';
 
-/** What tells of another address that the caller may have signed for. */
+/** Headers with another address, which the caller may have signed. */
 const FORWARDED_HEADERS = ['x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-host'];
-/** How often (ms) it is said at most. */
+/** The least time (ms) between two warnings. */
 const WARNING_INTERVAL = 60 * 60_000;
 
 /**
- * Warns, once an hour at most, of a request whose signature was refused and which seems to come through a proxy that TRUST_PROXY
- * does not name: behind one that ends TLS, callers sign for port 443, and no signature fits unless it is believed.
+ * Warns, at most once an hour, of a refused signature on a request that seems to come through a proxy that TRUST_PROXY does not name.
+ * Behind a proxy that terminates TLS, callers sign for port 443, so no signature matches unless its headers are trusted.
  */
 export function makeProxyWarning(log: Logger, trust: TrustProxy): (request: IncomingMessage) => void {
   let warnedAt = -Infinity;

@@ -6,19 +6,19 @@ import type { TrustProxy } from './requestOrigin.ts';
 import { makeTokenBuckets } from './tokenBuckets.ts';
 import { type Quota } from '../config/rateLimits.ts';
 
-/** About how many bytes the buckets of a limit may take: those of clients, and those of addresses. */
+/** About how many bytes the buckets of a limit may take, for clients and for addresses each. */
 const MAX_BUCKET_BYTES = 5_000_000;
 
-/** Whose request it is: the client that was found to have signed it, and where it came from. */
+/** The caller of a request: the client that signed it, by a verified signature, and its source address. */
 export type CountedCaller = { signer?: string; sourceIp?: string };
 
-/** Counts a request; throws RateLimited where its caller has used up a quota. */
+/** Counts a request. Throws RateLimited if its caller has used up a quota. */
 export type CountRequest = (endpoint: Pick<Endpoint, 'quota'>, caller: CountedCaller) => void;
 
 /**
- * Counts requests in the memory of this process: of several, each counts its own. A caller is who `callerKey` says; unsigned
- * requests from an address that is trusted are not counted. Clients and addresses are kept apart, so that requests
- * from many addresses never make a client's bucket forgotten, and so filled.
+ * Counts requests in the memory of this process; several processes count separately. Callers are told apart by `callerKey`. Unsigned
+ * requests from a trusted address are not counted. Clients and addresses have separate buckets, so that requests from many addresses
+ * never evict, and so refill, the bucket of a client.
  */
 export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted: TrustProxy }): CountRequest {
   const ofRequests = makeCounter('default', 'RATE_LIMIT', limits.requests);

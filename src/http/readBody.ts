@@ -4,12 +4,12 @@ import { gunzip } from 'node:zlib';
 import { ApiError } from '../domain/errors.ts';
 import type { BodyTracker } from './limitConnections.ts';
 
-const unpack = promisify(gunzip);
+const gunzipAsync = promisify(gunzip);
 const EMPTY = Buffer.alloc(0);
 /**
- * The whole body, unpacked where it comes in gzip: that is also what a signature covers. Throws InputTooLarge as soon as it is
- * longer than `limit` bytes, packed or unpacked, and MalformedPayload for what is no gzip, or in another encoding. What
- * is not read by then is left unread. `bodies` is told how much is kept of one that is not whole, and may give it up.
+ * The complete body, decompressed if it is gzip; a signature covers the decompressed body. Throws InputTooLarge as soon as it exceeds
+ * `limit` bytes, compressed or decompressed, and MalformedPayload for invalid gzip or another encoding. The rest is then left unread.
+ * `bodies` tracks how much of an incomplete body is buffered, and may abort it.
  */
 export function readBody(
   request: IncomingMessage,
@@ -23,9 +23,9 @@ export function readBody(
   } = request.headers;
   if (announced === undefined && transfer === undefined) return EMPTY;
   if (encoding === undefined) return readAll(request, limit, bodies);
-  const isPacked = isGzip(encoding);
+  const isCompressed = isGzip(encoding);
   return readAll(request, limit, bodies).then((body) =>
-    isPacked && body.length > 0 ? gunzipWithin(body, limit) : body,
+    isCompressed && body.length > 0 ? gunzipWithin(body, limit) : body,
   );
 }
 
@@ -38,7 +38,7 @@ function readAll(request: IncomingMessage, limit: number, bodies: BodyTracker | 
       const before = length;
       length += chunk.length;
       if (length > limit) return abort(tooLarge('the body', limit));
-      // Most bodies come in one piece. Of many small ones, each would take more than what is in it.
+      // Most bodies are one chunk. Many small ones are copied together, because each takes more memory than its content.
       if (before === 0) buffer = chunk;
       else {
         if (length > buffer.length) buffer = grow(buffer.subarray(0, before), Math.min(limit, 2 * length));
@@ -77,10 +77,10 @@ function isGzip(encoding: string): boolean {
   return name !== 'identity';
 }
 
-/** Unpacks no further than to the limit, however much there is. */
+/** Stops decompressing at the limit. */
 async function gunzipWithin(body: Buffer, limit: number): Promise<Buffer> {
   try {
-    return await unpack(body, { maxOutputLength: limit });
+    return await gunzipAsync(body, { maxOutputLength: limit });
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge('the unpacked body', limit);

@@ -2,16 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import proxyAddr from 'proxy-addr';
 
-/** Decides whether the nth address in front of this service is a proxy that is believed. */
+/** Whether an address is a trusted proxy. `hop` is its distance from this service, from 0. */
 export type TrustProxy = (address: string, hop: number) => boolean;
 
-/** Where a request came from, and the host, an IPv6 literal without brackets, and port it was sent to, as its signature covers them. */
+/** The source of a request, and the host (IPv6 literals without brackets) and port that its signature covers. */
 export type Origin = { sourceIp: string | undefined; host: string; port: number };
 
 /**
- * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, -host, -port and -proto. Each proxy adds a value at the
- * end: behind k trusted ones the kth from the right counts, which the outermost of them wrote, as whatever is left of it may be
- * the caller's own. Without a usable host it is empty, and no signature will fit it. The source is an address or undefined.
+ * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, -host, -port and -proto. Each proxy appends a value. Behind
+ * k trusted proxies, the kth value from the right counts, which the outermost one wrote; the caller may have forged the values to its
+ * left. If no host is valid, it is empty, so that no signature matches. The source is an address or undefined.
  */
 export function requestOrigin(request: IncomingMessage, trust: TrustProxy): Origin {
   const remote = request.socket.remoteAddress;
@@ -54,11 +54,11 @@ function parsePort(text: string | undefined): number | undefined {
   return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
 }
 
-/** An address, which some proxies write with a port; undefined for any other text. */
+/** The address in a text, without the port that some proxies add; undefined if it is none. */
 function parseAddress(text: string): string | undefined {
   const [, ipv6, ipv4] = /^\[([0-9a-fA-F:.]+)\](?::\d{1,5})?$|^([0-9.]+):\d{1,5}$/.exec(text) ?? [];
   const address = ipv6 ?? ipv4 ?? text;
-  // A zone may be of any length.
+  // A zone is rejected, because it may be of any length.
   return isIP(address) && !address.includes('%') ? address : undefined;
 }
 
@@ -69,7 +69,7 @@ function parseHost(header: string | undefined): { host: string; port?: number } 
   return { host: (ipv6 ?? name)!.toLowerCase(), port: port === undefined ? undefined : Number(port) };
 }
 
-/** The decision that a TRUST_PROXY setting stands for: nobody, everybody, so many hops, or a list of addresses. */
+/** Makes the function for a TRUST_PROXY setting: no proxy, every proxy, a number of hops, or a list of addresses. */
 export function makeTrustProxy(setting: boolean | number | string[]): TrustProxy {
   if (typeof setting === 'boolean') return () => setting;
   if (typeof setting === 'number') return (_, hop) => hop < setting;

@@ -2,17 +2,17 @@ import { ApiError } from '../domain/errors.ts';
 import { isWellFormed, toWellFormed } from '../domain/wellFormed.ts';
 
 /**
- * Throws InputValidationError naming the first text, or name of a property, that is not well-formed: one that was stored would make
- * whole lists unreadable for other languages. For what is nested as deep as a body may be.
+ * Throws InputValidationError that names the first string, or property name, that is not well-formed Unicode or contains NUL. If it were
+ * stored, clients in other languages could not read any list that contains it. Recursive: parseBody limits the depth.
  */
 export function requireWellFormedStrings(body: object): void {
-  const place = findMalformed(body);
-  if (place === undefined) return;
-  const problem = `body${toWellFormed(place.slice(0, 200))} must be well-formed Unicode: without half of a surrogate pair, and without NUL`;
+  const path = findMalformed(body);
+  if (path === undefined) return;
+  const problem = `body${toWellFormed(path.slice(0, 200))} must be well-formed Unicode: without half of a surrogate pair, and without NUL`;
   throw new ApiError('InputValidationError', problem, { problems: [problem] });
 }
 
-/** Where the first such text stands; undefined where there is none. */
+/** The path of the first malformed string; undefined if there is none. */
 function findMalformed(value: unknown): string | undefined {
   if (typeof value === 'string') return isWellFormed(value) ? undefined : '';
   if (typeof value !== 'object' || value === null) return undefined;

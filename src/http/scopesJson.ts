@@ -1,17 +1,17 @@
 import { sizeOfScopes, type Sliced, type Work } from '../domain/work.ts';
 
-/** A set of more scopes (see sizeOfScopes) is written piece by piece, and its text is not kept. */
+/** A larger scope set (see sizeOfScopes) is serialized in chunks, and its text is not cached. */
 const MAX_CACHED_SIZE = 20_000;
-/** Characters of JSON text in a piece. */
+/** Characters of JSON text in a chunk. */
 export const CHUNK_LENGTH = 64 * 1024;
-/** Characters that are written in the time of one unit of work. */
+/** Characters that are serialized in the time of one unit of work. */
 const CHARACTERS_PER_UNIT = 64;
 
 const cache = new WeakMap<readonly string[], string>();
 
 /**
- * The JSON text of a scope set that is not long, made once for each list: the role-expansion index answers the same question with
- * the same list until something in it changes. Undefined for one that is long. Scopes are ASCII, and so is the text.
+ * The JSON text of a scope set, cached for each list: the role-expansion index returns the same list for the same scopes until a role
+ * changes. Undefined for a long scope set. Scopes are ASCII, and so is the text.
  */
 export function scopesJson(scopes: readonly string[]): string | undefined {
   const known = cache.get(scopes);
@@ -22,12 +22,12 @@ export function scopesJson(scopes: readonly string[]): string | undefined {
   return text;
 }
 
-/** Whether a scope set takes more than some milliseconds to be written. */
+/** Whether a scope set takes more than some milliseconds to serialize. */
 export function isLongScopeSet(scopes: readonly string[]): boolean {
   return scopes.length > MAX_CACHED_SIZE || sizeOfScopes(scopes) > MAX_CACHED_SIZE;
 }
 
-/** The JSON text of scopes from an index on, as much of it as makes a piece: without brackets, and with the index that comes next. */
+/** One chunk of the JSON text of scopes, without brackets, from an index on; `next` is the index of the next chunk. */
 export function scopesChunk(scopes: readonly string[], from: number): { text: string; next: number } {
   let length = 0;
   let next = from;
@@ -35,12 +35,12 @@ export function scopesChunk(scopes: readonly string[], from: number): { text: st
   return { text: JSON.stringify(scopes.slice(from, next)).slice(1, -1), next };
 }
 
-/** Notes that text was made. Answers whether it is time to yield. */
+/** Counts the work of serializing a text. Returns whether it is time to yield. */
 export function countWriting(text: string, work: Work): boolean {
   return work.pass(1 + text.length / CHARACTERS_PER_UNIT);
 }
 
-/** The JSON text of an object with a scope set in it, which comes last, in pieces, made in slices. */
+/** The JSON text of an object whose last property is a scope set, in chunks, computed in slices. */
 export function* scopesInJsonChunks(
   { before, scopes, after }: { before: string; scopes: readonly string[]; after: string },
   work: Work,

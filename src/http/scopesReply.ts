@@ -3,14 +3,14 @@ import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { EndpointReply } from './endpoint.ts';
 import { scopesChunk, scopesJson, countWriting } from './scopesJson.ts';
 
-/** JSON text of ASCII characters with a scope set in it. */
+/** The JSON text of a reply, in ASCII characters, before and after the scope set in it. */
 type ScopesInJson = { before: string; scopes: readonly string[]; after: string };
 
-/** A reply with a scope set in it: as one text where it is not long, else in pieces that are made as they are taken. */
-export function scopesReply(around: ScopesInJson, longWork: LongWork, whom: WorkFor): EndpointReply {
-  const text = scopesJson(around.scopes);
-  if (text !== undefined) return { ascii: around.before + text + around.after };
-  return { chunks: replyChunks(around, longWork, whom) };
+/** A reply with a scope set in it: as one text, or, if it is long, in chunks that are serialized as they are consumed. */
+export function scopesReply(json: ScopesInJson, longWork: LongWork, owner: WorkFor): EndpointReply {
+  const text = scopesJson(json.scopes);
+  if (text !== undefined) return { ascii: json.before + text + json.after };
+  return { chunks: replyChunks(json, longWork, owner) };
 }
 
 async function* replyChunks(

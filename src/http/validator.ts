@@ -6,23 +6,23 @@ import { ApiError } from '../domain/errors.ts';
 import { bareIpv6 } from '../authentication/bareIpv6.ts';
 import { DATE_TIME, isDateTime } from './isDateTime.ts';
 
-/** Problems that a refusal lists. */
+/** Problems that an error lists. */
 const MAX_PROBLEMS = 10;
 
-/** Checks bodies against schemas that are known by name. Throws a plain Error for a name that is not. */
+/** Validates bodies against schemas by name. Throws a plain Error for an unknown name. */
 export type Validator = {
   /** The properties that a body may have. */
   properties(name: string): string[];
   /**
-   * Checks a body and fills in defaults. Throws InputValidationError that names what is wrong and what would be right, never
-   * a value: it could be a secret.
+   * Validates a body and fills in defaults. Throws InputValidationError that says what is wrong and what would be right, but never
+   * quotes a value, which could be a secret.
    */
   checkInput(name: string, body: object): void;
-  /** Checks a reply, which may have another form. Throws a plain Error, as it is our own fault when it is wrong. */
+  /** Validates a reply, which may match another schema instead. Throws a plain Error, because a mistake is a bug of this service. */
   checkOutput(name: string, body: unknown, other?: string): void;
 };
 
-/** A schema is compiled when it is first needed: a command of the command line needs few of them, or none. */
+/** Makes a validator. A schema is compiled on first use, because a command of the command line needs few or none. */
 export function makeValidator(schemas: Readonly<Record<string, Schema>>): Validator {
   const validators = new Map<string, ValidateFunction>();
   let ajv: Ajv | undefined;
@@ -37,7 +37,7 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
     return validate;
   }
 
-  /** A date may have the right form and still be none, as 23:59:60 is, or lie in a year that has no such form. */
+  /** A date can have the right form and still not exist, such as 23:59:60, or lie outside the allowed years. */
   function invalidDates(name: string, body: object): string[] {
     return dateProperties(schemas[name]!)
       .filter((key) => key in body && !isDateTime((body as Record<string, string>)[key]!))
@@ -71,7 +71,7 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
   };
 }
 
-/** Of the bodies in schemas/v1. */
+/** The validator for the schemas in schemas/v1. */
 export const apiValidator = makeValidator(apiSchemas);
 
 function makeAjv(schemas: Readonly<Record<string, Schema>>): Ajv {
@@ -84,9 +84,9 @@ function makeAjv(schemas: Readonly<Record<string, Schema>>): Ajv {
   });
   addFormats.default(ajv);
   const hostname = addFormats.default.get('hostname') as RegExp;
-  // The published schema asks for a name, and services have addresses too.
+  // The published schema requires a host name, but services may be addressed by an IP address, too.
   ajv.addFormat('hostname', (text: string) => hostname.test(text) || bareIpv6(text) !== undefined);
-  // They name Taskcluster's own metaschema, which only says more about documentation than JSON schema's does.
+  // The schemas name Taskcluster's own metaschema, which differs from that of JSON schema in documentation only.
   for (const { $schema: _, $id, ...schema } of Object.values(schemas))
     ajv.addSchema({ $id: $id as string, ...schema });
   return ajv;
@@ -94,7 +94,7 @@ function makeAjv(schemas: Readonly<Record<string, Schema>>): Ajv {
 
 const datePropertiesCache = new WeakMap<Schema, string[]>();
 
-/** The properties of a body that are dates. All bodies have theirs at the top. */
+/** The properties of a body that are dates. In all schemas, they are at the top level. */
 function dateProperties(schema: Schema): string[] {
   const known = datePropertiesCache.get(schema);
   if (known) return known;
