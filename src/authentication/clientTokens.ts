@@ -3,18 +3,20 @@ import type { ClientRow } from '../../projections/clients.ts';
 import type { Projector } from '../readSide/projector.ts';
 import { type SecretStore, UnsealError } from '../secretStore/secretStore.ts';
 
-/** Clients whose tokens one look tries to read: static ones, as whole deployments hang on them, and others by turns. */
+/**
+ * Clients whose tokens one probe reads: some static ones, on which whole deployments depend, and some others in turn.
+ */
 const STATIC_PER_PROBE = 3;
 const OTHERS_PER_PROBE = 5;
-/** Clients that are known to have no token to be read: enough to say so, and to see when it is over. */
+/** Clients with unreadable tokens that are tracked: enough to report the fault, and to notice its end. */
 const MAX_UNREADABLE = 10;
 
-/** The secret store lacks an entry that a client's row refers to: our fault, never the caller's. */
+/** The secret store lacks an entry that a client's row refers to: a fault of the service, never of the caller. */
 export class TokenMissing extends Error {}
 
 export type ClientTokens = ReturnType<typeof openClientTokens>;
 
-/** Reads clients' tokens from the secret store, and knows of some for whom that does not work. */
+/** Reads clients' tokens from the secret store, and tracks some that cannot be read. */
 export function openClientTokens({
   projector,
   secretStore,
@@ -30,8 +32,8 @@ export function openClientTokens({
   async function tokenOf({ clientId, credential }: ClientRow): Promise<string | undefined> {
     const token = await secretStore.get({ clientId, credentialId: credential.id });
     if (token !== undefined) return token;
-    // A reset between the two reads, in another process perhaps, destroys the entry that the row named: the row names
-    // another one by now.
+    // A reset after the row was read, perhaps in another process, destroys the entry. By now, the row names another
+    // one.
     await projector.catchUp();
     const current = await projector.clients.get(clientId);
     if (current?.credential.id !== credential.id) return undefined;
@@ -49,8 +51,8 @@ export function openClientTokens({
   }
 
   /**
-   * The token of a client's row; undefined where the client has another one by now, or is gone. Throws TokenMissing, and
-   * UnsealError where no key opens it.
+   * The token of a client's row; undefined if the client has another credential by now, or is deleted. Throws
+   * TokenMissing, and UnsealError if no key opens it.
    */
   async function read(client: ClientRow): Promise<string | undefined> {
     try {
@@ -64,22 +66,22 @@ export function openClientTokens({
   }
 
   async function clientsToProbe(): Promise<ClientRow[]> {
-    const known: ClientRow[] = [];
+    const tracked: ClientRow[] = [];
     for (const clientId of [...unreadable.keys()]) {
       const row = await projector.clients.get(clientId);
-      if (row) known.push(row);
+      if (row) tracked.push(row);
       else unreadable.delete(clientId);
     }
     const statics = await projector.clients.list({ prefix: 'static/', limit: STATIC_PER_PROBE });
     const others = await projector.clients.list({ after, limit: OTHERS_PER_PROBE });
     after = others.last;
-    return [...known, ...[...statics.rows, ...others.rows].map(({ value }) => value)];
+    return [...tracked, ...[...statics.rows, ...others.rows].map(({ value }) => value)];
   }
 
   return {
     read,
 
-    /** Tries to read the tokens of some clients, among them those for whom that did not work before. */
+    /** Tries to read the tokens of some clients, including those that could not be read before. */
     async probe(): Promise<void> {
       for (const client of await clientsToProbe()) {
         await read(client).catch((error: unknown) => {
@@ -88,7 +90,7 @@ export function openClientTokens({
       }
     },
 
-    /** Why some clients' tokens cannot be read, as far as it is known. */
+    /** Why tokens of clients cannot be read; undefined if no such token is known. */
     problem(): string | undefined {
       if (unreadable.size === 0) return undefined;
       return [...unreadable.values()].includes('missing')

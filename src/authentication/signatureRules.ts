@@ -6,27 +6,26 @@ import type { AuthSuccess } from './authenticate.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { CLOCK_SKEW_SECONDS, hasBewit } from './hawkSignature.ts';
 
-/** What a deployment asks of signed requests to this service beyond what the published API does. */
+/** Optional rules of a deployment for signed requests to this service, stricter than the published API. */
 export type SignatureRules = {
-  /** Throws AuthenticationFailed for a signed request to a host that is not one of this service's. */
+  /** Throws AuthenticationFailed for a signed request to a host that is not in ALLOWED_HOSTS. */
   checkHost(request: SignedRequest): void;
   /**
-   * Throws, or rejects with, AuthenticationFailed for a request that is signed well and not as it is to be here, or was sent before;
-   * RateLimited where the signer has used up its room for nonces.
+   * Throws, or rejects with, AuthenticationFailed for a validly signed request that breaks a rule or is a replay, and
+   * RateLimited if the signer has used up its quota of nonces.
    */
   checkVerified(request: SignedRequest, verified: Verified): Promise<void> | void;
 };
 
-/** What the rules go by of the method that a request is for: see Endpoint. */
+/** The fields of Endpoint that the rules depend on. */
 type RequestedEndpoint = { method: string; authorization?: 'pipeline' | 'command'; revokes?: true };
 type Verified = { endpoint: RequestedEndpoint; verdict: AuthSuccess; now: Date };
 
-/** A signer's nonces are kept as long as a signature may be good that is dated as far ahead as clocks may differ (s). */
+/** A nonce is kept while its signature can be valid: from one clock skew ahead to one behind. */
 const NONCE_LIFETIME_SECONDS = 2 * CLOCK_SKEW_SECONDS;
-/** When somebody without room for nonces is to try again (s). */
 const RETRY_AFTER_SECONDS = 60;
 
-/** `nonces` remember what changes were sent; undefined: nothing does. All three are off where they are not set. */
+/** Makes the rules. Without `allowedHosts`, `requirePayloadHash` or `nonces` (replay protection), that rule is off. */
 export function makeSignatureRules({
   allowedHosts,
   requirePayloadHash,
@@ -78,7 +77,7 @@ export function makeSignatureRules({
   }
 }
 
-/** Whether a method is there to change something: reading has a body, too, where it is asked with lists. */
+/** Whether a method makes changes. Its HTTP method does not tell, because some methods read with POST. */
 function isChange({ authorization }: RequestedEndpoint): boolean {
   return authorization === 'command';
 }

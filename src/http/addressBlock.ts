@@ -1,8 +1,8 @@
 import { isIPv6, SocketAddress } from 'node:net';
 
 /**
- * The block of addresses that counts as one caller. For IPv4, also when mapped into IPv6, it is the single address. For IPv6 it is
- * the /64, because a subscriber usually gets a whole /64.
+ * The block of addresses that counts as one caller. For IPv4, also when mapped into IPv6, it is the single address. For
+ * IPv6 it is the /64, because a subscriber usually gets a whole /64.
  */
 export function addressBlock(address: string): string {
   if (!address.includes(':')) return address;

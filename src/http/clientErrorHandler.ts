@@ -12,8 +12,9 @@ const MAX_LINES_PER_SECOND = 10;
 const LINGER = 2000;
 
 /**
- * Makes the listener for Node's `clientError` event. It answers input that Node cannot parse with an error in the API's form, and
- * closes the connection. If the reply to an earlier request is still pending, that reply is sent instead, as the last one.
+ * Makes the listener for Node's `clientError` event. It answers input that Node cannot parse with an error in the API's
+ * form, and closes the connection. If the reply to an earlier request is still pending, that reply is sent instead, as
+ * the last one.
  */
 export function makeClientErrorHandler(
   log: Logger,
@@ -41,7 +42,10 @@ export function makeClientErrorHandler(
   };
 }
 
-/** The reply that is pending on a connection. Node's own default handler of `clientError` reads the same private property. */
+/**
+ * The reply that is pending on a connection. Node's own default handler of `clientError` reads the same private
+ * property.
+ */
 function pendingReply(socket: Socket & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
   return socket._httpMessage ?? undefined;
 }

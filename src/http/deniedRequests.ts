@@ -25,8 +25,8 @@ export function denialKind(status: number): Denial['kind'] | undefined {
 }
 
 /**
- * Logs denied requests, instead of the usual log line: with the reason, and with the clientId that the signature claims, which is
- * unproven if the signature was refused. The signature itself is never logged.
+ * Logs denied requests, instead of the usual log line: with the reason, and with the clientId that the signature
+ * claims, which is unproven if the signature was refused. The signature itself is never logged.
  */
 export function makeLogDenied(log: Logger): (denial: Denial, request: object) => void {
   const limited = (kind: Denial['kind']): ((fields: object) => void) =>

@@ -9,8 +9,8 @@ import { sendAllowed, sendJson } from './send.ts';
 export type Documents = Readonly<Record<string, object>>;
 
 /**
- * An Express application for everything outside the API: it serves the documents, and answers every other request with an error in
- * the API's form.
+ * An Express application for everything outside the API: it serves the documents, and answers every other request with
+ * an error in the API's form.
  */
 export function makeDocumentsApp(documents: Documents): Express {
   const app = express();

@@ -7,15 +7,22 @@ import type { ScopeExpression } from '../domain/scopeExpression.ts';
 export type Dialect = 'older' | 'current';
 export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/api/auth/v1' };
 
-/** One method of the API: the single declaration of its route, validation, authorization, documentation and behaviour. */
+/**
+ * One method of the API: the single declaration of its route, validation, authorization, documentation and behaviour.
+ */
 export type Endpoint = {
   name: string;
   /** The dialects that have it. A method whose shape differs between dialects is declared once for each. */
   dialects: readonly Dialect[];
-  /** Other dialects that serve it, for clients from the time between the two. It is deprecated there, and missing in their reference. */
+  /**
+   * Other dialects that serve it, for clients from the time between the two. It is deprecated there, and missing in
+   * their reference.
+   */
   alsoServedIn?: readonly Dialect[];
   method: 'get' | 'put' | 'post' | 'delete';
-  /** Path below the dialect's prefix, served with and without a trailing slash; `<name>` is one percent-encoded segment. */
+  /**
+   * Path below the dialect's prefix, served with and without a trailing slash; `<name>` is one percent-encoded segment.
+   */
   route: string;
   /** The last path parameter takes the rest of the path, which may contain slashes or be empty. */
   takesRest?: true;
@@ -34,22 +41,27 @@ export type Endpoint = {
   /** It only reads. Whether its scopes are required depends on the dialect and on READ_ACCESS. */
   reads?: true;
   /**
-   * `request` (the default): the signature of the request is verified before the handler runs. `none`: it is ignored, because the
-   * endpoint is public or verifies signatures itself.
+   * `request` (the default): the signature of the request is verified before the handler runs. `none`: it is ignored,
+   * because the endpoint is public or verifies signatures itself.
    */
   authentication?: 'request' | 'none';
-  /** Where the scopes are checked: in the pipeline before the handler (the default), or in the command loop on every try. */
+  /**
+   * Where the scopes are checked: in the pipeline before the handler (the default), or in the command loop on every
+   * try.
+   */
   authorization?: 'pipeline' | 'command';
   /**
-   * The quota that a request counts toward, besides or instead of the default one (see rateLimits.ts): `credentials` besides it,
-   * `authenticate` instead of it, `none` for no quota at all.
+   * The quota that a request counts toward, besides or instead of the default one (see rateLimits.ts): `credentials`
+   * besides it, `authenticate` instead of it, `none` for no quota at all.
    */
   quota?: 'credentials' | 'authenticate' | 'none';
   /** It only revokes rights, so it may use the disk reserve when the disk is full. */
   revokes?: true;
   /** It reads no stored data, so it works while the stores are down. */
   stateless?: true;
-  /** Names of the schemas of its body and reply, from schemas/v1 or a guarded service, such as 'create-client-request'. */
+  /**
+   * Names of the schemas of its body and reply, from schemas/v1 or a guarded service, such as 'create-client-request'.
+   */
   input?: string;
   output?: string;
   /** The schema of an alternative reply, which a query parameter asks for. */
@@ -78,7 +90,10 @@ export type EndpointRequest = {
   /** The validated body with defaults filled in; undefined for an endpoint without input. */
   body: unknown;
   caller: Caller;
-  /** Throws InsufficientScopes unless the caller's scopes, resolved anew, satisfy the endpoint's expression with these parameters. */
+  /**
+   * Throws InsufficientScopes unless the caller's scopes, resolved anew, satisfy the endpoint's expression with these
+   * parameters.
+   */
   authorize(params: Record<string, unknown>): Promise<void>;
   /** The request as it was sent, for endpoints that verify signatures themselves. */
   signed: SentRequest;
@@ -92,15 +107,18 @@ export type EndpointReply = {
   /** A body that is serialized already, to ASCII characters only. */
   ascii?: string;
   chunks?: AsyncIterable<string>;
-  /** One of thousands a second, which changed nothing and refused nobody. It is logged at level `debug`, and never compressed. */
+  /**
+   * One of thousands a second, which changed nothing and refused nobody. It is logged at level `debug`, and never
+   * compressed.
+   */
   isRoutine?: boolean;
   /** It is never compressed, because the compressed length would leak information about the secret. */
   holdsSecret?: boolean;
   /** The refused signature of a request to another service. */
   refused?: RefusedSignature;
   /**
-   * Entries that are too large to expand, which the header `Auth-Incomplete` names. Those that are found while the chunks are sent are
-   * named in a trailer.
+   * Entries that are too large to expand, which the header `Auth-Incomplete` names. Those that are found while the
+   * chunks are sent are named in a trailer.
    */
   incomplete?: Incomplete;
   /** The position in the log of the change that was made. */

@@ -33,8 +33,8 @@ const MASK = '(not shown)';
 const SECRET_PROPERTIES = new Set(['authorization', 'accessToken']);
 
 /**
- * A payload without possible secrets: signatures, and the values of properties that the endpoint does not declare, so that a token
- * under a misspelt name is not echoed.
+ * A payload without possible secrets: signatures, and the values of properties that the endpoint does not declare, so
+ * that a token under a misspelt name is not echoed.
  */
 export function redactPayload(payload: unknown, declared: readonly string[]): unknown {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return {};

@@ -7,8 +7,8 @@ const MAX_HEADER_LENGTH = 64 * 1024;
 const MAX_HEADER_FIELDS = 2000;
 
 /**
- * Limits for Node's own parser. They are larger than those here, so that a header slightly over a limit gets an ordinary error reply,
- * and the parser drops fields (maybe the host) only if there are too many anyway.
+ * Limits for Node's own parser. They are larger than those here, so that a header slightly over a limit gets an
+ * ordinary error reply, and the parser drops fields (maybe the host) only if there are too many anyway.
  */
 export const PARSER_LIMITS = { maxHeaderSize: 2 * MAX_HEADER_LENGTH, maxHeadersCount: MAX_HEADER_FIELDS + 1 };
 

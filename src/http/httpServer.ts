@@ -22,7 +22,9 @@ export type HttpServer = {
   drain(): Promise<void>;
 };
 
-/** Starts to listen. The caller adds the request listener. Rejects with Node's own error if the port cannot be bound. */
+/**
+ * Starts to listen. The caller adds the request listener. Rejects with Node's own error if the port cannot be bound.
+ */
 export function listen(
   config: Pick<Config, 'host' | 'port'> & ConnectionLimits,
   log: Logger,
@@ -54,7 +56,10 @@ function affordableConnections(max: number, log: Logger): number {
   return Math.min(max, room);
 }
 
-/** The timeout of headers is enforced in limitConnections.ts. Node's own would also close connections that are still unused. */
+/**
+ * The timeout of headers is enforced in limitConnections.ts. Node's own would also close connections that are still
+ * unused.
+ */
 function timeouts({ keepAliveTimeout }: Pick<Config, 'keepAliveTimeout'>) {
   const headersTimeout = Math.max(MINUTE / 2, keepAliveTimeout + SECOND);
   return { keepAliveTimeout, headersTimeout, requestTimeout: Math.max(MINUTE, headersTimeout) };

@@ -7,8 +7,8 @@ export const DATE_TIME =
 const { validate } = addFormats.default.get('date-time') as { validate(text: string): boolean };
 
 /**
- * Whether a text is a date that the API accepts: a `date-time` of JSON schema (RFC 3339, with a zone) in the years 0000 to 9999 of
- * UTC. For other years, `Date.toJSON` writes a form that is no date-time.
+ * Whether a text is a date that the API accepts: a `date-time` of JSON schema (RFC 3339, with a zone) in the years 0000
+ * to 9999 of UTC. For other years, `Date.toJSON` writes a form that is no date-time.
  */
 export function isDateTime(text: string): boolean {
   if (!validate(text)) return false;

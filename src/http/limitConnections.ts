@@ -67,9 +67,9 @@ type Peer = {
 };
 
 /**
- * Enforces the limits on connections: their number, the time that a header, a body and a reply may take, and the memory that
- * incomplete bodies and unread replies may take. At a limit, the address that uses the most loses first: its oldest idle connection,
- * then its oldest incomplete body. Returns what tracks bodies, and all open sockets.
+ * Enforces the limits on connections: their number, the time that a header, a body and a reply may take, and the memory
+ * that incomplete bodies and unread replies may take. At a limit, the address that uses the most loses first: its
+ * oldest idle connection, then its oldest incomplete body. Returns what tracks bodies, and all open sockets.
  */
 export function limitConnections(server: Server, { limits, log }: { limits: ConnectionLimits; log: Logger }) {
   const connections = new Map<Socket, Connection>();

@@ -13,7 +13,10 @@ export type ListFormat<Row> = {
   toJson(row: Row, work: Work): Sliced<unknown>;
   /** The schema that each row is validated against, because the whole list is never in memory. */
   schema?: string;
-  /** The property that holds the list in an object, before the properties of `rest`; without it, the list is the whole reply. */
+  /**
+   * The property that holds the list in an object, before the properties of `rest`; without it, the list is the whole
+   * reply.
+   */
   name?: string;
   rest?: Record<string, string>;
   longWork: LongWork;
@@ -21,8 +24,8 @@ export type ListFormat<Row> = {
 };
 
 /**
- * A JSON array, or an object that holds one, in chunks. Rows are read and serialized as the chunks are consumed, so that a list of any
- * length takes little memory.
+ * A JSON array, or an object that holds one, in chunks. Rows are read and serialized as the chunks are consumed, so
+ * that a list of any length takes little memory.
  */
 export async function* listChunks<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,

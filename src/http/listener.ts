@@ -29,8 +29,8 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
 }
 
 /**
- * Makes the listener for every HTTP request. Requests of the API go through the pipeline, ahead of Express, which costs several times
- * as much as bare node:http. Everything else goes to Express: see makeDocumentsApp.
+ * Makes the listener for every HTTP request. Requests of the API go through the pipeline, ahead of Express, which costs
+ * several times as much as bare node:http. Everything else goes to Express: see makeDocumentsApp.
  */
 export function makeListener(
   serve: Pipeline,

@@ -11,8 +11,8 @@ type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 const NO_PARAMETERS = {};
 
 /**
- * Makes the function that finds the endpoint for a method and a path. One trailing slash is ignored. Routes without parameters take
- * precedence. Throws a plain Error for a parameter without a pattern.
+ * Makes the function that finds the endpoint for a method and a path. One trailing slash is ignored. Routes without
+ * parameters take precedence. Throws a plain Error for a parameter without a pattern.
  */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
@@ -103,7 +103,10 @@ export function readParameters({ endpoint, encoded }: Match): Record<string, str
   return params;
 }
 
-/** The query parameters except `bewit`. Throws InvalidRequestArguments that names every unknown, repeated or invalid one. */
+/**
+ * The query parameters except `bewit`. Throws InvalidRequestArguments that names every unknown, repeated or invalid
+ * one.
+ */
 export function readQuery(endpoint: Endpoint, search: string): Record<string, string> {
   const query: Record<string, string> = {};
   if (search === '') return query;

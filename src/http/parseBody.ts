@@ -8,7 +8,10 @@ const MAX_DEPTH = 1000;
 /** Values in a body, mostly scopes. No list that is made by hand or by tc-admin has more than some thousands. */
 const MAX_VALUES = 30_000;
 
-/** The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a string that is not well-formed. */
+/**
+ * The JSON object in a body. Throws MalformedPayload for anything else, and InputValidationError for a string that is
+ * not well-formed.
+ */
 export function parseBody(body: Buffer, headers: IncomingMessage['headers']): Record<string, unknown> {
   if (body.length === 0) return malformed('a JSON object is needed as the body, and there is none');
   const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase();

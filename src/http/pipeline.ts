@@ -81,7 +81,10 @@ type Checks = {
 /** The authenticated caller, and its scopes at a later time: see Verdict. */
 type Identity = { caller: Caller; resolve(now: Date): Promise<readonly string[]> };
 
-/** One request with its response. The steps of the pipeline fill it in; its log line and an error reply are made from it. */
+/**
+ * One request with its response. The steps of the pipeline fill it in; its log line and an error reply are made from
+ * it.
+ */
 type Exchange = {
   readonly match: Match;
   readonly search: string;
@@ -107,8 +110,8 @@ type Exchange = {
 export type Pipeline = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /**
- * The pipeline for every endpoint, directly on node:http. `respond` lists its steps in order. It never throws: every failure becomes a
- * documented error.
+ * The pipeline for every endpoint, directly on node:http. `respond` lists its steps in order. It never throws: every
+ * failure becomes a documented error.
  */
 export function makePipeline(parts: PipelineParts): Pipeline {
   const matchRoute = makeMatchRoute(parts.endpoints);
@@ -152,8 +155,8 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   }
 
   /**
-   * The steps of a request, in order. Each throws the error that the caller gets. A step is awaited only if it returns a promise:
-   * for the most frequent requests, a promise costs more than the step itself.
+   * The steps of a request, in order. Each throws the error that the caller gets. A step is awaited only if it returns
+   * a promise: for the most frequent requests, a promise costs more than the step itself.
    */
   async function respond(exchange: Exchange): Promise<EndpointReply> {
     countRequestForSlicing();
@@ -235,7 +238,10 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     return body;
   }
 
-  /** Parses and validates in two slices of long work. The caller is not authenticated yet: the work counts for its address. */
+  /**
+   * Parses and validates in two slices of long work. The caller is not authenticated yet: the work counts for its
+   * address.
+   */
   function readLongInput(exchange: Exchange, input: string, payload: Buffer): Promise<object> {
     const caller = callerKey({ sourceIp: exchange.sourceIp });
     return parts.longWork.queue({ caller, bytes: payload.length }, function* (work) {
@@ -296,7 +302,9 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     return ofUrl === undefined ? undefined : requireScopes({ scopes: ofUrl, params }, request, exchange);
   }
 
-  /** Throws InsufficientScopes unless the caller's scopes, resolved anew, satisfy the expression with these parameters. */
+  /**
+   * Throws InsufficientScopes unless the caller's scopes, resolved anew, satisfy the expression with these parameters.
+   */
   async function requireScopes(
     { scopes, params }: { scopes: ScopeExpression; params: Record<string, unknown> },
     request: EndpointRequest,
@@ -393,7 +401,10 @@ export function makePipeline(parts: PipelineParts): Pipeline {
 /** HTTP methods that endpoints are served for. */
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
-/** A body of more bytes takes more than a few milliseconds: it is parsed, validated and handled in different turns of the event loop. */
+/**
+ * A body of more bytes takes more than a few milliseconds: it is parsed, validated and handled in different turns of
+ * the event loop.
+ */
 const LONG_BODY = 64 * 1024;
 
 /** The status that is logged when a client disconnected in the middle of its request, so that nobody gets a reply. */
@@ -493,7 +504,10 @@ function checkReply(
   else if (body !== undefined) checkOutput(output, body, otherOutput);
 }
 
-/** The header `traceparent`, which is passed on to the log; undefined unless it has the form that W3C Trace Context defines. */
+/**
+ * The header `traceparent`, which is passed on to the log; undefined unless it has the form that W3C Trace Context
+ * defines.
+ */
 function traceparentOf({ headers: { traceparent } }: IncomingMessage): string | undefined {
   return typeof traceparent === 'string' &&
     /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)

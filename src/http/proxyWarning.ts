@@ -8,8 +8,9 @@ const FORWARDED_HEADERS = ['x-forwarded-proto', 'x-forwarded-port', 'x-forwarded
 const WARNING_INTERVAL = 60 * 60_000;
 
 /**
- * Warns, at most once an hour, of a refused signature on a request that seems to come through a proxy that TRUST_PROXY does not name.
- * Behind a proxy that terminates TLS, callers sign for port 443, so no signature matches unless its headers are trusted.
+ * Warns, at most once an hour, of a refused signature on a request that seems to come through a proxy that TRUST_PROXY
+ * does not name. Behind a proxy that terminates TLS, callers sign for port 443, so no signature matches unless its
+ * headers are trusted.
  */
 export function makeProxyWarning(log: Logger, trust: TrustProxy): (request: IncomingMessage) => void {
   let warnedAt = -Infinity;

@@ -16,9 +16,9 @@ export type CountedCaller = { signer?: string; sourceIp?: string };
 export type CountRequest = (endpoint: Pick<Endpoint, 'quota'>, caller: CountedCaller) => void;
 
 /**
- * Counts requests in the memory of this process; several processes count separately. Callers are told apart by `callerKey`. Unsigned
- * requests from a trusted address are not counted. Clients and addresses have separate buckets, so that requests from many addresses
- * never evict, and so refill, the bucket of a client.
+ * Counts requests in the memory of this process; several processes count separately. Callers are told apart by
+ * `callerKey`. Unsigned requests from a trusted address are not counted. Clients and addresses have separate buckets,
+ * so that requests from many addresses never evict, and so refill, the bucket of a client.
  */
 export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted: TrustProxy }): CountRequest {
   const ofRequests = makeCounter('default', 'RATE_LIMIT', limits.requests);

@@ -7,9 +7,9 @@ import type { BodyTracker } from './limitConnections.ts';
 const gunzipAsync = promisify(gunzip);
 const EMPTY = Buffer.alloc(0);
 /**
- * The complete body, decompressed if it is gzip; a signature covers the decompressed body. Throws InputTooLarge as soon as it exceeds
- * `limit` bytes, compressed or decompressed, and MalformedPayload for invalid gzip or another encoding. The rest is then left unread.
- * `bodies` tracks how much of an incomplete body is buffered, and may abort it.
+ * The complete body, decompressed if it is gzip; a signature covers the decompressed body. Throws InputTooLarge as soon
+ * as it exceeds `limit` bytes, compressed or decompressed, and MalformedPayload for invalid gzip or another encoding.
+ * The rest is then left unread. `bodies` tracks how much of an incomplete body is buffered, and may abort it.
  */
 export function readBody(
   request: IncomingMessage,
@@ -38,7 +38,8 @@ function readAll(request: IncomingMessage, limit: number, bodies: BodyTracker | 
       const before = length;
       length += chunk.length;
       if (length > limit) return abort(tooLarge('the body', limit));
-      // Most bodies are one chunk. Many small ones are copied together, because each takes more memory than its content.
+      // Most bodies are one chunk. Many small ones are copied together, because each takes more memory than its
+      // content.
       if (before === 0) buffer = chunk;
       else {
         if (length > buffer.length) buffer = grow(buffer.subarray(0, before), Math.min(limit, 2 * length));

@@ -9,9 +9,10 @@ export type TrustProxy = (address: string, hop: number) => boolean;
 export type Origin = { sourceIp: string | undefined; host: string; port: number };
 
 /**
- * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, -host, -port and -proto. Each proxy appends a value. Behind
- * k trusted proxies, the kth value from the right counts, which the outermost one wrote; the caller may have forged the values to its
- * left. If no host is valid, it is empty, so that no signature matches. The source is an address or undefined.
+ * Reads the Host header, and, only from a trusted proxy, x-forwarded-for, -host, -port and -proto. Each proxy appends a
+ * value. Behind k trusted proxies, the kth value from the right counts, which the outermost one wrote; the caller may
+ * have forged the values to its left. If no host is valid, it is empty, so that no signature matches. The source is an
+ * address or undefined.
  */
 export function requestOrigin(request: IncomingMessage, trust: TrustProxy): Origin {
   const remote = request.socket.remoteAddress;

@@ -2,8 +2,9 @@ import { ApiError } from '../domain/errors.ts';
 import { isWellFormed, toWellFormed } from '../domain/wellFormed.ts';
 
 /**
- * Throws InputValidationError that names the first string, or property name, that is not well-formed Unicode or contains NUL. If it were
- * stored, clients in other languages could not read any list that contains it. Recursive: parseBody limits the depth.
+ * Throws InputValidationError that names the first string, or property name, that is not well-formed Unicode or
+ * contains NUL. If it were stored, clients in other languages could not read any list that contains it. Recursive:
+ * parseBody limits the depth.
  */
 export function requireWellFormedStrings(body: object): void {
   const path = findMalformed(body);

@@ -10,8 +10,8 @@ const CHARACTERS_PER_UNIT = 64;
 const cache = new WeakMap<readonly string[], string>();
 
 /**
- * The JSON text of a scope set, cached for each list: the role-expansion index returns the same list for the same scopes until a role
- * changes. Undefined for a long scope set. Scopes are ASCII, and so is the text.
+ * The JSON text of a scope set, cached for each list: the role-expansion index returns the same list for the same
+ * scopes until a role changes. Undefined for a long scope set. Scopes are ASCII, and so is the text.
  */
 export function scopesJson(scopes: readonly string[]): string | undefined {
   const known = cache.get(scopes);

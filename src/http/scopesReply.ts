@@ -6,7 +6,9 @@ import { scopesChunk, scopesJson, countWriting } from './scopesJson.ts';
 /** The JSON text of a reply, in ASCII characters, before and after the scope set in it. */
 type ScopesInJson = { before: string; scopes: readonly string[]; after: string };
 
-/** A reply with a scope set in it: as one text, or, if it is long, in chunks that are serialized as they are consumed. */
+/**
+ * A reply with a scope set in it: as one text, or, if it is long, in chunks that are serialized as they are consumed.
+ */
 export function scopesReply(json: ScopesInJson, longWork: LongWork, owner: WorkFor): EndpointReply {
   const text = scopesJson(json.scopes);
   if (text !== undefined) return { ascii: json.before + text + json.after };

@@ -5,7 +5,10 @@ import { createGzip } from 'node:zlib';
 import Negotiator from 'negotiator';
 import { type Incomplete, incompleteHeader } from './incomplete.ts';
 
-/** The headers of every reply. Replies hold for one moment and one caller, so no cache may store them, and browsers must not sniff. */
+/**
+ * The headers of every reply. Replies hold for one moment and one caller, so no cache may store them, and browsers must
+ * not sniff.
+ */
 export const EVERY_REPLY = {
   'cache-control': 'no-store, no-cache, must-revalidate',
   'x-content-type-options': 'nosniff',
@@ -50,7 +53,10 @@ export function uncompressedLength(response: ServerResponse): number {
   return uncompressed.get(response) ?? 0;
 }
 
-/** The headers of a JSON reply with `length` bytes, as a flat list: without other headers, Node writes that without a copy. */
+/**
+ * The headers of a JSON reply with `length` bytes, as a flat list: without other headers, Node writes that without a
+ * copy.
+ */
 export function jsonHeaders(length: number): string[] {
   return [...JSON_REPLY, 'content-length', String(length)];
 }
@@ -66,8 +72,9 @@ export function sendAllowed(response: ServerResponse, methods: readonly string[]
 }
 
 /**
- * Sends JSON text in chunks, with back-pressure; compressed if it may be, if that pays and the caller accepts it. Rejects when the
- * chunks fail, and resolves when the caller disconnects. A trailer names entries that were found incomplete meanwhile.
+ * Sends JSON text in chunks, with back-pressure; compressed if it may be, if that pays and the caller accepts it.
+ * Rejects when the chunks fail, and resolves when the caller disconnects. A trailer names entries that were found
+ * incomplete meanwhile.
  */
 export async function sendChunks(
   response: ServerResponse,
@@ -80,7 +87,8 @@ export async function sendChunks(
   let sink: Writable | undefined;
   for await (const chunk of chunks) {
     if (gone.signal.aborted) return;
-    // The headers wait for the first chunk, so that a failure before it still gets an error reply. A short chunk is the only one.
+    // The headers wait for the first chunk, so that a failure before it still gets an error reply. A short chunk is the
+    // only one.
     sink ??= writeHead(response, { status: 200 }, mayCompress && chunk.length >= MIN_COMPRESSED_LENGTH);
     if (response.req.method === 'HEAD') break;
     if (!sink.write(chunk)) await once(sink, 'drain', { signal: gone.signal }).catch(() => undefined);

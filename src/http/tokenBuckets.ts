@@ -9,9 +9,10 @@ const BUCKET_BYTES = 200;
 type Bucket = { tokens: number; at: number };
 
 /**
- * Token buckets, one for each key. A bucket holds `quota` tokens and is refilled at one token every `seconds / quota` seconds; a request
- * takes one. The cache (LRU) takes about `mostBytes`; an evicted bucket starts full again. The function returns 0 if it took a token,
- * else after how many seconds (at least 1) there will be one. `now` is a monotonic clock (ms).
+ * Token buckets, one for each key. A bucket holds `quota` tokens and is refilled at one token every `seconds / quota`
+ * seconds; a request takes one. The cache (LRU) takes about `mostBytes`; an evicted bucket starts full again. The
+ * function returns 0 if it took a token, else after how many seconds (at least 1) there will be one. `now` is a
+ * monotonic clock (ms).
  */
 export function makeTokenBuckets(
   { quota, seconds }: Quota,

@@ -14,11 +14,14 @@ export type Validator = {
   /** The properties that a body may have. */
   properties(name: string): string[];
   /**
-   * Validates a body and fills in defaults. Throws InputValidationError that says what is wrong and what would be right, but never
-   * quotes a value, which could be a secret.
+   * Validates a body and fills in defaults. Throws InputValidationError that says what is wrong and what would be
+   * right, but never quotes a value, which could be a secret.
    */
   checkInput(name: string, body: object): void;
-  /** Validates a reply, which may match another schema instead. Throws a plain Error, because a mistake is a bug of this service. */
+  /**
+   * Validates a reply, which may match another schema instead. Throws a plain Error, because a mistake is a bug of this
+   * service.
+   */
   checkOutput(name: string, body: unknown, other?: string): void;
 };
 

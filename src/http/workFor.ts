@@ -2,7 +2,10 @@ import type { WorkFor } from '../process/longWork.ts';
 import { callerKey } from './callerKey.ts';
 import type { EndpointRequest } from './endpoint.ts';
 
-/** The caller to whose share of time the long work of a request counts: the client whose token signed it, else its address. */
+/**
+ * The caller to whose share of time the long work of a request counts: the client whose token signed it, else its
+ * address.
+ */
 export function workFor({
   caller,
   origin: { sourceIp },

@@ -57,7 +57,7 @@ async function pageOfClient(
   return historyReply(entries, next === undefined ? undefined : String(next));
 }
 
-/** A page goes on after a place that nothing which comes later can move. */
+/** The continuation token is a key in the role's history, which later entries never shift. */
 async function pageOfRole(
   history: ReadModel<AuditEntry>,
   prefix: string,

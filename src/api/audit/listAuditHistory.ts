@@ -36,7 +36,10 @@ export function listAuditHistory({
   };
 }
 
-/** Rows hold several entries each: a page ends behind so many of one row, or of the row after which it goes on. */
+/**
+ * A row holds several entries, so a page may end within one. The cursor is the key of a row, and how many of its
+ * entries were read.
+ */
 async function pageOfActor(
   history: ReadModel<ActorHistoryRow>,
   clientId: string,

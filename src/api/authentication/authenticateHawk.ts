@@ -6,7 +6,9 @@ import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import { isoDate } from './isoDate.ts';
 
-/** `authenticateHawk`: who signed a request to another service, and which scopes that gives. */
+/**
+ * `authenticateHawk`: verifies the signature of a request to another service, and returns the client and its scopes.
+ */
 export function authenticateHawk({
   authenticate,
   longWork,
@@ -38,7 +40,7 @@ export function authenticateHawk({
       handle(request) {
         const verdict = authenticate(request.body as SignedRequest, request.now);
         return verdict instanceof Promise
-          ? verdict.then((made) => verdictReply(longWork, made, request))
+          ? verdict.then((settled) => verdictReply(longWork, settled, request))
           : verdictReply(longWork, verdict, request);
       },
     },
@@ -69,15 +71,15 @@ function verdictReply(longWork: LongWork, verdict: Verdict, request: EndpointReq
       refused: { reason: message, signed: request.body as SignedRequest },
     };
   }
-  const { scopes, expires: date } = verdict;
-  const after = `,"expires":"${isoDate(date)}"`;
+  const { scopes, expires } = verdict;
+  const after = `,"expires":"${isoDate(expires)}"`;
   if (verdict.status === 'no-auth') {
     const before = '{"status":"no-auth","scheme":"none","scopes":';
     return scopesReply({ before, scopes, after: `${after}}` }, longWork, workFor(request));
   }
   const { clientId, hash } = verdict;
   const end = hash === undefined ? '}' : `,"hash":${JSON.stringify(hash)}}`;
-  // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
+  // scopesReply requires ASCII: ids, scopes, hashes and dates are.
   const before = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":`;
   const reply = scopesReply({ before, scopes, after: after + end }, longWork, workFor(request));
   return { ...reply, isRoutine: true };

@@ -1,6 +1,6 @@
 const cache = new WeakMap<Date, string>();
 
-/** A date that is told again and again, as JSON has it; made once for each Date, which must not be changed. */
+/** The text of a date as in JSON (ISO 8601), memoized for each Date object, which must not be modified. */
 export function isoDate(date: Date): string {
   const known = cache.get(date);
   if (known !== undefined) return known;

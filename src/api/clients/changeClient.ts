@@ -12,12 +12,12 @@ import type { HandleCommand, Outcome } from '../../writeSide/handleCommand.ts';
 import { clientSubject } from '../../writeSide/subjects.ts';
 import { type ClientReadParts, clientView } from './clientView.ts';
 
-/** What clients are changed through. */
+/** The dependencies of methods that change clients. */
 export type ClientWriteParts = ClientReadParts & { eventStore: EventStore; handleCommand: HandleCommand };
 
 type Change<I> = { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret };
 
-/** Runs a command on the client that the path names. */
+/** Runs a command on the client in the path. */
 export function runOnClient<I>(
   parts: Pick<ClientWriteParts, 'eventStore' | 'handleCommand' | 'projector'>,
   request: EndpointRequest,
@@ -27,7 +27,10 @@ export function runOnClient<I>(
   return parts.handleCommand({ ...change, subject, context: commandContext(request) });
 }
 
-/** The same, and replies with the client as it is then; with an empty object where it is gone. */
+/**
+ * Runs a command on the client in the path, and replies with the changed client, or with an empty object after its
+ * deletion.
+ */
 export async function changeClient<I>(
   parts: ClientWriteParts,
   request: EndpointRequest,
@@ -39,7 +42,7 @@ export async function changeClient<I>(
   return { ...(await changedClientReply(parts, { client: row, accessToken }, request)), position };
 }
 
-/** A client that was changed, which is shown however much it expands to, with its token where it has a new one. */
+/** The reply with a changed client, even if it is too large to expand, and with its new token if there is one. */
 export async function changedClientReply(
   { projector, lastUsed, longWork }: ClientReadParts,
   { client, accessToken }: { client: ClientRow; accessToken: string | undefined },
@@ -47,10 +50,10 @@ export async function changedClientReply(
 ): Promise<EndpointReply> {
   const incomplete: Incomplete = new Set();
   const lastDateUsed = await lastUsed.ofChanged(client);
-  const whom = workFor(request);
-  const entry = await longWork.run(whom, (work) =>
+  const owner = workFor(request);
+  const entry = await longWork.run(owner, (work) =>
     clientView(projector, { client, lastDateUsed, incomplete }, work),
   );
-  const told = accessToken === undefined ? entry : { ...entry, accessToken };
-  return { ...entryReply(told, longWork, whom), incomplete, holdsSecret: accessToken !== undefined };
+  const body = accessToken === undefined ? entry : { ...entry, accessToken };
+  return { ...entryReply(body, longWork, owner), incomplete, holdsSecret: accessToken !== undefined };
 }

@@ -21,9 +21,11 @@ export function client({ projector, lastUsed, longWork }: ClientReadParts): Endp
       const clientId = request.params['clientId']!;
       const client = existing(await projector.clients.get(clientId), clientId);
       const lastDateUsed = await lastUsed.of(client);
-      const whom = workFor(request);
-      const entry = await longWork.run(whom, (work) => clientView(projector, { client, lastDateUsed }, work));
-      return entryReply(entry, longWork, whom);
+      const owner = workFor(request);
+      const entry = await longWork.run(owner, (work) =>
+        clientView(projector, { client, lastDateUsed }, work),
+      );
+      return entryReply(entry, longWork, owner);
     },
   };
 }

@@ -8,7 +8,7 @@ import type { LastUsed } from '../../readSide/lastUsed.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import type { StoredRow } from '../../readStore/readStore.ts';
 
-/** Clients of a list whose last use is asked for at the same time: that store may be on another machine. */
+/** Clients whose last use is read at a time, as that store may be on another machine. */
 const BATCH_SIZE = 16;
 
 /** A client as replies show it. */
@@ -16,7 +16,9 @@ export type ClientView = Omit<ClientRow, 'revision' | 'creationRevision' | 'cred
   ExpandedEntry & { lastDateUsed: string };
 type ClientWithUse = { client: ClientRow; lastDateUsed: string };
 
-/** A client as replies show it, in slices. Throws ExpansionTooLarge unless such clients are noted as incomplete. */
+/**
+ * Makes the view of a client, in slices. Throws ExpansionTooLarge, or adds the client to `incomplete` if that is given.
+ */
 export function* clientView(
   { roleGraph }: Pick<Projector, 'roleGraph'>,
   { client, lastDateUsed, incomplete }: ClientWithUse & { incomplete?: Incomplete },
@@ -31,11 +33,11 @@ export function* clientView(
   return { ...rest, lastDateUsed, expandedScopes };
 }
 
-/** What clients are shown from. */
+/** The dependencies of methods that read clients. */
 export type ClientReadParts = { projector: Projector; lastUsed: LastUsed; longWork: LongWork };
 type Rows = AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>;
 
-/** Clients as replies show them, all in the order of their clientIds where no rows are given, as a list in pieces. */
+/** A JSON list of clients in chunks; by default of all clients, ordered by clientId. */
 export function clientListChunks(
   { projector, lastUsed, longWork }: ClientReadParts,
   {
@@ -63,7 +65,7 @@ async function* withLastUse(lastUsed: LastUsed, rows: Rows): AsyncGenerator<Clie
   yield* await used();
 }
 
-/** Of these clients, those that are too much to expand, in slices. */
+/** Finds the clients that are too large to expand, in slices. */
 export function* findIncompleteClients(
   projector: Pick<Projector, 'roleGraph'>,
   rows: Iterable<StoredRow<ClientRow>>,

@@ -14,15 +14,15 @@ type Parts = ClientWriteParts & {
   log: Logger;
 };
 
-/** `createClient`: makes a client and gives its token. */
+/** `createClient`: creates a client and returns its token. */
 export function createClient(parts: Parts): Endpoint {
   const { makeSecret, secretStore, log } = parts;
 
   /**
-   * Creates a client. Where the same was asked for before, as official clients do when they got no reply, it gives the token that
-   * the client was created with. `lost` is the credential whose token was not there in a former try.
+   * Creates a client. The request is idempotent, because official clients retry when they get no reply: a repeated one
+   * returns the token of the first. `missingToken` is the credential whose token was missing in the previous try.
    */
-  async function create(request: EndpointRequest, lost?: string): Promise<EndpointReply> {
+  async function create(request: EndpointRequest, missingToken?: string): Promise<EndpointReply> {
     const clientId = request.params['clientId']!;
     const secret = makeSecret(clientId);
     const { scopes = [], ...settings } = request.body as Body;
@@ -33,13 +33,13 @@ export function createClient(parts: Parts): Endpoint {
     const isNew = credentialId === secret.credential.id;
     const accessToken = isNew ? secret.token : await secretStore.get({ clientId, credentialId });
     if (accessToken === undefined) {
-      if (credentialId === lost)
+      if (credentialId === missingToken)
         throw new Error(`the secret store has no entry ${credentialId}, which client ${clientId} refers to`);
-      // A reset meanwhile destroys the token, and then this is a conflict.
+      // A reset meanwhile destroyed the token. Then the next try is a conflict.
       return create(request, credentialId);
     }
     if (!isNew) {
-      // Whoever lost the right meanwhile is told no token.
+      // The caller may have lost the scopes since the first request.
       await request.authorize({ clientId, scopes });
       const { caller, origin } = request;
       log.info(

@@ -3,7 +3,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `deleteClient`: removes a client. */
+/** `deleteClient`: deletes a client. */
 export function deleteClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,

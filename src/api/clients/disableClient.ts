@@ -3,7 +3,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `disableClient`: keeps a client from authenticating. */
+/** `disableClient`: prevents a client from authenticating. */
 export function disableClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,

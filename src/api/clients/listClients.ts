@@ -5,7 +5,9 @@ import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
 import { clientListChunks, type ClientReadParts, findIncompleteClients } from './clientView.ts';
 
-/** `listClients`: in the current dialect in pages, in the older one all at once where no page is asked for. */
+/**
+ * `listClients`: always in pages in the current dialect; in the older one, the whole list unless a page is asked for.
+ */
 export function listClients(views: ClientReadParts): Endpoint[] {
   return [
     {
@@ -44,31 +46,34 @@ export function listClients(views: ClientReadParts): Endpoint[] {
   ];
 }
 
-/** Which clients are too much to expand is known before the page begins. */
+/** A page. Clients that are too large to expand are found before it is sent, and named in a header. */
 async function page(views: ClientReadParts, request: EndpointRequest): Promise<EndpointReply> {
   const { projector, longWork } = views;
   const { query } = request;
   const { prefix, continuationToken } = query;
-  const whom = workFor(request);
+  const owner = workFor(request);
   const { rows, last } = await projector.clients.list({
     prefix,
     after: keyInContinuationToken(continuationToken),
     limit: pageLimit(query),
   });
   const token = continuationTokenFor(last);
-  const incomplete = await longWork.queue(whom, (work) => findIncompleteClients(projector, rows, work));
+  const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(projector, rows, work));
   const pieces = clientListChunks(views, {
     rows,
     incomplete,
     schema: 'get-client-response',
     name: 'clients',
     rest: token === undefined ? {} : { continuationToken: token },
-    owner: whom,
+    owner,
   });
   return { chunks: pieces, incomplete };
 }
 
-/** Nobody keeps so many clients: which are too much to expand is known at the end. */
+/**
+ * The whole list is never in memory: clients that are too large to expand are found while it is sent, and named in a
+ * trailer.
+ */
 function all(views: ClientReadParts, request: EndpointRequest): EndpointReply {
   const incomplete: Incomplete = new Set();
   const pieces = clientListChunks(views, {

@@ -4,7 +4,7 @@ import type { MakeSecret } from '../../secretStore/newSecret.ts';
 import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `resetAccessToken`: gives a client a new token. */
+/** `resetAccessToken`: replaces the token of a client. */
 export function resetAccessToken(parts: ClientWriteParts & { makeSecret: MakeSecret }): Endpoint {
   return {
     ...clientMethod,

@@ -7,7 +7,7 @@ import { openapiDocument } from './openapiDocument.ts';
 import { referenceDocument } from './referenceDocument.ts';
 import { schemaDocuments } from './schemaDocuments.ts';
 
-/** Every document that describes the API, by the path that it is served at. `topicPrefix` is that of the topics of the message bus. */
+/** All documents that describe the API, by path. `topicPrefix` is the prefix of the Kafka topics. */
 export function makeDocuments(
   endpoints: readonly Endpoint[],
   { rootUrl, topicPrefix }: { rootUrl: string; topicPrefix: string },

@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../http/endpoint.ts';
 
-/** The reference document of the current dialect, in the form that Taskcluster's tools read. */
+/** The reference document of the current dialect, in Taskcluster's format. */
 export function referenceDocument(endpoints: readonly Endpoint[]): object {
   return {
     $schema: '/schemas/common/api-reference-v0.json#',

@@ -2,7 +2,7 @@ import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../../schemas
 import { schemaPath } from '../../../schemas/v1/apiSchemas.ts';
 import { bodySchemas } from './bodySchemas.ts';
 
-/** The schemas as they are served, by path: those of bodies and messages, and those of the data of events. */
+/** The served schemas, by path: those of bodies and messages, and those of event data. */
 export function schemaDocuments(): Record<string, object> {
   const ofEvents = Object.entries(eventSchemas).map(([type, schema]) => [
     eventSchemaPath(type),

@@ -9,10 +9,10 @@ import type { HandleCommand } from '../../writeSide/handleCommand.ts';
 import { roleSubject } from '../../writeSide/subjects.ts';
 import { roleReply } from './roleReply.ts';
 
-/** What roles are changed through. */
+/** The dependencies of methods that change roles. */
 export type RoleWriteParts = { projector: Projector; handleCommand: HandleCommand; longWork: LongWork };
 
-/** Runs a command on a role, and replies with the role as it is then, however much it expands to. */
+/** Runs a command on a role, and replies with the changed role, even if it is too large to expand. */
 export async function changeRole<I extends { roleId: string }>(
   parts: RoleWriteParts,
   request: EndpointRequest,

@@ -4,7 +4,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { changeRole, type RoleWriteParts } from './changeRole.ts';
 import { roleMethod } from './roleMethod.ts';
 
-/** `createRole`: makes a role. */
+/** `createRole`: creates a role. */
 export function createRole(parts: RoleWriteParts): Endpoint {
   return {
     ...roleMethod,

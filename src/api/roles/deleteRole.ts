@@ -3,7 +3,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { changeRole, type RoleWriteParts } from './changeRole.ts';
 import { roleMethod } from './roleMethod.ts';
 
-/** `deleteRole`: removes a role. */
+/** `deleteRole`: deletes a role. */
 export function deleteRole(parts: RoleWriteParts): Endpoint {
   return {
     ...roleMethod,

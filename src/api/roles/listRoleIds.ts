@@ -24,14 +24,14 @@ export function listRoleIds({ projector: { roleGraph }, longWork }: RoleReadPart
     description:
       'The roleIds in their order: all of them, or at most `limit`. Go on with the `continuationToken` until there is none.',
     handle(request) {
-      const whom = workFor(request);
+      const owner = workFor(request);
       if (!isPaged(request.query))
         return {
           chunks: listChunks(allRoleIds(roleGraph), {
             toJson: unchanged,
             name: 'roleIds',
             longWork,
-            owner: whom,
+            owner,
           }),
         };
       const { ids: roleIds, ...token } = roleIdsPage(roleGraph, request.query);

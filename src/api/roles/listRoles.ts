@@ -2,7 +2,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { roleMethod } from './roleMethod.ts';
 import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
-/** `listRoles`: all roles at once. */
+/** `listRoles`: all roles, in one list. */
 export function listRoles(views: RoleReadParts): Endpoint {
   return {
     ...roleMethod,

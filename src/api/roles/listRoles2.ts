@@ -4,7 +4,7 @@ import { roleIdsPage } from './roleIdsPage.ts';
 import { roleMethod } from './roleMethod.ts';
 import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
-/** `listRoles2`: roles in pages. */
+/** `listRoles2`: roles, in pages if they are asked for. */
 export function listRoles2(views: RoleReadParts): Endpoint {
   return {
     ...roleMethod,

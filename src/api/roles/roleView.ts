@@ -6,15 +6,16 @@ import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.t
 import { type ExpandedEntry } from '../../http/entryReply.ts';
 import { type ListFormat, listChunks } from '../../http/listChunks.ts';
 
-/** Roles that a list reads at a time. */
+/** RoleIds that are read at a time. */
 const BATCH_SIZE = 100;
 
 /** The role-expansion index, with the rows of its roles. */
 export type Roles = RoleGraph<RoleRow>;
 
+/** A role as replies show it. */
 type RoleView = Omit<RoleRow, 'imported'> & ExpandedEntry;
 
-/** A role as replies show it, in slices. Throws ExpansionTooLarge unless such roles are noted as incomplete. */
+/** Makes the view of a role, in slices. Throws ExpansionTooLarge, or adds the role to `incomplete` if that is given. */
 export function* roleView(
   graph: Roles,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
@@ -28,7 +29,9 @@ export function* roleView(
   return { roleId, scopes, description, created, lastModified, expandedScopes };
 }
 
-/** All ids in their order; one that comes or goes while they are taken is met or not, but none is met twice. */
+/**
+ * All roleIds in order. One that is created or deleted during the iteration may be missed, but none is returned twice.
+ */
 export function* allRoleIds(graph: Roles): Generator<string> {
   let ids = graph.idsAfter(undefined, BATCH_SIZE);
   while (ids.length > 0) {
@@ -37,7 +40,7 @@ export function* allRoleIds(graph: Roles): Generator<string> {
   }
 }
 
-/** All roles as replies show them, or those of some ids, in the order of their roleIds, as a list in pieces. */
+/** A JSON list of roles in chunks; by default of all roles, ordered by roleId. */
 export function roleListChunks(
   graph: Roles,
   {
@@ -50,13 +53,13 @@ export function roleListChunks(
     ...listing,
     *toJson(roleId, work) {
       const role = graph.get(roleId);
-      // One that is gone by the time it is its turn is left out.
+      // A role that was deleted meanwhile is omitted.
       return role && (yield* roleView(graph, { role, incomplete }, work));
     },
   });
 }
 
-/** Of the roles of these ids, or all, those that are too much to expand, in slices. */
+/** Finds the roles that are too large to expand, by default among all, in slices. */
 export function* findIncompleteRoles(
   graph: Roles,
   ids: Iterable<string> = allRoleIds(graph),
