@@ -311,8 +311,8 @@ function largestPeer(peers: Iterable<Peer>, sizeOf: (peer: Peer) => number): Pee
 }
 
 /** Bytes of replies that are buffered in this process until the caller reads them. */
-function unreadBytes({ socket, response, pipelined: waiting }: Connection): number {
+function unreadBytes({ socket, response, pipelined }: Connection): number {
   let bytes = socket.writableLength + uncompressedLength(response!);
-  for (const each of waiting) bytes += each.writableLength + uncompressedLength(each);
+  for (const each of pipelined) bytes += each.writableLength + uncompressedLength(each);
   return bytes;
 }

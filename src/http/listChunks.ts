@@ -29,7 +29,7 @@ export type ListFormat<Row> = {
  */
 export async function* listChunks<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
-  { toJson: show, schema, name, rest = {}, longWork, owner: { caller } }: ListFormat<Row>,
+  { toJson, schema, name, rest = {}, longWork, owner: { caller } }: ListFormat<Row>,
 ): AsyncGenerator<string> {
   const text = new ChunkBuilder(name === undefined ? '[' : `{${JSON.stringify(name)}:[`);
   let separator = '';
@@ -38,11 +38,11 @@ export async function* listChunks<Row>(
   /** Serializes rows, and removes them from the batch, until a chunk is complete. */
   function* write(batch: Row[], work: Work): Sliced<void> {
     while (batch.length > 0 && text.ready.length === 0) {
-      const shown = yield* show(batch.shift()!, work);
-      if (shown === undefined) continue;
+      const json = yield* toJson(batch.shift()!, work);
+      if (json === undefined) continue;
       text.add(separator);
       separator = ',';
-      yield* writeRow(shown, { schema, text }, work);
+      yield* writeRow(json, { schema, text }, work);
     }
   }
 
@@ -50,11 +50,11 @@ export async function* listChunks<Row>(
     while (batch.length > 0) {
       await longWork.queue({ caller, kind }, (work) => write(batch, work));
       kind = 'begun';
-      const taken = longWork.sending(caller, text.size);
+      const release = longWork.sending(caller, text.size);
       try {
         yield* text.ready.splice(0);
       } finally {
-        taken();
+        release();
       }
     }
   }
@@ -94,22 +94,22 @@ class ChunkBuilder {
 }
 
 function* writeRow(
-  shown: unknown,
+  json: unknown,
   { schema, text }: { schema: string | undefined; text: ChunkBuilder },
   work: Work,
 ): Sliced<void> {
-  const { expandedScopes = [], ...rest } = shown as Partial<ExpandedEntry>;
+  const { expandedScopes = [], ...rest } = json as Partial<ExpandedEntry>;
   if (!isLongScopeSet(expandedScopes)) {
-    if (schema !== undefined) apiValidator.checkOutput(schema, shown);
-    const row = JSON.stringify(shown);
+    if (schema !== undefined) apiValidator.checkOutput(schema, json);
+    const row = JSON.stringify(json);
     text.add(row);
     if (countWriting(row, work)) yield;
     return;
   }
   if (schema !== undefined) apiValidator.checkOutput(schema, { ...rest, expandedScopes: [] });
-  for (const piece of yield* scopesInJsonChunks(
+  for (const chunk of yield* scopesInJsonChunks(
     { ...aroundExpandedScopes(rest), scopes: expandedScopes },
     work,
   ))
-    text.add(piece);
+    text.add(chunk);
 }

@@ -20,7 +20,7 @@ async function* replyChunks(
   longWork: LongWork,
   { caller }: WorkFor,
 ): AsyncGenerator<string> {
-  const taken = longWork.sending(caller, sizeOfScopes(scopes));
+  const release = longWork.sending(caller, sizeOfScopes(scopes));
   try {
     let start = before + '[';
     for (let from = 0; from < scopes.length; start = ',') {
@@ -34,6 +34,6 @@ async function* replyChunks(
     }
     yield `]${after}`;
   } finally {
-    taken();
+    release();
   }
 }

@@ -23,7 +23,7 @@ async function ours(request: SignedRequest): Promise<Verdict> {
   }
 }
 
-/** With the time that was signed, where hawk accepts the request. */
+/** The verdict of hawk, with the signed timestamp if it accepts the request. */
 async function hawks(request: SignedRequest): Promise<{ verdict: Verdict; ts?: string }> {
   const { method, resource, host, port, authorization } = request;
   try {
@@ -72,7 +72,7 @@ const requests = fc
     return { method, resource, host: host.toLowerCase(), port, authorization: header };
   });
 
-/** Mostly the first, now and then another. */
+/** Mostly the first value, sometimes another. */
 const mostly = <T>(usual: T, ...others: (T | fc.Arbitrary<T>)[]): fc.Arbitrary<T> =>
   fc.oneof(
     { weight: 8, arbitrary: fc.constant(usual) },

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.remove());
 
-/** All that is answered to this, sent in parts, until the connection is closed. */
+/** Sends the parts, and returns everything received until the connection is closed. */
 async function send(parts: string[], port = service.port): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -92,7 +92,7 @@ describe('where nothing more comes', () => {
     expectRefusal(await send([ping], port), 400, 'MalformedPayload');
   });
 
-  test('a connection that was never used is closed without a word', async () => {
+  test('an unused connection is closed without a reply', async () => {
     expect(await send([], port)).toBe('');
   });
 });

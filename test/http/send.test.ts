@@ -12,7 +12,7 @@ import { rawRequest, type RawReply } from '../rawRequest.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
 const GZIP = { 'accept-encoding': 'gzip, deflate, br' };
-/** More than is sent as it is. */
+/** Long enough to be compressed. */
 const scopes = Array.from({ length: 400 }, (_, i) => `queue:create-task:highest:pool-${i}/worker`);
 
 describe('a reply', () => {
