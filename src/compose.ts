@@ -251,15 +251,15 @@ export async function startService(
   const authenticate = makeAuthenticate({
     resolveSigner: makeResolveSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
-    inMemory: (clientId) => projector.clients.inMemory(clientId),
+    cachedClient: (clientId) => projector.clients.inMemory(clientId),
     expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
-    inSlices: (signerId, compute) =>
+    runSliced: (signerId, compute) =>
       longWork.run(
         { caller: signerId === undefined ? 'everybody' : callerKey({ signer: signerId }) },
         compute,
       ),
-    version: () => projector.roleGraph.version,
-    used: lastUsed.touch,
+    scopesVersion: () => projector.roleGraph.version,
+    onUsed: lastUsed.touch,
     maxBewitLifetime: config.maxBewitLifetime,
   });
   const guarded = openGuardedServices(guardedServices, {

@@ -91,7 +91,7 @@ describe('boundaries', () => {
   test('each driver is imported in one file only', () => {
     expect(importersOf(/^better-sqlite3$/)).toEqual(['src/storage/openSqlite.ts']);
     expect(importersOf(/^kafkajs$/)).toEqual(['src/messageBus/openKafka.ts']);
-    expect(importersOf(/^express$/)).toEqual(['src/http/listener.ts']);
+    expect(importersOf(/^express$/)).toEqual(['src/http/documentsApp.ts']);
     expect(importersOf(/^jose$/)).toEqual(['src/services/signJwt.ts']);
     expect(importersOf(/^mongodb$/)).toEqual(['src/storage/openMongo.ts']);
     expect(importersOf(/^@kurrent\//)).toEqual(['src/eventStore/openKurrent.ts']);

@@ -29,16 +29,16 @@ import { currentScopes } from './scopes/currentScopes.ts';
 import { expandScopes } from './scopes/expandScopes.ts';
 import { expandScopesGet } from './scopes/expandScopesGet.ts';
 
-/** What the endpoints work with; each gets what it uses of it. */
+/** The dependencies of the endpoints; each endpoint gets those that it uses. */
 export type EndpointParts = {
-  /** What reads and changes clients and roles. */
+  /** Reads and changes clients and roles. */
   core: Parameters<typeof createClient>[0];
   clientHistory: ClientHistory;
   authenticate: Authenticate;
   health: Health;
 };
 
-/** Every method of the API but those of guarded services, in the order of its documentation. */
+/** All methods of the API except those of guarded services, in the order of its documentation. */
 export function makeEndpoints({ core, clientHistory, authenticate, health }: EndpointParts): Endpoint[] {
   const { projector, longWork } = core;
   return [

@@ -17,43 +17,43 @@ import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
 import { ownCopy } from '../process/ownCopy.ts';
 import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
-import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
+import { readSignature, refusalMessage, type Signature, verifySignature } from './hawkSignature.ts';
 
-/** How long the verdict on an unsigned request holds (ms). */
+/** How long (ms) the verdict on an unsigned request is valid. */
 const NO_AUTH_VALID = 15 * 60_000;
-/** About how many bytes the cache of resolved credentials may take. It has an entry for each client, and for each of its certificates. */
+/** About how many bytes the cache of resolved credentials may take. Each client and each certificate has an entry. */
 const MAX_RESOLVED_BYTES = 100_000_000;
-/** What an entry takes by itself, and for each scope besides its characters: as a text that was put together, in a list, and in the JSON text of that. */
+/** Bytes of an entry itself, and of each scope besides its characters: as a concatenated string, in the list, and in its JSON text. */
 const RESOLVED_BYTES = 1000;
 const SCOPE_BYTES = 64;
 
 /**
- * A client that may sign: found, enabled, not expired. `revision` changes with whatever else is said here; without it,
- * nothing of the client is remembered.
+ * A client that may sign: it exists, is enabled and has not expired. `revision` changes whenever another field does;
+ * without it, nothing about the client is cached.
  */
 export type Signer = {
   scopes: readonly string[];
   expires: Date;
   token: string;
-  /** Which credential the token is of. A client that is created again has another one, whatever its token is. */
+  /** Identifies the credential of the token. A client that is deleted and created again has another one. */
   credentialId?: string;
   revision?: number;
-  /** Why it may not sign after all, where only those may know that who have its token. */
+  /** Why it may not sign after all. Set only if `isGuarded`, where just the holder of its token may know. */
   refused?: string;
 };
 
 export type AuthSuccess = {
   status: 'auth-success';
   clientId: string;
-  /** The client that signed the certificate, where it is not `clientId`. */
+  /** The client that signed the certificate, if it is not `clientId`. */
   issuer?: string;
   scopes: readonly string[];
   expires: Date;
-  /** The payload hash that was signed, for whoever has the payload to compare. */
+  /** The payload hash that was signed, to be compared with the payload: see checkPayload. */
   hash?: string;
   /**
-   * The scopes as they are at a later time. Throws AuthenticationFailure when the client may not sign any more, or has another
-   * credential than the one that signed, and ExpansionTooLarge.
+   * The scopes at a later time. Throws AuthenticationFailure if the client may not sign any more or has another
+   * credential by then, and ExpansionTooLarge.
    */
   resolve(now: Date): Promise<readonly string[]>;
 };
@@ -64,7 +64,7 @@ export type Verdict =
   | {
       status: 'auth-failed';
       message: string;
-      /** The signature is right, and what the signer has is too much to expand. */
+      /** The signature is valid, but the signer's scopes are too large to expand. */
       isTooLarge?: true;
     }
   | {
@@ -74,34 +74,34 @@ export type Verdict =
       resolve(now: Date): Promise<readonly string[]>;
     };
 
-/** At once where all that is needed is in memory, as it mostly is: a promise costs a request more than a look-up. */
+/** Synchronous if everything is cached, as it mostly is: a promise costs more than the look-up. */
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
-/** What judging needs to know of clients and roles. */
-export type Clients = Expanding & {
-  /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
+/** The clients and roles that signatures are verified against. */
+export type CredentialSource = Expanding & {
+  /** Throws AuthenticationFailure for a client that may not sign, or sets `refused`. Other errors are passed on. */
   resolveSigner(clientId: string, now: Date): Promise<Signer>;
-  /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
+  /** Only the holder of a client's token learns why it may not sign; everybody else gets `Bad mac`. */
   isGuarded?: boolean;
-  /** The revision that a client is at, and its own scopes; undefined where it is not in memory. */
-  inMemory(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
-  /** Runs what is computed for a caller, the client that signed where there is one: at once where it takes next to no time. */
-  inSlices<Result>(
+  /** The current revision of a client, and its own scopes; undefined if it is not in memory. */
+  cachedClient(clientId: string): { revision: number; scopes: readonly string[] } | undefined;
+  /** Runs a computation that counts for the signer: synchronously if it is short, else in slices. */
+  runSliced<Result>(
     signerId: string | undefined,
     compute: (work: Work) => Sliced<Result>,
   ): Promise<Result> | Result;
-  /** Changes with what scopes expand to. */
-  version(): number;
-  /** Told of every client whose token made a valid signature. */
-  used?(clientId: string, now: Date): void;
-  /** How far ahead (ms) the end of a bewit may lie; undefined: as far as it likes. */
+  /** Changes whenever the expansion of any scope may have changed. */
+  scopesVersion(): number;
+  /** Called for every valid signature, with the client whose token made it. */
+  onUsed?(clientId: string, now: Date): void;
+  /** The longest time (ms) until a bewit expires; undefined: no limit. */
   maxBewitLifetime?: number;
 };
 
 /**
- * Whom a signature's id and ext stand for. It holds as long as the client that vouches for it is at the same revision;
- * times are compared on every use. No signature is ever remembered, only what it is verified with. Nor is the client's row,
- * which may be far larger than what is counted here.
+ * The credentials that a signature's id and ext denote. They are valid while their signer is at the same revision;
+ * expiries are compared on every use. Signatures are never cached, only what verifies them. Nor is the client's row,
+ * which may be far larger than the bytes counted here.
  */
 type ResolvedCredentials = Pick<Signature, 'id' | 'ext'> & {
   signerId: string;
@@ -111,18 +111,18 @@ type ResolvedCredentials = Pick<Signature, 'id' | 'ext'> & {
   key: KeyObject;
   restriction: Restriction;
   expires: Date;
-  /** Why the signature is refused even if it is a good one. */
+  /** Why even a valid signature is refused. */
   refused: string | undefined;
-  held: { version: number; scopes: readonly string[] } | undefined;
-  /** About what it keeps in memory, in bytes. */
+  cachedScopes: { version: number; scopes: readonly string[] } | undefined;
+  /** About how many bytes of memory it takes. */
   bytes: number;
 };
 
-/** Resolved credentials, and the own scopes of the client that vouches for it. */
-type Vouched = { resolved: ResolvedCredentials; own: readonly string[] };
+/** Resolved credentials that are valid now, with the current scopes of their signer before expansion. */
+type LiveCredentials = { resolved: ResolvedCredentials; ownScopes: readonly string[] };
 
-/** Judges signed requests: Hawk headers and bewits, permanent and temporary credentials. */
-export function makeAuthenticate(clients: Clients): Authenticate {
+/** Makes the function that authenticates requests: Hawk headers and bewits, permanent and temporary credentials. */
+export function makeAuthenticate(clients: CredentialSource): Authenticate {
   const cache = new LRUCache<string, ResolvedCredentials>({
     maxSize: MAX_RESOLVED_BYTES,
     sizeCalculation: ({ bytes }) => bytes,
@@ -131,18 +131,18 @@ export function makeAuthenticate(clients: Clients): Authenticate {
   return function authenticate(request, now) {
     try {
       const signature = readSignature(request);
-      if (!signature) return unsigned(now);
+      if (!signature) return noAuth(now);
       if (signature.bewitExpires !== undefined) refuseLongBewit(signature.bewitExpires, now);
-      const verdict = judge(request, signature, now);
-      return verdict instanceof Promise ? verdict.catch(failed) : verdict;
+      const verdict = verify(request, signature, now);
+      return verdict instanceof Promise ? verdict.catch(authFailed) : verdict;
     } catch (error) {
-      return failed(error);
+      return authFailed(error);
     }
   };
 
-  function unsigned(now: Date): Promise<Verdict> | Verdict {
+  function noAuth(now: Date): Promise<Verdict> | Verdict {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
-    const expand = () => clients.inSlices(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const expand = () => clients.runSliced(undefined, (work) => clients.expanding([ANONYMOUS], work));
     const verdict = (scopes: readonly string[]): Verdict => ({
       status: 'no-auth',
       scopes,
@@ -150,50 +150,54 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       resolve: async () => expand(),
     });
     const scopes = expand();
-    return scopes instanceof Promise ? scopes.then(verdict).catch(failed) : verdict(scopes);
+    return scopes instanceof Promise ? scopes.then(verdict).catch(authFailed) : verdict(scopes);
   }
 
   function refuseLongBewit(expires: number, now: Date): void {
-    const { maxBewitLifetime: most } = clients;
-    if (most !== undefined && expires * 1000 > now.getTime() + most)
-      fail(`a bewit may last for ${most / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
+    const { maxBewitLifetime: max } = clients;
+    if (max !== undefined && expires * 1000 > now.getTime() + max)
+      fail(`a bewit may last for ${max / 1000} s at most (MAX_BEWIT_LIFETIME): this one lasts longer`);
   }
 
-  function judge(
+  function verify(
     request: SignedRequest,
     signature: Signature,
     now: Date,
   ): Promise<AuthSuccess> | AuthSuccess {
-    const vouched = remembered(signature, now);
-    if (!vouched) return judgeAnew(request, signature, now);
-    const hash = verifySignature(request, signature, { key: vouched.resolved.key, now });
+    const live = fromCache(signature, now);
+    if (!live) return verifyUncached(request, signature, now);
+    const hash = verifySignature(request, signature, { key: live.resolved.key, now });
     return hash instanceof Promise
-      ? hash.then((verified) => success(vouched, { signature, hash: verified, now }))
-      : success(vouched, { signature, hash, now });
+      ? hash.then((verified) => authSuccess(live, { signature, hash: verified, now }))
+      : authSuccess(live, { signature, hash, now });
   }
 
-  async function judgeAnew(request: SignedRequest, signature: Signature, now: Date): Promise<AuthSuccess> {
-    const vouched = await resolveCredentials(signature, now);
-    const hash = await verifySignature(request, signature, { key: vouched.resolved.key, now });
-    refuseIf(vouched.resolved);
-    return success(vouched, { signature, hash, now });
+  async function verifyUncached(
+    request: SignedRequest,
+    signature: Signature,
+    now: Date,
+  ): Promise<AuthSuccess> {
+    const live = await resolveCredentials(signature, now);
+    const hash = await verifySignature(request, signature, { key: live.resolved.key, now });
+    throwIfRefused(live.resolved);
+    return authSuccess(live, { signature, hash, now });
   }
 
-  /** For a later look at a request that was signed with these credentials. */
-  async function vouchedLater(signed: ResolvedCredentials, later: Date): Promise<Vouched> {
-    const vouched = remembered(signed, later) ?? (await resolveCredentials(signed, later));
-    refuseIf(vouched.resolved);
-    if (vouched.resolved.credentialId !== signed.credentialId)
+  /** The credentials at a later time, for a request that was signed with them before. */
+  async function resolveAgain(signed: ResolvedCredentials, later: Date): Promise<LiveCredentials> {
+    const live = fromCache(signed, later) ?? (await resolveCredentials(signed, later));
+    throwIfRefused(live.resolved);
+    if (live.resolved.credentialId !== signed.credentialId)
       fail(`client ${signed.signerId} has another accessToken now than the one that signed`);
-    return vouched;
+    return live;
   }
 
-  function success(
-    vouched: Vouched,
+  function authSuccess(
+    live: LiveCredentials,
     { signature, hash, now }: { signature: Signature; hash: string | undefined; now: Date },
   ): Promise<AuthSuccess> | AuthSuccess {
-    const { resolved } = vouched;
-    clients.used?.(resolved.signerId, now);
+    const { resolved } = live;
+    clients.onUsed?.(resolved.signerId, now);
     const verdict = (scopes: readonly string[]): AuthSuccess => ({
       status: 'auth-success',
       clientId: signature.id,
@@ -201,71 +205,77 @@ export function makeAuthenticate(clients: Clients): Authenticate {
       scopes,
       expires: resolved.expires,
       hash,
-      resolve: async (later) => scopesNow(await vouchedLater(resolved, later)),
+      resolve: async (later) => currentScopes(await resolveAgain(resolved, later)),
     });
-    const scopes = scopesNow(vouched);
+    const scopes = currentScopes(live);
     if (!(scopes instanceof Promise)) return verdict(scopes);
-    // The client may have lost what it had while that was worked out.
-    return scopes.then(async () => verdict(await scopesNow(await vouchedLater(resolved, new Date()))));
+    // Meanwhile, the client may have lost scopes.
+    return scopes.then(async () => verdict(await currentScopes(await resolveAgain(resolved, new Date()))));
   }
 
-  function remembered({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): Vouched | undefined {
-    const resolved = cache.get(keyOf({ id, ext }));
+  function fromCache({ id, ext }: Pick<Signature, 'id' | 'ext'>, now: Date): LiveCredentials | undefined {
+    const resolved = cache.get(cacheKey({ id, ext }));
     if (!resolved || resolved.id !== id || resolved.ext !== ext) return undefined;
-    const signer = clients.inMemory(resolved.signerId);
+    const signer = clients.cachedClient(resolved.signerId);
     if (!signer || signer.revision !== resolved.revision || resolved.signerExpires < now) return undefined;
     const { certificate } = resolved.restriction;
-    return certificate && !isInTime(certificate, now) ? undefined : { resolved, own: signer.scopes };
+    return certificate && !isInTime(certificate, now) ? undefined : { resolved, ownScopes: signer.scopes };
   }
 
   async function resolveCredentials(
-    { id: cut, ext }: Pick<Signature, 'id' | 'ext'>,
+    { id: slice, ext }: Pick<Signature, 'id' | 'ext'>,
     now: Date,
-  ): Promise<Vouched> {
-    const id = ownCopy(cut);
+  ): Promise<LiveCredentials> {
+    const id = ownCopy(slice);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
     const signer = await clients.resolveSigner(signerId, now);
     const { token } = signer;
-    const isForged = certificate && !isSignedWith(token, { clientId: id, certificate });
+    const isForged = certificate && !isCertificateValid(token, { clientId: id, certificate });
     const refused = signer.refused ?? (isForged ? FORGED : undefined);
     if (refused !== undefined && !clients.isGuarded) fail(refused);
     const key = createSecretKey(certificate ? temporaryToken(certificate.seed, token) : token, 'utf8');
-    const { revision, credentialId, expires: signerExpires, scopes: own } = signer;
+    const { revision, credentialId, expires: signerExpires, scopes: ownScopes } = signer;
     const expires = certificate ? earlier(signerExpires, new Date(certificate.expiry)) : signerExpires;
     const resolved = { id, ext, signerId, revision, credentialId, signerExpires, key, restriction, expires };
-    return { resolved: { ...resolved, refused, held: undefined, bytes: 0 }, own };
+    return { resolved: { ...resolved, refused, cachedScopes: undefined, bytes: 0 }, ownScopes };
   }
 
-  /** Of a verified signature only: nobody else's is worth remembering whom it stands for. */
-  function scopesNow({ resolved, own }: Vouched): Promise<readonly string[]> | readonly string[] {
-    const version = clients.version();
-    const { held, id: clientId, signerId, restriction } = resolved;
-    if (held?.version === version) return held.scopes;
-    const lent = { clientId, scopes: own, restriction };
-    const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
-    if (scopes instanceof Promise) return scopes.then((made) => remember(resolved, version, made));
-    return remember(resolved, version, scopes);
+  /**
+   * Call it only after the signature was verified: it caches the credentials, and unverified ones must not fill the
+   * cache.
+   */
+  function currentScopes({
+    resolved,
+    ownScopes,
+  }: LiveCredentials): Promise<readonly string[]> | readonly string[] {
+    const version = clients.scopesVersion();
+    const { cachedScopes, id: clientId, signerId, restriction } = resolved;
+    if (cachedScopes?.version === version) return cachedScopes.scopes;
+    const lent = { clientId, scopes: ownScopes, restriction };
+    const scopes = clients.runSliced(signerId, (work) => scopesOf(lent, clients, work));
+    if (scopes instanceof Promise) return scopes.then((computed) => cacheScopes(resolved, version, computed));
+    return cacheScopes(resolved, version, scopes);
   }
 
-  /** `version` is that at which the scopes began to be looked for. */
-  function remember(
+  /** `version` is the one at which the computation of the scopes began. */
+  function cacheScopes(
     resolved: ResolvedCredentials,
     version: number,
     scopes: readonly string[],
   ): readonly string[] {
-    const { held } = resolved;
-    if (held?.scopes === scopes) held.version = version;
+    const { cachedScopes } = resolved;
+    if (cachedScopes?.scopes === scopes) cachedScopes.version = version;
     else if (resolved.revision !== undefined) {
       const bytes = bytesOf(resolved, scopes);
-      cache.set(keyOf(resolved), { ...resolved, held: { version, scopes }, bytes });
+      cache.set(cacheKey(resolved), { ...resolved, cachedScopes: { version, scopes }, bytes });
     }
     return scopes;
   }
 }
 
-/** About what resolved credentials that hold these scopes keep in memory: id and ext are in the key, too. */
+/** About how many bytes resolved credentials take with these scopes. id and ext are in the cache key, too. */
 function bytesOf({ id, ext = '', restriction }: ResolvedCredentials, held: readonly string[]): number {
   const { certificate, authorizedScopes } = restriction;
   const lists = [held, certificate?.scopes ?? [], authorizedScopes ?? []];
@@ -274,18 +284,18 @@ function bytesOf({ id, ext = '', restriction }: ResolvedCredentials, held: reado
   return RESOLVED_BYTES + 4 * (id.length + ext.length) + SCOPE_BYTES * scopes + 2 * characters;
 }
 
-function failed(error: unknown): Verdict {
+function authFailed(error: unknown): Verdict {
   if (error instanceof ExpansionTooLarge)
     return { status: 'auth-failed', message: error.message, isTooLarge: true };
-  // It may name a client as a certificate or a bewit does, which can hold any text.
-  return { status: 'auth-failed', message: toWellFormed(refusal(error)) };
+  // It may quote a clientId from a certificate or a bewit, which can be any text.
+  return { status: 'auth-failed', message: toWellFormed(refusalMessage(error)) };
 }
 
-function keyOf({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
+function cacheKey({ id, ext }: Pick<Signature, 'id' | 'ext'>): string {
   return ext === undefined ? id : `${id}\n${ext}`;
 }
 
-/** Throws ApiError AuthenticationFailed unless the payload is the one that was signed. */
+/** Throws ApiError AuthenticationFailed unless the payload matches the hash that was signed, if one was. */
 export function checkPayload(verdict: AuthSuccess, payload: Buffer, contentType: string): void {
   if (verdict.hash === undefined) return;
   const actual = hawk.crypto.calculatePayloadHash(payload, 'sha256', contentType);
@@ -305,7 +315,7 @@ function parseExt(ext: string): unknown {
 const FORGED =
   'ext.certificate.signature is not valid: another token signed it, or something in it was changed';
 
-function isSignedWith(
+function isCertificateValid(
   token: string,
   { clientId, certificate }: { clientId: string; certificate: Certificate },
 ): boolean {
@@ -314,7 +324,7 @@ function isSignedWith(
   );
 }
 
-function refuseIf({ refused }: Pick<ResolvedCredentials, 'refused'>): void {
+function throwIfRefused({ refused }: Pick<ResolvedCredentials, 'refused'>): void {
   if (refused !== undefined) fail(refused);
 }
 

@@ -1,4 +1,4 @@
-/** The part of hawk 9 that is used here; the package has no types of its own. */
+/** Types for the part of hawk 9 that is used here; the package has none. */
 declare module 'hawk' {
   import type { KeyObject } from 'node:crypto';
 

@@ -6,107 +6,108 @@ import { bareIpv6 } from './bareIpv6.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { MAX_HEADER_FIELD_LENGTH } from '../../schemas/constants.ts';
 
-// A setting of hawk's, for headers and for URLs with a bewit.
+// The hawk library's own limit, for headers and for URLs with a bewit.
 hawk.utils.limits.maxMatchLength = MAX_HEADER_FIELD_LENGTH;
 
-/** Clocks of callers may differ from ours by this much: what Taskcluster allows. */
+/** The clock skew that callers may have, as in Taskcluster. */
 export const CLOCK_SKEW_SECONDS = 15 * 60;
-/** Of headers up to this long (characters) hawk finds soon that they are malformed. */
-const SHORT_HEADER = 1024;
+/** Headers up to this length (characters) go to hawk unchecked: for longer malformed ones, it takes too long. */
+const MAX_UNCHECKED_LENGTH = 1024;
 
 /**
- * A request's signature, read and not verified yet: who it says has signed, and what was signed along. `bewitExpires` is when a bewit
- * ends, in seconds since 1970.
+ * A parsed signature that is not verified yet: the claimed id, and its ext. `bewitExpires` is in seconds since 1970.
  */
-export type Signature = { id: string; ext?: string; plain?: PlainHeader; bewitExpires?: number };
+export type Signature = { id: string; ext?: string; canonical?: CanonicalHeader; bewitExpires?: number };
 
-/** A header as Hawk's clients write it. */
-type PlainHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
+/** A header in the exact form that the usual Hawk clients write. */
+type CanonicalHeader = { ts: string; nonce: string; hash?: string; ext?: string; mac: string };
 
-/** What hawk takes as the value of an attribute. */
+/** The characters that hawk allows in the value of an attribute, except for a backslash. */
 const VALUE = '[ !#-\\[\\]-~]+';
-const PLAIN = new RegExp(
+const CANONICAL_HEADER = new RegExp(
   `^Hawk id="(${VALUE})", ts="(\\d{1,12})", nonce="(${VALUE})"(?:, hash="(${VALUE})")?(?:, ext="(${VALUE})")?, mac="([A-Za-z0-9+/]{43}=)"$`,
 );
 const LINE_ENDS = '\\n\\r\\u2028\\u2029';
-/** A scheme and attributes, as hawk reads them, in a time that grows with the length and no faster. */
-const READABLE = new RegExp(
+/** A scheme and attributes in the form that hawk parses. It matches in linear time. */
+const WELL_FORMED_HEADER = new RegExp(
   `^\\w+\\s+(?:\\w+="[^"\\\\${LINE_ENDS}]*"[^\\S${LINE_ENDS}]*(?:,[^\\S${LINE_ENDS}]*|$))+$`,
 );
 const NOT_HAWK = 'the Authorization header is not of the Hawk scheme';
 
 /**
- * Reads a request's signature; undefined where it has none. Throws AuthenticationFailure, or hawk's own error, for one that
- * cannot be read.
+ * Parses a request's signature; undefined if it has none. Throws AuthenticationFailure, or hawk's own error, if it is
+ * malformed.
  */
 export function readSignature({ method, resource, authorization }: SignedRequest): Signature | undefined {
   const isBewit = hasBewit(resource);
   if (authorization === undefined) return isBewit ? readBewit(method, resource) : undefined;
   if (isBewit) fail('give either an Authorization header or a bewit, not both');
   if (authorization.length > MAX_HEADER_FIELD_LENGTH) failTooLong('the Authorization header');
-  return readPlainHeader(authorization) ?? readHeader(authorization);
+  return readCanonicalHeader(authorization) ?? readHeader(authorization);
 }
 
-/** Whether a URL is signed. */
+/** Whether a URL is signed with a bewit. */
 export function hasBewit(resource: string): boolean {
   return resource.includes('bewit=') && /[?&]bewit=/.test(resource);
 }
 
 /**
- * Answers the payload hash that was signed; throws hawk's own error unless the request is signed with the key.
+ * Verifies a signature, and returns the payload hash that was signed. Throws hawk's own error unless the key made the
+ * signature.
  *
- * Hawk judges the mac and the time. Nearly every request, though, has a header as Hawk's clients write it, and is signed
- * well: for these two cases together the rule is short, and saves most of the time that hawk takes. All others, and all
- * refusals, are hawk's. Brackets of an IPv6 literal do not count: some clients sign them, and others do not.
+ * The hawk library verifies the mac and the timestamp. Valid signatures in canonical headers, which are nearly all, are
+ * verified here first, because that saves most of the time; everything else, and so every refusal, is left to hawk.
+ * IPv6 literals match with and without brackets, because some clients sign them and others do not.
  */
 export function verifySignature(
   request: SignedRequest,
   signature: Signature,
   { key, now }: { key: KeyObject; now: Date },
 ): Promise<string | undefined> | string | undefined {
-  const { plain } = signature;
-  if (plain && isPlainlySigned(request, { id: signature.id, plain }, { key, now })) return plain.hash;
-  const verdict = askHawk(request, signature, key);
-  const host = otherForm(request.host);
+  const { canonical } = signature;
+  if (canonical && isValidCanonical(request, canonical, { key, now })) return canonical.hash;
+  const verdict = verifyWithHawk(request, signature, key);
+  const host = otherHostForm(request.host);
   if (host === undefined) return verdict;
   return verdict.catch((error: unknown) => {
     if (!isBadMac(error)) throw error;
-    return askHawk({ ...request, host }, signature, key);
+    return verifyWithHawk({ ...request, host }, signature, key);
   });
 }
 
-/** An IPv6 literal with brackets where it has none, and without where it has; undefined for any other host. */
-function otherForm(host: string): string | undefined {
+/** An IPv6 literal with brackets added or removed; undefined for any other host. */
+function otherHostForm(host: string): string | undefined {
   const bare = bareIpv6(host);
   return bare === host ? `[${host}]` : bare;
 }
 
-function readPlainHeader(authorization: string): Signature | undefined {
-  const parts = PLAIN.exec(authorization);
+function readCanonicalHeader(authorization: string): Signature | undefined {
+  const parts = CANONICAL_HEADER.exec(authorization);
   if (!parts) return undefined;
   const ext = parts[5];
   return {
     id: parts[1]!,
     ext,
-    plain: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
+    canonical: { ts: parts[2]!, nonce: parts[3]!, hash: parts[4], ext, mac: parts[6]! },
   };
 }
 
-/** The rule is that of the Hawk documentation ("hawk.1.header"), for attributes without backslashes. */
-function isPlainlySigned(
+/** The rule of the Hawk documentation ("hawk.1.header"), for attributes without backslashes. */
+function isValidCanonical(
   { method, resource, host, port }: SignedRequest,
-  { plain: { ts, nonce, hash = '', ext = '', mac } }: { id: string; plain: PlainHeader },
+  { ts, nonce, hash = '', ext = '', mac }: CanonicalHeader,
   { key, now }: { key: KeyObject; now: Date },
 ): boolean {
   if (!resource.startsWith('/')) return false;
   const text = `hawk.1.header\n${ts}\n${nonce}\n${method.toUpperCase()}\n${resource}\n${host.toLowerCase()}\n${port}\n${hash}\n${ext}\n`;
-  const made = createHmac('sha256', key).update(text).digest('base64');
+  const expected = createHmac('sha256', key).update(text).digest('base64');
   return (
-    timingSafeTextEqual(made, mac) && Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000
+    timingSafeTextEqual(expected, mac) &&
+    Math.abs(Number(ts) * 1000 - now.getTime()) <= CLOCK_SKEW_SECONDS * 1000
   );
 }
 
-async function askHawk(
+async function verifyWithHawk(
   { method, resource: url, host, port, authorization }: SignedRequest,
   { id, ext }: Signature,
   key: KeyObject,
@@ -117,28 +118,28 @@ async function askHawk(
     authorization === undefined
       ? (await hawk.uri.authenticate(asHawk, find)).attributes
       : (await hawk.server.authenticate(asHawk, find, { timestampSkewSec: CLOCK_SKEW_SECONDS })).artifacts;
-  // What was judged must be what was verified, however leniently either was read.
+  // The credentials were found by our parse of the header; it must agree with that of hawk.
   if (verified.id !== id || (verified.ext || undefined) !== (ext || undefined))
     fail('the signature is malformed');
   if (!('ts' in verified)) return undefined;
-  // Hawk compares times as numbers, and what is not a number is never too old.
+  // To hawk, NaN is never too old.
   if (Number.isNaN(Number(verified.ts))) fail('ts in the Authorization header must be a number of seconds');
   return verified.hash;
 }
 
 function readHeader(header: string): Signature {
-  // What is malformed would take hawk a time that grows with the square of its length.
-  if (header.length > SHORT_HEADER && !READABLE.test(header))
+  // For a malformed header, hawk takes quadratic time.
+  if (header.length > MAX_UNCHECKED_LENGTH && !WELL_FORMED_HEADER.test(header))
     fail(/^hawk\b/i.test(header) ? 'Bad header format' : NOT_HAWK);
   const { id, ts, nonce, mac, ext } = hawk.utils.parseAuthorizationHeader(header);
-  // As hawk says it, which is asked only once the client is known.
+  // Hawk's own message, before the client is looked up.
   if (!id || !ts || !nonce || !mac) fail('Missing attributes');
   return { id, ext };
 }
 
 /**
- * A bewit is base64 of id, expiry, mac and ext with backslashes between. Hawk checks all of it; this finds the client. It is signed
- * for GET, and good for HEAD too.
+ * A bewit is base64url of id, expiry, mac and ext, separated by backslashes. Hawk verifies all of it; this parse finds
+ * the client. It is signed for GET, and valid for HEAD, too.
  */
 function readBewit(method: string, resource: string): Signature {
   if (!['GET', 'HEAD'].includes(method.toUpperCase())) fail('a bewit is for GET and HEAD requests only');
@@ -150,8 +151,11 @@ function readBewit(method: string, resource: string): Signature {
   return { id, ext, bewitExpires: Number(exp) };
 }
 
-/** What a caller is told. Hawk attaches credentials to its errors, so that nothing else of them may be shown or logged. */
-export function refusal(error: unknown): string {
+/**
+ * The error message for the caller. Hawk attaches credentials to its errors, so nothing else in them may be shown or
+ * logged.
+ */
+export function refusalMessage(error: unknown): string {
   if (error instanceof AuthenticationFailure) return error.message;
   if (!isHawkRefusal(error)) throw error;
   return error.message === 'Unauthorized' ? NOT_HAWK : error.message;

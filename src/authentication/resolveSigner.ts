@@ -7,17 +7,18 @@ import type { ClientTokens } from './clientTokens.ts';
 import type { Projector } from '../readSide/projector.ts';
 import type { Signer } from './authenticate.ts';
 
-/** Bytes of tokens that are kept in memory after they were unsealed: some 10,000 tokens. */
+/** Bytes of the cache of unsealed tokens: some 10,000 tokens. */
 const MOST_TOKENS = 4 * 1024 * 1024;
 const AROUND = 200;
 
-/** Nobody has it: what claims to be from a client that is not there is verified with it. */
+/** A token that nobody has. Signatures that claim a client that does not exist are verified against it. */
 const NOBODYS_TOKEN = randomBytes(33).toString('base64url');
 
 /**
- * Finds the clients that may sign requests. Throws AuthenticationFailure for one that is unknown, disabled or expired,
- * and what reading tokens throws when a client's is missing from the secret store: that is our fault, not the caller's. Where it
- * `isGuarded`, such a client is answered all the same, as `refused`, so that the signature is looked at first.
+ * Makes the function that looks up the client that signs a request. It throws AuthenticationFailure for a client that
+ * is unknown, disabled or expired, and TokenMissing or UnsealError if its token cannot be read, which is a fault of the
+ * service. If `isGuarded`, it returns such a client with `refused` set instead, so that the signature is verified
+ * first.
  */
 export function makeResolveSigner(parts: {
   projector: Pick<Projector, 'clients'>;
@@ -26,15 +27,15 @@ export function makeResolveSigner(parts: {
 }) {
   const { projector, clientTokens, isGuarded = false } = parts;
 
-  // By credentialId, under which there is never another token: the client's row says which of them counts.
+  // By credentialId, whose token never changes. The client's row names its current credential.
   const tokens = new LRUCache<string, string>({
     maxSize: MOST_TOKENS,
     sizeCalculation: (token, id) => AROUND + 2 * (id.length + token.length),
   });
 
-  return async function findSigner(clientId: string, now: Date): Promise<Signer> {
+  return async function resolveSigner(clientId: string, now: Date): Promise<Signer> {
     const client = isInternal(clientId) ? undefined : await projector.clients.get(clientId);
-    const refused = whyRefused(client, { clientId, now });
+    const refused = reasonToRefuse(client, { clientId, now });
     if (refused !== undefined && !isGuarded) throw new AuthenticationFailure(refused);
     if (!client) return { scopes: [], expires: now, token: NOBODYS_TOKEN, refused };
     const credentialId = client.credential.id;
@@ -42,15 +43,15 @@ export function makeResolveSigner(parts: {
     if (token === undefined) {
       const read = await clientTokens.read(client);
       if (read !== undefined) tokens.set(credentialId, read);
-      // That may have taken a while, in which the client was changed.
-      return findSigner(clientId, now);
+      // Meanwhile, the client may have been changed.
+      return resolveSigner(clientId, now);
     }
     const { scopes, revision } = client;
     return { scopes, expires: new Date(client.expires), token, credentialId, revision, refused };
   };
 }
 
-function whyRefused(
+function reasonToRefuse(
   client: ClientRow | undefined,
   { clientId, now }: { clientId: string; now: Date },
 ): string | undefined {

@@ -6,32 +6,31 @@ import type { AuthSuccess } from './authenticate.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { CLOCK_SKEW_SECONDS, hasBewit } from './hawkSignature.ts';
 
-/** What a deployment asks of signed requests to this service beyond what the published API does. */
+/** Optional rules of a deployment for signed requests to this service, stricter than the published API. */
 export type SignatureRules = {
-  /** Throws AuthenticationFailed for a signed request to a host that is not one of this service's. */
+  /** Throws AuthenticationFailed for a signed request to a host that is not in ALLOWED_HOSTS. */
   checkHost(request: SignedRequest): void;
   /**
-   * Throws, or rejects with, AuthenticationFailed for a request that is signed well and not as it is to be here, or was sent before;
-   * RateLimited where the signer has used up its room for nonces.
+   * Throws, or rejects with, AuthenticationFailed for a validly signed request that breaks a rule or is a replay, and
+   * RateLimited if the signer has used up its quota of nonces.
    */
   checkVerified(request: SignedRequest, verified: Verified): Promise<void> | void;
 };
 
-/** What the rules go by of the method that a request is for: see Endpoint. */
-type AskedMethod = { method: string; authorization?: 'pipeline' | 'command'; revokes?: true };
-type Verified = { endpoint: AskedMethod; verdict: AuthSuccess; now: Date };
+/** The fields of Endpoint that the rules depend on. */
+type RequestedEndpoint = { method: string; authorization?: 'pipeline' | 'command'; revokes?: true };
+type Verified = { endpoint: RequestedEndpoint; verdict: AuthSuccess; now: Date };
 
-/** A signer's nonces are kept as long as a signature may be good that is dated as far ahead as clocks may differ (s). */
-const LONGEST_KEPT = 2 * CLOCK_SKEW_SECONDS;
-/** When somebody without room for nonces is to try again (s). */
-const ROOM_AFTER = 60;
+/** A nonce is kept while its signature can be valid: from one clock skew ahead to one behind. */
+const NONCE_LIFETIME_SECONDS = 2 * CLOCK_SKEW_SECONDS;
+const RETRY_AFTER_SECONDS = 60;
 
-/** `nonces` remember what changes were sent; undefined: nothing does. All three are off where they are not set. */
+/** Makes the rules. Without `allowedHosts`, `requirePayloadHash` or `nonces` (replay protection), that rule is off. */
 export function makeSignatureRules({
   allowedHosts,
   requirePayloadHash,
   nonces,
-  mostNonces,
+  mostNonces: maxNonces,
   diskReserve,
 }: {
   allowedHosts: readonly string[] | undefined;
@@ -51,11 +50,11 @@ export function makeSignatureRules({
     checkVerified(request, { endpoint, verdict, now }) {
       if (requirePayloadHash && isChange(endpoint) && verdict.hash === undefined)
         fail('a signature of a change must cover its body here (REQUIRE_PAYLOAD_HASH): sign with a hash');
-      if (nonces && endpoint.method !== 'get') return remember(request, { endpoint, verdict, now });
+      if (nonces && endpoint.method !== 'get') return rememberNonce(request, { endpoint, verdict, now });
     },
   };
 
-  async function remember({ authorization }: SignedRequest, { endpoint, verdict, now }: Verified) {
+  async function rememberNonce({ authorization }: SignedRequest, { endpoint, verdict, now }: Verified) {
     const { ts, nonce } = hawk.utils.parseAuthorizationHeader(authorization!);
     const signer = verdict.issuer ?? verdict.clientId;
     const until = Math.ceil((Number(ts) + CLOCK_SKEW_SECONDS) * 1000);
@@ -70,16 +69,16 @@ export function makeSignatureRules({
         {
           name: 'nonces',
           setting: 'MAX_NONCES_PER_CLIENT',
-          quota: mostNonces,
-          seconds: LONGEST_KEPT,
+          quota: maxNonces,
+          seconds: NONCE_LIFETIME_SECONDS,
         },
-        ROOM_AFTER,
+        RETRY_AFTER_SECONDS,
       );
   }
 }
 
-/** Whether a method is there to change something: reading has a body, too, where it is asked with lists. */
-function isChange({ authorization }: AskedMethod): boolean {
+/** Whether a method makes changes. Its HTTP method does not tell, because some methods read with POST. */
+function isChange({ authorization }: RequestedEndpoint): boolean {
   return authorization === 'command';
 }
 

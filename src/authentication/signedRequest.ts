@@ -5,19 +5,21 @@ export type SignedRequest = {
   host: string;
   port: number;
   authorization?: string;
-  /** Where it came from, as the service says that asks about it. */
+  /** Its source address, according to the service that asks about it. */
   sourceIp?: string;
 };
 
-/** A signature that was refused: why, and where it was; with method, host and port where it was for another service. */
+/**
+ * A refused signature: the reason, and the request; with method, host and port if the request was to another service.
+ */
 export type RefusedSignature = {
   reason: string;
   signed: Pick<SignedRequest, 'resource' | 'authorization' | 'sourceIp'> &
     Partial<Pick<SignedRequest, 'method' | 'host' | 'port'>>;
 };
 
-/** Who asks. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
+/** The caller of a request. An unsigned caller is `anonymous`; its scopes are those of the role `anonymous`. */
 export type Caller = { clientId: string; issuer?: string; scopes: readonly string[]; expires?: Date };
 
-/** A request as it was sent: what its signature covers, and the body that it may cover, too. */
+/** A request as it was sent: what its signature covers, and the body, which its payload hash may cover. */
 export type SentRequest = SignedRequest & { payload: Buffer; contentType: string };

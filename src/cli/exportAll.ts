@@ -1,5 +1,5 @@
-import { clientsInPieces } from '../api/clients/shownClient.ts';
-import { rolesInPieces } from '../api/roles/shownRole.ts';
+import { clientListChunks } from '../api/clients/clientView.ts';
+import { roleListChunks } from '../api/roles/roleView.ts';
 import { print } from './output.ts';
 import { withService } from './withService.ts';
 
@@ -7,10 +7,10 @@ import { withService } from './withService.ts';
 export function exportAll(what: 'roles' | 'clients'): Promise<void> {
   return withService(async ({ core }) => {
     const incomplete = new Set<string>();
-    const listing = { incomplete, longWork: core.longWork, whom: { caller: 'export' } };
-    const pieces =
-      what === 'roles' ? rolesInPieces(core.projector.roleGraph, listing) : clientsInPieces(core, listing);
-    await print(lineOf(pieces));
+    const listing = { incomplete, longWork: core.longWork, owner: { caller: 'export' } };
+    const chunks =
+      what === 'roles' ? roleListChunks(core.projector.roleGraph, listing) : clientListChunks(core, listing);
+    await print(lineOf(chunks));
     if (incomplete.size > 0)
       console.error(
         `authledger: too much to expand, and written with their own scopes alone: ${[...incomplete].join(', ')}`,

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { trustFunction } from '../http/forwarded.ts';
+import { makeTrustProxy } from '../http/requestOrigin.ts';
 import { listen } from '../http/httpServer.ts';
 import { makeListener } from '../http/listener.ts';
 import { makeCountRequest } from '../http/rateLimits.ts';
@@ -9,7 +9,7 @@ import { openNonces, type Service, startService, type Stores } from '../compose.
 import { bodySchemas } from '../api/documents/bodySchemas.ts';
 import { makeDocuments } from '../api/documents/documents.ts';
 import { type Config, DEFAULT_PREFIX } from '../config/config.ts';
-import { makeValidator } from '../http/validate.ts';
+import { makeValidator } from '../http/validator.ts';
 import { deleteOrphanedSecrets } from '../jobs/deleteOrphanedSecrets.ts';
 import { type Job, schedule } from '../process/schedule.ts';
 import { purgeExpired } from '../jobs/purgeExpired.ts';
@@ -64,12 +64,12 @@ export async function startServer(
         maxBodyBytes: config.maxBodyBytes,
         bodies,
         countRequest: makeCountRequest(config.rateLimits, {
-          isTrusted: trustFunction(config.trustedAddresses),
+          isTrusted: makeTrustProxy(config.trustedAddresses),
         }),
       },
       access: {
         readAccess: config.readAccess,
-        trustProxy: trustFunction(config.trustProxy),
+        trustProxy: makeTrustProxy(config.trustProxy),
         signatureRules: makeSignatureRules({
           allowedHosts: config.allowedHosts,
           requirePayloadHash: config.requirePayloadHash,

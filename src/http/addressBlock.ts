@@ -1,8 +1,8 @@
 import { isIPv6, SocketAddress } from 'node:net';
 
 /**
- * Those addresses that count as one caller: an IPv4 address alone, also where it is mapped into IPv6; of IPv6 the /64, as whoever has
- * one address there has all of them.
+ * The block of addresses that counts as one caller. For IPv4, also when mapped into IPv6, it is the single address. For
+ * IPv6 it is the /64, because a subscriber usually gets a whole /64.
  */
 export function addressBlock(address: string): string {
   if (!address.includes(':')) return address;
@@ -18,7 +18,7 @@ function firstGroups(address: string): string[] {
   const [left, right] = address.split('::') as [string, string?];
   const groups = left === '' ? [] : left.split(':');
   if (right !== undefined) {
-    // An IPv4 address at the end stands for two groups.
+    // A trailing IPv4 address stands for two groups.
     const after = right
       .replace(/\d+\.\d+\.\d+\.\d+$/, '0:0')
       .split(':')

@@ -2,8 +2,8 @@ import type { CommandContext } from '../writeSide/handleCommand.ts';
 import type { EndpointRequest } from './endpoint.ts';
 import { workFor } from './workFor.ts';
 
-/** For whom a command runs that a request asks for. */
-export function contextOf(request: EndpointRequest): CommandContext {
+/** The context in which the command of a request runs: its caller, authorization and the metadata of its events. */
+export function commandContext(request: EndpointRequest): CommandContext {
   const { now, caller } = request;
   const { requestId, sourceIp, traceparent } = request.origin;
   return {

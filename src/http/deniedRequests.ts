@@ -2,14 +2,14 @@ import type { Logger } from 'pino';
 import { limitLogLines } from '../process/limitLogLines.ts';
 import type { RefusedSignature } from '../authentication/signedRequest.ts';
 
-/** Lines of a kind in a second. */
-const MOST_LINES = 10;
-/** Characters of what a caller may make as long as it likes. */
-const LONGEST_CLIENT_ID = 100;
-const LONGEST_TARGET = 300;
-const LONGEST_REASON = 500;
+/** For each kind of denial. */
+const MAX_LINES_PER_SECOND = 10;
+/** Limits (characters) on logged text that the caller controls. */
+const MAX_CLIENT_ID_LENGTH = 100;
+const MAX_TARGET_LENGTH = 300;
+const MAX_REASON_LENGTH = 500;
 
-/** The line's message for each kind of denial, which is also its field `denied`. Each kind has its own lines in a second. */
+/** The log message for each kind of denial. The kind is also the field `denied` of the line. */
 const MESSAGES = {
   signature: 'request with a refused signature',
   scopes: 'request without the scopes that it needs',
@@ -17,50 +17,50 @@ const MESSAGES = {
 };
 export type Denial = RefusedSignature & { kind: keyof typeof MESSAGES };
 
-/** What kind of denial a reply's status tells of; undefined for any other reply. */
-export function denialOf(status: number): Denial['kind'] | undefined {
+/** The kind of denial that the status of a reply stands for; undefined if it is none. */
+export function denialKind(status: number): Denial['kind'] | undefined {
   if (status === 401) return 'signature';
   if (status === 403) return 'scopes';
   return status === 429 ? 'limit' : undefined;
 }
 
 /**
- * Logs denied requests, in the place of the line that others have: the reason, and the clientId that the signature claims, which
- * nobody has proved where it was refused. Of the signature itself nothing is logged.
+ * Logs denied requests, instead of the usual log line: with the reason, and with the clientId that the signature
+ * claims, which is unproven if the signature was refused. The signature itself is never logged.
  */
 export function makeLogDenied(log: Logger): (denial: Denial, request: object) => void {
   const limited = (kind: Denial['kind']): ((fields: object) => void) =>
-    limitLogLines(log, { most: MOST_LINES, message: MESSAGES[kind], countBy: 'sourceIp' });
+    limitLogLines(log, { most: MAX_LINES_PER_SECOND, message: MESSAGES[kind], countBy: 'sourceIp' });
   const write = { signature: limited('signature'), scopes: limited('scopes'), limit: limited('limit') };
   return ({ kind, reason, signed }, request) => {
     const clientId = claimedClientId(signed);
-    const claimed = clientId === undefined ? undefined : printable(clientId, LONGEST_CLIENT_ID);
-    const told = claimed === undefined ? reason : reason.replaceAll(clientId!, claimed);
+    const claimed = clientId === undefined ? undefined : printable(clientId, MAX_CLIENT_ID_LENGTH);
+    const shownReason = claimed === undefined ? reason : reason.replaceAll(clientId!, claimed);
     const { sourceIp: signerIp } = signed;
     write[kind]({
       denied: kind,
       ...request,
       signerIp,
-      judged: judgedOf(signed),
+      judged: judgedRequest(signed),
       claimedClientId: claimed,
-      reason: printable(told, LONGEST_REASON),
+      reason: printable(shownReason, MAX_REASON_LENGTH),
     });
   };
 }
 
-/** The path of a URL, as far as it is logged: a query may hold a bewit. */
-export function targetOf(url: string): string {
+/** The path of a URL as it is logged. The query is omitted, because it may hold a bewit. */
+export function loggedTarget(url: string): string {
   const mark = url.indexOf('?');
-  return printable(mark < 0 ? url : url.slice(0, mark), LONGEST_TARGET);
+  return printable(mark < 0 ? url : url.slice(0, mark), MAX_TARGET_LENGTH);
 }
 
-/** The request to another service that a signature was for, where it was not for one to this service. */
-function judgedOf({ method, host, port, resource }: RefusedSignature['signed']): string | undefined {
+/** The request to another service that the signature was for; undefined if the request was to this service. */
+function judgedRequest({ method, host, port, resource }: RefusedSignature['signed']): string | undefined {
   if (method === undefined) return undefined;
-  return printable(`${method.toUpperCase()} ${host}:${port}${targetOf(resource)}`, LONGEST_TARGET);
+  return printable(`${method.toUpperCase()} ${host}:${port}${loggedTarget(resource)}`, MAX_TARGET_LENGTH);
 }
 
-/** As far as it can be read: most that is refused is not as it should be. */
+/** The clientId in a signature, which may be malformed; undefined if none can be read. */
 function claimedClientId({ resource, authorization }: RefusedSignature['signed']): string | undefined {
   if (authorization !== undefined) return /(?:^|[\s,])id="([^"]*)"/.exec(authorization)?.[1];
   const bewit = /[?&]bewit=([^&]*)/.exec(resource)?.[1];
@@ -68,7 +68,7 @@ function claimedClientId({ resource, authorization }: RefusedSignature['signed']
   return parts.length === 4 ? parts[0] : undefined;
 }
 
-/** Printable ASCII, as clientIds are, with anything else as a question mark. */
-function printable(text: string, most: number): string {
-  return text.slice(0, most).replaceAll(/[^\n -~]/g, '?');
+/** Truncates a text, and replaces all but printable ASCII, of which clientIds consist, by question marks. */
+function printable(text: string, maxLength: number): string {
+  return text.slice(0, maxLength).replaceAll(/[^\n -~]/g, '?');
 }

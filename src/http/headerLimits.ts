@@ -2,22 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import { MAX_HEADER_FIELD_LENGTH } from '../../schemas/constants.ts';
 import { ApiError, HeaderTooLarge } from '../domain/errors.ts';
 
-/** The most characters that the names and values of all fields may have together, and the most fields. */
-const MOST_TOGETHER = 64 * 1024;
-const MOST_FIELDS = 2000;
+/** Characters in the names and values of all fields together. */
+const MAX_HEADER_LENGTH = 64 * 1024;
+const MAX_HEADER_FIELDS = 2000;
 
 /**
- * Where node's own parser gives up. It takes more than is taken here, so that what is a little too large is refused as any other
- * request is; and it leaves fields out, the host perhaps, only where there are too many anyway.
+ * Limits for Node's own parser. They are larger than those here, so that a header slightly over a limit gets an
+ * ordinary error reply, and the parser drops fields (maybe the host) only if there are too many anyway.
  */
-export const PARSER_LIMITS = { maxHeaderSize: 2 * MOST_TOGETHER, maxHeadersCount: MOST_FIELDS + 1 };
+export const PARSER_LIMITS = { maxHeaderSize: 2 * MAX_HEADER_LENGTH, maxHeadersCount: MAX_HEADER_FIELDS + 1 };
 
-/** Why a request cannot be taken with its header, whatever it asks for; undefined where it can. */
+/** The error for a header that is too large or malformed; undefined if it is fine. */
 export function headerProblem(request: IncomingMessage): ApiError | undefined {
   return sizeProblem(request) ?? hostProblem(request);
 }
 
-/** What stands in front of this service may have taken another of two hosts for the one that counts. */
+/** Of two hosts, a proxy in front of this service may have used the other one. */
 function hostProblem({
   httpVersionMajor,
   httpVersionMinor,
@@ -40,24 +40,24 @@ function malformed(message: string): ApiError {
 }
 
 function sizeProblem({ url = '', rawHeaders }: IncomingMessage): HeaderTooLarge | undefined {
-  if (rawHeaders.length > 2 * MOST_FIELDS)
-    return new HeaderTooLarge(`the header must have at most ${MOST_FIELDS} fields`);
-  let together = 0;
-  for (const text of rawHeaders) together += text.length;
-  if (together <= MAX_HEADER_FIELD_LENGTH && url.length <= MAX_HEADER_FIELD_LENGTH) return undefined;
+  if (rawHeaders.length > 2 * MAX_HEADER_FIELDS)
+    return new HeaderTooLarge(`the header must have at most ${MAX_HEADER_FIELDS} fields`);
+  let total = 0;
+  for (const text of rawHeaders) total += text.length;
+  if (total <= MAX_HEADER_FIELD_LENGTH && url.length <= MAX_HEADER_FIELD_LENGTH) return undefined;
   const long = rawHeaders.findIndex((text, i) => i % 2 === 1 && text.length > MAX_HEADER_FIELD_LENGTH);
-  if (long > 0) return tooLong(`the header field ${JSON.stringify(rawHeaders[long - 1]!.slice(0, 64))}`);
-  if (url.length > MAX_HEADER_FIELD_LENGTH) return tooLong('the URL');
-  return together > MOST_TOGETHER ? tooLargeTogether() : undefined;
+  if (long > 0) return fieldTooLong(`the header field ${JSON.stringify(rawHeaders[long - 1]!.slice(0, 64))}`);
+  if (url.length > MAX_HEADER_FIELD_LENGTH) return fieldTooLong('the URL');
+  return total > MAX_HEADER_LENGTH ? headerTooLarge() : undefined;
 }
 
-function tooLong(what: string): HeaderTooLarge {
+function fieldTooLong(what: string): HeaderTooLarge {
   return new HeaderTooLarge(`${what} must be at most ${MAX_HEADER_FIELD_LENGTH} characters long`);
 }
 
-/** The refusal of a header whose fields have too much together. */
-export function tooLargeTogether(): HeaderTooLarge {
+/** The error for a header whose fields are too long together. */
+export function headerTooLarge(): HeaderTooLarge {
   return new HeaderTooLarge(
-    `the fields of the header must have at most ${MOST_TOGETHER} characters together, and each at most ${MAX_HEADER_FIELD_LENGTH}`,
+    `the fields of the header must have at most ${MAX_HEADER_LENGTH} characters together, and each at most ${MAX_HEADER_FIELD_LENGTH}`,
   );
 }

@@ -3,36 +3,38 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { roomForConnections } from '../process/openFiles.ts';
 import type { Config } from '../config/config.ts';
-import { makeAnswerClientError } from './clientError.ts';
-import { type Bodies, type ConnectionLimits, limitConnections } from './connections.ts';
+import { makeClientErrorHandler } from './clientErrorHandler.ts';
+import { type BodyTracker, type ConnectionLimits, limitConnections } from './limitConnections.ts';
 import { PARSER_LIMITS } from './headerLimits.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-/** Requests under way when the service is told to stop have this long (ms) to end. */
-const DRAIN = 30 * SECOND;
+/** How long (ms) a stop waits for pending requests. */
+const DRAIN_TIMEOUT = 30 * SECOND;
 
-/** A server that listens at a port. */
-export type Listening = {
+/** An HTTP server that listens on a port. */
+export type HttpServer = {
   server: Server;
   port: number;
-  /** Bounds the bodies of requests. */
-  bodies: Bodies;
-  /** Takes no further request; resolves when those under way are answered. */
+  /** Bounds the memory that request bodies take. */
+  bodies: BodyTracker;
+  /** Stops accepting requests; resolves when the pending ones are answered. */
   drain(): Promise<void>;
 };
 
-/** Starts to listen; what answers is for the caller to add. Rejects with node's own error where that is not possible. */
+/**
+ * Starts to listen. The caller adds the request listener. Rejects with Node's own error if the port cannot be bound.
+ */
 export function listen(
   config: Pick<Config, 'host' | 'port'> & ConnectionLimits,
   log: Logger,
-): Promise<Listening> {
+): Promise<HttpServer> {
   const { maxHeaderSize, maxHeadersCount } = PARSER_LIMITS;
-  // A request without a host is refused as any other one is, and not with nothing but a status.
+  // Without a host, Node itself would reply with a bare status; headerLimits.ts replies with an error body.
   const server = createServer({ ...timeouts(config), maxHeaderSize, requireHostHeader: false });
   server.maxHeadersCount = maxHeadersCount;
-  server.on('clientError', makeAnswerClientError(log));
-  const limits = { ...config, maxConnections: connectionsWithin(config.maxConnections, log) };
+  server.on('clientError', makeClientErrorHandler(log));
+  const limits = { ...config, maxConnections: affordableConnections(config.maxConnections, log) };
   const { bodies, sockets } = limitConnections(server, { limits, log });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -43,36 +45,39 @@ export function listen(
   });
 }
 
-/** As many connections as are asked for, or as the operating system leaves room for beside the databases. */
-function connectionsWithin(most: number, log: Logger): number {
+/** The given maximum, or as many connections as the limit of open files allows beside the databases. */
+function affordableConnections(max: number, log: Logger): number {
   const room = roomForConnections();
-  if (room < most)
+  if (room < max)
     log.warn(
-      { maxConnections: most, taken: room },
+      { maxConnections: max, taken: room },
       'the limit of open files (ulimit -n) leaves room for fewer connections than MAX_CONNECTIONS',
     );
-  return Math.min(most, room);
+  return Math.min(max, room);
 }
 
-/** Headers that are late are looked for elsewhere: to node, a connection that was not used yet is one whose headers are late. */
+/**
+ * The timeout of headers is enforced in limitConnections.ts. Node's own would also close connections that are still
+ * unused.
+ */
 function timeouts({ keepAliveTimeout }: Pick<Config, 'keepAliveTimeout'>) {
   const headersTimeout = Math.max(MINUTE / 2, keepAliveTimeout + SECOND);
   return { keepAliveTimeout, headersTimeout, requestTimeout: Math.max(MINUTE, headersTimeout) };
 }
 
-/** No accepted request is dropped; connections that are kept alive end with their next reply. */
+/** Drops no accepted request. Keep-alive connections end with their next reply. */
 function drain(server: Server, sockets: () => Iterable<Socket>): Promise<void> {
-  // Also those whose request was under way already.
+  // For connections whose request is pending already.
   server.keepAliveTimeout = 1;
   server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
   return new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), DRAIN);
+    const force = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT);
     server.close(() => {
       clearTimeout(force);
       resolve();
     });
     server.closeIdleConnections();
-    // To node, those that were not used yet are busy.
+    // Node counts unused connections as busy.
     for (const socket of sockets()) if (socket.bytesRead === 0) socket.destroy();
   });
 }

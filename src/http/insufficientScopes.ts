@@ -3,22 +3,22 @@ import { fenced } from '../domain/markdown.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import type { Caller } from '../authentication/signedRequest.ts';
 
-/** Scopes that a refusal names. */
-const MOST_NAMED = 100;
+/** Missing scopes that the error names. */
+const MAX_NAMED = 100;
 
-/** The refusal of a caller who lacks scopes: it names them, and what the request needs, where that is not very long. */
+/** The error for a caller that lacks scopes. It names them, and the required expression unless that is very long. */
 export function insufficientScopes(
   { clientId }: Pick<Caller, 'clientId'>,
   missing: readonly string[],
   expression: ConcreteExpression,
 ): ApiError {
-  const named = missing.slice(0, MOST_NAMED);
-  const isLong = missing.length > MOST_NAMED;
+  const named = missing.slice(0, MAX_NAMED);
+  const isLong = missing.length > MAX_NAMED;
   const message = [
     `client ${clientId} does not have sufficient scopes; it is missing:`,
     fenced(named.join('\n')),
     ...(isLong
-      ? [`and ${missing.length - MOST_NAMED} others`]
+      ? [`and ${missing.length - MAX_NAMED} others`]
       : ['The request needs:', fenced(JSON.stringify(expression, undefined, 2))]),
   ].join('\n\n');
   return new ApiError('InsufficientScopes', message, {

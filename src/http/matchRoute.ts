@@ -3,7 +3,7 @@ import { ApiError } from '../domain/errors.ts';
 import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
-/** An endpoint that a request is for, with its path parameters still percent-encoded. */
+/** The endpoint for a request, with its path parameters still percent-encoded. */
 export type Match = { endpoint: Endpoint; dialect: Dialect; encoded: Record<string, string> };
 
 type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
@@ -11,14 +11,14 @@ type Route = { endpoint: Endpoint; dialect: Dialect; segments: string[] };
 const NO_PARAMETERS = {};
 
 /**
- * Finds the endpoint for a method and a path, which may have one slash more at its end, or none where the route has one. A path
- * without parameters comes before one with. Throws a plain Error for a parameter that has no pattern.
+ * Makes the function that finds the endpoint for a method and a path. One trailing slash is ignored. Routes without
+ * parameters take precedence. Throws a plain Error for a parameter without a pattern.
  */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
 ): (method: string, path: string) => Match | undefined {
   const routes = endpoints.flatMap((endpoint) =>
-    servedIn(endpoint).map((dialect) => asRoute(endpoint, dialect)),
+    servedIn(endpoint).map((dialect) => makeRoute(endpoint, dialect)),
   );
   const fixed = new Map(
     routes.filter(isFixed).flatMap(({ segments, ...route }): [string, Match][] => {
@@ -37,14 +37,14 @@ export function makeMatchRoute(
     const exact = fixed.get(`${verb} ${path}`);
     if (exact) return exact;
     const segments = path.split('/');
-    const route = others.find((each) => each.endpoint.method === verb && fits(each, segments));
-    return route && { ...route, encoded: parametersOf(route, segments) };
+    const route = others.find((each) => each.endpoint.method === verb && matchesRoute(each, segments));
+    return route && { ...route, encoded: encodedParameters(route, segments) };
   };
 }
 
-function asRoute(endpoint: Endpoint, dialect: Dialect): Route {
+function makeRoute(endpoint: Endpoint, dialect: Dialect): Route {
   const segments = (URL_PREFIX[dialect] + endpoint.route).replace(/\/$/, '').split('/');
-  for (const segment of segments.filter(isParameter)) pathPattern(endpoint, nameOf(segment));
+  for (const segment of segments.filter(isParameter)) pathPattern(endpoint, parameterName(segment));
   for (const name of endpoint.query ?? []) queryPattern(endpoint, name);
   return { endpoint, dialect, segments };
 }
@@ -57,32 +57,35 @@ function isParameter(segment: string): boolean {
   return segment.startsWith('<');
 }
 
-function nameOf(parameter: string): string {
+function parameterName(parameter: string): string {
   return parameter.slice(1, -1);
 }
 
-function fits({ endpoint, segments: pattern }: Route, segments: string[]): boolean {
+function matchesRoute({ endpoint, segments: pattern }: Route, segments: string[]): boolean {
   const rest = endpoint.takesRest ? pattern.length - 1 : Infinity;
   return (
-    (rest === Infinity ? lengthOf(segments) === pattern.length : segments.length >= rest) &&
+    (rest === Infinity ? segmentCount(segments) === pattern.length : segments.length >= rest) &&
     pattern.every((each, i) => i === rest || (isParameter(each) ? segments[i] !== '' : each === segments[i]))
   );
 }
 
-/** Without the slash at the end, which only the rest of a path has as a part of it. */
-function lengthOf(segments: string[]): number {
+/** The number of segments without a trailing slash. */
+function segmentCount(segments: string[]): number {
   return segments.at(-1) === '' ? segments.length - 1 : segments.length;
 }
 
-function parametersOf({ endpoint, segments: pattern }: Route, segments: string[]): Record<string, string> {
+function encodedParameters(
+  { endpoint, segments: pattern }: Route,
+  segments: string[],
+): Record<string, string> {
   const last = pattern.length - 1;
   const found = endpoint.takesRest ? [...segments.slice(0, last), segments.slice(last).join('/')] : segments;
   return Object.fromEntries(
-    pattern.flatMap((each, i) => (isParameter(each) ? [[nameOf(each), found[i]!] as const] : [])),
+    pattern.flatMap((each, i) => (isParameter(each) ? [[parameterName(each), found[i]!] as const] : [])),
   );
 }
 
-/** The path parameters, decoded. Throws InvalidRequestArguments naming every one that does not match its pattern. */
+/** The decoded path parameters. Throws InvalidRequestArguments that names every one that does not match its pattern. */
 export function readParameters({ endpoint, encoded }: Match): Record<string, string> {
   const params: Record<string, string> = {};
   if (encoded === NO_PARAMETERS) return params;
@@ -96,11 +99,14 @@ export function readParameters({ endpoint, encoded }: Match): Record<string, str
       problems.push(`URL parameter ${name} must be at most ${MAX_ID_LENGTH} characters long`);
     else params[name] = value;
   }
-  refuse(problems);
+  throwIfAny(problems);
   return params;
 }
 
-/** The query parameters, `bewit` aside. Throws InvalidRequestArguments naming every one that is unknown or does not match. */
+/**
+ * The query parameters except `bewit`. Throws InvalidRequestArguments that names every unknown, repeated or invalid
+ * one.
+ */
 export function readQuery(endpoint: Endpoint, search: string): Record<string, string> {
   const query: Record<string, string> = {};
   if (search === '') return query;
@@ -116,11 +122,11 @@ export function readQuery(endpoint: Endpoint, search: string): Record<string, st
       problems.push(`query parameter ${shown} must match ${queryPattern(endpoint, name).source}`);
     else query[name] = value;
   }
-  refuse(problems);
+  throwIfAny(problems);
   return query;
 }
 
-function refuse(problems: string[]): void {
+function throwIfAny(problems: string[]): void {
   if (problems.length > 0)
     throw new ApiError('InvalidRequestArguments', problems.slice(0, 10).join('\n'), { problems });
 }

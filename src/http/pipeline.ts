@@ -14,37 +14,37 @@ import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
 import { StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { type Authenticate, checkPayload, type Verdict } from '../authentication/authenticate.ts';
 import { callerKey } from './callerKey.ts';
-import type { Bodies } from './connections.ts';
-import { type Denial, denialOf, makeLogDenied, targetOf } from './deniedRequests.ts';
+import type { BodyTracker } from './limitConnections.ts';
+import { type Denial, denialKind, makeLogDenied, loggedTarget } from './deniedRequests.ts';
 import {
-  type Dialect,
   type Endpoint,
   type EndpointReply,
   type EndpointRequest,
   scopeParamsOf,
   URL_PREFIX,
 } from './endpoint.ts';
-import type { Caller, SentRequest, SignedRequest } from '../authentication/signedRequest.ts';
-import { errorBody, shownPayload } from './errorReply.ts';
-import { incompleteNames } from './expandedEntry.ts';
+import type { Caller, SentRequest } from '../authentication/signedRequest.ts';
+import { errorBody, redactPayload } from './errorBody.ts';
+import { incompleteHeader } from './incomplete.ts';
 import { headerProblem } from './headerLimits.ts';
-import { originOf, type TrustProxy } from './forwarded.ts';
+import { type Origin, requestOrigin, type TrustProxy } from './requestOrigin.ts';
 import { insufficientScopes } from './insufficientScopes.ts';
 import { type Match, makeMatchRoute, readParameters, readQuery } from './matchRoute.ts';
 import { makeProxyWarning } from './proxyWarning.ts';
-import { parseBody, readBody } from './readBody.ts';
+import { readBody } from './readBody.ts';
+import { parseBody } from './parseBody.ts';
 import type { CountRequest } from './rateLimits.ts';
 import type { SignatureRules } from '../authentication/signatureRules.ts';
-import type { Validator } from './validate.ts';
+import type { Validator } from './validator.ts';
 import { workFor } from './workFor.ts';
-import { sendAllowed, sendAscii, sendJson, sendNothing, sendPieces } from './send.ts';
+import { sendAllowed, sendAscii, sendJson, sendNothing, sendChunks } from './send.ts';
 import type { Freshness } from '../readSide/freshness.ts';
 import { countRequestForSlicing } from '../process/timeSlicing.ts';
 import type { Config } from '../config/config.ts';
 import type { LongWork } from '../process/longWork.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
-/** What the pipeline needs besides the declarations. */
+/** What the pipeline is made of. */
 export type PipelineParts = {
   endpoints: readonly Endpoint[];
   authenticate: Authenticate;
@@ -56,51 +56,62 @@ export type PipelineParts = {
   checks: Checks;
 };
 
-/** What is taken in of requests, and how many. */
+/** Limits on incoming requests: the length of their bodies, and their rate. */
 type Intake = {
   maxBodyBytes: number;
-  /** What bounds the bodies that are not whole; where it is left out, nothing does. */
-  bodies?: Bodies;
+  /** Bounds the memory that incomplete bodies take; without it, there is no bound. */
+  bodies?: BodyTracker;
   countRequest: CountRequest;
 };
 
-/** Who is taken for whom, and what may be read by whom. */
+/** Access control beyond the scopes of each endpoint. */
 type Access = {
   readAccess: Config['readAccess'];
   trustProxy: TrustProxy;
   signatureRules: SignatureRules;
 };
 
-/** How bodies are checked. */
+/** Schema validation. */
 type Checks = {
   validator: Validator;
-  /** Checks that every reply matches its schema: on in tests. */
+  /** Whether every reply is validated against its schema, too: on in tests. */
   checkReplies: boolean;
 };
 
-/** What is known of a request so far, for its log line and for an error. */
-type Seen = {
-  requestId: string;
-  started: number;
-  now: Date;
-  name: string;
+/** The authenticated caller, and its scopes at a later time: see Verdict. */
+type Identity = { caller: Caller; resolve(now: Date): Promise<readonly string[]> };
+
+/**
+ * One request with its response. The steps of the pipeline fill it in; its log line and an error reply are made from
+ * it.
+ */
+type Exchange = {
+  readonly match: Match;
+  readonly search: string;
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly startedAt: number;
+  readonly now: Date;
   params: Record<string, string>;
-  /** The payload as far as an error may show it. */
+  /** The body as far as an error reply may show it. */
   shownPayload(): unknown;
-  /** Its body is being read. */
-  isReading?: boolean;
-  clientId?: string;
-  sourceIp?: string;
-  /** It was denied, or the signature that it asks about was refused. */
-  denial?: Denial;
+  /** The body is not read completely yet. */
+  isReading: boolean;
+  sourceIp: string | undefined;
+  identity: Identity | undefined;
+  /** The caller's scopes were checked once. */
+  scopesWereChecked: boolean;
+  /** Set when the request is denied, or when the signature that it asks about is refused. */
+  denial: Denial | undefined;
 };
 
-/** Serves one request of the API. Answers false, having done nothing, for a path that is not the API's. */
+/** Serves one request of the API. Returns false, having done nothing, for a path outside the API. */
 export type Pipeline = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /**
- * The pipeline that every endpoint goes through, on bare node:http: path and query patterns, body, freshness,
- * authentication, authorization, handler, reply. It never throws: whatever fails becomes a documented error.
+ * The pipeline for every endpoint, directly on node:http. `respond` lists its steps in order. It never throws: every
+ * failure becomes a documented error.
  */
 export function makePipeline(parts: PipelineParts): Pipeline {
   const matchRoute = makeMatchRoute(parts.endpoints);
@@ -108,12 +119,12 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   const logDenied = makeLogDenied(log);
   const warnOfProxy = makeProxyWarning(log, access.trustProxy);
 
-  return (request, response) => {
-    const [path, search = ''] = split(request.url ?? '/');
-    const match = matchRoute(request.method ?? 'GET', path);
+  return (incoming, response) => {
+    const [path, search = ''] = split(incoming.url ?? '/');
+    const match = matchRoute(incoming.method ?? 'GET', path);
     if (!match)
-      return request.method === 'OPTIONS' && !headerProblem(request) && answerOptions(path, response);
-    answer(match, search, { request, response }).catch((error: unknown) => {
+      return incoming.method === 'OPTIONS' && !headerProblem(incoming) && answerOptions(path, response);
+    answer(newExchange(match, search, { incoming, response })).catch((error: unknown) => {
       log.error({ err: error, method: match.endpoint.name }, 'a request could not be answered at all');
       response.destroy();
     });
@@ -126,267 +137,358 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     return methods.length > 0;
   }
 
-  async function answer(match: Match, search: string, http: Http): Promise<void> {
-    countRequestForSlicing();
-    const { response } = http;
-    const seen: Seen = {
-      requestId: randomUUID(),
-      started: performance.now(),
-      now: new Date(),
-      name: match.endpoint.name,
-      params: {},
-      shownPayload: () => ({}),
-    };
-    let status = 200;
+  async function answer(exchange: Exchange): Promise<void> {
+    const { incoming, response } = exchange;
+    let status: number;
     let isRoutine = false;
     try {
-      const reply = await respond({ match, search, http, seen });
+      const reply = await respond(exchange);
       isRoutine = reply.isRoutine === true;
-      if (reply.refused) seen.denial = { kind: 'signature', ...reply.refused };
-      if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
-      const { incomplete } = reply;
-      if (incomplete && incomplete.size > 0)
-        response.setHeader('auth-incomplete', incompleteNames(incomplete));
-      const mayCompress = !isRoutine && reply.holdsSecret !== true;
-      if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
-      else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
-      else if (reply.pieces) await sendPieces(response, reply.pieces, { mayCompress, incomplete });
-      else {
-        status = 204;
-        sendNothing(response);
-      }
+      const sending = sendReply(reply, exchange);
+      if (sending) await sending;
+      status = response.statusCode;
     } catch (error) {
-      const isGone = http.request.destroyed && !http.request.complete;
-      status = isGone ? CLIENT_GONE : refuse(response, error, seen);
+      const isGone = incoming.destroyed && !incoming.complete;
+      status = isGone ? CLIENT_GONE : sendError(error, exchange);
     }
-    if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { requestId, name: method, clientId, started, denial } = seen;
-    const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    const line = { requestId, method, clientId, status, durationMs };
-    if (denial) logDenied(denial, { ...line, ...placeOf(match, http.request), sourceIp: seen.sourceIp });
-    else log[isRoutine ? 'debug' : 'info'](line, 'request');
+    logRequest(exchange, status, isRoutine);
   }
 
-  async function respond({ match, search, http, seen }: Progress): Promise<EndpointReply> {
-    const { endpoint, dialect } = match;
-    const problem = headerProblem(http.request);
-    if (problem) throw problem;
-    seen.params = readParameters(match);
-    const query = readQuery(endpoint, search);
-    const atLeast = http.request.headers['auth-at-least'];
-    const read = readBody(http.request, intake.maxBodyBytes, intake.bodies);
-    seen.isReading = read instanceof Promise;
-    const payload = read instanceof Promise ? await read : read;
-    seen.isReading = false;
-    const { sourceIp, host, port } = originOf(http.request, access.trustProxy);
-    seen.sourceIp = sourceIp;
-    const isLong = payload.length > LONG_BODY;
-    const reading = { endpoint, http, seen };
-    const body =
-      endpoint.input === undefined
-        ? undefined
-        : isLong
-          ? await readLongInput(reading, payload)
-          : readInput(reading, payload);
-    const { headers } = http.request;
-    const signed: SentRequest = {
-      method: http.request.method!,
-      resource: http.request.url!,
-      host,
-      port,
-      authorization: headers.authorization,
-      payload,
-      contentType: headers['content-type'] ?? '',
-    };
+  /**
+   * The steps of a request, in order. Each throws the error that the caller gets. A step is awaited only if it returns
+   * a promise: for the most frequent requests, a promise costs more than the step itself.
+   */
+  async function respond(exchange: Exchange): Promise<EndpointReply> {
+    countRequestForSlicing();
+    const { match, incoming, now } = exchange;
+    const { endpoint } = match;
+
+    // The URL and the header.
+    const query = readUrl(exchange);
+
+    // The body.
+    const receiving = receiveBody(exchange);
+    const payload = receiving instanceof Promise ? await receiving : receiving;
+    exchange.isReading = false;
+    const origin = requestOrigin(incoming, access.trustProxy);
+    exchange.sourceIp = origin.sourceIp;
+    const validating = readInput(exchange, payload);
+    const body = validating instanceof Promise ? await validating : validating;
+
+    // Authentication, on current data.
+    const signed = sentRequest(incoming, origin, payload);
     access.signatureRules.checkHost(signed);
-    if (endpoint.authentication === 'none') intake.countRequest(endpoint, seen);
-    if (!endpoint.stateless)
-      await (typeof atLeast === 'string'
-        ? parts.freshness.ensureFresh({ atLeast, caller: () => waiterOf(signed, seen) })
-        : parts.freshness.ensureFresh());
-    const { caller, resolve } =
-      endpoint.authentication === 'none' ? nobody : await identify(signed, endpoint, seen);
-    seen.clientId = caller.clientId;
-    const scopes = neededScopes(endpoint, dialect);
-    let hasLooked = false;
-    async function refuseUnlessHeld(needed: ScopeExpression, params: Record<string, unknown>): Promise<void> {
-      // What was taken away meanwhile may have been so through another process.
-      if (hasLooked && !endpoint.stateless) await parts.freshness.ensureFresh();
-      hasLooked = true;
-      const expression = renderExpression(needed, params);
-      const have = await resolve(new Date()).catch(refuseTooLarge);
-      const missing = await parts.longWork.run(workFor(request), (work) =>
-        missingScopes(expression, have, work),
-      );
-      if (missing) throw insufficientScopes(caller, missing, expression);
-    }
+    if (endpoint.authentication === 'none') intake.countRequest(endpoint, exchange);
+    if (!endpoint.stateless) await awaitFreshness(signed, exchange);
+    const identity = endpoint.authentication === 'none' ? NOBODY : await identify(signed, exchange);
+    exchange.identity = identity;
+
+    // Authorization.
+    const scopes = requiredScopes(match, access);
     const request: EndpointRequest = {
-      now: seen.now,
-      params: seen.params,
+      now,
+      params: exchange.params,
       query,
       body,
-      caller,
+      caller: identity.caller,
       signed,
-      origin: { requestId: seen.requestId, sourceIp, traceparent: traceparentOf(http.request) },
+      origin: {
+        requestId: exchange.requestId,
+        sourceIp: origin.sourceIp,
+        traceparent: traceparentOf(incoming),
+      },
       async authorize(params) {
-        if (scopes !== undefined) await refuseUnlessHeld(scopes, params);
+        if (scopes !== undefined) await requireScopes({ scopes, params }, request, exchange);
       },
     };
-    if (scopes !== undefined) {
-      if (endpoint.authorization !== 'command') await request.authorize(scopeParamsOf(endpoint, request));
-      else if (access.readAccess === 'guarded') {
-        // Without the scope for what the URL names, nobody learns what is stored of it.
-        const ofUrl = partFrom(scopes, Object.keys(seen.params));
-        if (ofUrl !== undefined) await refuseUnlessHeld(ofUrl, seen.params);
-      }
-    }
-    if (isLong) await turnOfTheLoop();
-    const handled = endpoint.handle(request);
-    const reply = handled instanceof Promise ? await handled : handled;
-    // What was changed is never answered with an error.
+    const authorizing = scopes === undefined ? undefined : authorizeBeforeHandler(scopes, request, exchange);
+    if (authorizing) await authorizing;
+
+    // The handler.
+    if (payload.length > LONG_BODY) await turnOfTheLoop();
+    const handling = endpoint.handle(request);
+    const reply = handling instanceof Promise ? await handling : handling;
+    // A change that was made is never answered with an error.
     if (!endpoint.stateless && reply.position === undefined) parts.freshness.assertStillFresh();
     if (checks.checkReplies) checkReply(checks.validator, endpoint, reply);
     return reply;
   }
 
-  function readInput(reading: Reading, payload: Buffer): object {
-    const body = parseInput(reading, payload);
-    checks.validator.checkInput(reading.endpoint.input!, body);
+  /** Checks the header and reads the path parameters; returns those of the query. */
+  function readUrl(exchange: Exchange): Record<string, string> {
+    const problem = headerProblem(exchange.incoming);
+    if (problem) throw problem;
+    exchange.params = readParameters(exchange.match);
+    return readQuery(exchange.match.endpoint, exchange.search);
+  }
+
+  function receiveBody(exchange: Exchange): Promise<Buffer> | Buffer {
+    const received = readBody(exchange.incoming, intake.maxBodyBytes, intake.bodies);
+    exchange.isReading = received instanceof Promise;
+    return received;
+  }
+
+  /** The validated body; undefined for an endpoint without input. */
+  function readInput(exchange: Exchange, payload: Buffer): Promise<object> | object | undefined {
+    const { input } = exchange.match.endpoint;
+    if (input === undefined) return undefined;
+    if (payload.length > LONG_BODY) return readLongInput(exchange, input, payload);
+    const body = parseInput(exchange, input, payload);
+    checks.validator.checkInput(input, body);
     return body;
   }
 
-  /** Nobody is known by then but the address. */
-  function readLongInput(reading: Reading, payload: Buffer): Promise<object> {
-    const whom = { caller: callerKey({ sourceIp: reading.seen.sourceIp }), bytes: payload.length };
-    return parts.longWork.queue(whom, function* (work) {
-      const body = parseInput(reading, payload);
+  /**
+   * Parses and validates in two slices of long work. The caller is not authenticated yet: the work counts for its
+   * address.
+   */
+  function readLongInput(exchange: Exchange, input: string, payload: Buffer): Promise<object> {
+    const caller = callerKey({ sourceIp: exchange.sourceIp });
+    return parts.longWork.queue({ caller, bytes: payload.length }, function* (work) {
+      const body = parseInput(exchange, input, payload);
       work.pass(SLICE);
       yield;
-      checks.validator.checkInput(reading.endpoint.input!, body);
+      checks.validator.checkInput(input, body);
       return body;
     });
   }
 
-  function parseInput({ endpoint, http, seen }: Reading, payload: Buffer): object {
-    const body = parseBody(payload, http.request.headers);
-    seen.shownPayload = () => shownPayload(body, checks.validator.properties(endpoint.input!));
+  function parseInput(exchange: Exchange, input: string, payload: Buffer): object {
+    const body = parseBody(payload, exchange.incoming.headers);
+    exchange.shownPayload = () => redactPayload(body, checks.validator.properties(input));
     return body;
+  }
+
+  /** Waits until this node has caught up with the log, or with the position in the header `Auth-At-Least`. */
+  function awaitFreshness(signed: SentRequest, { incoming, now, sourceIp }: Exchange): Promise<void> {
+    const atLeast = incoming.headers['auth-at-least'];
+    if (typeof atLeast !== 'string') return parts.freshness.ensureFresh();
+    // The wait counts for the caller. To know it, the signature is verified on the data that this node has so far.
+    const caller = async (): Promise<string> =>
+      callerKey({ signer: signerOf(await parts.authenticate(signed, now)), sourceIp });
+    return parts.freshness.ensureFresh({ atLeast, caller });
   }
 
   async function identify(
     signed: SentRequest,
-    endpoint: Endpoint,
-    seen: Seen,
-  ): Promise<{ caller: Caller; resolve(now: Date): Promise<readonly string[]> }> {
-    const verdict = await parts.authenticate(signed, seen.now);
-    intake.countRequest(endpoint, { signer: signerOf(verdict), sourceIp: seen.sourceIp });
+    { match: { endpoint }, now, sourceIp }: Exchange,
+  ): Promise<Identity> {
+    const verdict = await parts.authenticate(signed, now);
+    intake.countRequest(endpoint, { signer: signerOf(verdict), sourceIp });
     if (verdict.status === 'auth-failed')
       throw new ApiError(verdict.isTooLarge ? 'InsufficientScopes' : 'AuthenticationFailed', verdict.message);
     if (verdict.status === 'no-auth') {
       return { caller: { clientId: 'anonymous', scopes: verdict.scopes }, resolve: verdict.resolve };
     }
     checkPayload(verdict, signed.payload, signed.contentType);
-    const checking = access.signatureRules.checkVerified(signed, { endpoint, verdict, now: seen.now });
+    const checking = access.signatureRules.checkVerified(signed, { endpoint, verdict, now });
     if (checking) await checking;
     const { clientId, issuer, scopes, expires } = verdict;
     return { caller: { clientId, issuer, scopes, expires }, resolve: verdict.resolve };
   }
 
-  /** Who waits for a position, as far as it is known before: the client whose token signed, else where the request came from. */
-  async function waiterOf(signed: SignedRequest, { now, sourceIp }: Seen): Promise<string> {
-    return callerKey({ signer: signerOf(await parts.authenticate(signed, now)), sourceIp });
+  /** Checks all scopes, or, for a method that checks them in its command, those that the URL alone asks for. */
+  function authorizeBeforeHandler(
+    scopes: ScopeExpression,
+    request: EndpointRequest,
+    exchange: Exchange,
+  ): Promise<void> | undefined {
+    const { endpoint } = exchange.match;
+    if (endpoint.authorization !== 'command') return request.authorize(scopeParamsOf(endpoint, request));
+    if (access.readAccess !== 'guarded') return undefined;
+    // The command's errors disclose what is stored under the URL.
+    const { params } = request;
+    const ofUrl = partFrom(scopes, Object.keys(params));
+    return ofUrl === undefined ? undefined : requireScopes({ scopes: ofUrl, params }, request, exchange);
   }
 
-  function neededScopes(endpoint: Endpoint, dialect: Dialect): Endpoint['scopes'] {
-    const { readAccess = 'published' } = access;
-    const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
-    return endpoint.reads && !isGuarded ? undefined : endpoint.scopes;
+  /**
+   * Throws InsufficientScopes unless the caller's scopes, resolved anew, satisfy the expression with these parameters.
+   */
+  async function requireScopes(
+    { scopes, params }: { scopes: ScopeExpression; params: Record<string, unknown> },
+    request: EndpointRequest,
+    exchange: Exchange,
+  ): Promise<void> {
+    // Since the first check, scopes may have been revoked through another process.
+    if (exchange.scopesWereChecked && !exchange.match.endpoint.stateless) await parts.freshness.ensureFresh();
+    exchange.scopesWereChecked = true;
+    const expression = renderExpression(scopes, params);
+    const held = await exchange.identity!.resolve(new Date()).catch(refuseTooLarge);
+    const missing = await parts.longWork.run(workFor(request), (work) =>
+      missingScopes(expression, held, work),
+    );
+    if (missing) throw insufficientScopes(request.caller, missing, expression);
   }
 
-  function refuse(response: ServerResponse, thrown: unknown, seen: Seen): number {
-    const error = asApiError(thrown, seen);
+  function sendReply(reply: EndpointReply, exchange: Exchange): Promise<void> | undefined {
+    const { response } = exchange;
+    const { incomplete } = reply;
+    if (reply.refused) exchange.denial = { kind: 'signature', ...reply.refused };
+    if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
+    if (incomplete && incomplete.size > 0)
+      response.setHeader('auth-incomplete', incompleteHeader(incomplete));
+    const mayCompress = reply.isRoutine !== true && reply.holdsSecret !== true;
+    if (reply.ascii !== undefined) sendAscii(response, reply.ascii, mayCompress);
+    else if (reply.body !== undefined) sendJson(response, reply.body, { mayCompress });
+    else if (reply.chunks) return sendChunks(response, reply.chunks, { mayCompress, incomplete });
+    else sendNothing(response);
+    return undefined;
+  }
+
+  /** Sends an error reply, where that is still possible, and returns its status. */
+  function sendError(thrown: unknown, exchange: Exchange): number {
+    const { incoming, response, params, now, match } = exchange;
+    const error = asApiError(thrown, exchange);
     const { status } = error;
     if (response.headersSent) {
       // A list that failed halfway must not look complete.
       response.destroy();
       return status;
     }
-    const kind = denialOf(status);
+    const kind = denialKind(status);
     if (kind) {
-      const { url: resource = '', headers } = response.req;
+      const { url: resource = '', headers } = incoming;
       const signed = { resource, authorization: headers.authorization };
-      seen.denial = { kind, reason: error.message, signed };
+      exchange.denial = { kind, reason: error.message, signed };
     }
-    if (status === 401) {
-      warnOfProxy(response.req);
-      response.setHeader('www-authenticate', 'hawk');
-    }
-    const wait = status === 503 ? 1 : error.details['retryAfter'];
-    if (typeof wait === 'number') response.setHeader('retry-after', String(wait));
-    if (error instanceof RateLimited) {
-      const { name, quota, seconds } = error.policy;
-      response.setHeader('ratelimit-policy', `"${name}";q=${quota};w=${seconds}`);
-      response.setHeader('ratelimit', `"${name}";r=0;t=${error.retryAfter}`);
-    }
-    // What of a refused body is not read yet is not worth reading.
-    if (seen.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
-    const { name: method, params, now } = seen;
-    const shown = { method, params, payload: seen.shownPayload(), time: now.toJSON() };
+    if (status === 401) warnOfProxy(incoming);
+    setErrorHeaders(response, error);
+    // The rest of a refused body is not worth reading.
+    if (exchange.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
+    const { name: method } = match.endpoint;
+    const shown = { method, params, payload: exchange.shownPayload(), time: now.toJSON() };
     sendJson(response, errorBody(error, shown), { status });
     return status;
   }
 
-  function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
+  function asApiError(thrown: unknown, { requestId, match }: Exchange): ApiError {
+    const method = match.endpoint.name;
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
     if (thrown instanceof StoreFull)
       return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
     if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
-      log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
+      log.error({ err: thrown, requestId, method }, 'a store is damaged');
       return new ApiError(
         'ServiceUnavailable',
         'a database is damaged: whoever runs this service has to act',
       );
     }
     if (thrown instanceof StoreUnavailable) {
-      log.warn({ err: thrown, requestId, method: name }, 'a store did not answer');
+      log.warn({ err: thrown, requestId, method }, 'a store did not answer');
       return new ApiError('ServiceUnavailable', 'a database does not answer right now: try again');
     }
-    log.error({ err: thrown, requestId, method: name, incidentId: requestId }, 'internal error');
+    log.error({ err: thrown, requestId, method, incidentId: requestId }, 'internal error');
     return new ApiError(
       'InternalServerError',
       `internal error; its incident id in this service's log is ${requestId}`,
     );
   }
+
+  function logRequest(exchange: Exchange, status: number, isRoutine: boolean): void {
+    if (isRoutine && !log.isLevelEnabled('debug')) return;
+    const { match, incoming, requestId, startedAt, identity, denial, sourceIp } = exchange;
+    const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
+    const method = match.endpoint.name;
+    const line = { requestId, method, clientId: identity?.caller.clientId, status, durationMs };
+    if (denial) logDenied(denial, { ...line, ...targetFields(match, incoming), sourceIp });
+    else log[isRoutine ? 'debug' : 'info'](line, 'request');
+  }
 }
 
-/** What endpoints may be asked with. */
+/** HTTP methods that endpoints are served for. */
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];
 
-/** Bytes of a body that takes more than a few milliseconds to be read: it is parsed, validated and handled in different turns. */
+/**
+ * A body of more bytes takes more than a few milliseconds: it is parsed, validated and handled in different turns of
+ * the event loop.
+ */
 const LONG_BODY = 64 * 1024;
 
-/** Logged where a caller left in the middle of its request: nobody is there to be told anything. */
+/** The status that is logged when a client disconnected in the middle of its request, so that nobody gets a reply. */
 const CLIENT_GONE = 499;
 
-type Http = { request: IncomingMessage; response: ServerResponse };
-type Reading = { endpoint: Endpoint; http: Http; seen: Seen };
-type Progress = { match: Match; search: string; http: Http; seen: Seen };
+/** The caller of an endpoint without authentication. */
+const NOBODY: Identity = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
 
-/** What a request asked for. */
-function placeOf({ endpoint: { method, route }, dialect }: Match, { url = '' }: IncomingMessage): object {
-  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: targetOf(url) };
+const noPayload = (): object => ({});
+
+function newExchange(
+  match: Match,
+  search: string,
+  { incoming, response }: { incoming: IncomingMessage; response: ServerResponse },
+): Exchange {
+  return {
+    match,
+    search,
+    incoming,
+    response,
+    requestId: randomUUID(),
+    startedAt: performance.now(),
+    now: new Date(),
+    params: {},
+    shownPayload: noPayload,
+    isReading: false,
+    sourceIp: undefined,
+    identity: undefined,
+    scopesWereChecked: false,
+    denial: undefined,
+  };
 }
 
-/** The client whose token made a signature, if a good one was made. */
+/** The request as its signature covers it. */
+function sentRequest(
+  { method, url, headers }: IncomingMessage,
+  { host, port }: Origin,
+  payload: Buffer,
+): SentRequest {
+  return {
+    method: method!,
+    resource: url!,
+    host,
+    port,
+    authorization: headers.authorization,
+    payload,
+    contentType: headers['content-type'] ?? '',
+  };
+}
+
+/** The scopes that the endpoint asks for in this dialect; undefined where everybody may call it. */
+function requiredScopes(
+  { endpoint, dialect }: Match,
+  { readAccess = 'published' }: Access,
+): Endpoint['scopes'] {
+  const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
+  return endpoint.reads && !isGuarded ? undefined : endpoint.scopes;
+}
+
+/** Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it. */
+function setErrorHeaders(response: ServerResponse, error: ApiError): void {
+  if (error.status === 401) response.setHeader('www-authenticate', 'hawk');
+  const retryAfter = error.status === 503 ? 1 : error.details['retryAfter'];
+  if (typeof retryAfter === 'number') response.setHeader('retry-after', String(retryAfter));
+  if (!(error instanceof RateLimited)) return;
+  const { name, quota, seconds } = error.policy;
+  response.setHeader('ratelimit-policy', `"${name}";q=${quota};w=${seconds}`);
+  response.setHeader('ratelimit', `"${name}";r=0;t=${error.retryAfter}`);
+}
+
+/** What the request was for, in the log line of a denial. */
+function targetFields(
+  { endpoint: { method, route }, dialect }: Match,
+  { url = '' }: IncomingMessage,
+): object {
+  return { route: `${method.toUpperCase()} ${URL_PREFIX[dialect]}${route}`, target: loggedTarget(url) };
+}
+
+/** The client whose token made a valid signature. */
 function signerOf(verdict: Verdict): string | undefined {
   return verdict.status === 'auth-success' ? (verdict.issuer ?? verdict.clientId) : undefined;
 }
 
-const nobody = { caller: { clientId: 'anonymous', scopes: [] }, resolve: async () => [] };
-
-/** Who has more than can be expanded is not known to have what is needed. */
+/** A caller whose scopes are too many to expand is not known to have the required ones. */
 function refuseTooLarge(error: unknown): never {
   if (error instanceof ExpansionTooLarge) throw new ApiError('InsufficientScopes', error.message);
   throw error;
@@ -402,7 +504,10 @@ function checkReply(
   else if (body !== undefined) checkOutput(output, body, otherOutput);
 }
 
-/** A trace to be carried on into the log, where it is of the form that W3C Trace Context gives it. */
+/**
+ * The header `traceparent`, which is passed on to the log; undefined unless it has the form that W3C Trace Context
+ * defines.
+ */
 function traceparentOf({ headers: { traceparent } }: IncomingMessage): string | undefined {
   return typeof traceparent === 'string' &&
     /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)

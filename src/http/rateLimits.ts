@@ -2,36 +2,36 @@ import type { RateLimits } from '../config/rateLimits.ts';
 import { RateLimited } from '../domain/errors.ts';
 import { callerKey } from './callerKey.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { TrustProxy } from './forwarded.ts';
+import type { TrustProxy } from './requestOrigin.ts';
 import { makeTokenBuckets } from './tokenBuckets.ts';
 import { type Quota } from '../config/rateLimits.ts';
 
-/** About how many bytes the buckets of a limit may take: those of clients, and those of addresses. */
-const MOST_BYTES = 5_000_000;
+/** About how many bytes the buckets of a limit may take, for clients and for addresses each. */
+const MAX_BUCKET_BYTES = 5_000_000;
 
-/** Whose request it is: the client that was found to have signed it, and where it came from. */
+/** The caller of a request: the client that signed it, by a verified signature, and its source address. */
 export type CountedCaller = { signer?: string; sourceIp?: string };
 
-/** Counts a request; throws RateLimited where its caller has used up a quota. */
+/** Counts a request. Throws RateLimited if its caller has used up a quota. */
 export type CountRequest = (endpoint: Pick<Endpoint, 'quota'>, caller: CountedCaller) => void;
 
 /**
- * Counts requests in the memory of this process: of several, each counts its own. A caller is who `callerKey` says; unsigned
- * requests from an address that is trusted are not counted. Clients and addresses are kept apart, so that requests
- * from many addresses never make a client's bucket forgotten, and so filled.
+ * Counts requests in the memory of this process; several processes count separately. Callers are told apart by
+ * `callerKey`. Unsigned requests from a trusted address are not counted. Clients and addresses have separate buckets,
+ * so that requests from many addresses never evict, and so refill, the bucket of a client.
  */
 export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted: TrustProxy }): CountRequest {
-  const ofRequests = countFor('default', 'RATE_LIMIT', limits.requests);
-  const ofCredentials = countFor('credentials', 'RATE_LIMIT_CREDENTIALS', limits.credentials);
-  const ofAuthenticate = countFor('authenticate', 'RATE_LIMIT_AUTHENTICATE', limits.authenticate);
+  const ofRequests = makeCounter('default', 'RATE_LIMIT', limits.requests);
+  const ofCredentials = makeCounter('credentials', 'RATE_LIMIT_CREDENTIALS', limits.credentials);
+  const ofAuthenticate = makeCounter('authenticate', 'RATE_LIMIT_AUTHENTICATE', limits.authenticate);
 
-  function countsFor({ quota }: Pick<Endpoint, 'quota'>) {
+  function counterFor({ quota }: Pick<Endpoint, 'quota'>) {
     if (quota === 'authenticate') return ofAuthenticate;
     return quota === 'none' ? undefined : ofRequests;
   }
 
   return function countRequest(endpoint, caller) {
-    const count = countsFor(endpoint);
+    const count = counterFor(endpoint);
     const countGiven = endpoint.quota === 'credentials' ? ofCredentials : undefined;
     if (!count && !countGiven) return;
     const { signer, sourceIp } = caller;
@@ -41,10 +41,10 @@ export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted:
   };
 }
 
-function countFor(name: string, setting: string, quota: Quota | undefined) {
+function makeCounter(name: string, setting: string, quota: Quota | undefined) {
   if (!quota) return undefined;
-  const ofClients = makeTokenBuckets(quota, { mostBytes: MOST_BYTES });
-  const ofAddresses = makeTokenBuckets(quota, { mostBytes: MOST_BYTES });
+  const ofClients = makeTokenBuckets(quota, { mostBytes: MAX_BUCKET_BYTES });
+  const ofAddresses = makeTokenBuckets(quota, { mostBytes: MAX_BUCKET_BYTES });
   return (caller: CountedCaller): void => {
     const take = caller.signer === undefined ? ofAddresses : ofClients;
     const wait = take(callerKey(caller));

@@ -1,30 +1,32 @@
 import { sizeOfScopes } from '../domain/work.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { EndpointReply } from './endpoint.ts';
-import { pieceOfScopes, scopesText, wrote } from './scopesText.ts';
+import { scopesChunk, scopesJson, countWriting } from './scopesJson.ts';
 
-/** JSON text of ASCII characters with a scope set in it. */
-type Around = { before: string; scopes: readonly string[]; after: string };
+/** The JSON text of a reply, in ASCII characters, before and after the scope set in it. */
+type ScopesInJson = { before: string; scopes: readonly string[]; after: string };
 
-/** A reply with a scope set in it: as one text where it is not long, else in pieces that are made as they are taken. */
-export function scopesReply(around: Around, longWork: LongWork, whom: WorkFor): EndpointReply {
-  const text = scopesText(around.scopes);
-  if (text !== undefined) return { ascii: around.before + text + around.after };
-  return { pieces: piecesOf(around, longWork, whom) };
+/**
+ * A reply with a scope set in it: as one text, or, if it is long, in chunks that are serialized as they are consumed.
+ */
+export function scopesReply(json: ScopesInJson, longWork: LongWork, owner: WorkFor): EndpointReply {
+  const text = scopesJson(json.scopes);
+  if (text !== undefined) return { ascii: json.before + text + json.after };
+  return { chunks: replyChunks(json, longWork, owner) };
 }
 
-async function* piecesOf(
-  { before, scopes, after }: Around,
+async function* replyChunks(
+  { before, scopes, after }: ScopesInJson,
   longWork: LongWork,
   { caller }: WorkFor,
 ): AsyncGenerator<string> {
-  const taken = longWork.sending(caller, sizeOfScopes(scopes));
+  const release = longWork.sending(caller, sizeOfScopes(scopes));
   try {
     let start = before + '[';
     for (let from = 0; from < scopes.length; start = ',') {
       const { text, next } = await longWork.queue({ caller, kind: 'begun' }, function* (work) {
-        const piece = pieceOfScopes(scopes, from);
-        if (wrote(piece.text, work)) yield;
+        const piece = scopesChunk(scopes, from);
+        if (countWriting(piece.text, work)) yield;
         return piece;
       });
       from = next;
@@ -32,6 +34,6 @@ async function* piecesOf(
     }
     yield `]${after}`;
   } finally {
-    taken();
+    release();
   }
 }

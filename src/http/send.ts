@@ -3,11 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, type Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import Negotiator from 'negotiator';
-import { type Incomplete, incompleteNames } from './expandedEntry.ts';
+import { type Incomplete, incompleteHeader } from './incomplete.ts';
 
 /**
- * The headers of every reply. Answers from this service are about one moment and one caller: nothing in between may keep
- * them. And nobody is to take them for anything but what they say they are.
+ * The headers of every reply. Replies hold for one moment and one caller, so no cache may store them, and browsers must
+ * not sniff.
  */
 export const EVERY_REPLY = {
   'cache-control': 'no-store, no-cache, must-revalidate',
@@ -18,10 +18,10 @@ const JSON_REPLY = Object.entries({
   'content-type': 'application/json; charset=utf-8',
 }).flat();
 
-/** From so many characters on, compressing saves more than it costs: a shorter reply is a few packets, all sent at once. */
-const WORTH_COMPRESSING = 4096;
+/** Characters from which compression pays. A shorter reply is a few packets, all sent at once. */
+const MIN_COMPRESSED_LENGTH = 4096;
 
-/** Sends a value as JSON, compressed where that pays and the caller accepts it, unless it must not be. */
+/** Sends a value as JSON; compressed if it may be, if that pays and the caller accepts it. */
 export function sendJson(
   response: ServerResponse,
   body: unknown,
@@ -29,31 +29,34 @@ export function sendJson(
 ): void {
   const text = JSON.stringify(body);
   const head = { status, length: Buffer.byteLength(text) };
-  end(response, begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING), text);
+  end(response, writeHead(response, head, mayCompress && text.length >= MIN_COMPRESSED_LENGTH), text);
 }
 
-/** Sends JSON text of ASCII characters only: there is nothing to be encoded in it, nor to be counted. */
+/** Sends JSON text of ASCII characters only, which need neither be encoded nor counted as UTF-8. */
 export function sendAscii(response: ServerResponse, text: string, mayCompress: boolean): void {
   const head = { status: 200, length: text.length };
-  const taker = begin(response, head, mayCompress && text.length >= WORTH_COMPRESSING);
-  if (taker === response) taker.end(text, 'latin1');
-  else end(response, taker, text);
+  const sink = writeHead(response, head, mayCompress && text.length >= MIN_COMPRESSED_LENGTH);
+  if (sink === response) sink.end(text, 'latin1');
+  else end(response, sink, text);
 }
 
-/** Texts that are kept until they are compressed and taken: nothing in a response tells of them. */
-const held = new WeakMap<ServerResponse, number>();
+/** Lengths of texts that are buffered until they are compressed and sent. They do not show in the response. */
+const uncompressed = new WeakMap<ServerResponse, number>();
 
-function end(response: ServerResponse, taker: Writable, text: string): void {
-  if (taker !== response) held.set(response, text.length);
-  taker.end(text);
+function end(response: ServerResponse, sink: Writable, text: string): void {
+  if (sink !== response) uncompressed.set(response, text.length);
+  sink.end(text);
 }
 
-/** Bytes of a reply's text that are kept besides those that wait in its connection. */
-export function heldText(response: ServerResponse): number {
-  return held.get(response) ?? 0;
+/** Bytes of a reply that are buffered for compression, besides those in its connection. */
+export function uncompressedLength(response: ServerResponse): number {
+  return uncompressed.get(response) ?? 0;
 }
 
-/** The headers of a reply with JSON of so many bytes. As a list, Node takes them as they are where no other header was set. */
+/**
+ * The headers of a JSON reply with `length` bytes, as a flat list: without other headers, Node writes that without a
+ * copy.
+ */
 export function jsonHeaders(length: number): string[] {
   return [...JSON_REPLY, 'content-length', String(length)];
 }
@@ -63,41 +66,43 @@ export function sendNothing(response: ServerResponse): void {
   response.writeHead(204, EVERY_REPLY).end();
 }
 
-/** Says which methods a path has. */
+/** Answers OPTIONS with the methods of a path. */
 export function sendAllowed(response: ServerResponse, methods: readonly string[]): void {
   response.writeHead(204, { ...EVERY_REPLY, allow: [...methods, 'OPTIONS'].join(', ') }).end();
 }
 
 /**
- * Sends JSON text piece by piece, no faster than it is taken; compressed where that pays and the caller accepts it. Rejects
- * when the pieces fail; ends quietly when the receiver goes away. A trailer names what came to be incomplete meanwhile.
+ * Sends JSON text in chunks, with back-pressure; compressed if it may be, if that pays and the caller accepts it.
+ * Rejects when the chunks fail, and resolves when the caller disconnects. A trailer names entries that were found
+ * incomplete meanwhile.
  */
-export async function sendPieces(
+export async function sendChunks(
   response: ServerResponse,
-  pieces: AsyncIterable<string>,
+  chunks: AsyncIterable<string>,
   { mayCompress = true, incomplete = new Set() }: { mayCompress?: boolean; incomplete?: Incomplete } = {},
 ): Promise<void> {
   const known = incomplete.size;
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  let taker: Writable | undefined;
-  for await (const piece of pieces) {
+  let sink: Writable | undefined;
+  for await (const chunk of chunks) {
     if (gone.signal.aborted) return;
-    // The headers wait for the first piece: what fails before it can still be answered with an error. If it is short, it is all.
-    taker ??= begin(response, { status: 200 }, mayCompress && piece.length >= WORTH_COMPRESSING);
+    // The headers wait for the first chunk, so that a failure before it still gets an error reply. A short chunk is the
+    // only one.
+    sink ??= writeHead(response, { status: 200 }, mayCompress && chunk.length >= MIN_COMPRESSED_LENGTH);
     if (response.req.method === 'HEAD') break;
-    if (!taker.write(piece)) await once(taker, 'drain', { signal: gone.signal }).catch(() => undefined);
+    if (!sink.write(chunk)) await once(sink, 'drain', { signal: gone.signal }).catch(() => undefined);
   }
-  if (incomplete.size > known) response.addTrailers({ 'auth-incomplete': incompleteNames(incomplete) });
-  (taker ?? response).end();
+  if (incomplete.size > known) response.addTrailers({ 'auth-incomplete': incompleteHeader(incomplete) });
+  (sink ?? response).end();
 }
 
 type Head = { status: number; length?: number };
 
-/** Writes the headers, and answers what takes the text. */
-function begin(response: ServerResponse, head: Head, isWorthCompressing: boolean): Writable {
+/** Writes the headers, and returns the stream to write the text to. */
+function writeHead(response: ServerResponse, head: Head, isWorthCompressing: boolean): Writable {
   if (!isWorthCompressing) return plain(response, head);
-  // Beside what it says already, such as Origin.
+  // Adds to other values, such as Origin.
   response.appendHeader('vary', 'accept-encoding');
   return acceptsGzip(response.req) ? compressed(response, head) : plain(response, head);
 }
@@ -106,12 +111,12 @@ function plain(response: ServerResponse, { status, length }: Head): Writable {
   return response.writeHead(status, length === undefined ? JSON_REPLY : jsonHeaders(length));
 }
 
-/** Node compresses in other threads. */
+/** Compression runs in Node's thread pool. */
 function compressed(response: ServerResponse, { status }: Head): Writable {
   response.writeHead(status, [...JSON_REPLY, 'content-encoding', 'gzip']);
   if (response.req.method === 'HEAD') return response;
   const gzip = createGzip();
-  // Either of the two that ends too soon takes the other with it.
+  // If either stream ends prematurely, the other one is destroyed.
   pipeline(gzip, response, () => undefined);
   return gzip;
 }

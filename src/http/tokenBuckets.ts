@@ -2,16 +2,17 @@ import { LRUCache } from 'lru-cache';
 import type { Quota } from '../config/rateLimits.ts';
 import { ownCopy } from '../process/ownCopy.ts';
 
-/** Bytes that a bucket takes, with what holds it, beside the characters of its key. */
+/** Bytes that a bucket takes in the cache, besides the characters of its key. */
 const BUCKET_BYTES = 200;
 
-/** `tokens` were left at the time `at` (ms). */
+/** `tokens` were left at time `at` (ms). */
 type Bucket = { tokens: number; at: number };
 
 /**
- * Token buckets, one for each key: each holds `quota` tokens, gets one back every `seconds / quota` seconds, and a request takes one.
- * Those used last are kept, in about `mostBytes`; whoever's was forgotten has a full one. Answers in how many seconds (at least 1)
- * there is a token again; 0 where one was taken. `now` is a monotonic clock (ms).
+ * Token buckets, one for each key. A bucket holds `quota` tokens and is refilled at one token every `seconds / quota`
+ * seconds; a request takes one. The cache (LRU) takes about `mostBytes`; an evicted bucket starts full again. The
+ * function returns 0 if it took a token, else after how many seconds (at least 1) there will be one. `now` is a
+ * monotonic clock (ms).
  */
 export function makeTokenBuckets(
   { quota, seconds }: Quota,

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { v7 as uuid } from 'uuid';
 import type { CredentialsIssued } from '../../schemas/events/credentialsEvents.ts';
-import { contextOf } from '../http/commandContext.ts';
+import { commandContext } from '../http/commandContext.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { refusalOf } from '../writeSide/appendRefusal.ts';
 import type { DiskReserve } from '../storage/diskReserve.ts';
@@ -35,7 +35,7 @@ export function makeRecordCredentials(parts: {
       type: 'CredentialsIssued',
       data: { service, target, ...(level !== undefined && { level }), expires: expires.toJSON() },
     };
-    const { metadata } = contextOf(request);
+    const { metadata } = commandContext(request);
     // Waiting for the third party took time: do not rely on a read model that has become stale.
     freshness.assertStillFresh();
     try {

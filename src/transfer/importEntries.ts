@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createRole } from '../../commands/createRole.ts';
 import { importClient } from '../../commands/importClient.ts';
 import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
-import { refuseUnreadableTexts } from '../http/unreadableTexts.ts';
-import { apiValidator } from '../http/validate.ts';
+import { requireWellFormedStrings } from '../http/requireWellFormedStrings.ts';
+import { apiValidator } from '../http/validator.ts';
 import { quoted } from '../config/configError.ts';
 import { isStatic } from '../domain/client.ts';
 import { atOnce, Work } from '../domain/work.ts';
@@ -135,7 +135,7 @@ function readRole(entry: Entry, now: Date): RoleEntry {
   const { description, scopes } = entry;
   const body = { description, scopes };
   apiValidator.checkInput('create-role-request', body);
-  refuseUnreadableTexts(body);
+  requireWellFormedStrings(body);
   const created = readDate(entry, 'created') ?? now.toJSON();
   const imported = { created, lastModified: readDate(entry, 'lastModified') ?? created };
   const role = { roleId, ...(body as Pick<RoleEntry, 'description' | 'scopes'>) };
@@ -156,7 +156,7 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   } = entry;
   const body = { description, expires, scopes, deleteOnExpiration };
   apiValidator.checkInput('create-client-request', body);
-  refuseUnreadableTexts(body);
+  requireWellFormedStrings(body);
   if (typeof disabled !== 'boolean') throw new Error('disabled must be true or false');
   if (
     accessToken !== undefined &&

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import hawk from 'hawk';
-import { type Clients, makeAuthenticate } from '../../src/authentication/authenticate.ts';
+import { type CredentialSource, makeAuthenticate } from '../../src/authentication/authenticate.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { atOnce, Work } from '../../src/domain/work.ts';
@@ -25,7 +25,7 @@ function makeWorld() {
   const graph = new RoleGraph<{ roleId: string; scopes: string[] }>();
   let revision = 0;
   let found = 0;
-  const clients: Clients = {
+  const clients: CredentialSource = {
     async resolveSigner(clientId, now) {
       found += 1;
       const client = stored.get(clientId);
@@ -35,10 +35,10 @@ function makeWorld() {
       const { expires, ...others } = client;
       return { ...others, expires: new Date(expires) };
     },
-    inMemory: (clientId) => stored.get(clientId),
+    cachedClient: (clientId) => stored.get(clientId),
     expanding: (scopes, work) => graph.expanding(scopes, work),
-    inSlices: (_, compute) => atOnce(compute(new Work())),
-    version: () => graph.version,
+    runSliced: (_, compute) => atOnce(compute(new Work())),
+    scopesVersion: () => graph.version,
   };
   return {
     stored,

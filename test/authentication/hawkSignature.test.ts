@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import hawk from 'hawk';
 import type { SignedRequest } from '../../src/authentication/signedRequest.ts';
-import { readSignature, refusal, verifySignature } from '../../src/authentication/hawkSignature.ts';
+import { readSignature, refusalMessage, verifySignature } from '../../src/authentication/hawkSignature.ts';
 
 const KEY = 'the-token-of-the-client-0123456789';
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 100);
@@ -19,11 +19,11 @@ async function ours(request: SignedRequest): Promise<Verdict> {
     const hash = await verifySignature(request, signature, { key, now: new Date() });
     return { id: signature.id, ext: signature.ext, hash };
   } catch (error) {
-    return { refused: refusal(error) };
+    return { refused: refusalMessage(error) };
   }
 }
 
-/** With the time that was signed, where hawk accepts the request. */
+/** The verdict of hawk, with the signed timestamp if it accepts the request. */
 async function hawks(request: SignedRequest): Promise<{ verdict: Verdict; ts?: string }> {
   const { method, resource, host, port, authorization } = request;
   try {
@@ -35,7 +35,7 @@ async function hawks(request: SignedRequest): Promise<{ verdict: Verdict; ts?: s
     const { id, ext, hash, ts } = artifacts;
     return { verdict: { id, ext, hash }, ts };
   } catch (error) {
-    return { verdict: { refused: refusal(error) } };
+    return { verdict: { refused: refusalMessage(error) } };
   }
 }
 
@@ -72,7 +72,7 @@ const requests = fc
     return { method, resource, host: host.toLowerCase(), port, authorization: header };
   });
 
-/** Mostly the first, now and then another. */
+/** Mostly the first value, sometimes another. */
 const mostly = <T>(usual: T, ...others: (T | fc.Arbitrary<T>)[]): fc.Arbitrary<T> =>
   fc.oneof(
     { weight: 8, arbitrary: fc.constant(usual) },

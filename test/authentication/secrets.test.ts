@@ -51,7 +51,7 @@ describe('the secret of a client', () => {
     expect(await deleteOrphanedSecrets(service.service.core, { now: later })).toBe(1);
     expect(await service.service.core.secretStore.get(orphan)).toBeUndefined();
     expect((await current(credentials)).status).toBe(200);
-    // The key of the fingerprints is nobody's client, and stays.
+    // The fingerprint key belongs to no client, and stays.
     await create('after');
     expect((await entriesOf('fingerprint key')).length).toBe(1);
   });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   before = await service.service.core.eventStore.head();
 });
 afterAll(async () => {
-  // Nothing that is refused in this file changes anything.
+  // No refused request in this file changes anything.
   expect(await service.service.core.eventStore.head()).toBe(before);
   await service.remove();
 });
@@ -22,7 +22,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const client = { description: '', expires: minutesFromNow(10), scopes: ['a'] };
 const role = { description: '', scopes: ['a'] };
 
-/** A request that root signs. */
+/** A request signed by root. */
 async function send(
   method: string,
   path: string,
@@ -166,7 +166,7 @@ describe('a URL', () => {
     expectRefusal(await send('GET', '/audit/worm/x'), 400, 'InvalidRequestArguments');
   });
 
-  test('that is nowhere, or asked in another way, is not found', async () => {
+  test('that does not exist, or not for this HTTP method, is not found', async () => {
     for (const [method, path] of [
       ['GET', '/clients/a/b'],
       ['PATCH', '/clients/a'],
@@ -213,7 +213,7 @@ describe('without sufficient scopes', () => {
       body: body && JSON.stringify(body),
     });
 
-  test('a request is told what it is missing', async () => {
+  test('a request gets an error that names the missing scopes', async () => {
     const reply = await unsigned('PUT', '/roles/x', role);
     expectRefusal(reply, 403, 'InsufficientScopes');
     expect(reply.body.message).toMatch(/anonymous/);

@@ -32,7 +32,7 @@ const linesOf = (of: TestService): Line[] =>
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Line);
-/** What was logged of the last request. Lines of refusals are few in a second, so each test waits for its turn. */
+/** The log line of the last request. Lines of denials are rate limited, so each test waits for its turn. */
 async function lineOf(asking: () => Promise<RawReply>): Promise<Line> {
   for (;;) {
     const before = linesOf(service).length;

@@ -20,7 +20,7 @@ afterAll(() => service.remove());
 const paths = { 'a method': '/api/auth/v1/scopes/current', 'a document': '/references/auth/v1/api.json' };
 const kinds = Object.keys(paths) as (keyof typeof paths)[];
 
-/** A request that root signs. */
+/** A request signed by root. */
 function ask(kind: keyof typeof paths, headers: Record<string, string>): Promise<RawReply> {
   const url = service.rootUrl + paths[kind];
   return rawRequest(url, { headers: { ...headers, authorization: authorizationFor(url, 'GET', ROOT) } });
@@ -51,7 +51,7 @@ describe.each(kinds)('the header of a request for %s', (kind) => {
 
   test('may have 64 KiB together, and not more', async () => {
     const most = fields(63, KIB);
-    // What root's signature and node's client add is less than a KiB.
+    // root's signature and Node's client add less than 1 KiB.
     expect((await ask(kind, most)).status).toBe(200);
     expectRefused(await ask(kind, { ...most, more: 'a'.repeat(KIB) }), /at most 65536 characters together/);
     for (const length of [80, 127, 129, 250, 1000].map((kib) => kib * KIB))
@@ -59,7 +59,7 @@ describe.each(kinds)('the header of a request for %s', (kind) => {
   });
 
   test('may have 2000 fields, none of which is lost, and not more', async () => {
-    // The signature is the last of them.
+    // The signature is the last field.
     expect((await ask(kind, fields(1990, 6))).status).toBe(200);
     for (const count of [2000, 2010, 2020, 2040, 5000])
       expectRefused(await ask(kind, fields(count, 6)), /at most 2000 fields/);

@@ -38,7 +38,7 @@ describe('a connection on which nothing happens', () => {
     expect((await ping()).status).toBe(200);
     const unused = await openSocket();
     const closed = once(unused, 'close');
-    // Else the stop itself could come before the connection has.
+    // Else the stop could come before the connection is established.
     expect((await ping()).status).toBe(200);
     await service.stop();
     await closed;

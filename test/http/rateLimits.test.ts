@@ -4,7 +4,7 @@ import { rawRequest } from '../rawRequest.ts';
 import { authorizationFor, signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
-/** Nothing comes back while a test runs. */
+/** No token is refilled while a test runs. */
 const FIVE = '5/3600s';
 
 let service: TestService;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.remove());
 
-/** A request that root signs, with the hash of a payload. */
+/** A request signed by root, with the hash of a payload. */
 function send(
   bytes: Buffer | string,
   { signed = body, headers = {} }: { signed?: string; headers?: Record<string, string> } = {},
@@ -73,7 +73,7 @@ describe('a body in gzip', () => {
   test('that unpacks to very much more is unpacked no further than that', async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000));
     expect(bomb.length).toBeLessThan(LIMIT);
-    // Whoever comes to its end finds that it is damaged.
+    // Decompressing it to the end would fail, because it is damaged.
     bomb.fill(0xff, bomb.length - 8);
     expect(await send(bomb)).toMatchObject({ status: 413, body: { code: 'InputTooLarge' } });
   });

@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import hawk from 'hawk';
-import { sendPieces } from '../../src/http/send.ts';
+import { sendChunks } from '../../src/http/send.ts';
 import { rawRequest, type RawReply } from '../rawRequest.ts';
 import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 
 const GZIP = { 'accept-encoding': 'gzip, deflate, br' };
-/** More than is sent as it is. */
+/** Long enough to be compressed. */
 const scopes = Array.from({ length: 400 }, (_, i) => `queue:create-task:highest:pool-${i}/worker`);
 
 describe('a reply', () => {
@@ -172,7 +172,7 @@ describe.each([
 ])('pieces, %s', (_, headers) => {
   const pieces = { made: 0, ended: false, failAfter: Infinity };
   const server = createServer((_, response: ServerResponse) => {
-    sendPieces(response, incompressible()).catch(() => response.destroy());
+    sendChunks(response, incompressible()).catch(() => response.destroy());
   });
   async function* incompressible(): AsyncGenerator<string> {
     try {

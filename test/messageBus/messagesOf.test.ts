@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
 import { eventSchemas } from '../../schemas/events/eventSchemas.ts';
-import { asyncapiDocument } from '../../src/api/documents/asyncapi.ts';
+import { asyncapiDocument } from '../../src/api/documents/asyncapiDocument.ts';
 import type { Event, Metadata, Recorded } from '../../src/event.ts';
 import { positionOf } from '../../src/eventStore/position.ts';
 import type { CloudEvent, PublishedEvent } from '../../src/messageBus/cloudEvent.ts';

@@ -8,9 +8,9 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { clients } from '../../projections/clients.ts';
-import { type Clients, makeAuthenticate } from '../../src/authentication/authenticate.ts';
+import { type CredentialSource, makeAuthenticate } from '../../src/authentication/authenticate.ts';
 import { makeResolveSigner } from '../../src/authentication/resolveSigner.ts';
-import { scopesText } from '../../src/http/scopesText.ts';
+import { scopesJson } from '../../src/http/scopesJson.ts';
 import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
@@ -50,29 +50,29 @@ const many = (of: number | string): string[] =>
   Array.from({ length: 27_000 }, (_, i) => `${of}/${String(i).padStart(5, '0')}`);
 
 /** Scopes expand to themselves, at once. */
-const atItsOwn: Pick<Clients, 'expanding' | 'inSlices'> = {
+const atItsOwn: Pick<CredentialSource, 'expanding' | 'runSliced'> = {
   *expanding(scopes) {
     return scopes;
   },
-  inSlices: (_, compute) => atOnce(compute(new Work())),
+  runSliced: (_, compute) => atOnce(compute(new Work())),
 };
 
 test('standings keep only what they count: not the row of the client, and no more large scope sets than fit', async () => {
   const now = new Date();
   const token = 'the token of the client';
-  const known: Clients = {
+  const known: CredentialSource = {
     resolveSigner: async () => ({
       scopes: many('own'),
       expires: new Date(now.getTime() + 3_600_000),
       revision: 1,
       token,
     }),
-    inMemory: () => ({ revision: 1, scopes: [] }),
+    cachedClient: () => ({ revision: 1, scopes: [] }),
     ...atItsOwn,
     granted: function* (left) {
       return many(left[0]!);
     },
-    version: () => 1,
+    scopesVersion: () => 1,
   };
   const kept = await bytesKept(makeAuthenticate(known), async (authenticate) => {
     for (let i = 0; i < 200; i += 1) {
@@ -89,7 +89,7 @@ test('standings keep only what they count: not the row of the client, and no mor
       });
       const verdict = await authenticate(signed({ clientId, token: key, now: now.getTime(), ext }), now);
       expect(verdict.status).toBe('auth-success');
-      if (verdict.status === 'auth-success') scopesText(verdict.scopes);
+      if (verdict.status === 'auth-success') scopesJson(verdict.scopes);
     }
   });
   expect(kept).toBeLessThan(110 * MB);
@@ -98,11 +98,11 @@ test('standings keep only what they count: not the row of the client, and no mor
 test('small standings are counted as they are', async () => {
   const now = new Date();
   const expires = new Date(now.getTime() + 3_600_000);
-  const known: Clients = {
+  const known: CredentialSource = {
     resolveSigner: async (id) => ({ scopes: [id], expires, revision: 1, token: id }),
-    inMemory: () => ({ revision: 1, scopes: [] }),
+    cachedClient: () => ({ revision: 1, scopes: [] }),
     ...atItsOwn,
-    version: () => 1,
+    scopesVersion: () => 1,
   };
   const kept = await bytesKept(makeAuthenticate(known), async (authenticate) => {
     for (let i = 0; i < 40_000; i += 1)
@@ -117,12 +117,12 @@ test('who is looked up does not keep the header that named them', async () => {
   const kept = await bytesKept(lookedUp, async () => {
     const authenticate = makeAuthenticate({
       ...atItsOwn,
-      version: () => 1,
+      scopesVersion: () => 1,
       resolveSigner: async (clientId) => {
         lookedUp.push(clientId);
         throw new AuthenticationFailure('not found');
       },
-      inMemory: () => undefined,
+      cachedClient: () => undefined,
     });
     const ext = { padding: 'x'.repeat(8000) };
     for (let i = 0; i < 2000; i += 1)
@@ -187,7 +187,7 @@ test('answers of the role-expansion index are kept by what they take, with their
   graph.set({ roleId: 'p*', scopes: Array.from({ length: 5000 }, (_, i) => `made/<..>/${i}`) });
   const kept = await bytesKept(graph, () => {
     for (let i = 0; i < 300; i += 1)
-      scopesText(graph.expand([`assume:p${'x'.repeat(50)}${i}`, `other/${i}`]));
+      scopesJson(graph.expand([`assume:p${'x'.repeat(50)}${i}`, `other/${i}`]));
   });
   // Answers, and closures.
   expect(kept).toBeLessThan((64 + 32) * 1.1 * MB);
@@ -207,9 +207,9 @@ test('whoever waits for an append that does not come leaves nothing behind', asy
   const { signal } = new AbortController();
   const waiters = 200;
   setMaxListeners(waiters, signal);
-  const kept = await bytesKept(appendSignal(), async ({ sleep }) => {
+  const kept = await bytesKept(appendSignal(), async ({ wait }) => {
     for (let i = 0; i < 100; i += 1)
-      await Promise.all(Array.from({ length: waiters }, () => sleep(0, signal)));
+      await Promise.all(Array.from({ length: waiters }, () => wait(0, signal)));
   });
   expect(kept).toBeLessThan(8 * MB);
 });

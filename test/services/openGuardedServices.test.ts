@@ -19,7 +19,7 @@ import { sharedStores } from '../sharedStores.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
 import { issued } from './issued.ts';
-import { apiValidator } from '../../src/http/validate.ts';
+import { apiValidator } from '../../src/http/validator.ts';
 
 const secret = 'canary-setting-0123456789-abcdefgh';
 const given = 'canary-credentials-0123456789';

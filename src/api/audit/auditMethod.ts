@@ -1,4 +1,4 @@
-/** What the declarations of all methods that tell what was changed have in common. */
+/** The common part of the declarations of all audit methods. */
 export const auditMethod = {
   dialects: ['current'],
   method: 'get',
@@ -9,7 +9,7 @@ export const auditMethod = {
   output: 'get-entity-history-response',
 } as const;
 
-/** How what they tell is ordered. */
-export const ORDER =
+/** The sentences about order and paging in their descriptions. */
+export const PAGING_DESCRIPTION =
   'Oldest first; a page may be shorter than `limit`: go on with the `continuationToken` until there is none. Nothing is ever removed ' +
   'from it.';

@@ -1,13 +1,13 @@
 import type { AuditEntry } from '../../../projections/auditEntry.ts';
 import { rolePrefix } from '../../../projections/roleHistory.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import { keyIn, limitOf, notOurs } from '../../http/page.ts';
+import { keyInContinuationToken, pageLimit, invalidContinuationToken } from '../../http/pagination.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import type { ClientHistory } from '../../readSide/clientHistory.ts';
 import type { ReadModel } from '../../readSide/readModel.ts';
-import { auditMethod, ORDER } from './auditMethod.ts';
+import { auditMethod, PAGING_DESCRIPTION } from './auditMethod.ts';
 import { historyReply } from './historyReply.ts';
-import { withinShare } from './withinShare.ts';
+import { withinFairShare } from './withinFairShare.ts';
 
 type Query = Record<string, string>;
 type Histories = { roleHistory: ReadModel<AuditEntry>; clientHistory: ClientHistory };
@@ -28,9 +28,9 @@ export function getEntityHistory({
     route: '/audit/<entityType>/<entityId>',
     scopes: 'auth:audit-history:<entityType>',
     title: 'Get Entity History',
-    description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${ORDER}`,
+    description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${PAGING_DESCRIPTION}`,
     handle: (request) =>
-      withinShare(longWork, request, () =>
+      withinFairShare(longWork, request, () =>
         pageOf({ roleHistory: projector.roleHistory, clientHistory }, request),
       ),
   };
@@ -51,23 +51,23 @@ async function pageOfClient(
   clientId: string,
   query: Query,
 ): Promise<EndpointReply> {
-  const text = keyIn(query['continuationToken']) ?? '0';
-  const fromRevision = /^\d{1,15}$/.test(text) ? Number(text) : notOurs();
-  const { entries, next } = await clientHistory(clientId, { fromRevision, limit: limitOf(query) });
+  const text = keyInContinuationToken(query['continuationToken']) ?? '0';
+  const fromRevision = /^\d{1,15}$/.test(text) ? Number(text) : invalidContinuationToken();
+  const { entries, next } = await clientHistory(clientId, { fromRevision, limit: pageLimit(query) });
   return historyReply(entries, next === undefined ? undefined : String(next));
 }
 
-/** A page goes on after a place that nothing which comes later can move. */
+/** The continuation token is a key in the role's history, which later entries never shift. */
 async function pageOfRole(
   history: ReadModel<AuditEntry>,
   prefix: string,
   query: Query,
 ): Promise<EndpointReply> {
-  const after = keyIn(query['continuationToken']);
+  const after = keyInContinuationToken(query['continuationToken']);
   const { rows, last } = await history.list({
     prefix,
     after: after === undefined ? undefined : prefix + after,
-    limit: limitOf(query),
+    limit: pageLimit(query),
   });
   return historyReply(
     rows.map(({ value }) => value),

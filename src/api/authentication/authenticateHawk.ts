@@ -4,9 +4,11 @@ import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoi
 import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
-import { dateText } from './dateText.ts';
+import { isoDate } from './isoDate.ts';
 
-/** `authenticateHawk`: who signed a request to another service, and which scopes that gives. */
+/**
+ * `authenticateHawk`: verifies the signature of a request to another service, and returns the client and its scopes.
+ */
 export function authenticateHawk({
   authenticate,
   longWork,
@@ -38,8 +40,8 @@ export function authenticateHawk({
       handle(request) {
         const verdict = authenticate(request.body as SignedRequest, request.now);
         return verdict instanceof Promise
-          ? verdict.then((made) => shown(longWork, made, request))
-          : shown(longWork, verdict, request);
+          ? verdict.then((settled) => verdictReply(longWork, settled, request))
+          : verdictReply(longWork, verdict, request);
       },
     },
     {
@@ -51,7 +53,7 @@ export function authenticateHawk({
       async handle(request) {
         const verdict = await authenticate(request.body as SignedRequest, request.now);
         const message = 'the request has neither an Authorization header nor a bewit';
-        return shown(
+        return verdictReply(
           longWork,
           verdict.status === 'no-auth' ? { status: 'auth-failed', message } : verdict,
           request,
@@ -61,7 +63,7 @@ export function authenticateHawk({
   ];
 }
 
-function shown(longWork: LongWork, verdict: Verdict, request: EndpointRequest): EndpointReply {
+function verdictReply(longWork: LongWork, verdict: Verdict, request: EndpointRequest): EndpointReply {
   if (verdict.status === 'auth-failed') {
     const { status, message } = verdict;
     return {
@@ -69,15 +71,15 @@ function shown(longWork: LongWork, verdict: Verdict, request: EndpointRequest): 
       refused: { reason: message, signed: request.body as SignedRequest },
     };
   }
-  const { scopes, expires: date } = verdict;
-  const after = `,"expires":"${dateText(date)}"`;
+  const { scopes, expires } = verdict;
+  const after = `,"expires":"${isoDate(expires)}"`;
   if (verdict.status === 'no-auth') {
     const before = '{"status":"no-auth","scheme":"none","scopes":';
     return scopesReply({ before, scopes, after: `${after}}` }, longWork, workFor(request));
   }
   const { clientId, hash } = verdict;
   const end = hash === undefined ? '}' : `,"hash":${JSON.stringify(hash)}}`;
-  // Nothing in it is anything but ASCII: ids, scopes, hashes and dates.
+  // scopesReply requires ASCII: ids, scopes, hashes and dates are.
   const before = `{"status":"auth-success","scheme":"hawk","clientId":${JSON.stringify(clientId)},"scopes":`;
   const reply = scopesReply({ before, scopes, after: after + end }, longWork, workFor(request));
   return { ...reply, isRoutine: true };

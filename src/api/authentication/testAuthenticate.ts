@@ -4,7 +4,7 @@ import { testReply } from './testReply.ts';
 
 type Body = { clientScopes: string[]; requiredScopes: string[] };
 
-/** `testAuthenticate`: lets a client library test how it signs. */
+/** `testAuthenticate`: lets a client library test its signatures. */
 export function testAuthenticate({ longWork }: { longWork: LongWork }): Endpoint[] {
   return (['older', 'current'] as const).map((dialect): Endpoint => ({
     category: 'Scopes and Auth',

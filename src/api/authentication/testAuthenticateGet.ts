@@ -2,7 +2,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import { testReply } from './testReply.ts';
 
-/** `testAuthenticateGet`: the same for requests without a body, and for bewits. */
+/** `testAuthenticateGet`: the same as testAuthenticate for requests without a body, and for bewits. */
 export function testAuthenticateGet({ longWork }: { longWork: LongWork }): Endpoint {
   return {
     category: 'Scopes and Auth',

@@ -12,27 +12,31 @@ import { insufficientScopes } from '../../http/insufficientScopes.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
 
-/** What the tester is told of a request that it signed, and that gives it some scopes where others are required. */
+/** Authenticates a test request whose tester has `scopes` and needs `required`. Throws as a real request would. */
 export async function testReply(
   longWork: LongWork,
   request: EndpointRequest,
   { scopes, required }: { scopes: string[]; required: string[] },
 ): Promise<EndpointReply> {
-  const whom = workFor(request);
-  const verdict = await testAuthenticate(scopes, longWork, whom)(request.signed, request.now);
+  const owner = workFor(request);
+  const verdict = await authenticateTester(scopes, longWork, owner)(request.signed, request.now);
   if (verdict.status === 'auth-failed') throw new ApiError('AuthenticationFailed', verdict.message);
   if (verdict.status === 'auth-success')
     checkPayload(verdict, request.signed.payload, request.signed.contentType);
   const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
-  const missing = await longWork.run(whom, function* (work) {
+  const missing = await longWork.run(owner, function* (work) {
     return yield* findingMissing(yield* normalizing(verdict.scopes, work), required, work);
   });
   if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
   return { body: { clientId, scopes: verdict.scopes } };
 }
 
-/** Knows one client only, with a published token; no role adds to its scopes. */
-function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, whom: WorkFor): Authenticate {
+/** Authenticates the single client `tester`, with a published token and without roles. */
+function authenticateTester(
+  clientScopes: readonly string[],
+  longWork: LongWork,
+  owner: WorkFor,
+): Authenticate {
   return makeAuthenticate({
     async resolveSigner(clientId, now): Promise<Signer> {
       if (clientId !== 'tester')
@@ -40,13 +44,13 @@ function testAuthenticate(clientScopes: readonly string[], longWork: LongWork, w
       const tomorrow = new Date(now.getTime() + 24 * 60 * 60_000);
       return { scopes: clientScopes, expires: tomorrow, token: 'no-secret' };
     },
-    inMemory: () => undefined,
+    cachedClient: () => undefined,
     expanding: normalizing,
-    // In the order in which the caller gave them, as official clients' tests compare it.
+    // In the given order, which the tests of the official clients compare.
     granted: function* (left) {
       return [...new Set([ANONYMOUS, ...left])];
     },
-    inSlices: (_, compute) => longWork.run(whom, compute),
-    version: () => 0,
+    runSliced: (_, compute) => longWork.run(owner, compute),
+    scopesVersion: () => 0,
   });
 }

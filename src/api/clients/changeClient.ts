@@ -2,54 +2,58 @@ import type { ClientRow } from '../../../projections/clients.ts';
 import type { Command } from '../../command.ts';
 import type { Event } from '../../event.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
-import { contextOf } from '../../http/commandContext.ts';
+import { commandContext } from '../../http/commandContext.ts';
 import type { EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import { entryReply, type Incomplete } from '../../http/expandedEntry.ts';
+import { type Incomplete } from '../../http/incomplete.ts';
+import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { NewSecret } from '../../secretStore/newSecret.ts';
 import type { HandleCommand, Outcome } from '../../writeSide/handleCommand.ts';
 import { clientSubject } from '../../writeSide/subjects.ts';
-import { type ClientViews, shownClient } from './shownClient.ts';
+import { type ClientReadParts, clientView } from './clientView.ts';
 
-/** What clients are changed through. */
-export type ClientChanges = ClientViews & { eventStore: EventStore; handleCommand: HandleCommand };
+/** The dependencies of methods that change clients. */
+export type ClientWriteParts = ClientReadParts & { eventStore: EventStore; handleCommand: HandleCommand };
 
 type Change<I> = { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret };
 
-/** Runs a command on the client that the path names. */
+/** Runs a command on the client in the path. */
 export function runOnClient<I>(
-  parts: Pick<ClientChanges, 'eventStore' | 'handleCommand' | 'projector'>,
+  parts: Pick<ClientWriteParts, 'eventStore' | 'handleCommand' | 'projector'>,
   request: EndpointRequest,
   change: Change<I>,
 ): Promise<Outcome<ClientRow>> {
   const subject = clientSubject(request.params['clientId']!, parts);
-  return parts.handleCommand({ ...change, subject, context: contextOf(request) });
+  return parts.handleCommand({ ...change, subject, context: commandContext(request) });
 }
 
-/** The same, and replies with the client as it is then; with an empty object where it is gone. */
+/**
+ * Runs a command on the client in the path, and replies with the changed client, or with an empty object after its
+ * deletion.
+ */
 export async function changeClient<I>(
-  parts: ClientChanges,
+  parts: ClientWriteParts,
   request: EndpointRequest,
   change: Change<I>,
 ): Promise<EndpointReply> {
   const { row, position } = await runOnClient(parts, request, change);
   if (!row) return { body: {}, position };
   const accessToken = change.secret?.token;
-  return { ...(await changedReply(parts, { client: row, accessToken }, request)), position };
+  return { ...(await changedClientReply(parts, { client: row, accessToken }, request)), position };
 }
 
-/** A client that was changed, which is shown however much it expands to, with its token where it has a new one. */
-export async function changedReply(
-  { projector, lastUsed, longWork }: ClientViews,
+/** The reply with a changed client, even if it is too large to expand, and with its new token if there is one. */
+export async function changedClientReply(
+  { projector, lastUsed, longWork }: ClientReadParts,
   { client, accessToken }: { client: ClientRow; accessToken: string | undefined },
   request: EndpointRequest,
 ): Promise<EndpointReply> {
   const incomplete: Incomplete = new Set();
   const lastDateUsed = await lastUsed.ofChanged(client);
-  const whom = workFor(request);
-  const entry = await longWork.run(whom, (work) =>
-    shownClient(projector, { client, lastDateUsed, incomplete }, work),
+  const owner = workFor(request);
+  const entry = await longWork.run(owner, (work) =>
+    clientView(projector, { client, lastDateUsed, incomplete }, work),
   );
-  const told = accessToken === undefined ? entry : { ...entry, accessToken };
-  return { ...entryReply(told, longWork, whom), incomplete, holdsSecret: accessToken !== undefined };
+  const body = accessToken === undefined ? entry : { ...entry, accessToken };
+  return { ...entryReply(body, longWork, owner), incomplete, holdsSecret: accessToken !== undefined };
 }

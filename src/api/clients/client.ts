@@ -1,12 +1,12 @@
 import { existing } from '../../domain/client.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { entryReply } from '../../http/expandedEntry.ts';
+import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
-import { type ClientViews, shownClient } from './shownClient.ts';
+import { type ClientReadParts, clientView } from './clientView.ts';
 
 /** `client`: one client. */
-export function client({ projector, lastUsed, longWork }: ClientViews): Endpoint {
+export function client({ projector, lastUsed, longWork }: ClientReadParts): Endpoint {
   return {
     ...clientMethod,
     name: 'client',
@@ -21,11 +21,11 @@ export function client({ projector, lastUsed, longWork }: ClientViews): Endpoint
       const clientId = request.params['clientId']!;
       const client = existing(await projector.clients.get(clientId), clientId);
       const lastDateUsed = await lastUsed.of(client);
-      const whom = workFor(request);
-      const entry = await longWork.run(whom, (work) =>
-        shownClient(projector, { client, lastDateUsed }, work),
+      const owner = workFor(request);
+      const entry = await longWork.run(owner, (work) =>
+        clientView(projector, { client, lastDateUsed }, work),
       );
-      return entryReply(entry, longWork, whom);
+      return entryReply(entry, longWork, owner);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What the declarations of all methods about clients have in common. */
+/** The common part of the declarations of all methods for clients. */
 export const clientMethod = {
   dialects: ['older', 'current'],
   category: 'Clients',

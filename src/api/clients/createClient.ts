@@ -4,21 +4,25 @@ import type { ClientSettings } from '../../../schemas/events/clientEvents.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import type { MakeSecret } from '../../secretStore/newSecret.ts';
 import type { SecretStore } from '../../secretStore/secretStore.ts';
-import { type ClientChanges, changedReply, runOnClient } from './changeClient.ts';
+import { type ClientWriteParts, changedClientReply, runOnClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
-type Parts = ClientChanges & { makeSecret: MakeSecret; secretStore: Pick<SecretStore, 'get'>; log: Logger };
+type Parts = ClientWriteParts & {
+  makeSecret: MakeSecret;
+  secretStore: Pick<SecretStore, 'get'>;
+  log: Logger;
+};
 
-/** `createClient`: makes a client and gives its token. */
+/** `createClient`: creates a client and returns its token. */
 export function createClient(parts: Parts): Endpoint {
   const { makeSecret, secretStore, log } = parts;
 
   /**
-   * Creates a client. Where the same was asked for before, as official clients do when they got no reply, it gives the token that
-   * the client was created with. `lost` is the credential whose token was not there in a former try.
+   * Creates a client. The request is idempotent, because official clients retry when they get no reply: a repeated one
+   * returns the token of the first. `missingToken` is the credential whose token was missing in the previous try.
    */
-  async function create(request: EndpointRequest, lost?: string): Promise<EndpointReply> {
+  async function create(request: EndpointRequest, missingToken?: string): Promise<EndpointReply> {
     const clientId = request.params['clientId']!;
     const secret = makeSecret(clientId);
     const { scopes = [], ...settings } = request.body as Body;
@@ -29,13 +33,13 @@ export function createClient(parts: Parts): Endpoint {
     const isNew = credentialId === secret.credential.id;
     const accessToken = isNew ? secret.token : await secretStore.get({ clientId, credentialId });
     if (accessToken === undefined) {
-      if (credentialId === lost)
+      if (credentialId === missingToken)
         throw new Error(`the secret store has no entry ${credentialId}, which client ${clientId} refers to`);
-      // A reset meanwhile destroys the token, and then this is a conflict.
+      // A reset meanwhile destroyed the token. Then the next try is a conflict.
       return create(request, credentialId);
     }
     if (!isNew) {
-      // Whoever lost the right meanwhile is told no token.
+      // The caller may have lost the scopes since the first request.
       await request.authorize({ clientId, scopes });
       const { caller, origin } = request;
       log.info(
@@ -44,7 +48,7 @@ export function createClient(parts: Parts): Endpoint {
       );
     }
     return {
-      ...(await changedReply(parts, { client: row, accessToken }, request)),
+      ...(await changedClientReply(parts, { client: row, accessToken }, request)),
       position: outcome.position,
     };
   }

@@ -1,10 +1,10 @@
 import { deleteClient as deleteClientCommand } from '../../../commands/deleteClient.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { type ClientChanges, changeClient } from './changeClient.ts';
+import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `deleteClient`: removes a client. */
-export function deleteClient(parts: ClientChanges): Endpoint {
+/** `deleteClient`: deletes a client. */
+export function deleteClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,
     name: 'deleteClient',

@@ -1,10 +1,10 @@
 import { disableClient as disableClientCommand } from '../../../commands/disableClient.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { type ClientChanges, changeClient } from './changeClient.ts';
+import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `disableClient`: keeps a client from authenticating. */
-export function disableClient(parts: ClientChanges): Endpoint {
+/** `disableClient`: prevents a client from authenticating. */
+export function disableClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,
     name: 'disableClient',

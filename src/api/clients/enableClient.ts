@@ -1,10 +1,10 @@
 import { enableClient as enableClientCommand } from '../../../commands/enableClient.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { type ClientChanges, changeClient } from './changeClient.ts';
+import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
 /** `enableClient`: lets a disabled client authenticate again. */
-export function enableClient(parts: ClientChanges): Endpoint {
+export function enableClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,
     name: 'enableClient',

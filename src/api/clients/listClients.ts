@@ -1,12 +1,14 @@
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import type { Incomplete } from '../../http/expandedEntry.ts';
-import { isPaged, keyIn, limitOf, tokenFor } from '../../http/page.ts';
+import type { Incomplete } from '../../http/incomplete.ts';
+import { isPaged, keyInContinuationToken, pageLimit, continuationTokenFor } from '../../http/pagination.ts';
 import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
-import { clientsInPieces, type ClientViews, incompleteAmong } from './shownClient.ts';
+import { clientListChunks, type ClientReadParts, findIncompleteClients } from './clientView.ts';
 
-/** `listClients`: in the current dialect in pages, in the older one all at once where no page is asked for. */
-export function listClients(views: ClientViews): Endpoint[] {
+/**
+ * `listClients`: always in pages in the current dialect; in the older one, the whole list unless a page is asked for.
+ */
+export function listClients(views: ClientReadParts): Endpoint[] {
   return [
     {
       ...clientMethod,
@@ -44,38 +46,41 @@ export function listClients(views: ClientViews): Endpoint[] {
   ];
 }
 
-/** Which clients are too much to expand is known before the page begins. */
-async function page(views: ClientViews, request: EndpointRequest): Promise<EndpointReply> {
+/** A page. Clients that are too large to expand are found before it is sent, and named in a header. */
+async function page(views: ClientReadParts, request: EndpointRequest): Promise<EndpointReply> {
   const { projector, longWork } = views;
   const { query } = request;
   const { prefix, continuationToken } = query;
-  const whom = workFor(request);
+  const owner = workFor(request);
   const { rows, last } = await projector.clients.list({
     prefix,
-    after: keyIn(continuationToken),
-    limit: limitOf(query),
+    after: keyInContinuationToken(continuationToken),
+    limit: pageLimit(query),
   });
-  const token = tokenFor(last);
-  const incomplete = await longWork.queue(whom, (work) => incompleteAmong(projector, rows, work));
-  const pieces = clientsInPieces(views, {
+  const token = continuationTokenFor(last);
+  const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(projector, rows, work));
+  const pieces = clientListChunks(views, {
     rows,
     incomplete,
     schema: 'get-client-response',
     name: 'clients',
     rest: token === undefined ? {} : { continuationToken: token },
-    whom,
+    owner,
   });
-  return { pieces, incomplete };
+  return { chunks: pieces, incomplete };
 }
 
-/** Nobody keeps so many clients: which are too much to expand is known at the end. */
-function all(views: ClientViews, request: EndpointRequest): EndpointReply {
+/**
+ * The whole list is never in memory: clients that are too large to expand are found while it is sent, and named in a
+ * trailer.
+ */
+function all(views: ClientReadParts, request: EndpointRequest): EndpointReply {
   const incomplete: Incomplete = new Set();
-  const pieces = clientsInPieces(views, {
+  const pieces = clientListChunks(views, {
     rows: views.projector.clients.all(request.query['prefix']),
     incomplete,
     schema: 'get-client-response',
-    whom: workFor(request),
+    owner: workFor(request),
   });
-  return { pieces, incomplete };
+  return { chunks: pieces, incomplete };
 }

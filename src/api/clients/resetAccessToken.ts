@@ -1,11 +1,11 @@
 import { resetAccessToken as resetAccessTokenCommand } from '../../../commands/resetAccessToken.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import type { MakeSecret } from '../../secretStore/newSecret.ts';
-import { type ClientChanges, changeClient } from './changeClient.ts';
+import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
-/** `resetAccessToken`: gives a client a new token. */
-export function resetAccessToken(parts: ClientChanges & { makeSecret: MakeSecret }): Endpoint {
+/** `resetAccessToken`: replaces the token of a client. */
+export function resetAccessToken(parts: ClientWriteParts & { makeSecret: MakeSecret }): Endpoint {
   return {
     ...clientMethod,
     name: 'resetAccessToken',

@@ -1,13 +1,13 @@
 import { updateClient as updateClientCommand } from '../../../commands/updateClient.ts';
 import type { ClientSettings } from '../../../schemas/events/clientEvents.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { type ClientChanges, changeClient } from './changeClient.ts';
+import { type ClientWriteParts, changeClient } from './changeClient.ts';
 import { clientMethod } from './clientMethod.ts';
 
 type Body = Omit<ClientSettings, 'scopes'> & { scopes?: string[] };
 
 /** `updateClient`: gives a client new settings. */
-export function updateClient(parts: ClientChanges): Endpoint {
+export function updateClient(parts: ClientWriteParts): Endpoint {
   return {
     ...clientMethod,
     name: 'updateClient',

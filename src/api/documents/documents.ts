@@ -1,12 +1,13 @@
-import type { Documents } from '../../http/listener.ts';
+import type { Documents } from '../../http/documentsApp.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { SERVICE_VERSION } from '../../process/version.ts';
-import { asyncapiDocument } from './asyncapi.ts';
-import { exchangesDocument } from './exchanges.ts';
-import { openapiDocument } from './openapi.ts';
-import { referenceDocument, schemaDocuments } from './reference.ts';
+import { asyncapiDocument } from './asyncapiDocument.ts';
+import { exchangesDocument } from './exchangesDocument.ts';
+import { openapiDocument } from './openapiDocument.ts';
+import { referenceDocument } from './referenceDocument.ts';
+import { schemaDocuments } from './schemaDocuments.ts';
 
-/** Every document that describes the API, by the path that it is served at. `topicPrefix` is that of the topics of the message bus. */
+/** All documents that describe the API, by path. `topicPrefix` is the prefix of the Kafka topics. */
 export function makeDocuments(
   endpoints: readonly Endpoint[],
   { rootUrl, topicPrefix }: { rootUrl: string; topicPrefix: string },

@@ -15,11 +15,11 @@ import type { ReadStore } from '../../readStore/readStore.ts';
 import { SecretExists, type SecretStore, UnsealError } from '../../secretStore/secretStore.ts';
 import { repairHint } from '../../storage/storeDamage.ts';
 
-/** How long (ms) the last write to a store says what would come of the next; and how long a probe, or a look, is kept. */
-const KEPT = 10_000;
+/** How long (ms) the outcome of a write, or of a probe, counts as current. */
+const RESULT_LIFETIME = 10_000;
 
-/** What a store says when it works: these errors are about what was asked of it. */
-const ANSWERS = [
+/** Errors of a healthy store: they are about the request. */
+const EXPECTED_ERRORS = [
   WrongExpectedRevision,
   EventTooLarge,
   InvalidEvent,
@@ -32,8 +32,9 @@ type Stores = { eventStore: EventStore; readStore: ReadStore; secretStore: Secre
 type Options = { log: Logger; now?: () => number };
 
 /**
- * The same stores, of which it is noted how what is asked of them ends, and a judgement of whether they work: from the last
- * real write to each, and only where that was more than 10 s ago from a probe. `now` is a monotonic clock (ms).
+ * Wraps the stores to observe how their operations end, and makes the check of whether they work. The check relies on
+ * the last real write to each store, and probes it only if that was more than 10 s ago. `now` is a monotonic clock
+ * (ms).
  */
 export function watchStores<S extends Stores>(stores: S, { log, now = () => performance.now() }: Options) {
   const { eventStore, readStore, secretStore } = stores;
@@ -43,13 +44,16 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
   const secrets = watchStore('the secret store', secretStore, options);
   const all = [events, rows, secrets];
 
-  /** Whether the log can be read at all times shows in whether this node is up to date: here it is about damage alone. */
+  /**
+   * Reads of the log are observed for damage only. If the log cannot be read, this node is not up to date, which is
+   * checked itself.
+   */
   const watchedEvents: EventStore = {
     ...eventStore,
     append: (...args) => events.writing(() => eventStore.append(...args)),
-    read: (...args) => events.noting(() => eventStore.read(...args)),
-    readLast: (...args) => events.noting(() => eventStore.readLast(...args)),
-    newest: () => events.noting(() => eventStore.newest()),
+    read: (...args) => events.noteDamage(() => eventStore.read(...args)),
+    readLast: (...args) => events.noteDamage(() => eventStore.readLast(...args)),
+    newest: () => events.noteDamage(() => eventStore.newest()),
     async *subscribe(subscription) {
       try {
         yield* eventStore.subscribe(subscription);
@@ -66,7 +70,7 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     checkpoint: (...args) => rows.reading(() => readStore.checkpoint(...args)),
     readLease: (...args) => rows.reading(() => readStore.readLease(...args)),
     commit: (...args) => rows.writing(() => readStore.commit(...args)),
-    // So small a write finds room where others find none.
+    // So small a write may succeed when others find no space.
     swapLease: (...args) => rows.reading(() => readStore.swapLease(...args)),
   };
   const watchedSecrets: SecretStore = {
@@ -77,34 +81,34 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     destroy: (...args) => secrets.writing(() => secretStore.destroy(...args)),
   };
 
-  function refuseIf(problems: (string | undefined)[]): void {
+  function throwIfAny(problems: (string | undefined)[]): void {
     const found = problems.filter((problem) => problem !== undefined);
     if (found.length > 0)
       throw new ApiError('ServiceUnavailable', `this service is not well: ${found.join('; ')}`);
   }
 
   /**
-   * What the heartbeat asks: resolves when this node is up to date, its stores can be read and written to, and the tokens of clients
-   * are there; throws ServiceUnavailable naming the parts that fail.
+   * Makes the check of the heartbeat. It resolves if this node is up to date, its stores can be read and written to,
+   * and the tokens of clients can be read; else it throws ServiceUnavailable that names the parts that fail.
    */
   function makeCheck(
-    tokens: Pick<ClientTokens, 'look' | 'problem'>,
+    tokens: Pick<ClientTokens, 'probe' | 'problem'>,
     freshness: Pick<Freshness, 'ensureFresh'>,
   ) {
-    const look = keptFor(now, tokens.look);
-    const refuseDamage = (): void => refuseIf(all.map((store) => store.damage()));
+    const look = shareRuns(now, tokens.probe);
+    const throwIfDamaged = (): void => throwIfAny(all.map((store) => store.damage()));
     return async function check(): Promise<void> {
-      refuseDamage();
+      throwIfDamaged();
       await events
-        .noting(() => freshness.ensureFresh())
+        .noteDamage(() => freshness.ensureFresh())
         .catch((error: unknown) => {
-          refuseDamage();
+          throwIfDamaged();
           throw error;
         });
-      const [failure] = await Promise.all([look(), ...all.map((store) => store.tryWriting())]);
+      const [failure] = await Promise.all([look(), ...all.map((store) => store.probeIfIdle())]);
       const missing = tokens.problem();
-      refuseIf([...all.map((store) => store.problem()), missing && `the secret store ${missing}`]);
-      // What a store fails at is noted above: this is something else, or is over.
+      throwIfAny([...all.map((store) => store.problem()), missing && `the secret store ${missing}`]);
+      // Failures of stores are in `problems` already. This one has another cause, or is over.
       if (failure !== undefined) throw failure;
     };
   }
@@ -115,14 +119,14 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
   };
 }
 
-/** What is known of one store. */
+/** Observes one store. */
 function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, now }: Required<Options>) {
   const outage = watchOutage(log, `${name} fails the heartbeat`);
   let damage: StoreDamaged | undefined;
   let write: { at: number; error?: unknown } = { at: -Infinity };
-  let unread: unknown;
+  let readError: unknown;
 
-  /** Damage stays until somebody mends it, though other parts of the file can be read and written to. */
+  /** Damage is permanent until somebody repairs it, even if other parts of the file still work. */
   function note(error: unknown): void {
     if (damage || !(error instanceof StoreDamaged)) return;
     damage = error;
@@ -141,15 +145,15 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
   async function reading<T>(ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await noting(ask);
-      unread = undefined;
+      readError = undefined;
       return answer;
     } catch (error) {
-      if (!isAnswer(error)) unread = error;
+      if (!isExpectedError(error)) readError = error;
       throw error;
     }
   }
 
-  /** A write counts from when it began: what it met may be over by its end. */
+  /** A write counts from its start: what made it fail may be over by its end. */
   async function writing<T>(ask: () => Promise<T>): Promise<T> {
     const at = now();
     try {
@@ -157,45 +161,45 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
       if (at >= write.at) write = { at };
       return answer;
     } catch (error) {
-      if (!isAnswer(error) && at >= write.at) write = { at, error };
+      if (!isExpectedError(error) && at >= write.at) write = { at, error };
       throw error;
     }
   }
 
-  const probed = keptFor(now, () => writing(probe));
+  const probed = shareRuns(now, () => writing(probe));
 
   function problem(): string | undefined {
-    const error = damage ?? write.error ?? unread;
+    const error = damage ?? write.error ?? readError;
     if (error === undefined) outage.over();
     else outage.failed(error);
     if (damage) return `${name} is damaged`;
     if (write.error !== undefined) return `${name} cannot be written to`;
-    return unread === undefined ? undefined : `${name} does not answer`;
+    return readError === undefined ? undefined : `${name} does not answer`;
   }
 
   return {
     note,
-    noting,
+    noteDamage: noting,
     reading,
     writing,
     damage: () => damage && `${name} is damaged`,
-    /** Probes the store where no write has lately shown whether it can be written to; how that ends is noted. */
-    tryWriting: async () => (now() - write.at < KEPT ? undefined : probed()),
+    /** Probes the store unless a recent write has shown whether it works; the outcome is noted. */
+    probeIfIdle: async () => (now() - write.at < RESULT_LIFETIME ? undefined : probed()),
     problem,
   };
 }
 
-function isAnswer(error: unknown): boolean {
-  return ANSWERS.some((kind) => error instanceof kind);
+function isExpectedError(error: unknown): boolean {
+  return EXPECTED_ERRORS.some((kind) => error instanceof kind);
 }
 
-/** Runs it at most once in 10 s: all who ask meanwhile share that run, and are told what it threw. */
-function keptFor(now: () => number, run: () => Promise<void>): () => Promise<unknown> {
+/** Runs at most once in 10 s. All callers in that time share the run, and resolve to its error, if any. */
+function shareRuns(now: () => number, run: () => Promise<void>): () => Promise<unknown> {
   let startedAt = -Infinity;
   let isRunning = false;
   let last: Promise<unknown> = Promise.resolve();
   return () => {
-    if (!isRunning && now() - startedAt >= KEPT) {
+    if (!isRunning && now() - startedAt >= RESULT_LIFETIME) {
       startedAt = now();
       isRunning = true;
       last = run()

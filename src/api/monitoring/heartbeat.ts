@@ -4,16 +4,16 @@ import type { PublisherState } from '../../publisher/publisherState.ts';
 import type { DiskReserve } from '../../storage/diskReserve.ts';
 import { monitoringMethod } from './monitoringMethod.ts';
 
-/** What the health of this node is told from. */
+/** The dependencies of the heartbeat. */
 export type Health = {
-  /** Throws ServiceUnavailable, naming what fails, when this node cannot do all that it is there for. */
+  /** Throws ServiceUnavailable that names what fails, unless this node works completely. */
   checkBackends(): Promise<void>;
   diskReserve: Pick<DiskReserve, 'isUsed' | 'warning'>;
-  /** What publishes every change to other systems; undefined where nothing does. */
+  /** The publisher of changes to other systems; undefined if there is none. */
   publisher: { state(): Promise<PublisherState> } | undefined;
 };
 
-/** `heartbeat`: whether this node can do all that it is there for. */
+/** `heartbeat`: whether this node works completely. */
 export function heartbeat({ checkBackends, diskReserve, publisher }: Health): Endpoint {
   return {
     ...monitoringMethod,

@@ -1,4 +1,4 @@
-/** What the declarations of all methods for whoever watches over this service have in common. */
+/** The common part of the declarations of all monitoring methods. */
 export const monitoringMethod = {
   method: 'get',
   category: 'Monitoring',

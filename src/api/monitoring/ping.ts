@@ -2,7 +2,7 @@ import { uptime } from 'node:process';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { monitoringMethod } from './monitoringMethod.ts';
 
-/** `ping`: whether the service is there, and since when. */
+/** `ping`: whether the service is running, and for how long. */
 export function ping(): Endpoint {
   return {
     ...monitoringMethod,

@@ -2,7 +2,7 @@ import type { Endpoint } from '../../http/endpoint.ts';
 import { SERVICE_VERSION } from '../../process/version.ts';
 import { monitoringMethod } from './monitoringMethod.ts';
 
-/** `version`: which program answers. */
+/** `version`: name and version of the program. */
 export function version(): Endpoint {
   return {
     ...monitoringMethod,

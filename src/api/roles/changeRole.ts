@@ -1,7 +1,7 @@
 import type { Command } from '../../command.ts';
 import type { RolesState } from '../../domain/role.ts';
 import type { Event } from '../../event.ts';
-import { contextOf } from '../../http/commandContext.ts';
+import { commandContext } from '../../http/commandContext.ts';
 import type { EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import type { Projector } from '../../readSide/projector.ts';
@@ -9,17 +9,17 @@ import type { HandleCommand } from '../../writeSide/handleCommand.ts';
 import { roleSubject } from '../../writeSide/subjects.ts';
 import { roleReply } from './roleReply.ts';
 
-/** What roles are changed through. */
-export type RoleChanges = { projector: Projector; handleCommand: HandleCommand; longWork: LongWork };
+/** The dependencies of methods that change roles. */
+export type RoleWriteParts = { projector: Projector; handleCommand: HandleCommand; longWork: LongWork };
 
-/** Runs a command on a role, and replies with the role as it is then, however much it expands to. */
+/** Runs a command on a role, and replies with the changed role, even if it is too large to expand. */
 export async function changeRole<I extends { roleId: string }>(
-  parts: RoleChanges,
+  parts: RoleWriteParts,
   request: EndpointRequest,
   { command, input }: { command: Command<I, RolesState, Event>; input: I },
 ): Promise<EndpointReply> {
   const subject = roleSubject(input.roleId, parts.projector);
-  const context = contextOf(request);
+  const context = commandContext(request);
   const { row, position } = await parts.handleCommand({ command, subject, input, context });
   return { ...(row && (await roleReply(parts, { role: row, incomplete: new Set() }, request))), position };
 }

@@ -1,11 +1,11 @@
 import { createRole as createRoleCommand } from '../../../commands/createRole.ts';
 import type { RoleSettings } from '../../../schemas/events/roleEvents.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { changeRole, type RoleChanges } from './changeRole.ts';
+import { changeRole, type RoleWriteParts } from './changeRole.ts';
 import { roleMethod } from './roleMethod.ts';
 
-/** `createRole`: makes a role. */
-export function createRole(parts: RoleChanges): Endpoint {
+/** `createRole`: creates a role. */
+export function createRole(parts: RoleWriteParts): Endpoint {
   return {
     ...roleMethod,
     name: 'createRole',

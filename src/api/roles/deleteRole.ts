@@ -1,10 +1,10 @@
 import { deleteRole as deleteRoleCommand } from '../../../commands/deleteRole.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { changeRole, type RoleChanges } from './changeRole.ts';
+import { changeRole, type RoleWriteParts } from './changeRole.ts';
 import { roleMethod } from './roleMethod.ts';
 
-/** `deleteRole`: removes a role. */
-export function deleteRole(parts: RoleChanges): Endpoint {
+/** `deleteRole`: deletes a role. */
+export function deleteRole(parts: RoleWriteParts): Endpoint {
   return {
     ...roleMethod,
     name: 'deleteRole',

@@ -1,14 +1,15 @@
 import type { Sliced } from '../../domain/work.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { isPaged, piecesOf } from '../../http/page.ts';
+import { isPaged } from '../../http/pagination.ts';
+import { listChunks } from '../../http/listChunks.ts';
 import { workFor } from '../../http/workFor.ts';
-import { pageOfRoleIds } from './pageOfRoleIds.ts';
+import { roleIdsPage } from './roleIdsPage.ts';
 import { roleMethod } from './roleMethod.ts';
-import type { RoleViews } from './roleReply.ts';
-import { allIds } from './shownRole.ts';
+import type { RoleReadParts } from './roleReply.ts';
+import { allRoleIds } from './roleView.ts';
 
 /** `listRoleIds`: the ids of roles. */
-export function listRoleIds({ projector: { roleGraph }, longWork }: RoleViews): Endpoint {
+export function listRoleIds({ projector: { roleGraph }, longWork }: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     dialects: ['current'],
@@ -23,15 +24,22 @@ export function listRoleIds({ projector: { roleGraph }, longWork }: RoleViews): 
     description:
       'The roleIds in their order: all of them, or at most `limit`. Go on with the `continuationToken` until there is none.',
     handle(request) {
-      const whom = workFor(request);
+      const owner = workFor(request);
       if (!isPaged(request.query))
-        return { pieces: piecesOf(allIds(roleGraph), { show: asItIs, name: 'roleIds', longWork, whom }) };
-      const { ids: roleIds, ...token } = pageOfRoleIds(roleGraph, request.query);
+        return {
+          chunks: listChunks(allRoleIds(roleGraph), {
+            toJson: unchanged,
+            name: 'roleIds',
+            longWork,
+            owner,
+          }),
+        };
+      const { ids: roleIds, ...token } = roleIdsPage(roleGraph, request.query);
       return { body: { roleIds, ...token } };
     },
   };
 }
 
-function* asItIs(roleId: string): Sliced<string> {
+function* unchanged(roleId: string): Sliced<string> {
   return roleId;
 }

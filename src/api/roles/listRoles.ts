@@ -1,9 +1,9 @@
 import type { Endpoint } from '../../http/endpoint.ts';
 import { roleMethod } from './roleMethod.ts';
-import { rolesReply, type RoleViews } from './roleReply.ts';
+import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
-/** `listRoles`: all roles at once. */
-export function listRoles(views: RoleViews): Endpoint {
+/** `listRoles`: all roles, in one list. */
+export function listRoles(views: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     name: 'listRoles',

@@ -1,11 +1,11 @@
 import type { Endpoint } from '../../http/endpoint.ts';
-import { isPaged } from '../../http/page.ts';
-import { pageOfRoleIds } from './pageOfRoleIds.ts';
+import { isPaged } from '../../http/pagination.ts';
+import { roleIdsPage } from './roleIdsPage.ts';
 import { roleMethod } from './roleMethod.ts';
-import { rolesReply, type RoleViews } from './roleReply.ts';
+import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
-/** `listRoles2`: roles in pages. */
-export function listRoles2(views: RoleViews): Endpoint {
+/** `listRoles2`: roles, in pages if they are asked for. */
+export function listRoles2(views: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     dialects: ['current'],
@@ -22,7 +22,7 @@ export function listRoles2(views: RoleViews): Endpoint {
       'Go on with the `continuationToken` until there is none.',
     handle(request) {
       if (!isPaged(request.query)) return rolesReply(views, request, { name: 'roles' });
-      const { ids, ...rest } = pageOfRoleIds(views.projector.roleGraph, request.query);
+      const { ids, ...rest } = roleIdsPage(views.projector.roleGraph, request.query);
       return rolesReply(views, request, { ids, name: 'roles', rest });
     },
   };

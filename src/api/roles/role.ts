@@ -1,10 +1,10 @@
 import { existingRole } from '../../domain/role.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { roleMethod } from './roleMethod.ts';
-import { roleReply, type RoleViews } from './roleReply.ts';
+import { roleReply, type RoleReadParts } from './roleReply.ts';
 
 /** `role`: one role. */
-export function role(views: RoleViews): Endpoint {
+export function role(views: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     name: 'role',

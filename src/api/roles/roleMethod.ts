@@ -1,4 +1,4 @@
-/** What the declarations of all methods about roles have in common. */
+/** The common part of the declarations of all methods for roles. */
 export const roleMethod = {
   dialects: ['older', 'current'],
   category: 'Roles',

@@ -1,39 +1,43 @@
 import type { RoleRow } from '../../../projections/roles.ts';
 import type { EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import { entryReply, type Incomplete } from '../../http/expandedEntry.ts';
+import { type Incomplete } from '../../http/incomplete.ts';
+import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
-import { incompleteAmong, type Roles, rolesInPieces, shownRole } from './shownRole.ts';
+import { findIncompleteRoles, type Roles, roleListChunks, roleView } from './roleView.ts';
 
-/** What roles are shown from. */
-export type RoleViews = { projector: { roleGraph: Roles }; longWork: LongWork };
+/** The dependencies of methods that read roles. */
+export type RoleReadParts = { projector: { roleGraph: Roles }; longWork: LongWork };
 
-/** One role. Throws ExpansionTooLarge unless it is to be noted as incomplete. */
+/** The reply with one role. Throws ExpansionTooLarge, or adds the role to `incomplete` if that is given. */
 export async function roleReply(
-  { projector: { roleGraph }, longWork }: RoleViews,
+  { projector: { roleGraph }, longWork }: RoleReadParts,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
   request: EndpointRequest,
 ): Promise<EndpointReply> {
-  const whom = workFor(request);
-  const entry = await longWork.run(whom, (work) => shownRole(roleGraph, { role, incomplete }, work));
-  return { ...entryReply(entry, longWork, whom), incomplete };
+  const owner = workFor(request);
+  const entry = await longWork.run(owner, (work) => roleView(roleGraph, { role, incomplete }, work));
+  return { ...entryReply(entry, longWork, owner), incomplete };
 }
 
-/** All roles, or those of some ids, as a list. Which of them are too much to expand is known before the list begins. */
+/**
+ * The reply with a list of roles, by default of all. Roles that are too large to expand are found first, and named in a
+ * header.
+ */
 export async function rolesReply(
-  { projector: { roleGraph }, longWork }: RoleViews,
+  { projector: { roleGraph }, longWork }: RoleReadParts,
   request: EndpointRequest,
   { ids, ...listing }: { ids?: readonly string[]; name?: string; rest?: Record<string, string> } = {},
 ): Promise<EndpointReply> {
-  const whom = workFor(request);
-  const incomplete = await longWork.queue(whom, (work) => incompleteAmong(roleGraph, ids, work));
-  const pieces = rolesInPieces(roleGraph, {
+  const owner = workFor(request);
+  const incomplete = await longWork.queue(owner, (work) => findIncompleteRoles(roleGraph, ids, work));
+  const pieces = roleListChunks(roleGraph, {
     ...listing,
     ids,
     incomplete,
     schema: 'get-role-response',
     longWork,
-    whom,
+    owner,
   });
-  return { pieces, incomplete };
+  return { chunks: pieces, incomplete };
 }

@@ -1,11 +1,11 @@
 import { updateRole as updateRoleCommand } from '../../../commands/updateRole.ts';
 import type { RoleSettings } from '../../../schemas/events/roleEvents.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
-import { changeRole, type RoleChanges } from './changeRole.ts';
+import { changeRole, type RoleWriteParts } from './changeRole.ts';
 import { roleMethod } from './roleMethod.ts';
 
 /** `updateRole`: gives a role a new description and new scopes. */
-export function updateRole(parts: RoleChanges): Endpoint {
+export function updateRole(parts: RoleWriteParts): Endpoint {
   return {
     ...roleMethod,
     name: 'updateRole',

@@ -3,7 +3,7 @@ import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 
-/** `currentScopes`: the scopes that the request itself has. */
+/** `currentScopes`: the scopes of the request itself. */
 export function currentScopes({ longWork }: { longWork: LongWork }): Endpoint {
   return {
     category: 'Scopes and Auth',

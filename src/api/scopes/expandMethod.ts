@@ -5,13 +5,13 @@ import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 
-/** What scopes are expanded with. */
+/** The dependencies of methods that expand scopes. */
 export type ExpandParts = {
   projector: { roleGraph: Pick<RoleGraph<RoleDefinition>, 'expanding'> };
   longWork: LongWork;
 };
 
-/** What the methods that expand scopes have in common. */
+/** The common part of the declarations of all methods that expand scopes. */
 export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts) {
   return {
     category: 'Scopes and Auth',
@@ -25,9 +25,9 @@ export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts
       'The given scopes with all that the roles add to them, sorted and without those that others cover.',
     async handle(request) {
       const { scopes } = request.body as { scopes: string[] };
-      const whom = workFor(request);
-      const expanded = await longWork.run(whom, (work) => roleGraph.expanding(scopes, work));
-      return scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, whom);
+      const owner = workFor(request);
+      const expanded = await longWork.run(owner, (work) => roleGraph.expanding(scopes, work));
+      return scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, owner);
     },
   } satisfies Partial<Endpoint>;
 }

@@ -44,7 +44,7 @@ function watched() {
   );
   const tokens = {
     problem: (): string | undefined => undefined,
-    look: async () => void (counts.looks += 1),
+    probe: async () => void (counts.looks += 1),
   };
   const check = makeCheck(tokens, {
     async ensureFresh() {

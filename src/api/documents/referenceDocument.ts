@@ -1,9 +1,6 @@
-import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../../schemas/events/eventSchemas.ts';
-import { schemaPath } from '../../../schemas/v1/apiSchemas.ts';
-import { bodySchemas } from './bodySchemas.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 
-/** The reference document of the current dialect, in the form that Taskcluster's tools read. */
+/** The reference document of the current dialect, in Taskcluster's format. */
 export function referenceDocument(endpoints: readonly Endpoint[]): object {
   return {
     $schema: '/schemas/common/api-reference-v0.json#',
@@ -45,21 +42,4 @@ function entry({
     ...(input !== undefined && { input: `v1/${input}.json#` }),
     ...(output !== undefined && { output: `v1/${output}.json#` }),
   };
-}
-
-/** The schemas as they are served, by path: those of bodies and messages, and those of the data of events. */
-export function schemaDocuments(): Record<string, object> {
-  const ofEvents = Object.entries(eventSchemas).map(([type, schema]) => [
-    eventSchemaPath(type),
-    {
-      $schema: 'http://json-schema.org/draft-07/schema#',
-      $id: eventSchemaName(type),
-      title: type,
-      ...schema,
-    },
-  ]);
-  return Object.fromEntries([
-    ...Object.entries(bodySchemas).map(([name, schema]) => [schemaPath(name), schema]),
-    ...ofEvents,
-  ]) as Record<string, object>;
 }

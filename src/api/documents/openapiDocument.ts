@@ -3,7 +3,7 @@ import { bodySchemas } from './bodySchemas.ts';
 import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from '../../http/endpoint.ts';
 import { pathPattern, queryPattern } from '../../http/parameters.ts';
 
-/** The whole API, both dialects of it, as an OpenAPI 3.1 document. */
+/** The OpenAPI 3.1 document of the whole API, in both dialects. */
 export function openapiDocument(
   endpoints: readonly Endpoint[],
   { rootUrl, version }: { rootUrl: string; version: string },
@@ -95,7 +95,7 @@ function parameters(endpoint: Endpoint): object[] {
   return [...inPath, ...inQuery];
 }
 
-/** A schema as a component: what it refers to are components too. */
+/** A schema as a component, with its references changed to components. */
 function component({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
   const text = JSON.stringify(schema).replaceAll(
     /"\$ref":"([^"]+)\.json#"/g,

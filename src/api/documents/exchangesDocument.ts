@@ -1,6 +1,6 @@
 import { EXCHANGE_PREFIX, exchanges } from '../../messageBus/exchanges.ts';
 
-/** Routing keys say nothing, as in Taskcluster's own reference. */
+/** The routing key is unused, as in Taskcluster's own reference. */
 const ROUTING_KEY = [
   {
     name: 'reserved',
@@ -10,7 +10,7 @@ const ROUTING_KEY = [
   },
 ];
 
-/** The reference document of the change messages, in the form that Taskcluster's tools read. */
+/** The reference document of the change messages, in Taskcluster's format. */
 export function exchangesDocument(): object {
   return {
     $schema: '/schemas/common/exchanges-reference-v0.json#',

@@ -3,54 +3,55 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
 import { limitLogLines } from '../process/limitLogLines.ts';
-import { errorBody } from './errorReply.ts';
-import { tooLargeTogether } from './headerLimits.ts';
+import { errorBody } from './errorBody.ts';
+import { headerTooLarge } from './headerLimits.ts';
 import { jsonHeaders } from './send.ts';
 
-/** Lines in a second. */
-const MOST_LINES = 10;
-/** A caller has this long (ms) to read why it was refused: what it still sends would take the reply from it if nobody read it. */
+const MAX_LINES_PER_SECOND = 10;
+/** How long (ms) a closed connection is still read. A reset while the caller sends could make it lose the reply. */
 const LINGER = 2000;
 
 /**
- * Makes the listener for node's `clientError`: answers what node cannot read as a request with an error in the API's form, and
- * closes the connection. The reply to an earlier request that is still to be sent comes first, and is the last.
+ * Makes the listener for Node's `clientError` event. It answers input that Node cannot parse with an error in the API's
+ * form, and closes the connection. If the reply to an earlier request is still pending, that reply is sent instead, as
+ * the last one.
  */
-export function makeAnswerClientError(
+export function makeClientErrorHandler(
   log: Logger,
 ): (error: Error & { code?: string }, socket: Socket) => void {
-  // Node tells of each piece that comes after the first that it could not read.
-  const known = new WeakSet<Socket>();
+  // Node emits the event again for each further piece of input.
+  const handled = new WeakSet<Socket>();
   const write = limitLogLines(log, {
-    most: MOST_LINES,
+    most: MAX_LINES_PER_SECOND,
     message: 'a request could not be read',
     countBy: 'sourceIp',
   });
 
   return (error, socket) => {
-    if (known.has(socket)) return;
-    known.add(socket);
-    // Nobody is there, or a connection was never used: a reply to no request would be taken for that of the first one.
+    if (handled.has(socket)) return;
+    handled.add(socket);
+    // On an unused connection, the caller would take an unsolicited reply for that to its first request.
     if (!socket.writable || socket.bytesRead === 0) return void socket.destroy();
-    const underWay = replyUnderWay(socket);
-    if (underWay?.req.complete) return void underWay.once('finish', () => close(socket));
-    if (underWay?.headersSent) return void socket.destroy();
-    const refusal = refusalOf(error);
-    // The error itself holds what was received, a signature perhaps.
+    const pending = pendingReply(socket);
+    if (pending?.req.complete) return void pending.once('finish', () => close(socket));
+    if (pending?.headersSent) return void socket.destroy();
+    const refusal = toApiError(error);
+    // The error itself is not logged: it holds the raw input, which may contain a signature.
     write({ code: error.code, status: refusal.status, sourceIp: socket.remoteAddress });
     close(socket, replyText(refusal));
   };
 }
 
-/** The reply that a connection is busy with: node keeps it there, and looks there itself where nobody listens for errors. */
-function replyUnderWay(
-  socket: Socket & { _httpMessage?: ServerResponse | null },
-): ServerResponse | undefined {
+/**
+ * The reply that is pending on a connection. Node's own default handler of `clientError` reads the same private
+ * property.
+ */
+function pendingReply(socket: Socket & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
   return socket._httpMessage ?? undefined;
 }
 
-function refusalOf({ code, message }: Error & { code?: string }): ApiError {
-  if (code === 'HPE_HEADER_OVERFLOW') return tooLargeTogether();
+function toApiError({ code, message }: Error & { code?: string }): ApiError {
+  if (code === 'HPE_HEADER_OVERFLOW') return headerTooLarge();
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
     return new ApiError('InputTooLarge', 'the extensions of the chunks of the body are too long');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
@@ -66,7 +67,7 @@ function replyText(error: ApiError): string {
   return [`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`, ...lines, '', body].join('\r\n');
 }
 
-function close(socket: Socket, lastWords = ''): void {
-  socket.end(lastWords);
+function close(socket: Socket, reply = ''): void {
+  socket.end(reply);
   setTimeout(() => socket.destroy(), LINGER).unref();
 }

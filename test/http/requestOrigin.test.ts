@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { originOf, trustFunction } from '../../src/http/forwarded.ts';
+import { requestOrigin, makeTrustProxy } from '../../src/http/requestOrigin.ts';
 
 const PROXY = '10.0.0.1';
 
 /** Where a request with these headers came from, through the nearest proxy. */
 function origin(setting: boolean | number | string[], headers: Record<string, string>, remote = PROXY) {
   const request = { headers: { host: 'inside:8080', ...headers }, socket: { remoteAddress: remote } };
-  return originOf(request as unknown as IncomingMessage, trustFunction(setting));
+  return requestOrigin(request as unknown as IncomingMessage, makeTrustProxy(setting));
 }
 
 const forwarded = {

@@ -14,7 +14,7 @@ beforeAll(async () => {
   before = await service.service.core.eventStore.head();
 });
 afterAll(async () => {
-  // Nothing in this file changes anything.
+  // No request in this file changes anything.
   expect(await service.service.core.eventStore.head()).toBe(before);
   await service.remove();
 });

@@ -26,7 +26,7 @@ const position = {
   description: 'The place in the log. It sorts as text.',
 };
 
-/** What is published to Kafka, as an AsyncAPI 3 document. */
+/** The AsyncAPI 3 document of the messages that are published to Kafka. */
 export function asyncapiDocument({ version, topicPrefix }: { version: string; topicPrefix: string }): object {
   const eventNames = Object.keys(eventSchemas);
   const channel = (topic: Topic, about: { title: string; description: string; names: string[] }): object => {
@@ -79,7 +79,7 @@ export function asyncapiDocument({ version, topicPrefix }: { version: string; to
       },
       schemas: {
         ...Object.fromEntries(Object.entries(eventSchemas)),
-        ...Object.fromEntries(exchanges.map(({ schema }) => [schema, plain(apiSchemas[schema]!)])),
+        ...Object.fromEntries(exchanges.map(({ schema }) => [schema, withoutSchemaIds(apiSchemas[schema]!)])),
       },
     },
   };
@@ -148,7 +148,7 @@ function headers(own: Record<string, object>): object {
   return { type: 'object', properties, required: Object.keys(properties) };
 }
 
-/** What the ids of each kind of thing look like that events are about. */
+/** Patterns for the ids of each kind of entity that events are about. */
 const ID_PATTERNS = { client: CLIENT_ID_PATTERN, role: ROLE_ID_PATTERN, credentials: SERVICE_NAME_PATTERN };
 type Entity = keyof typeof ID_PATTERNS;
 
@@ -161,7 +161,7 @@ function entityOf(type: string): Entity {
   return Object.hasOwn(roleEventSchemas, type) ? 'role' : 'client';
 }
 
-/** A schema of the API without what only Taskcluster's tools understand. */
-function plain({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
+/** A schema of the API without the properties that only Taskcluster's tools understand. */
+function withoutSchemaIds({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
   return schema;
 }

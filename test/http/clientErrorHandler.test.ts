@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
-import { makeAnswerClientError } from '../../src/http/clientError.ts';
+import { makeClientErrorHandler } from '../../src/http/clientErrorHandler.ts';
 import type { ErrorBody } from '../rawRequest.ts';
 import { startService, type TestService } from '../startService.ts';
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.remove());
 
-/** All that is answered to this, sent in parts, until the connection is closed. */
+/** Sends the parts, and returns everything received until the connection is closed. */
 async function send(parts: string[], port = service.port): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -82,7 +82,7 @@ describe('where nothing more comes', () => {
   const server = createServer({ connectionsCheckingInterval: 20, headersTimeout: 50, requestTimeout: 50 });
   let port: number;
   beforeAll(async () => {
-    server.on('clientError', makeAnswerClientError(pino({ level: 'silent' }))).listen(0, '127.0.0.1');
+    server.on('clientError', makeClientErrorHandler(pino({ level: 'silent' }))).listen(0, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;
   });
@@ -92,7 +92,7 @@ describe('where nothing more comes', () => {
     expectRefusal(await send([ping], port), 400, 'MalformedPayload');
   });
 
-  test('a connection that was never used is closed without a word', async () => {
+  test('an unused connection is closed without a reply', async () => {
     expect(await send([], port)).toBe('');
   });
 });

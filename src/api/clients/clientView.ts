@@ -1,0 +1,78 @@
+import type { ClientRow } from '../../../projections/clients.ts';
+import type { Sliced, Work } from '../../domain/work.ts';
+import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.ts';
+import { type ExpandedEntry } from '../../http/entryReply.ts';
+import { type ListFormat, listChunks } from '../../http/listChunks.ts';
+import type { LongWork } from '../../process/longWork.ts';
+import type { LastUsed } from '../../readSide/lastUsed.ts';
+import type { Projector } from '../../readSide/projector.ts';
+import type { StoredRow } from '../../readStore/readStore.ts';
+
+/** Clients whose last use is read at a time, as that store may be on another machine. */
+const BATCH_SIZE = 16;
+
+/** A client as replies show it. */
+export type ClientView = Omit<ClientRow, 'revision' | 'creationRevision' | 'credential'> &
+  ExpandedEntry & { lastDateUsed: string };
+type ClientWithUse = { client: ClientRow; lastDateUsed: string };
+
+/**
+ * Makes the view of a client, in slices. Throws ExpansionTooLarge, or adds the client to `incomplete` if that is given.
+ */
+export function* clientView(
+  { roleGraph }: Pick<Projector, 'roleGraph'>,
+  { client, lastDateUsed, incomplete }: ClientWithUse & { incomplete?: Incomplete },
+  work: Work,
+): Sliced<ClientView> {
+  const { revision: _, creationRevision: __, credential: ___, ...rest } = client;
+  const { clientId: name, scopes } = rest;
+  const expand = (counted: Work) => roleGraph.expanding(scopes, counted);
+  const expandedScopes = incomplete
+    ? yield* expandOrMarkIncomplete({ name, scopes, incomplete }, expand, work)
+    : yield* expand(work);
+  return { ...rest, lastDateUsed, expandedScopes };
+}
+
+/** The dependencies of methods that read clients. */
+export type ClientReadParts = { projector: Projector; lastUsed: LastUsed; longWork: LongWork };
+type Rows = AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>;
+
+/** A JSON list of clients in chunks; by default of all clients, ordered by clientId. */
+export function clientListChunks(
+  { projector, lastUsed, longWork }: ClientReadParts,
+  {
+    rows = projector.clients.all(),
+    incomplete = new Set<string>(),
+    ...listing
+  }: Omit<ListFormat<ClientWithUse>, 'toJson' | 'longWork'> & { rows?: Rows; incomplete?: Incomplete },
+): AsyncGenerator<string> {
+  return listChunks(withLastUse(lastUsed, rows), {
+    ...listing,
+    longWork,
+    toJson: (used, work) => clientView(projector, { ...used, incomplete }, work),
+  });
+}
+
+async function* withLastUse(lastUsed: LastUsed, rows: Rows): AsyncGenerator<ClientWithUse> {
+  const clients: ClientRow[] = [];
+  const used = () =>
+    Promise.all(
+      clients.splice(0).map(async (client) => ({ client, lastDateUsed: await lastUsed.of(client) })),
+    );
+  for await (const { value } of rows) {
+    if (clients.push(value) === BATCH_SIZE) yield* await used();
+  }
+  yield* await used();
+}
+
+/** Finds the clients that are too large to expand, in slices. */
+export function* findIncompleteClients(
+  projector: Pick<Projector, 'roleGraph'>,
+  rows: Iterable<StoredRow<ClientRow>>,
+  work: Work,
+): Sliced<Incomplete> {
+  const incomplete: Incomplete = new Set();
+  for (const { value } of rows)
+    yield* clientView(projector, { client: value, lastDateUsed: '', incomplete }, work);
+  return incomplete;
+}

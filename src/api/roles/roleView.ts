@@ -1,0 +1,74 @@
+import type { RoleRow } from '../../../projections/roles.ts';
+import type { RoleGraph } from '../../domain/roleGraph.ts';
+import { grantingScope } from '../../domain/roleReach.ts';
+import type { Sliced, Work } from '../../domain/work.ts';
+import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.ts';
+import { type ExpandedEntry } from '../../http/entryReply.ts';
+import { type ListFormat, listChunks } from '../../http/listChunks.ts';
+
+/** RoleIds that are read at a time. */
+const BATCH_SIZE = 100;
+
+/** The role-expansion index, with the rows of its roles. */
+export type Roles = RoleGraph<RoleRow>;
+
+/** A role as replies show it. */
+type RoleView = Omit<RoleRow, 'imported'> & ExpandedEntry;
+
+/** Makes the view of a role, in slices. Throws ExpansionTooLarge, or adds the role to `incomplete` if that is given. */
+export function* roleView(
+  graph: Roles,
+  { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
+  work: Work,
+): Sliced<RoleView> {
+  const { roleId, scopes, description, created, lastModified } = role;
+  const expand = (counted: Work) => graph.expanding([grantingScope(roleId)], counted);
+  const expandedScopes = incomplete
+    ? yield* expandOrMarkIncomplete({ name: roleId, scopes, incomplete }, expand, work)
+    : yield* expand(work);
+  return { roleId, scopes, description, created, lastModified, expandedScopes };
+}
+
+/**
+ * All roleIds in order. One that is created or deleted during the iteration may be missed, but none is returned twice.
+ */
+export function* allRoleIds(graph: Roles): Generator<string> {
+  let ids = graph.idsAfter(undefined, BATCH_SIZE);
+  while (ids.length > 0) {
+    yield* ids;
+    ids = graph.idsAfter(ids.at(-1), BATCH_SIZE);
+  }
+}
+
+/** A JSON list of roles in chunks; by default of all roles, ordered by roleId. */
+export function roleListChunks(
+  graph: Roles,
+  {
+    ids = allRoleIds(graph),
+    incomplete = new Set<string>(),
+    ...listing
+  }: Omit<ListFormat<string>, 'toJson'> & { ids?: Iterable<string>; incomplete?: Incomplete },
+): AsyncGenerator<string> {
+  return listChunks(ids, {
+    ...listing,
+    *toJson(roleId, work) {
+      const role = graph.get(roleId);
+      // A role that was deleted meanwhile is omitted.
+      return role && (yield* roleView(graph, { role, incomplete }, work));
+    },
+  });
+}
+
+/** Finds the roles that are too large to expand, by default among all, in slices. */
+export function* findIncompleteRoles(
+  graph: Roles,
+  ids: Iterable<string> = allRoleIds(graph),
+  work: Work,
+): Sliced<Incomplete> {
+  const incomplete: Incomplete = new Set();
+  for (const roleId of ids) {
+    const role = graph.get(roleId);
+    if (role) yield* roleView(graph, { role, incomplete }, work);
+  }
+  return incomplete;
+}
