@@ -179,7 +179,8 @@ test('tokens are kept by their length', async () => {
   const kept = await bytesKept(findSigner, async () => {
     for (let i = 0; i < 1000; i += 1) await findSigner(`client ${i}`, new Date());
   });
-  expect(kept).toBeLessThan(5 * MB);
+  // Of 40 MB; buffers that are not collected yet count, too.
+  expect(kept).toBeLessThan(8 * MB);
 });
 
 test('answers of the role-expansion index are kept by what they take, with their parameters and their JSON texts', async () => {
