@@ -339,9 +339,8 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   function asApiError(thrown: unknown, { requestId, name }: Seen): ApiError {
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
-    if (thrown instanceof StoreFull)
+    if (thrown instanceof StoreFull || thrown instanceof FileGone)
       return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
-    if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method: name }, 'a store is damaged');
       return new ApiError(
