@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openStores } from '../dist/src/compose.js';
 import { readConfig } from '../dist/src/config/config.js';
 import { makeLogger } from '../dist/src/process/logger.js';
-import { serve } from '../dist/src/cli/startServer.js';
+import { startServer } from '../dist/src/cli/startServer.js';
 import { guardedServices } from '../dist/src/services/guardedServices.js';
 
 const log = makeLogger({ level: 'warn', destination: process.stderr });
@@ -34,5 +34,5 @@ const config = readConfig(guardedServices, {
   READ_STORE_URL: 'mongodb://in.files',
   SECRET_KEYS: JSON.stringify([{ id: 'unused', key: Buffer.alloc(32).toString('base64') }]),
 });
-const { rootUrl } = await serve(config, { log, stores });
+const { rootUrl } = await startServer(config, { log, stores });
 console.log(rootUrl);

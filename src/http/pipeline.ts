@@ -366,9 +366,8 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const method = match.endpoint.name;
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
-    if (thrown instanceof StoreFull)
+    if (thrown instanceof StoreFull || thrown instanceof FileGone)
       return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
-    if (thrown instanceof FileGone) return new ApiError('ServiceUnavailable', thrown.message);
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method }, 'a store is damaged');
       return new ApiError(
