@@ -267,7 +267,7 @@ export async function startService(
     resolveSigner: makeResolveSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
     inMemory: (clientId) => projector.clients.inMemory(clientId),
-    expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
+    expandInSlices: (scopes, work) => projector.roleGraph.expandInSlices(scopes, work),
     inSlices: (signerId, compute) =>
       longWork.run(
         { caller: signerId === undefined ? 'everybody' : callerKey({ signer: signerId }) },

@@ -22,8 +22,8 @@ export type Metadata = {
 };
 
 /**
- * An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. It has metadata of its
- * own, in the place of that of the append, where it is copied from another log.
+ * An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. It has metadata of
+ * its own, in the place of that of the append, where it is copied from another log.
  */
 export type NewEvent<E extends Event = Event> = E & { id: string; metadata?: Metadata };
 

@@ -1,7 +1,7 @@
 import { authenticationSchemas } from './authenticationSchemas.ts';
 import { clientSchemas } from './clientSchemas.ts';
 import { historySchemas } from './historySchemas.ts';
-import type { Schema } from './parts.ts';
+import type { Schema } from './schemaBuilders.ts';
 import { roleSchemas } from './roleSchemas.ts';
 
 /** Where a schema is served, which is also what it calls itself. */

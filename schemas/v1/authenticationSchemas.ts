@@ -1,4 +1,4 @@
-import { clientId, date, object, only, type Schema, scopes, scopesOrNone, text } from './parts.ts';
+import { clientId, date, object, only, type Schema, scopes, scopesOrNone, text } from './schemaBuilders.ts';
 
 const METHODS =
   'get post put head delete options trace copy lock mkcol move purge propfind proppatch unlock report mkactivity checkout ' +

@@ -10,7 +10,7 @@ import {
   type Schema,
   scopes,
   scopesOrNone,
-} from './parts.ts';
+} from './schemaBuilders.ts';
 
 const client = {
   clientId,

@@ -1,4 +1,4 @@
-import { clientId, continuationToken, date, object, type Schema, text } from './parts.ts';
+import { clientId, continuationToken, date, object, type Schema, text } from './schemaBuilders.ts';
 import { ROLE_ID_PATTERN } from '../constants.ts';
 
 const version = { enum: [1] };

@@ -1,5 +1,14 @@
 import { ROLE_ID_PATTERN } from '../constants.ts';
-import { continuationToken, date, description, listOf, object, type Schema, scopes, text } from './parts.ts';
+import {
+  continuationToken,
+  date,
+  description,
+  listOf,
+  object,
+  type Schema,
+  scopes,
+  text,
+} from './schemaBuilders.ts';
 
 /** The bodies of the methods about roles. */
 export const roleSchemas: Record<string, Schema> = {

@@ -4,17 +4,18 @@ import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
   ANONYMOUS,
   type Certificate,
-  type Expanding,
-  isInTime,
+  type ScopeExpansion,
+  isWithinValidity,
   readRestriction,
   type Restriction,
-  scopesOf,
-  signedTexts,
+  effectiveScopes,
+  signingInputs,
 } from '../domain/temporaryCredentials.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
-import { ownCopy } from '../process/ownCopy.ts';
+import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import { ownCopy } from '../process/detachString.ts';
 import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -78,7 +79,7 @@ export type Verdict =
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
 /** What judging needs to know of clients and roles. */
-export type Clients = Expanding & {
+export type Clients = ScopeExpansion & {
   /** Throws AuthenticationFailure for a client that may not sign, or says so; any other error of it is let through. */
   resolveSigner(clientId: string, now: Date): Promise<Signer>;
   /** Why a client may not sign is told only to who signed with its token: to all others every refusal is `Bad mac`. */
@@ -88,7 +89,7 @@ export type Clients = Expanding & {
   /** Runs what is computed for a caller, the client that signed where there is one: at once where it takes next to no time. */
   inSlices<Result>(
     signerId: string | undefined,
-    compute: (work: Work) => Sliced<Result>,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
   ): Promise<Result> | Result;
   /** Changes with what scopes expand to. */
   version(): number;
@@ -139,7 +140,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
 
   function unsigned(now: Date): Promise<Verdict> | Verdict {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
-    const expand = () => clients.inSlices(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const expand = () => clients.inSlices(undefined, (work) => clients.expandInSlices([ANONYMOUS], work));
     const verdict = (scopes: readonly string[]): Verdict => ({
       status: 'no-auth',
       scopes,
@@ -212,7 +213,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const signer = clients.inMemory(resolved.signerId);
     if (!signer || signer.revision !== resolved.revision || resolved.signerExpires < now) return undefined;
     const { certificate } = resolved.restriction;
-    return certificate && !isInTime(certificate, now) ? undefined : { resolved, own: signer.scopes };
+    return certificate && !isWithinValidity(certificate, now) ? undefined : { resolved, own: signer.scopes };
   }
 
   async function resolveCredentials(
@@ -241,7 +242,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     const { held, id: clientId, signerId, restriction } = resolved;
     if (held?.version === version) return held.scopes;
     const lent = { clientId, scopes: own, restriction };
-    const scopes = clients.inSlices(signerId, (work) => scopesOf(lent, clients, work));
+    const scopes = clients.inSlices(signerId, (work) => effectiveScopes(lent, clients, work));
     if (scopes instanceof Promise) return scopes.then((made) => remember(resolved, version, made));
     return remember(resolved, version, scopes);
   }
@@ -306,7 +307,7 @@ function isSignedWith(
   token: string,
   { clientId, certificate }: { clientId: string; certificate: Certificate },
 ): boolean {
-  return signedTexts(clientId, certificate).some((text) =>
+  return signingInputs(clientId, certificate).some((text) =>
     timingSafeTextEqual(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
 }

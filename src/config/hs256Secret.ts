@@ -1,4 +1,4 @@
-import { text } from '../../schemas/v1/parts.ts';
+import { text } from '../../schemas/v1/schemaBuilders.ts';
 
 /** Bytes of a secret that JWTs are signed with by HMAC and SHA-256: as many as the hash has (RFC 7518, section 3.2). */
 export const HS256_SECRET_BYTES = 32;

@@ -1,5 +1,6 @@
-import { normalizing } from '../domain/scopes.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
+import { normalizeInSlices } from '../domain/scopes.ts';
+import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { EndpointReply } from './endpoint.ts';
 import { scopesReply } from './scopesReply.ts';
@@ -20,17 +21,17 @@ const MOST_NAMED = 50;
  */
 export function* expandedOr(
   { name, scopes, incomplete }: { name: string; scopes: readonly string[]; incomplete: Incomplete },
-  expand: (work: Work) => Sliced<readonly string[]>,
-  work: Work,
-): Sliced<readonly string[]> {
+  expand: (work: WorkBudget) => TimeSliced<readonly string[]>,
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
   try {
     return yield* expand(work);
   } catch (error) {
     if (!(error instanceof ExpansionTooLarge)) throw error;
   }
   incomplete.add(name);
-  work.renew();
-  return yield* normalizing(scopes, work);
+  work.refill();
+  return yield* normalizeInSlices(scopes, work);
 }
 
 /** The reply with one entry. */

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { roomForConnections } from '../process/openFiles.ts';
+import { roomForConnections } from '../process/maxConnections.ts';
 import type { Config } from '../config/config.ts';
 import { makeAnswerClientError } from './clientError.ts';
 import { type Bodies, type ConnectionLimits, limitConnections } from './connections.ts';

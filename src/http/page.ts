@@ -1,6 +1,7 @@
 import { MAX_PAGE } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
-import type { Sliced, Work } from '../domain/work.ts';
+import type { WorkBudget } from '../domain/workBudget.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { around, type ExpandedEntry } from './expandedEntry.ts';
 import { isLong, PIECE, piecesAround, wrote } from './scopesText.ts';
@@ -41,7 +42,7 @@ const AT_A_TIME = 32;
 /** How the rows of a list are written, and for whom. */
 export type Listing<Row> = {
   /** What a row looks like, in slices; undefined for one that is left out. */
-  show(row: Row, work: Work): Sliced<unknown>;
+  show(row: Row, work: WorkBudget): TimeSliced<unknown>;
   /** The schema of each row, which is checked against it, as the whole is never in one place. */
   schema?: string;
   /** What the list is called in an object, before the `rest`; the list alone where it is left out. */
@@ -64,7 +65,7 @@ export async function* piecesOf<Row>(
   let kind: WorkFor['kind'] = 'new';
 
   /** Writes rows until they make a piece, and takes them off. */
-  function* write(batch: Row[], work: Work): Sliced<void> {
+  function* write(batch: Row[], work: WorkBudget): TimeSliced<void> {
     while (batch.length > 0 && text.ready.length === 0) {
       const shown = yield* show(batch.shift()!, work);
       if (shown === undefined) continue;
@@ -123,8 +124,8 @@ class Pieces {
 function* writeRow(
   shown: unknown,
   { schema, text }: { schema: string | undefined; text: Pieces },
-  work: Work,
-): Sliced<void> {
+  work: WorkBudget,
+): TimeSliced<void> {
   const { expandedScopes = [], ...rest } = shown as Partial<ExpandedEntry>;
   if (!isLong(expandedScopes)) {
     if (schema !== undefined) apiValidator.checkOutput(schema, shown);

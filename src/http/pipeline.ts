@@ -6,11 +6,11 @@ import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure, RateLimited } from '../domain/errors.ts';
 import {
   missingScopes,
-  partFrom,
+  requiredPart,
   renderExpression,
   type ScopeExpression,
 } from '../domain/scopeExpression.ts';
-import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
+import { ExpansionTooLarge, SLICE_UNITS } from '../domain/workBudget.ts';
 import { StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { type Authenticate, checkPayload, type Verdict } from '../authentication/authenticate.ts';
 import { callerKey } from './callerKey.ts';
@@ -236,7 +236,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
       if (endpoint.authorization !== 'command') await request.authorize(scopeParamsOf(endpoint, request));
       else if (access.readAccess === 'guarded') {
         // Without the scope for what the URL names, nobody learns what is stored of it.
-        const ofUrl = partFrom(scopes, Object.keys(seen.params));
+        const ofUrl = requiredPart(scopes, Object.keys(seen.params));
         if (ofUrl !== undefined) await refuseUnlessHeld(ofUrl, seen.params);
       }
     }
@@ -260,7 +260,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const whom = { caller: callerKey({ sourceIp: reading.seen.sourceIp }), bytes: payload.length };
     return parts.longWork.queue(whom, function* (work) {
       const body = parseInput(reading, payload);
-      work.pass(SLICE);
+      work.spendUnlimited(SLICE_UNITS);
       yield;
       checks.validator.checkInput(reading.endpoint.input!, body);
       return body;

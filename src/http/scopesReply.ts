@@ -1,4 +1,4 @@
-import { sizeOfScopes } from '../domain/work.ts';
+import { sizeOfScopes } from '../domain/workBudget.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { EndpointReply } from './endpoint.ts';
 import { pieceOfScopes, scopesText, wrote } from './scopesText.ts';

@@ -1,4 +1,5 @@
-import { sizeOfScopes, type Sliced, type Work } from '../domain/work.ts';
+import { sizeOfScopes, type WorkBudget } from '../domain/workBudget.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
 
 /** A set of more scopes (see sizeOfScopes) is written piece by piece, and its text is not kept. */
 const LONG = 20_000;
@@ -36,15 +37,15 @@ export function pieceOfScopes(scopes: readonly string[], from: number): { text: 
 }
 
 /** Notes that text was made. Answers whether it is time to yield. */
-export function wrote(text: string, work: Work): boolean {
-  return work.pass(1 + text.length / WRITTEN_IN_ONE);
+export function wrote(text: string, work: WorkBudget): boolean {
+  return work.spendUnlimited(1 + text.length / WRITTEN_IN_ONE);
 }
 
 /** The JSON text of an object with a scope set in it, which comes last, in pieces, made in slices. */
 export function* piecesAround(
   { before, scopes, after }: { before: string; scopes: readonly string[]; after: string },
-  work: Work,
-): Sliced<string[]> {
+  work: WorkBudget,
+): TimeSliced<string[]> {
   const pieces = [before + '['];
   for (let from = 0; from < scopes.length;) {
     const { text, next } = pieceOfScopes(scopes, from);

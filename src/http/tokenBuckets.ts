@@ -1,6 +1,6 @@
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Quota } from '../config/rateLimits.ts';
-import { ownCopy } from '../process/ownCopy.ts';
+import { ownCopy } from '../process/detachString.ts';
 
 /** Bytes that a bucket takes, with what holds it, beside the characters of its key. */
 const BUCKET_BYTES = 200;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
-import { type Sliced, Work } from '../domain/work.ts';
+import { WorkBudget } from '../domain/workBudget.ts';
+import { type TimeSliced } from '../domain/timeSliced.ts';
 import { type Allowance, owedAfter, requestsSoFar } from './timeSlicing.ts';
 
 /** Units of work that are done at once, before anybody is asked: what is ready needs no more, as most requests find it. */
@@ -51,22 +52,28 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
    * The result at once where it takes next to no work, else a promise of it. Throws what the computation throws, and
    * TooManyRequests where too much of this caller waits already.
    */
-  function run<Result>(whom: WorkFor, compute: (work: Work) => Sliced<Result>): Result | Promise<Result> {
-    const work = new Work({ limit: maxExpansionScopes, firstSlice: AT_ONCE });
+  function run<Result>(
+    whom: WorkFor,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
+  ): Result | Promise<Result> {
+    const work = new WorkBudget({ limit: maxExpansionScopes, firstSlice: AT_ONCE });
     const computation = compute(work);
     const first = computation.next();
     return first.done ? first.value : wait(whom, { computation, work, slices: 1 });
   }
 
   /** The same of what is not worth trying at once. */
-  async function queue<Result>(whom: WorkFor, compute: (work: Work) => Sliced<Result>): Promise<Result> {
-    const work = new Work({ limit: maxExpansionScopes });
+  async function queue<Result>(
+    whom: WorkFor,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
+  ): Promise<Result> {
+    const work = new WorkBudget({ limit: maxExpansionScopes });
     return wait(whom, { computation: compute(work), work, slices: 0 });
   }
 
   function wait<Result>(
     { caller, bytes = 0, kind = 'new' }: WorkFor,
-    begun: { computation: Sliced<Result>; work: Work; slices: number },
+    begun: { computation: TimeSliced<Result>; work: WorkBudget; slices: number },
   ): Promise<Result> {
     const { computation, work } = begun;
     const account = accountOf(caller);
@@ -195,7 +202,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
   };
 }
 
-function* nothing(): Sliced<void> {}
+function* nothing(): TimeSliced<void> {}
 
 /** Where in the order of a caller's jobs another one belongs. */
 function placeOf(kind: Job['kind'], jobs: readonly Job[]): number {

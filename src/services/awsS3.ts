@@ -1,4 +1,4 @@
-import { date, object, only, text } from '../../schemas/v1/parts.ts';
+import { date, object, only, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { byLevel } from './byLevel.ts';
 import type { GuardedService } from './guardedService.ts';

@@ -1,4 +1,4 @@
-import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
+import { date, object, only, type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { isDateTime } from '../http/isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';

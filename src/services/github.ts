@@ -1,4 +1,4 @@
-import { date, object, text } from '../../schemas/v1/parts.ts';
+import { date, object, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { isDateTime } from '../http/isDateTime.ts';

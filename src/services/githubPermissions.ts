@@ -1,4 +1,4 @@
-import type { Schema } from '../../schemas/v1/parts.ts';
+import type { Schema } from '../../schemas/v1/schemaBuilders.ts';
 
 const READ_OR_WRITE = [
   'actions',

@@ -1,4 +1,4 @@
-import { type Schema, text } from '../../schemas/v1/parts.ts';
+import { type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 
 /** Where a third party is, in a setting. What is sent there, and comes back, is secret. */
 export const thirdPartyUrl: Schema = {

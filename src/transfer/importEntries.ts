@@ -6,7 +6,8 @@ import { refuseUnreadableTexts } from '../http/unreadableTexts.ts';
 import { apiValidator } from '../http/validate.ts';
 import { quoted } from '../config/configError.ts';
 import { isStatic } from '../domain/client.ts';
-import { atOnce, Work } from '../domain/work.ts';
+import { WorkBudget } from '../domain/workBudget.ts';
+import { runToCompletion } from '../domain/timeSliced.ts';
 import type { Event } from '../event.ts';
 import { encodeEvent } from '../eventStore/encodeEvent.ts';
 import { validateEvent } from '../eventStore/validateEvent.ts';
@@ -170,7 +171,9 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   if (!isStatic(clientId)) {
     const input = { ...client, imported, credential: SOME_CREDENTIAL };
     importClient.check!(input);
-    refuseWhatTheLogRefuses(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
+    refuseWhatTheLogRefuses(
+      runToCompletion(importClient.decide(input, undefined, { now, work: new WorkBudget() })),
+    );
   }
   return {
     ...client,

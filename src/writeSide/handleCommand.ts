@@ -6,7 +6,8 @@ import { refusalOf } from './appendRefusal.ts';
 import type { Command } from '../command.ts';
 import type { DiskReserve } from '../storage/diskReserve.ts';
 import { ApiError } from '../domain/errors.ts';
-import { type MaybeSliced, sliced, type Work } from '../domain/work.ts';
+import type { WorkBudget } from '../domain/workBudget.ts';
+import { type MaybeTimeSliced, asTimeSliced } from '../domain/timeSliced.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 import { type EventStore, type Revision, WrongExpectedRevision } from '../eventStore/eventStore.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../storage/storeErrors.ts';
@@ -133,10 +134,10 @@ export function makeHandleCommand(parts: {
   /** Others wait for the end of it, as commands on one stream queue. */
   function inSlices<Result>(
     { workFor }: CommandContext,
-    compute: (work: Work) => MaybeSliced<Result>,
+    compute: (work: WorkBudget) => MaybeTimeSliced<Result>,
   ): Promise<Result> | Result {
     return longWork.run({ caller: workFor?.caller ?? 'inside', kind: 'urgent' }, (work) =>
-      sliced(compute(work)),
+      asTimeSliced(compute(work)),
     );
   }
 

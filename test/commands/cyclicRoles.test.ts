@@ -10,7 +10,8 @@ import { ApiError } from '../../src/domain/errors.ts';
 import type { RolesState } from '../../src/domain/role.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import type { Event } from '../../src/event.ts';
 import type { RoleEntry } from '../../src/transfer/importEntries.ts';
 import { importInput, importOrder } from '../../src/transfer/importOrder.ts';
@@ -36,7 +37,7 @@ function refusalOf<I>(
   graph: RoleGraph<RoleRow>,
 ): ApiError | undefined {
   try {
-    atOnce(command.decide(input, graph, { now: NOW, work: new Work() }));
+    runToCompletion(command.decide(input, graph, { now: NOW, work: new WorkBudget() }));
     return undefined;
   } catch (error) {
     if (error instanceof ApiError) return error;

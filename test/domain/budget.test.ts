@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { atOnce, ExpansionTooLarge, sizeOfScopes, Work } from '../../src/domain/work.ts';
+import { ExpansionTooLarge, sizeOfScopes, WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { judged } from '../judged.ts';
 import { anyhow, handingOn } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
@@ -31,7 +32,7 @@ test.each([
             roles.set(roleId, { roleId, scopes });
           }
           for (const { held } of history) {
-            const work = new Work({ limit });
+            const work = new WorkBudget({ limit });
             const whole = plainExpansion([...roles.values()], held);
             const within = expansionWithin(graph, held, work);
             if (within === undefined) refused += 1;
@@ -61,7 +62,7 @@ describe('what several roles lead to counts once', () => {
   const expanded = (roles: PlainRole[], scopes: string[]) => {
     const graph = new RoleGraph<PlainRole>();
     graph.load([maker, ...roles]);
-    return expansionWithin(graph, scopes, new Work({ limit: 400 }));
+    return expansionWithin(graph, scopes, new WorkBudget({ limit: 400 }));
   };
 
   test.each([
@@ -85,10 +86,10 @@ describe('what several roles lead to counts once', () => {
 function expansionWithin(
   graph: RoleGraph<PlainRole>,
   scopes: string[],
-  work: Work,
+  work: WorkBudget,
 ): readonly string[] | undefined {
   try {
-    return atOnce(graph.expanding(scopes, work));
+    return runToCompletion(graph.expandInSlices(scopes, work));
   } catch (error) {
     if (error instanceof ExpansionTooLarge) return undefined;
     throw error;
@@ -98,7 +99,7 @@ function expansionWithin(
 test('what was too much once is answered where the limit is higher, or when the roles have changed', () => {
   const graph = new RoleGraph<PlainRole>();
   graph.set({ roleId: 'a', scopes: Array.from({ length: 50 }, (_, i) => `x:${i}`) });
-  const within = (limit: number) => expansionWithin(graph, ['assume:a'], new Work({ limit }));
+  const within = (limit: number) => expansionWithin(graph, ['assume:a'], new WorkBudget({ limit }));
   expect(within(40)).toBeUndefined();
   expect(within(40)).toBeUndefined();
   expect(within(100)).toHaveLength(51);

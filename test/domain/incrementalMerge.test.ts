@@ -3,14 +3,15 @@ import fc from 'fast-check';
 import { IncrementalMerge } from '../../src/domain/incrementalMerge.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { mergeNormal, normalize } from '../../src/domain/scopes.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
 
 const RUNS = Number(process.env['HISTORIES'] ?? 200);
 const scope = fc.stringMatching(/^[ab]{0,3}\*?$/);
 
 function mergeOf(kept: IncrementalMerge, lists: ReadonlySet<readonly string[]>): readonly string[] {
-  return atOnce(kept.of(lists, new Work()));
+  return runToCompletion(kept.of(lists, new WorkBudget()));
 }
 
 test('lists that come and go leave what merging the present ones gives', () => {

@@ -2,16 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleIndex } from '../../src/domain/roleIndex.ts';
 import { ROLE_LIMITS, RoleTotals } from '../../src/domain/roleTotals.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import type { PlainRole } from './plainExpansion.ts';
 import { histories } from '../histories.ts';
 
 /** Why a role would be too much, put among others. */
 function excessIn(role: PlainRole, index: RoleIndex<PlainRole>, most?: number): string | undefined {
   const fromOne = { grants: most ?? 1000, scopes: Infinity };
-  const totals = new RoleTotals(index, { ...ROLE_LIMITS, scopes: Infinity, fromOne });
-  totals.count();
-  return atOnce(totals.excessOf(role, new Work()))?.message;
+  const totals = new RoleTotals(index, { ...ROLE_LIMITS, scopes: Infinity, fanOut: fromOne });
+  totals.recount();
+  return runToCompletion(totals.limitViolation(role, new WorkBudget()))?.message;
 }
 
 function indexOf(roles: Iterable<PlainRole>): RoleIndex<PlainRole> {

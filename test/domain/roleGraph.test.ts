@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
-import { ExpansionTooLarge } from '../../src/domain/work.ts';
+import { ExpansionTooLarge } from '../../src/domain/workBudget.ts';
 import type { PlainRole } from './plainExpansion.ts';
 
 function graphOf(roles: Record<string, string[]>): RoleGraph<PlainRole> {

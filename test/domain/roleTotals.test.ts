@@ -5,7 +5,8 @@ import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { judged } from '../judged.ts';
 import { MAX_FAN_OUT } from '../../src/domain/parameterFanOut.ts';
 import { ROLE_LIMITS } from '../../src/domain/roleTotals.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { anyhow, handingOn } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
@@ -109,8 +110,8 @@ test.each([
         for (const scope of ['assume:*', ...held]) {
           // What the scope itself gives as a parameter is not among what roles give, but has a limit of its own.
           const made = scope === 'assume:*' ? 10 + judged(graph).scopeTotal : MAX_FAN_OUT.scopes;
-          const work = new Work({ limit: judged(graph).scopeTotal + made });
-          const expanded = atOnce(graphOf(all).expanding([scope], work));
+          const work = new WorkBudget({ limit: judged(graph).scopeTotal + made });
+          const expanded = runToCompletion(graphOf(all).expandInSlices([scope], work));
           expect(expanded).toEqual(plainExpansion(all, [scope]));
           largest = Math.max(largest, expanded.length);
         }

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import {
   type ConcreteExpression,
   missingScopes,
-  partFrom,
+  requiredPart,
   renderExpression,
 } from '../../src/domain/scopeExpression.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { missingFrom, normalize } from '../../src/domain/scopes.ts';
 
 /** The published library, as an oracle. */
@@ -16,7 +17,7 @@ const published = createRequire(import.meta.url)('taskcluster-lib-scopes') as {
 };
 
 const missing = (expression: ConcreteExpression, have: readonly string[]) =>
-  atOnce(missingScopes(expression, have, new Work()));
+  runToCompletion(missingScopes(expression, have, new WorkBudget()));
 
 describe('a scope expression', () => {
   const create = { AllOf: ['create:<id>', { for: 'scope', in: 'scopes', each: '<scope>' }] };
@@ -31,13 +32,13 @@ describe('a scope expression', () => {
   });
 
   test('says which part of it some parameters decide alone', () => {
-    expect(partFrom(create, ['id'])).toBe('create:<id>');
-    expect(partFrom({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
+    expect(requiredPart(create, ['id'])).toBe('create:<id>');
+    expect(requiredPart({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
       AllOf: ['a', 'create:<id>'],
     });
-    expect(partFrom('get:<id>', ['id'])).toBe('get:<id>');
-    expect(partFrom('get:<id>', [])).toBeUndefined();
-    expect(partFrom({ AnyOf: ['a', 'b:<other>'] }, ['id'])).toBeUndefined();
+    expect(requiredPart('get:<id>', ['id'])).toBe('get:<id>');
+    expect(requiredPart('get:<id>', [])).toBeUndefined();
+    expect(requiredPart({ AnyOf: ['a', 'b:<other>'] }, ['id'])).toBeUndefined();
   });
 
   test('chooses by a flag', () => {

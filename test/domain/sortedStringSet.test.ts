@@ -14,7 +14,7 @@ test('sorted texts find what a plain search finds', () => {
       expect(texts.after(undefined, Infinity)).toEqual(plain);
       expect(texts.after(wanted, 2)).toEqual(plain.filter((each) => each > wanted).slice(0, 2));
       expect(texts.startingWith(wanted)).toEqual(plain.filter((each) => each.startsWith(wanted)));
-      expect(texts.startsOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
+      expect(texts.prefixesOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
     }),
     { numRuns: 1000 },
   );

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
-import { SLICE, type Sliced, type Work } from '../../src/domain/work.ts';
+import { SLICE_UNITS, type WorkBudget } from '../../src/domain/workBudget.ts';
+import type { TimeSliced } from '../../src/domain/timeSliced.ts';
 import { countRequestForSlicing } from '../../src/process/timeSlicing.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 
@@ -8,9 +9,9 @@ const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
 
 /** Takes so many full slices, and notes the end of each. */
 function slices(count: number, note: () => void = () => undefined) {
-  return function* (work: Work): Sliced<string> {
+  return function* (work: WorkBudget): TimeSliced<string> {
     for (let i = 0; i < count; i += 1) {
-      if (work.spend(SLICE)) yield;
+      if (work.spend(SLICE_UNITS)) yield;
       note();
     }
     return 'done';
@@ -89,7 +90,7 @@ test('a caller for whom too much waits is refused, and others are not', async ()
 test('work that fails fails for whoever asked for it, and the next is done', async () => {
   const { queue } = longWork();
   const failing = queue({ caller: 'a' }, function* (work) {
-    if (work.spend(SLICE)) yield;
+    if (work.spend(SLICE_UNITS)) yield;
     throw new Error('it fails');
   });
   const next = queue({ caller: 'a' }, slices(2));

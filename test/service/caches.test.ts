@@ -13,7 +13,8 @@ import { scopesText } from '../../src/http/scopesText.ts';
 import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { openLastUsed } from '../../src/readSide/lastUsed.ts';
 import { closeSqlite, openSqlite } from '../../src/storage/openSqlite.ts';
 import { tableOf } from '../../src/projection.ts';
@@ -47,11 +48,11 @@ const many = (of: number | string): string[] =>
   Array.from({ length: 27_000 }, (_, i) => `${of}/${String(i).padStart(5, '0')}`);
 
 /** Scopes expand to themselves, at once. */
-const atItsOwn: Pick<Clients, 'expanding' | 'inSlices'> = {
-  *expanding(scopes) {
+const atItsOwn: Pick<Clients, 'expandInSlices' | 'inSlices'> = {
+  *expandInSlices(scopes) {
     return scopes;
   },
-  inSlices: (_, compute) => atOnce(compute(new Work())),
+  inSlices: (_, compute) => runToCompletion(compute(new WorkBudget())),
 };
 
 test('standings keep what is counted: not the row of the client, and no more of large scope sets than there is room for', async () => {

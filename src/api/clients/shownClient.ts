@@ -1,5 +1,6 @@
 import type { ClientRow } from '../../../projections/clients.ts';
-import type { Sliced, Work } from '../../domain/work.ts';
+import type { WorkBudget } from '../../domain/workBudget.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
 import { type ExpandedEntry, expandedOr, type Incomplete } from '../../http/expandedEntry.ts';
 import { type Listing, piecesOf } from '../../http/page.ts';
 import type { LongWork } from '../../process/longWork.ts';
@@ -19,11 +20,11 @@ type Used = { client: ClientRow; lastDateUsed: string };
 export function* shownClient(
   { roleGraph }: Pick<Projector, 'roleGraph'>,
   { client, lastDateUsed, incomplete }: Used & { incomplete?: Incomplete },
-  work: Work,
-): Sliced<ShownClient> {
+  work: WorkBudget,
+): TimeSliced<ShownClient> {
   const { revision: _, creationRevision: __, credential: ___, ...rest } = client;
   const { clientId: name, scopes } = rest;
-  const expand = (counted: Work) => roleGraph.expanding(scopes, counted);
+  const expand = (counted: WorkBudget) => roleGraph.expandInSlices(scopes, counted);
   const expandedScopes = incomplete
     ? yield* expandedOr({ name, scopes, incomplete }, expand, work)
     : yield* expand(work);
@@ -66,8 +67,8 @@ async function* usedClients(lastUsed: LastUsed, rows: Rows): AsyncGenerator<Used
 export function* incompleteAmong(
   projector: Pick<Projector, 'roleGraph'>,
   rows: Iterable<StoredRow<ClientRow>>,
-  work: Work,
-): Sliced<Incomplete> {
+  work: WorkBudget,
+): TimeSliced<Incomplete> {
   const incomplete: Incomplete = new Set();
   for (const { value } of rows)
     yield* shownClient(projector, { client: value, lastDateUsed: '', incomplete }, work);

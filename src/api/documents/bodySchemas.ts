@@ -1,5 +1,5 @@
 import { apiSchemas, published } from '../../../schemas/v1/apiSchemas.ts';
-import type { Schema } from '../../../schemas/v1/parts.ts';
+import type { Schema } from '../../../schemas/v1/schemaBuilders.ts';
 import { guardedServices } from '../../services/guardedServices.ts';
 
 /** The schemas of all bodies and messages there are, those of guarded services among them, by name. */

@@ -1,4 +1,4 @@
-import type { Sliced } from '../../domain/work.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { isPaged, piecesOf } from '../../http/page.ts';
 import { workFor } from '../../http/workFor.ts';
@@ -32,6 +32,6 @@ export function listRoleIds({ projector: { roleGraph }, longWork }: RoleViews): 
   };
 }
 
-function* asItIs(roleId: string): Sliced<string> {
+function* asItIs(roleId: string): TimeSliced<string> {
   return roleId;
 }

@@ -1,7 +1,8 @@
 import type { RoleRow } from '../../../projections/roles.ts';
 import type { RoleGraph } from '../../domain/roleGraph.ts';
-import { grantingScope } from '../../domain/roleReach.ts';
-import type { Sliced, Work } from '../../domain/work.ts';
+import { grantingScope } from '../../domain/roleDefinition.ts';
+import type { WorkBudget } from '../../domain/workBudget.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
 import { type ExpandedEntry, expandedOr, type Incomplete } from '../../http/expandedEntry.ts';
 import { type Listing, piecesOf } from '../../http/page.ts';
 
@@ -17,10 +18,10 @@ type ShownRole = Omit<RoleRow, 'imported'> & ExpandedEntry;
 export function* shownRole(
   graph: Roles,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
-  work: Work,
-): Sliced<ShownRole> {
+  work: WorkBudget,
+): TimeSliced<ShownRole> {
   const { roleId, scopes, description, created, lastModified } = role;
-  const expand = (counted: Work) => graph.expanding([grantingScope(roleId)], counted);
+  const expand = (counted: WorkBudget) => graph.expandInSlices([grantingScope(roleId)], counted);
   const expandedScopes = incomplete
     ? yield* expandedOr({ name: roleId, scopes, incomplete }, expand, work)
     : yield* expand(work);
@@ -59,8 +60,8 @@ export function rolesInPieces(
 export function* incompleteAmong(
   graph: Roles,
   ids: Iterable<string> = allIds(graph),
-  work: Work,
-): Sliced<Incomplete> {
+  work: WorkBudget,
+): TimeSliced<Incomplete> {
   const incomplete: Incomplete = new Set();
   for (const roleId of ids) {
     const role = graph.get(roleId);
