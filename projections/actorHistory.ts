@@ -41,7 +41,7 @@ function withEntry(
 }
 
 /** A change of an actor, told in full. */
-export function entryOf(
+export function fullEntry(
   clientId: string,
   [actionType, created, entityType, entityId]: BriefEntry,
 ): AuditEntry {

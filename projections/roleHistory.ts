@@ -16,9 +16,9 @@ export const roleHistory: Projection<AuditEntry, RoleEvent> = {
   version: 1,
   rowPerEvent: true,
   key: ({ data, position }) => rolePrefix(data.roleId) + position,
-  on: { RoleCreated: told, RoleUpdated: told, RoleDeleted: told },
+  on: { RoleCreated: toAuditEntry, RoleUpdated: toAuditEntry, RoleDeleted: toAuditEntry },
 };
 
-function told(_: unknown, event: Parameters<typeof auditEntry>[0]): AuditEntry {
+function toAuditEntry(_: unknown, event: Parameters<typeof auditEntry>[0]): AuditEntry {
   return auditEntry(event);
 }

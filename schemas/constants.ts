@@ -10,7 +10,7 @@ export const MAX_ID_LENGTH = 1000;
 export const MAX_DESCRIPTION_LENGTH = 10240;
 
 /** Most entries on one page of a list. */
-export const MAX_PAGE = 1000;
+export const MAX_PAGE_SIZE = 1000;
 
 /** Largest event, in bytes of its encoded data and metadata: the engines' own limits are about 1 MiB. */
 export const MAX_EVENT_BYTES = 900 * 1024;

@@ -22,7 +22,7 @@ export function tableOf(projection: { name: string; version: number }): string {
 }
 
 /** What an event makes of its row. */
-export function applied<Row, E extends Event>(
+export function applyEvent<Row, E extends Event>(
   projection: Projection<Row, E>,
   row: Row | undefined,
   event: Recorded<E>,
@@ -38,5 +38,5 @@ export function fold<Row, E extends Event>(
   row: Row | undefined,
   events: readonly Recorded<E>[],
 ): Row | undefined {
-  return events.reduce((before, event) => applied(projection, before, event), row);
+  return events.reduce((before, event) => applyEvent(projection, before, event), row);
 }

@@ -61,26 +61,26 @@ const credential = {
 };
 
 /** An object schema with these properties, all of them required but the optional ones, and no others. */
-function data(properties: Record<string, object>, optional: string[] = []): object {
+function dataSchema(properties: Record<string, object>, optional: string[] = []): object {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
 /** The data of each event in a client's stream, as JSON schemas by event type. */
 export const clientEventSchemas: Record<ClientEvent['type'], object> = {
-  ClientCreated: data(
+  ClientCreated: dataSchema(
     {
       clientId,
       ...settings,
       credential,
-      imported: data({ created: dateTime, lastModified: dateTime, lastRotated: dateTime }),
+      imported: dataSchema({ created: dateTime, lastModified: dateTime, lastRotated: dateTime }),
     },
     ['imported'],
   ),
-  ClientUpdated: data({ clientId, ...settings }, ['scopes']),
-  ClientEnabled: data({ clientId }),
-  ClientDisabled: data({ clientId, imported: data({ lastModified: dateTime }) }, ['imported']),
-  AccessTokenReset: data({ clientId, credential }),
-  ClientDeleted: data({ clientId }),
-  ClientExpired: data({ clientId, expires: dateTime }),
+  ClientUpdated: dataSchema({ clientId, ...settings }, ['scopes']),
+  ClientEnabled: dataSchema({ clientId }),
+  ClientDisabled: dataSchema({ clientId, imported: dataSchema({ lastModified: dateTime }) }, ['imported']),
+  AccessTokenReset: dataSchema({ clientId, credential }),
+  ClientDeleted: dataSchema({ clientId }),
+  ClientExpired: dataSchema({ clientId, expires: dateTime }),
 };

@@ -10,7 +10,7 @@ export function schemaPath(name: string): string {
 }
 
 /** Schemas by name, each with what it calls itself. */
-export function published(schemas: Record<string, Schema>): Record<string, Schema> {
+export function withSchemaIds(schemas: Record<string, Schema>): Record<string, Schema> {
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
       name,
@@ -23,7 +23,7 @@ export function published(schemas: Record<string, Schema>): Record<string, Schem
  * The schemas of bodies and messages, by name; those of guarded services stand with the services. Those named `older-…` are
  * what the older dialect has instead.
  */
-export const apiSchemas = published({
+export const apiSchemas = withSchemaIds({
   ...clientSchemas,
   ...roleSchemas,
   ...authenticationSchemas,

@@ -3,7 +3,7 @@ import {
   continuationToken,
   date,
   description,
-  listOf,
+  arrayOf,
   object,
   type Schema,
   scopes,
@@ -24,10 +24,10 @@ export const roleSchemas: Record<string, Schema> = {
       expandedScopes: scopes,
     }),
   },
-  'list-roles-response': { title: 'All roles', ...listOf('get-role-response') },
+  'list-roles-response': { title: 'All roles', ...arrayOf('get-role-response') },
   'list-roles2-response': {
     title: 'Roles, all of them or a page',
-    ...object({ roles: listOf('get-role-response'), continuationToken }, ['continuationToken']),
+    ...object({ roles: arrayOf('get-role-response'), continuationToken }, ['continuationToken']),
   },
   'list-role-ids-response': {
     title: 'RoleIds, all of them or a page',

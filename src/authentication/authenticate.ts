@@ -15,7 +15,7 @@ import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
 import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
 import type { TimeSliced } from '../domain/timeSliced.ts';
-import { ownCopy } from '../process/detachString.ts';
+import { detachString } from '../process/detachString.ts';
 import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { readSignature, refusal, type Signature, verifySignature } from './hawkSignature.ts';
@@ -220,7 +220,7 @@ export function makeAuthenticate(clients: Clients): Authenticate {
     { id: cut, ext }: Pick<Signature, 'id' | 'ext'>,
     now: Date,
   ): Promise<Vouched> {
-    const id = ownCopy(cut);
+    const id = detachString(cut);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;

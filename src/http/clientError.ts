@@ -22,7 +22,7 @@ export function makeAnswerClientError(
   // Node tells of each piece that comes after the first that it could not read.
   const known = new WeakSet<Socket>();
   const write = limitLogLines(log, {
-    most: MOST_LINES,
+    maxPerSecond: MOST_LINES,
     message: 'a request could not be read',
     countBy: 'sourceIp',
   });

@@ -75,7 +75,7 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   const holders = new Map<string, Holder>();
   let bodyBytes = 0;
   const tell = limitLogLines(log, {
-    most: MOST_LINES,
+    maxPerSecond: MOST_LINES,
     message: 'a connection was closed at a limit',
     countBy: 'address',
   });

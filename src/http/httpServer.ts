@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { roomForConnections } from '../process/maxConnections.ts';
+import { maxConnections } from '../process/maxConnections.ts';
 import type { Config } from '../config/config.ts';
 import { makeAnswerClientError } from './clientError.ts';
 import { type Bodies, type ConnectionLimits, limitConnections } from './connections.ts';
@@ -45,7 +45,7 @@ export function listen(
 
 /** As many connections as are asked for, or as the operating system leaves room for beside the databases. */
 function connectionsWithin(most: number, log: Logger): number {
-  const room = roomForConnections();
+  const room = maxConnections();
   if (room < most)
     log.warn(
       { maxConnections: most, taken: room },

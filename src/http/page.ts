@@ -1,4 +1,4 @@
-import { MAX_PAGE } from '../../schemas/constants.ts';
+import { MAX_PAGE_SIZE } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { WorkBudget } from '../domain/workBudget.ts';
 import type { TimeSliced } from '../domain/timeSliced.ts';
@@ -9,8 +9,8 @@ import { apiValidator } from './validate.ts';
 
 /** The `limit` of a query: at most 1000, which it also is when left out. Throws InvalidRequestArguments for 0. */
 export function limitOf(query: Record<string, string>): number {
-  const limit = Math.min(Number(query['limit'] ?? MAX_PAGE), MAX_PAGE);
-  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE}`);
+  const limit = Math.min(Number(query['limit'] ?? MAX_PAGE_SIZE), MAX_PAGE_SIZE);
+  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE_SIZE}`);
   return limit;
 }
 
@@ -79,7 +79,7 @@ export async function* piecesOf<Row>(
     while (batch.length > 0) {
       await longWork.queue({ caller, kind }, (work) => write(batch, work));
       kind = 'begun';
-      const taken = longWork.sending(caller, text.size);
+      const taken = longWork.trackReply(caller, text.size);
       try {
         yield* text.ready.splice(0);
       } finally {

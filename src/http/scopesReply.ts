@@ -18,7 +18,7 @@ async function* piecesOf(
   longWork: LongWork,
   { caller }: WorkFor,
 ): AsyncGenerator<string> {
-  const taken = longWork.sending(caller, sizeOfScopes(scopes));
+  const taken = longWork.trackReply(caller, sizeOfScopes(scopes));
   try {
     let start = before + '[';
     for (let from = 0; from < scopes.length; start = ',') {

@@ -1,6 +1,6 @@
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 import type { Quota } from '../config/rateLimits.ts';
-import { ownCopy } from '../process/detachString.ts';
+import { detachString } from '../process/detachString.ts';
 
 /** Bytes that a bucket takes, with what holds it, beside the characters of its key. */
 const BUCKET_BYTES = 200;
@@ -21,7 +21,7 @@ export function makeTokenBuckets(
   const perMs = quota / (1000 * seconds);
 
   return function take(caller) {
-    const key = ownCopy(caller);
+    const key = detachString(caller);
     const at = now();
     let bucket = buckets.get(key);
     if (!bucket) buckets.set(key, (bucket = { tokens: quota, at }));

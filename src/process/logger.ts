@@ -4,7 +4,7 @@ import pino, { type Logger, type LoggerOptions } from 'pino';
 const SECRET_FIELDS = ['authorization', 'accessToken', 'token', 'bewit', 'key', 'secret', 'credentials'];
 
 /** Characters that are written at a time. */
-const AT_ONCE = 8192;
+const BUFFER_LENGTH = 8192;
 /** How long (ms) a line waits for others. */
 const WRITE_DELAY = 100;
 
@@ -29,7 +29,7 @@ export function makeLogger(settings: {
     serializers: { err: shownError },
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '(not shown)' },
   };
-  return pino(options, settings.destination ?? someAtATime(pino.destination({ sync: true })));
+  return pino(options, settings.destination ?? buffered(pino.destination({ sync: true })));
 }
 
 /** The time of a line. Many are written in one millisecond. */
@@ -47,21 +47,21 @@ function timeField(): () => string {
 }
 
 /** Writes lines some at a time, at most WRITE_DELAY late, and what waits before the process ends. */
-function someAtATime(destination: { write(lines: string): unknown }) {
-  let waiting = '';
+function buffered(destination: { write(lines: string): unknown }) {
+  let buffer = '';
   let timer: NodeJS.Timeout | undefined;
   function flushSync(): void {
     clearTimeout(timer);
     timer = undefined;
-    const lines = waiting;
-    waiting = '';
+    const lines = buffer;
+    buffer = '';
     if (lines !== '') destination.write(lines);
   }
   process.once('exit', flushSync);
   return {
     write(line: string): void {
-      waiting += line;
-      if (waiting.length >= AT_ONCE) flushSync();
+      buffer += line;
+      if (buffer.length >= BUFFER_LENGTH) flushSync();
       else timer ??= setTimeout(flushSync, WRITE_DELAY).unref();
     },
     flushSync,

@@ -2,25 +2,25 @@ import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
 import { WorkBudget } from '../domain/workBudget.ts';
 import { type TimeSliced } from '../domain/timeSliced.ts';
-import { type Allowance, owedAfter, requestsSoFar } from './timeSlicing.ts';
+import { type Allowance, debtAfter, requestsSoFar } from './timeSlicing.ts';
 
 /** Units of work that are done at once, before anybody is asked: what is ready needs no more, as most requests find it. */
-const AT_ONCE = 2000;
+const FIRST_SLICE_UNITS = 2000;
 /** While requests come, the long work of one caller takes one part in so many of the time, and that of all together more. */
-const SHARE_OF_ONE = 20;
-const SHARE_OF_ALL = 4;
+const CALLER_SHARE = 20;
+const TOTAL_SHARE = 4;
 /** What each may take (ms) beyond that share when there was none for a while. */
 const BURST = 50;
 /** The longest pause (ms): after urgent work it may be long. */
-const LONGEST = 10_000;
+const MAX_PAUSE = 10_000;
 /** A turn may be of several slices of different work, where these are short (ms). */
-const SHORT = 1;
+const MIN_TURN = 1;
 /** Bytes of bodies whose work may wait for one caller. */
-const MOST_WAITING = 16 * 1024 * 1024;
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Scopes in long replies that one caller has not taken yet: while they are more, its next long work does not begin. */
-const MOST_UNREAD = 1_000_000;
+const MAX_UNREAD_SCOPES = 1_000_000;
 /** Callers that are remembered after their work. */
-const MOST_ACCOUNTS = 1000;
+const MAX_ACCOUNTS = 1000;
 
 /** For whom long work is done: `caller` is whose share of the time it takes, and `bytes` how long the body is that it keeps. */
 export type WorkFor = {
@@ -56,7 +56,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     whom: WorkFor,
     compute: (work: WorkBudget) => TimeSliced<Result>,
   ): Result | Promise<Result> {
-    const work = new WorkBudget({ limit: maxExpansionScopes, firstSlice: AT_ONCE });
+    const work = new WorkBudget({ limit: maxExpansionScopes, firstSlice: FIRST_SLICE_UNITS });
     const computation = compute(work);
     const first = computation.next();
     return first.done ? first.value : wait(whom, { computation, work, slices: 1 });
@@ -77,10 +77,10 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
   ): Promise<Result> {
     const { computation, work } = begun;
     const account = accountOf(caller);
-    if (bytes > 0 && account.waiting + bytes > MOST_WAITING) {
+    if (bytes > 0 && account.waiting + bytes > MAX_WAITING_BYTES) {
       // So that it frees what it holds.
       computation.return(undefined as Result);
-      throw tooMuchWaits();
+      throw tooMuchWaiting();
     }
     account.waiting += bytes;
     return new Promise((resolve, reject) => {
@@ -97,33 +97,33 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
         log.debug({ caller, units, slices: begun.slices, longestSlice }, 'long work');
         return true;
       }
-      account.jobs.splice(placeOf(kind, account.jobs), 0, { bytes, kind, resume });
-      plan();
+      account.jobs.splice(insertionIndex(kind, account.jobs), 0, { bytes, kind, resume });
+      scheduleTurn();
     });
   }
 
   function accountOf(caller: string): Account {
     const known = accounts.get(caller);
     if (known) return known;
-    if (accounts.size >= MOST_ACCOUNTS) dropIdle();
+    if (accounts.size >= MAX_ACCOUNTS) dropIdle();
     const account = { allowance: { left: BURST, at: 0 }, readyAt: 0, jobs: [], waiting: 0, unread: 0 };
     accounts.set(caller, account);
     return account;
   }
 
   function dropIdle(): void {
-    const full = performance.now() - BURST * SHARE_OF_ONE;
+    const full = performance.now() - BURST * CALLER_SHARE;
     for (const [caller, { jobs, unread, allowance }] of accounts)
       if (jobs.length === 0 && unread === 0 && allowance.at < full) accounts.delete(caller);
   }
 
   /** When the caller's next slice may begin; undefined where none may. */
   function readyAt({ jobs: [next], unread, readyAt: at }: Account): number | undefined {
-    if (!next || (next.kind === 'new' && unread > MOST_UNREAD)) return undefined;
+    if (!next || (next.kind === 'new' && unread > MAX_UNREAD_SCOPES)) return undefined;
     return next.kind === 'urgent' ? 0 : Math.max(at, all.readyAt);
   }
 
-  function plan(): void {
+  function scheduleTurn(): void {
     cancel?.();
     cancel = undefined;
     let earliest = Infinity;
@@ -143,7 +143,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     const began = performance.now();
     let now = began;
     do {
-      const account = nextAt(now);
+      const account = nextReady(now);
       if (!account) break;
       const job = account.jobs[0]!;
       if (job.resume()) {
@@ -152,14 +152,14 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
       }
       const resumed = now;
       now = performance.now();
-      pay(account, now - resumed, now);
-    } while (now - began < SHORT);
+      charge(account, now - resumed, now);
+    } while (now - began < MIN_TURN);
     requestsSeen = requestsSoFar();
-    plan();
+    scheduleTurn();
   }
 
   /** Whose turn it is; the others come first next time. */
-  function nextAt(now: number): Account | undefined {
+  function nextReady(now: number): Account | undefined {
     for (const [caller, account] of accounts) {
       if ((readyAt(account) ?? Infinity) > now) continue;
       accounts.delete(caller);
@@ -170,33 +170,33 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
   }
 
   /** Pauses come of what was taken too much, and only while there are requests. */
-  function pay(account: Account, worked: number, now: number): void {
-    const owed = owedAfter(account.allowance, { worked, now, share: SHARE_OF_ONE, longest: LONGEST });
-    const owedByAll = owedAfter(all.allowance, { worked, now, share: SHARE_OF_ALL });
+  function charge(account: Account, worked: number, now: number): void {
+    const owed = debtAfter(account.allowance, { worked, now, share: CALLER_SHARE, maxPause: MAX_PAUSE });
+    const owedByAll = debtAfter(all.allowance, { worked, now, share: TOTAL_SHARE });
     if (requestsSoFar() === requestsSeen) return;
-    account.readyAt = now + owed * SHARE_OF_ONE;
-    all.readyAt = now + owedByAll * SHARE_OF_ALL;
+    account.readyAt = now + owed * CALLER_SHARE;
+    all.readyAt = now + owedByAll * TOTAL_SHARE;
   }
 
   return {
     run,
     queue,
     /** Resolves when a caller has paid for its urgent work, before it begins with more. */
-    async rested(whom: WorkFor): Promise<void> {
+    async untilReady(whom: WorkFor): Promise<void> {
       const account = accounts.get(whom.caller);
       if (account && account.readyAt > performance.now()) await queue(whom, nothing);
     },
     /** Notes that work of a caller's took so long (ms) elsewhere: its next, for which it asks `rested`, waits accordingly. */
     charge({ caller }: WorkFor, ms: number): void {
-      pay(accountOf(caller), ms, performance.now());
+      charge(accountOf(caller), ms, performance.now());
     },
     /** Notes that a caller is sent a reply with so many scopes. What it answers is to be called when the reply was taken, or is not any more. */
-    sending(caller: string, scopes: number): () => void {
+    trackReply(caller: string, scopes: number): () => void {
       const account = accountOf(caller);
       account.unread += scopes;
       return () => {
         account.unread -= scopes;
-        plan();
+        scheduleTurn();
       };
     },
   };
@@ -205,16 +205,16 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
 function* nothing(): TimeSliced<void> {}
 
 /** Where in the order of a caller's jobs another one belongs. */
-function placeOf(kind: Job['kind'], jobs: readonly Job[]): number {
+function insertionIndex(kind: Job['kind'], jobs: readonly Job[]): number {
   if (kind === 'urgent') return 0;
   const firstNew = kind === 'begun' ? jobs.findIndex((job) => job.kind === 'new') : -1;
   return firstNew < 0 ? jobs.length : firstNew;
 }
 
-function tooMuchWaits(): ApiError {
+function tooMuchWaiting(): ApiError {
   return new ApiError(
     'TooManyRequests',
-    `too much long work of this caller waits already: at most ${MOST_WAITING} bytes of requests may`,
-    { limit: MOST_WAITING, retryAfter: 1 },
+    `too much long work of this caller waits already: at most ${MAX_WAITING_BYTES} bytes of requests may`,
+    { limit: MAX_WAITING_BYTES, retryAfter: 1 },
   );
 }

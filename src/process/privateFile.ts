@@ -51,7 +51,7 @@ export async function draftPrivateFile(
   const discard = (): void => rmSync(draft, { force: true });
   const handle = await open(draft, 'wx', 0o600);
   try {
-    giveToOwner(handle.fd, file);
+    chownToFolderOwner(handle.fd, file);
     await handle.writeFile(content);
     await handle.sync();
   } catch (error) {
@@ -67,7 +67,7 @@ function writeDraft(file: string, content: string): string {
   const draft = draftOf(file);
   const handle = openSync(draft, 'wx', 0o600);
   try {
-    giveToOwner(handle, file);
+    chownToFolderOwner(handle, file);
     writeSync(handle, content);
     fsyncSync(handle);
   } catch (error) {
@@ -84,7 +84,7 @@ function draftOf(file: string): string {
 }
 
 /** A command that root runs leaves files that the service, whose folder it is, can read. */
-function giveToOwner(handle: number, file: string): void {
+function chownToFolderOwner(handle: number, file: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dirname(file));
   fchownSync(handle, uid, gid);

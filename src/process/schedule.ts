@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 export type Job = { name: string; every: number; run(signal: AbortSignal): Promise<number> };
 
 /** How often (ms) a node asks whether the jobs have become its own. */
-const ASK_EVERY = 500;
+const POLL_INTERVAL = 500;
 
 /**
  * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
@@ -16,7 +16,7 @@ const ASK_EVERY = 500;
  */
 export function schedule(
   jobs: Job[],
-  { isOurs, log }: { isOurs(): boolean; log: Logger },
+  { isOurs: isLeader, log }: { isOurs(): boolean; log: Logger },
 ): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -27,13 +27,13 @@ export function schedule(
 
   async function repeat({ name, every, run }: Job): Promise<void> {
     while (!signal.aborted) {
-      if (isOurs()) {
+      if (isLeader()) {
         await run(signal).then(
           (count) => count > 0 && log.info({ job: name, count }, 'job done'),
           (error: unknown) => log.error({ job: name, err: error }, 'job failed: it is tried again later'),
         );
         await pause(every);
-      } else await pause(ASK_EVERY);
+      } else await pause(POLL_INTERVAL);
     }
   }
   const running = jobs.map(repeat);

@@ -1,11 +1,11 @@
-import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 /** While requests come, long work takes one part in so many of the time. */
 const SHARE = 20;
 /** What long work may take (ms) beyond its share when there was none for a while: a page of a list is not kept waiting. */
 const BURST = 50;
 /** The longest pause (ms): long work goes on, however much there is to do. */
-const LONGEST = 200;
+const MAX_PAUSE = 200;
 
 let requests = 0;
 
@@ -35,10 +35,10 @@ export function makeYielder(kind: keyof typeof allowances): () => Promise<void> 
   let resumed = performance.now();
   return async function yieldToEventLoop() {
     const now = performance.now();
-    const owed = owedAfter(allowance, { worked: now - resumed, now, share: SHARE });
+    const debt = debtAfter(allowance, { worked: now - resumed, now, share: SHARE });
     const before = requests;
-    await turnOfTheLoop();
-    if (owed > 0 && requests > before) await sleep(Math.min(LONGEST, owed * SHARE));
+    await nextTurn();
+    if (debt > 0 && requests > before) await sleep(Math.min(MAX_PAUSE, debt * SHARE));
     resumed = performance.now();
   };
 }
@@ -47,12 +47,17 @@ export function makeYielder(kind: keyof typeof allowances): () => Promise<void> 
  * Takes time (ms) that was worked from an allowance, which grows by one part in `share` of the time, and answers what was taken too
  * much, of what makes pauses of no more than `longest` (ms); less than none where something is left.
  */
-export function owedAfter(
+export function debtAfter(
   allowance: Allowance,
-  { worked, now, share, longest = LONGEST }: { worked: number; now: number; share: number; longest?: number },
+  {
+    worked,
+    now,
+    share,
+    maxPause = MAX_PAUSE,
+  }: { worked: number; now: number; share: number; maxPause?: number },
 ): number {
   const grown = Math.min(BURST, allowance.left + (now - allowance.at) / share);
-  allowance.left = Math.max(-longest / share, grown - worked);
+  allowance.left = Math.max(-maxPause / share, grown - worked);
   allowance.at = now;
   return -allowance.left;
 }

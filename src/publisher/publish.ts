@@ -77,7 +77,7 @@ export function startPublisher(options: {
   async function settle(position: Position): Promise<void> {
     acknowledged = position;
     await readStore.commit(PUBLISHER_TABLE, [], position);
-    waiting.admit(position);
+    waiting.resolveUpTo(position);
   }
 
   const mayPublish = (): boolean => lease.held() && !signal.aborted;
@@ -91,7 +91,7 @@ export function startPublisher(options: {
       await settle(group.position);
     }
     if (position > (await checkpoint()) && mayPublish()) await settle(position);
-    outage.over();
+    outage.ended();
   }
 
   async function follow(): Promise<void> {
@@ -147,7 +147,7 @@ export function startPublisher(options: {
   }
   return {
     async stop() {
-      if (lease.held() && !outage.goesOn()) await publishLast().catch(logLast);
+      if (lease.held() && !outage.isOngoing()) await publishLast().catch(logLast);
       stopping.abort();
       waiting.close();
       await atMost(LAST_WORK, running);

@@ -59,7 +59,7 @@ export async function keepLogHead(
         draft.discard();
       }
       written = position;
-      outage?.over();
+      outage?.ended();
     } catch (error) {
       // Of that, the operator is told once, and elsewhere.
       if (!(error instanceof FileGone)) outage?.failed(error);

@@ -13,7 +13,7 @@ import type { Batch, EventStore, Revision } from '../eventStore/eventStore.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { ROLES_STREAM, isAuthStream } from '../eventStore/streams.ts';
 import { holdLease } from '../readStore/lease.ts';
-import { applied, type Projection } from '../projection.ts';
+import { applyEvent, type Projection } from '../projection.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { type Follower, readModel } from './readModel.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
@@ -93,7 +93,7 @@ export async function startProjector(options: {
   const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
   const waiting = boundedWaiters();
-  const callers = boundedWaiters({ most: MOST_CALLERS, mostOfOne: MOST_OF_CALLER });
+  const callers = boundedWaiters({ max: MOST_CALLERS, maxPerCaller: MOST_OF_CALLER });
   // Nothing is held before the first batch: only then it is known that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
@@ -148,7 +148,7 @@ export async function startProjector(options: {
 
   function followRole(event: Recorded<RoleEvent>): void {
     const { roleId } = event.data;
-    const row = applied(roles, models.roleGraph.get(roleId), event);
+    const row = applyEvent(roles, models.roleGraph.get(roleId), event);
     if (row) models.roleGraph.set(row);
     else models.roleGraph.delete(roleId);
     models.rolesRevision = event.revision;
@@ -181,8 +181,8 @@ export async function startProjector(options: {
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
-      waiting.admit(position);
-      callers.admit(position);
+      waiting.resolveUpTo(position);
+      callers.resolveUpTo(position);
       const most = isStarted ? MOST_UNWRITTEN : MOST_UNWRITTEN_AT_START;
       while (unwritten() > most && !signal.aborted) {
         await write();

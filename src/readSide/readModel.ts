@@ -3,7 +3,7 @@ import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
-import { applied, type Projection, tableOf } from '../projection.ts';
+import { applyEvent, type Projection, tableOf } from '../projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
 import { RecentlyUsed } from '../domain/recentlyUsed.ts';
 
@@ -228,7 +228,7 @@ export class ReadModel<R extends object> {
   /** A row after an event, where it is not newer already. */
   #after(row: Row<R>, event: Recorded): Row<R> {
     if (event.position <= row.position) return row;
-    const value = applied(this.#projection, row.value, event) as R | undefined;
+    const value = applyEvent(this.#projection, row.value, event) as R | undefined;
     return { key: row.key, value, position: event.position };
   }
 

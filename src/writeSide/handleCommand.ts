@@ -68,7 +68,7 @@ export function makeHandleCommand(parts: {
   ): Promise<Outcome<R>> {
     run.command.check?.(run.input);
     const { workFor } = run.context;
-    if (workFor) await longWork.rested(workFor);
+    if (workFor) await longWork.untilReady(workFor);
     return runExclusive(run.subject.stream, async () => {
       const secret = run.secret && keptSecret(run.secret);
       try {

@@ -7,13 +7,13 @@ afterEach(() => void jest.useRealTimers());
 
 type Line = { i?: number; leftOut?: number; msg: string };
 
-function limited(most: number, countBy?: string): { write(fields: object): void; lines: Line[] } {
+function limited(maxPerSecond: number, countBy?: string): { write(fields: object): void; lines: Line[] } {
   const lines: Line[] = [];
   const log = pino(
     { base: null, timestamp: false },
     { write: (line) => lines.push(JSON.parse(line) as Line) },
   );
-  return { write: limitLogLines(log, { most, message: 'it happened', countBy }), lines };
+  return { write: limitLogLines(log, { maxPerSecond, message: 'it happened', countBy }), lines };
 }
 
 test('so many lines in a second are written, and how many more there were', () => {

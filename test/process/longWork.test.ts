@@ -63,7 +63,7 @@ test('what others wait for is not behind what the same caller asked for before',
 });
 
 test('while a caller has very much that it was sent and has not taken, nothing new is begun for it, but for others', async () => {
-  const { queue, sending } = longWork();
+  const { queue, trackReply: sending } = longWork();
   const taken = sending('a', 2_000_000);
   let isDone = false;
   const waiting = queue({ caller: 'a' }, slices(1)).then(() => (isDone = true));
@@ -99,7 +99,7 @@ test('work that fails fails for whoever asked for it, and the next is done', asy
 });
 
 test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
-  const { charge, rested, queue } = longWork();
+  const { charge, untilReady: rested, queue } = longWork();
   const order: string[] = [];
   countRequestForSlicing();
   charge({ caller: 'a' }, 60);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { actorHistory, entryOf } from '../../projections/actorHistory.ts';
+import { actorHistory, fullEntry } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles } from '../../projections/roles.ts';
@@ -132,7 +132,7 @@ describe('the histories', () => {
   };
   test('have an entry of every event', () => {
     const { entries } = actorHistory.on.ClientDisabled!(undefined, event as never)!;
-    expect(entries.map((each) => entryOf('who/did-it', each))).toEqual([entry]);
+    expect(entries.map((each) => fullEntry('who/did-it', each))).toEqual([entry]);
     expect(Object.keys(actorHistory.on).sort()).toEqual(
       [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
     );

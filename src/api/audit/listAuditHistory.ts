@@ -2,7 +2,7 @@ import {
   type ActorHistoryRow,
   actorPrefix,
   type BriefEntry,
-  entryOf,
+  fullEntry,
 } from '../../../projections/actorHistory.ts';
 import type { Endpoint, EndpointReply } from '../../http/endpoint.ts';
 import { keyIn, limitOf, notOurs } from '../../http/page.ts';
@@ -58,7 +58,7 @@ async function pageOfActor(
   const entries: BriefEntry[] = [];
   const told = (next: string | undefined): EndpointReply =>
     historyReply(
-      entries.map((entry) => entryOf(clientId, entry)),
+      entries.map((entry) => fullEntry(clientId, entry)),
       next,
     );
   for (const row of all) {

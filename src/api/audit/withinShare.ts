@@ -7,12 +7,12 @@ const MOST_FOR_PAGE = 50;
 
 /** Whoever reads one long page after the other does so within its share of the time. */
 export async function withinShare(
-  longWork: Pick<LongWork, 'rested' | 'charge'>,
+  longWork: Pick<LongWork, 'untilReady' | 'charge'>,
   request: EndpointRequest,
   makePage: () => Promise<EndpointReply>,
 ): Promise<EndpointReply> {
   const whom = workFor(request);
-  await longWork.rested(whom);
+  await longWork.untilReady(whom);
   const began = performance.now();
   const page = await makePage();
   longWork.charge(whom, Math.min(performance.now() - began, MOST_FOR_PAGE));
