@@ -4,12 +4,12 @@ import { historySchemas } from './historySchemas.ts';
 import type { Schema } from './schemaBuilders.ts';
 import { roleSchemas } from './roleSchemas.ts';
 
-/** Where a schema is served, which is also what it calls itself. */
+/** The path at which a schema is served, which is also its `$id`. */
 export function schemaPath(name: string): string {
   return `/schemas/auth/v1/${name}.json`;
 }
 
-/** Schemas by name, each with what it calls itself. */
+/** Adds `$schema` and `$id` to schemas by name. */
 export function withSchemaIds(schemas: Record<string, Schema>): Record<string, Schema> {
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
@@ -20,8 +20,8 @@ export function withSchemaIds(schemas: Record<string, Schema>): Record<string, S
 }
 
 /**
- * The schemas of bodies and messages, by name; those of guarded services stand with the services. Those named `older-…` are
- * what the older dialect has instead.
+ * The schemas of bodies and messages, by name. Those of guarded services are declared with the services. Schemas named
+ * `older-…` replace those of the same name in the older dialect.
  */
 export const apiSchemas = withSchemaIds({
   ...clientSchemas,

@@ -28,7 +28,7 @@ const success = object(
 const failure = object({ status: literal('auth-failed'), message: text });
 const unsigned = object({ status: literal('no-auth'), scheme: literal('none'), scopes, expires: date });
 
-/** The bodies of the methods that judge signatures, and of those about scopes. */
+/** The bodies of the methods that authenticate requests, and of those about scopes. */
 export const authenticationSchemas: Record<string, Schema> = {
   'authenticate-hawk-request': {
     title: 'A request as it was signed',

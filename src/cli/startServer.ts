@@ -106,7 +106,7 @@ export async function startServer(
         },
         ...service.jobs,
       ],
-      { isOurs: service.core.projector.writes, log },
+      { isLeader: service.core.projector.writes, log },
     );
     const publisher = service.publisher?.start();
     return {

@@ -1,4 +1,7 @@
-/** A text's own copy, to be remembered: what was cut from a longer one, as an id is from a header, would keep all of that in memory. */
+/**
+ * A copy of a string for long-term use. V8 keeps the whole parent string of a substring in memory, for example the
+ * header from which an id was cut.
+ */
 export function detachString(text: string): string {
   return Buffer.from(text).toString();
 }

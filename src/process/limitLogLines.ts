@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
 
-/** How long (ms) so many lines are let through. */
+/** The window of the limit in milliseconds. */
 const WINDOW_MS = 1000;
-/** Values of a field that are told apart among what was left out. */
+/** How many different values of `countBy` are counted in a window. */
 const MAX_COUNTED_VALUES = 20;
 
 /**
- * Writes lines of one kind, at most `most` in a second, so that whoever causes them cannot fill a disk. How many more there
- * were is said in a line of its own, which counts as one of the next second; with `countBy` also how many of them had which
- * value of that field.
+ * Limits log lines of one kind to `maxPerSecond`, so that nobody can fill the disk by causing them. One more line says
+ * how many were left out, and with `countBy` how many of these had which value of that field. It counts towards the
+ * next second.
  */
 export function limitLogLines(
   log: Logger,
@@ -50,7 +50,7 @@ export function limitLogLines(
       return;
     }
     count(fields as Record<string, unknown>);
-    // The process does not end before it is told.
+    // Not unref'd: the process must not exit before the summary is logged.
     if (leftOut === 1) setTimeout(reportLeftOut, windowStart + WINDOW_MS - now);
   };
 }

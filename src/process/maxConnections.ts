@@ -1,9 +1,12 @@
-/** Files, and connections to other servers, that this process may have open besides connections of callers. */
+/** File descriptors reserved for files and for connections to other servers. */
 const RESERVED_FILES = 100;
 
 type UserLimits = { userLimits?: { open_files?: { soft: number | 'unlimited' } } };
 
-/** How many connections of callers the operating system's limit of open files (`ulimit -n`) leaves room for. */
+/**
+ * How many connections of callers the operating system's limit of open files (`ulimit -n`) allows; Infinity if
+ * unlimited.
+ */
 export function maxConnections(): number {
   const { report } = process;
   (report as { excludeNetwork?: boolean }).excludeNetwork = true;

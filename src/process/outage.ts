@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
 
-/** How often (ms) an outage that goes on is told of. */
+/** How often (ms) a continuing outage is logged. */
 const LOG_INTERVAL = 60_000;
 
-/** Tells the log of failures that repeat: of the first one, then of one a minute, and of the end. */
+/** Logs repeated failures of one thing: the first one, then one a minute, and the recovery. */
 export function watchOutage(log: Logger, what: string) {
   let since: number | undefined;
   let lastLogged = 0;
   return {
-    /** Whether the last that was told is a failure. */
+    /** Whether an outage is going on. */
     isOngoing: (): boolean => since !== undefined,
     failed(error: unknown): void {
       const now = performance.now();

@@ -10,11 +10,11 @@ import { plainExpansion, type PlainRole } from './plainExpansion.ts';
 const RUNS = Number(process.env['HISTORIES'] ?? 200);
 const scope = fc.stringMatching(/^[ab]{0,3}\*?$/);
 
-function mergeOf(kept: IncrementalMerge, lists: ReadonlySet<readonly string[]>): readonly string[] {
-  return runToCompletion(kept.of(lists, new WorkBudget()));
+function mergeOf(merge: IncrementalMerge, lists: ReadonlySet<readonly string[]>): readonly string[] {
+  return runToCompletion(merge.of(lists, new WorkBudget()));
 }
 
-test('lists that come and go leave what merging the present ones gives', () => {
+test('after lists are added and removed, the result is the merge of the present ones', () => {
   fc.assert(
     fc.property(
       fc.array(fc.array(scope, { maxLength: 5 }).map(normalize), { minLength: 1, maxLength: 8 }),
@@ -31,7 +31,7 @@ test('lists that come and go leave what merging the present ones gives', () => {
   );
 });
 
-test('a few that change among very many leave what merging all gives', () => {
+test('after few changes among very many scopes, the result is the merge of all lists', () => {
   const many = ['', 'a', 'ab', 'aba', 'b'].flatMap((start) =>
     Array.from({ length: 400 }, (_, i) => `${start}x${i}`),
   );
@@ -57,7 +57,7 @@ test('an unchanged merge is the same array', () => {
   expect(mergeOf(kept, new Set([['a'], ['c']]))).toEqual(['a', 'c']);
 });
 
-test('a scope that grants hundreds of roles expands as the plain rules say, after every change', () => {
+test('a scope that grants hundreds of roles expands like the oracle after every change', () => {
   const change = fc.record({
     roleId: fc.nat(150).map((i) => (i % 10 === 0 ? `r${i}/*` : `r${i}`)),
     scopes: fc.option(

@@ -22,7 +22,7 @@ const missing = (expression: ConcreteExpression, have: readonly string[]) =>
 describe('a scope expression', () => {
   const create = { AllOf: ['create:<id>', { for: 'scope', in: 'scopes', each: '<scope>' }] };
 
-  test('is filled in with parameters, and with one part for each entry of a list', () => {
+  test('gets its parameters substituted, and one scope for each entry of a list', () => {
     expect(renderExpression(create, { id: 'a/<b>', scopes: ['x', '<y>'] })).toEqual({
       AllOf: ['create:a/<b>', 'x', '<y>'],
     });
@@ -31,7 +31,7 @@ describe('a scope expression', () => {
     });
   });
 
-  test('says which part of it some parameters decide alone', () => {
+  test('has a part that some parameters alone decide', () => {
     expect(requiredPart(create, ['id'])).toBe('create:<id>');
     expect(requiredPart({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
       AllOf: ['a', 'create:<id>'],
@@ -53,7 +53,7 @@ describe('a scope expression', () => {
     expect(() => renderExpression('a:<constructor>', {})).toThrow(/constructor/);
   });
 
-  test('is missing what is not held; of several ways, what the shortest is missing', () => {
+  test('lacks what is not held; of several alternatives, what the shortest lacks', () => {
     expect(missing('ab', ['a*'])).toBeUndefined();
     expect(missing({ AllOf: ['a', 'b', 'c'] }, ['b'])).toEqual(['a', 'c']);
     expect(missing({ AllOf: [] }, [])).toBeUndefined();
@@ -61,12 +61,12 @@ describe('a scope expression', () => {
     expect(missing({ AnyOf: [{ AllOf: ['a', 'b'] }, 'c'] }, ['a', 'b'])).toBeUndefined();
   });
 
-  test('that leaves no way is never satisfied', () => {
+  test('without any alternative is never satisfied', () => {
     expect(missing({ AnyOf: [] }, ['*'])).toEqual([]);
     expect(missing({ AllOf: ['a', { AnyOf: [] }] }, ['a'])).toEqual([]);
   });
 
-  test('is satisfied by what satisfies it for the published library', () => {
+  test('is satisfied just when the published library says so', () => {
     const scope = fc.stringMatching(/^[ab]{0,2}[*]?$/);
     const { expression } = fc.letrec<{ expression: ConcreteExpression }>((tie) => {
       const parts = fc.array(tie('expression'), { maxLength: 3 });

@@ -4,7 +4,7 @@ import { SortedStringSet } from '../../src/domain/sortedStringSet.ts';
 
 const text = fc.stringMatching(/^[ab!]{0,4}$/);
 
-test('sorted texts find what a plain search finds', () => {
+test('a sorted string set finds what a linear search finds', () => {
   fc.assert(
     fc.property(fc.array(text, { maxLength: 20 }), fc.array(text), text, (added, deleted, wanted) => {
       const texts = new SortedStringSet();

@@ -7,7 +7,7 @@ import { makeLongWork } from '../../src/process/longWork.ts';
 
 const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
 
-/** Takes so many full slices, and notes the end of each. */
+/** Work of so many full slices, with a call of `note` after each. */
 function slices(count: number, note: () => void = () => undefined) {
   return function* (work: WorkBudget): TimeSliced<string> {
     for (let i = 0; i < count; i += 1) {
@@ -18,7 +18,7 @@ function slices(count: number, note: () => void = () => undefined) {
   };
 }
 
-test('what takes next to no work is answered at once, and what takes more later', async () => {
+test('short work is done synchronously, and longer work later', async () => {
   const { run } = longWork();
   expect(run({ caller: 'a' }, slices(0))).toBe('done');
   const promised = run({ caller: 'a' }, slices(3));
@@ -26,7 +26,7 @@ test('what takes next to no work is answered at once, and what takes more later'
   expect(await promised).toBe('done');
 });
 
-test('callers take turns, and what one of them asks for is done one after the other', async () => {
+test('callers take turns, and the work of one caller is done in order', async () => {
   const { run } = longWork();
   const order: string[] = [];
   await Promise.all([
@@ -46,7 +46,7 @@ test('callers take turns, and what one of them asks for is done one after the ot
   expect(ofMany).toEqual([...ofMany].sort());
 });
 
-test('what others wait for is not behind what the same caller asked for before', async () => {
+test('urgent work overtakes earlier work of the same caller', async () => {
   const { run } = longWork();
   const order: string[] = [];
   await Promise.all([
@@ -62,7 +62,7 @@ test('what others wait for is not behind what the same caller asked for before',
   expect(order.lastIndexOf('urgent')).toBeLessThan(order.lastIndexOf('new'));
 });
 
-test('while a caller has very much that it was sent and has not taken, nothing new is begun for it, but for others', async () => {
+test('back-pressure: no new work starts for a caller with many unread scopes, but it does for others', async () => {
   const { queue, trackReply: sending } = longWork();
   const taken = sending('a', 2_000_000);
   let isDone = false;
@@ -74,7 +74,7 @@ test('while a caller has very much that it was sent and has not taken, nothing n
   await waiting;
 });
 
-test('a caller for whom too much waits is refused, and others are not', async () => {
+test('a caller with too many queued bytes is refused, and others are not', async () => {
   const { queue } = longWork();
   const bytes = 512 * 1024;
   const accepted = Array.from({ length: 32 }, () => queue({ caller: 'a', bytes }, slices(1)));
@@ -87,7 +87,7 @@ test('a caller for whom too much waits is refused, and others are not', async ()
   await queue({ caller: 'a', bytes }, slices(1));
 });
 
-test('work that fails fails for whoever asked for it, and the next is done', async () => {
+test('failing work rejects its own promise only, and the next is done', async () => {
   const { queue } = longWork();
   const failing = queue({ caller: 'a' }, function* (work) {
     if (work.spend(SLICE_UNITS)) yield;
@@ -98,7 +98,7 @@ test('work that fails fails for whoever asked for it, and the next is done', asy
   expect(await next).toBe('done');
 });
 
-test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
+test('work done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
   const { charge, untilReady: rested, queue } = longWork();
   const order: string[] = [];
   countRequestForSlicing();
