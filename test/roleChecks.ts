@@ -9,7 +9,7 @@ export function roleChecks<R extends RoleDefinition>(graph: RoleGraph<R>) {
     cycleThrough: (role: RoleDefinition) => runToCompletion(graph.cycleThrough(role, new WorkBudget())),
     unboundedCycleThrough: (role: RoleDefinition) =>
       runToCompletion(graph.unboundedCycleThrough(role, new WorkBudget())),
-    excessOf: (role: RoleDefinition) => runToCompletion(graph.limitViolation(role, new WorkBudget())),
+    limitViolation: (role: RoleDefinition) => runToCompletion(graph.limitViolation(role, new WorkBudget())),
     get scopeTotal(): number {
       return runToCompletion(graph.scopeTotal(new WorkBudget()));
     },

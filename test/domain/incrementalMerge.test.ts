@@ -20,10 +20,10 @@ test('after lists are added and removed, the result is the merge of the present 
       fc.array(fc.array(scope, { maxLength: 5 }).map(normalize), { minLength: 1, maxLength: 8 }),
       fc.array(fc.array(fc.nat(7)), { minLength: 1, maxLength: 8 }),
       (lists, rounds) => {
-        const kept = new IncrementalMerge();
+        const merge = new IncrementalMerge();
         for (const round of rounds) {
           const present = new Set(round.map((i) => lists[i % lists.length]!));
-          expect(mergeOf(kept, present)).toEqual(mergeNormal([...present]));
+          expect(mergeOf(merge, present)).toEqual(mergeNormal([...present]));
         }
       },
     ),
@@ -39,11 +39,11 @@ test('after few changes among very many scopes, the result is the merge of all l
   const list = fc.array(scope, { maxLength: 4 }).map(normalize);
   fc.assert(
     fc.property(fc.array(fc.tuple(list, list), { maxLength: 12 }), (rounds) => {
-      const kept = new IncrementalMerge();
-      mergeOf(kept, new Set([base]));
+      const merge = new IncrementalMerge();
+      mergeOf(merge, new Set([base]));
       for (const lists of [...rounds, []]) {
         const present = [base, ...lists];
-        expect(mergeOf(kept, new Set(present)).join(' ')).toBe(mergeNormal(present).join(' '));
+        expect(mergeOf(merge, new Set(present)).join(' ')).toBe(mergeNormal(present).join(' '));
       }
     }),
     { numRuns: Math.min(RUNS, 1000) },
@@ -51,10 +51,10 @@ test('after few changes among very many scopes, the result is the merge of all l
 });
 
 test('an unchanged merge is the same array', () => {
-  const kept = new IncrementalMerge();
-  const first = mergeOf(kept, new Set([['a', 'b'], ['c']]));
-  expect(mergeOf(kept, new Set([['a'], ['b', 'c']]))).toBe(first);
-  expect(mergeOf(kept, new Set([['a'], ['c']]))).toEqual(['a', 'c']);
+  const merge = new IncrementalMerge();
+  const first = mergeOf(merge, new Set([['a', 'b'], ['c']]));
+  expect(mergeOf(merge, new Set([['a'], ['b', 'c']]))).toBe(first);
+  expect(mergeOf(merge, new Set([['a'], ['c']]))).toEqual(['a', 'c']);
 });
 
 test('a scope that grants hundreds of roles expands like the oracle after every change', () => {

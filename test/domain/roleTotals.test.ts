@@ -27,57 +27,61 @@ describe('a role is refused', () => {
   test('whose fan-out is too large because it passes its parameter on in very many ways', () => {
     const graph = graphOf([maker]);
     const scopes = many(1900, (i) => `assume:b<..>${i}`);
-    expect(roleChecks(graph).excessOf({ roleId: 'a*', scopes })?.message).toMatch(
+    expect(roleChecks(graph).limitViolation({ roleId: 'a*', scopes })?.message).toMatch(
       /role 'a\*' .* 10000 scopes may come of one/,
     );
-    expect(roleChecks(graph).excessOf({ roleId: 'a*', scopes: scopes.slice(0, 9) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ roleId: 'a*', scopes: scopes.slice(0, 9) })).toBeUndefined();
   });
 
   test('that makes the fan-out of a role too large which passes a parameter on to it', () => {
     const graph = graphOf([{ roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) }]);
-    expect(roleChecks(graph).excessOf({ ...maker, scopes: maker.scopes.slice(0, 9) })).toBeUndefined();
-    expect(roleChecks(graph).excessOf(maker)?.message).toMatch("role 'a*'");
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: maker.scopes.slice(0, 9) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation(maker)?.message).toMatch("role 'a*'");
   });
 
   test('that has very many granting scopes, before any of them is followed', () => {
     const graph = graphOf([]);
     expect(
-      roleChecks(graph).excessOf({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message,
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message,
     ).toMatch(/2001 .* 2000/);
     expect(
-      roleChecks(graph).excessOf({ roleId: 'a', scopes: many(9000, (i) => `queue:${i}`) }),
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(9000, (i) => `queue:${i}`) }),
     ).toBeUndefined();
   });
 
   test('with which all roles together have too many scopes, those derived by parameters included', () => {
     const graph = graphOf([{ roleId: 'p*', scopes: many(10, (i) => `x${i}:<..>`) }], { scopes: 100 });
-    expect(roleChecks(graph).excessOf({ roleId: 'a', scopes: many(70, (i) => `y${i}`) })).toBeUndefined();
-    expect(roleChecks(graph).excessOf({ roleId: 'a', scopes: many(80, (i) => `y${i}`) })?.message).toMatch(
-      'MAX_ROLE_SCOPES',
-    );
     expect(
-      roleChecks(graph).excessOf({ roleId: 'a', scopes: many(6, (i) => `assume:p${i}`) }),
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(70, (i) => `y${i}`) }),
     ).toBeUndefined();
     expect(
-      roleChecks(graph).excessOf({ roleId: 'a', scopes: many(7, (i) => `assume:p${i}`) })?.message,
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(80, (i) => `y${i}`) })?.message,
+    ).toMatch('MAX_ROLE_SCOPES');
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(6, (i) => `assume:p${i}`) }),
+    ).toBeUndefined();
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(7, (i) => `assume:p${i}`) })?.message,
     ).toMatch('MAX_ROLE_SCOPES');
   });
 
   test('that exceeded a limit before it was introduced, and would have more', () => {
     const stored = { roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored]);
-    expect(roleChecks(graph).excessOf({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch(
+    expect(roleChecks(graph).limitViolation({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch(
       "role 'a*'",
     );
-    expect(roleChecks(graph).excessOf({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
   });
 
   test('but never for losing scopes', () => {
     const stored = { roleId: 'a*', scopes: many(3000, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored], { scopes: 100 });
-    expect(roleChecks(graph).excessOf({ ...stored, scopes: stored.scopes.slice(0, 2900) })).toBeUndefined();
-    expect(roleChecks(graph).excessOf({ ...maker, scopes: maker.scopes.slice(1) })).toBeUndefined();
-    expect(roleChecks(graph).excessOf({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch(
+    expect(
+      roleChecks(graph).limitViolation({ ...stored, scopes: stored.scopes.slice(0, 2900) }),
+    ).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: maker.scopes.slice(1) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch(
       'MAX_ROLE_SCOPES',
     );
     graph.delete('a*');
@@ -99,7 +103,7 @@ test.each([
         if (
           scopes &&
           (roleChecks(graph).unboundedCycleThrough({ roleId, scopes }) ||
-            roleChecks(graph).excessOf({ roleId, scopes }))
+            roleChecks(graph).limitViolation({ roleId, scopes }))
         )
           continue;
         if (scopes) graph.set({ roleId, scopes });
@@ -144,7 +148,7 @@ testWithShared(
     for (const roles of [real, repeated(real, 10)]) {
       const graph = graphOf([]);
       for (const role of roles) {
-        expect(roleChecks(graph).excessOf(role)).toBeUndefined();
+        expect(roleChecks(graph).limitViolation(role)).toBeUndefined();
         graph.set(role);
       }
       expect(roleChecks(graph).scopeTotal * 4).toBeLessThan(ROLE_LIMITS.scopes);
