@@ -6,16 +6,16 @@ import { sameList } from '../src/domain/sameList.ts';
 
 export type StaticClientInput = {
   clientId: string;
-  /** What configuration says of it; undefined where it is no longer configured. */
+  /** The configured settings; undefined if the client is no longer configured. */
   settings?: { description: string; scopes: string[] };
   credential: Credential;
-  /** The credential whose token the secret store has lost: a client that refers to it needs a new one. */
+  /** The id of a credential whose token is missing in the secret store: a client that refers to it gets a new one. */
   lost?: string;
 };
 
 /**
- * Makes a static client what configuration says it is, so that its history shows it. Of several nodes that do so at once,
- * one changes something: the fingerprint tells the others that the token is the configured one already.
+ * Brings a static client in line with the configuration, so that its history shows the change. If several nodes do so
+ * at once, only one writes events: the fingerprint tells the others that the token is the configured one already.
  */
 export const configureStaticClient: Command<StaticClientInput, ClientRow | undefined, ClientEvent> = {
   authParams: ({ clientId }) => ({ clientId }),

@@ -4,12 +4,12 @@ import type { Command } from '../src/command.ts';
 import { hasSettings, refuseDoubleStars, refuseStatic } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
 
-/** For so long (ms) a creation that is sent again is taken for the same one, as Taskcluster has it. */
-const SENT_AGAIN_WITHIN = 15 * 60_000;
+/** How long (ms) a repeated request counts as a retry of the creation. The time is Taskcluster's. */
+const RETRY_WINDOW = 15 * 60_000;
 
 /**
- * A new client with a new access token. `imported` are facts of its life in another deployment. Sent again, as official clients do
- * when they got no reply, it changes nothing.
+ * Creates a client with a new access token. `imported` holds its dates in another deployment. Idempotent for retries,
+ * which official clients send if they got no reply.
  */
 export const createClient: Command<ClientCreated['data'], ClientRow | undefined, ClientCreated> = {
   check({ clientId, scopes }) {
@@ -20,7 +20,7 @@ export const createClient: Command<ClientCreated['data'], ClientRow | undefined,
   decide(input, client, { now }) {
     const data = { ...input, expires: new Date(input.expires).toJSON() };
     if (client) {
-      if (isSentAgain(data, client, now)) return [];
+      if (isRetry(data, client, now)) return [];
       throw new ApiError(
         'RequestConflict',
         `client ${input.clientId} already exists: updateClient changes it, resetAccessToken gives it a new token`,
@@ -31,11 +31,11 @@ export const createClient: Command<ClientCreated['data'], ClientRow | undefined,
   },
 };
 
-/** Whether it asks for what was created here a short while ago, and has not been changed in any way since then. */
-function isSentAgain(data: ClientCreated['data'], client: ClientRow, now: Date): boolean {
+/** Whether a request repeats a recent creation of a client that has not been changed since. */
+function isRetry(data: ClientCreated['data'], client: ClientRow, now: Date): boolean {
   return (
     client.revision === client.creationRevision &&
-    now.getTime() - Date.parse(client.created) < SENT_AGAIN_WITHIN &&
+    now.getTime() - Date.parse(client.created) < RETRY_WINDOW &&
     data.imported === undefined &&
     hasSettings(client, data)
   );

@@ -3,16 +3,16 @@ import type { Command } from '../src/command.ts';
 import { refuseDoubleStars } from '../src/domain/client.ts';
 import { ApiError } from '../src/domain/errors.ts';
 import { asCode } from '../src/domain/markdown.ts';
-import { judgeRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
-import { sorting } from '../src/domain/scopes.ts';
+import { validateRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
+import { sortInSlices } from '../src/domain/scopes.ts';
 import { sameList } from '../src/domain/sameList.ts';
 
-/** A new role, its scopes sorted; one that is identical to the stored one succeeds again. */
+/** Creates a role with sorted scopes. Idempotent: succeeds if the stored role is identical. */
 export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesState, RoleCreated> = {
   check: ({ scopes }) => refuseDoubleStars(scopes),
   authParams: ({ roleId, scopes }) => ({ roleId, scopes }),
   *decide(input, roles, { work }) {
-    const data = { ...input, scopes: yield* sorting(input.scopes, work) };
+    const data = { ...input, scopes: yield* sortInSlices(input.scopes, work) };
     const stored = roles.get(data.roleId);
     if (stored) {
       if (stored.description === data.description && sameList(stored.scopes, data.scopes)) return [];
@@ -25,7 +25,7 @@ export const createRole: Command<Omit<RoleCreated['data'], 'imported'>, RolesSta
       );
     }
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    yield* judgeRole(data, { roles, cycles: 'all' }, work);
+    yield* validateRole(data, { roles, cycles: 'all' }, work);
     return [{ type: 'RoleCreated', data }];
   },
 };

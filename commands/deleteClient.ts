@@ -3,7 +3,7 @@ import type { ClientDeleted } from '../schemas/events/clientEvents.ts';
 import type { Command } from '../src/command.ts';
 import { refuseStatic } from '../src/domain/client.ts';
 
-/** Removes a client; succeeds also where there is none. */
+/** Deletes a client. Idempotent: succeeds if there is none. */
 export const deleteClient: Command<{ clientId: string }, ClientRow | undefined, ClientDeleted> = {
   authParams: ({ clientId }) => ({ clientId }),
   decide({ clientId }, client) {

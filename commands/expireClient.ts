@@ -3,7 +3,7 @@ import type { ClientExpired } from '../schemas/events/clientEvents.ts';
 import type { Command } from '../src/command.ts';
 import { isExpired } from '../src/domain/client.ts';
 
-/** Removes a client that asked to be deleted on expiration, once its time is over. */
+/** Deletes a client that has expired, if it has `deleteOnExpiration`. */
 export const expireClient: Command<{ clientId: string }, ClientRow | undefined, ClientExpired> = {
   authParams: ({ clientId }) => ({ clientId }),
   decide({ clientId }, client, { now }) {

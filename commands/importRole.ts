@@ -1,14 +1,14 @@
 import type { RoleCreated, RoleEvent } from '../schemas/events/roleEvents.ts';
 import type { Command } from '../src/command.ts';
-import { judgeRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
-import { sameScopes, sorting } from '../src/domain/scopes.ts';
+import { validateRole, refuseAmbiguousScopes, type RolesState } from '../src/domain/role.ts';
+import { sameScopes, sortInSlices } from '../src/domain/scopes.ts';
 import { createRole } from './createRole.ts';
 
 export type ImportRoleInput = Required<RoleCreated['data']>;
 
 /**
- * A role as another deployment has it: a new one, or the description and the scopes of one that exists. That deployment may
- * have cycles of roles, so only those that would expand without end are refused.
+ * Creates a role, or updates description and scopes of an existing one, as another deployment has it. That deployment
+ * may have cycles of roles, so only cycles that would expand without end are refused.
  */
 export const importRole: Command<ImportRoleInput, RolesState, RoleEvent> = {
   check: createRole.check,
@@ -17,9 +17,9 @@ export const importRole: Command<ImportRoleInput, RolesState, RoleEvent> = {
     const stored = roles.get(data.roleId);
     if (stored?.description === data.description && sameScopes(stored.scopes, data.scopes)) return [];
     refuseAmbiguousScopes(data.roleId, data.scopes);
-    yield* judgeRole(data, { roles, cycles: 'endless' }, work);
+    yield* validateRole(data, { roles, cycles: 'unbounded' }, work);
     if (stored) return [{ type: 'RoleUpdated', data }];
-    const scopes = yield* sorting(data.scopes, work);
+    const scopes = yield* sortInSlices(data.scopes, work);
     return [{ type: 'RoleCreated', data: { ...data, scopes, imported } }];
   },
 };

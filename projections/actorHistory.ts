@@ -4,7 +4,7 @@ import type { Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
 import { type AuditEntry, auditedTypes, auditEntry } from './auditEntry.ts';
 
-/** A change in short, as there is one for every event: what was done, when, and to what. The actor is in the row's key. */
+/** The compact form of an audit entry, of which there is one for every event. The actor is in the row's key. */
 export type BriefEntry = [
   actionType: string,
   created: string,
@@ -12,22 +12,22 @@ export type BriefEntry = [
   entityId: string,
 ];
 
-/** Some changes of one actor that are near each other in the log, in its order. */
+/** Changes by one actor at neighbouring positions, in log order. */
 export type ActorHistoryRow = { entries: BriefEntry[] };
 
-/** Positions that differ in so many last digits only share a row. */
-const DIGITS = 2;
+/** Positions that differ only in this many last digits share a row. */
+const SHARED_DIGITS = 2;
 
-/** What the keys of one actor's changes begin with. */
+/** The prefix of the keys of one actor's rows. */
 export function actorPrefix(clientId: string): string {
   return `${clientId}\n`;
 }
 
-/** The changes that each clientId made: keys are the actor, then the position without its last digits. */
+/** The changes that each actor made. Keys are the actor, a line feed, and the position without its last digits. */
 export const actorHistory: Projection<ActorHistoryRow, ClientEvent | RoleEvent> = {
   name: 'actor-history',
   version: 3,
-  key: ({ metadata, position }) => actorPrefix(metadata.actor) + position.slice(0, -DIGITS),
+  key: ({ metadata, position }) => actorPrefix(metadata.actor) + position.slice(0, -SHARED_DIGITS),
   on: Object.fromEntries(auditedTypes.map((type) => [type, withEntry])),
 };
 
@@ -40,8 +40,8 @@ function withEntry(
   return { entries: row ? [...row.entries, entry] : [entry] };
 }
 
-/** A change of an actor, told in full. */
-export function entryOf(
+/** The audit entry of a compact one. */
+export function fullEntry(
   clientId: string,
   [actionType, created, entityType, entityId]: BriefEntry,
 ): AuditEntry {

@@ -4,7 +4,7 @@ import type { Recorded } from '../src/event.ts';
 
 type AuthEvent = ClientEvent | RoleEvent;
 
-/** One change, as the history methods tell it: `clientId` is who did it. */
+/** One change, as the history methods return it. `clientId` is the actor. */
 export type AuditEntry = {
   clientId: string;
   actionType: string;
@@ -26,17 +26,17 @@ const ACTION: Record<AuthEvent['type'], string> = {
   RoleDeleted: 'deleted',
 };
 
-/** The entry that an event makes in the histories. */
+/** The audit entry of an event. */
 export function auditEntry({ type, data, metadata }: Recorded<AuthEvent>): AuditEntry {
   return { clientId: metadata.actor, actionType: ACTION[type], created: metadata.at, ...entityOf(data) };
 }
 
-/** What an event is about. */
+/** The client or role that an event concerns. */
 export function entityOf(data: AuthEvent['data']): Pick<AuditEntry, 'entityId' | 'entityType'> {
   return 'roleId' in data
     ? { entityId: data.roleId, entityType: 'role' }
     : { entityId: data.clientId, entityType: 'client' };
 }
 
-/** The types of event that are told in histories: all there are. */
+/** The event types that histories contain: all of them. */
 export const auditedTypes = Object.keys(ACTION) as AuthEvent['type'][];

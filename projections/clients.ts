@@ -2,8 +2,8 @@ import type { ClientEvent, ClientSettings, Credential } from '../schemas/events/
 import type { Projection } from '../src/projection.ts';
 
 /**
- * A client as it is now. `revision` is that of the last event of its stream that changed it, `creationRevision` that of the event that
- * created it here; one that was imported has none, as its dates are those of its former life.
+ * The current state of a client. `revision` is that of the last event of its stream that changed it, `creationRevision`
+ * that of its creation. Imported clients have no `creationRevision`, because they were created in another deployment.
  */
 export type ClientRow = ClientSettings & {
   clientId: string;
@@ -16,7 +16,7 @@ export type ClientRow = ClientSettings & {
   creationRevision?: number;
 };
 
-/** All clients, by clientId. The same handlers fold a client's stream to the state that commands decide on. */
+/** All clients, by clientId. The same handlers fold a client's stream into the state that commands decide on. */
 export const clients: Projection<ClientRow, ClientEvent> = {
   name: 'clients',
   version: 2,

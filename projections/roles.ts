@@ -1,10 +1,10 @@
 import type { RoleEvent, RoleSettings } from '../schemas/events/roleEvents.ts';
 import type { Projection } from '../src/projection.ts';
 
-/** A role as it is now. */
+/** The current state of a role. */
 export type RoleRow = RoleSettings & { roleId: string; created: string; lastModified: string };
 
-/** All roles, by roleId: what the role-expansion index is loaded from. */
+/** All roles, by roleId. The role-expansion index is loaded from them. */
 export const roles: Projection<RoleRow, RoleEvent> = {
   name: 'roles',
   version: 2,

@@ -1,23 +1,23 @@
-/** The patterns and limits that several schemas, routes and rules share. */
+/** Patterns and limits shared by schemas, routes and rules. */
 
 export const CLIENT_ID_PATTERN = '^[A-Za-z0-9!@/:.+|_-]+$';
 export const ROLE_ID_PATTERN = '^[\\x20-\\x7e]+$';
 export const SCOPE_PATTERN = '^[ -~]*$';
 export const ACCESS_TOKEN_PATTERN = '^[a-zA-Z0-9_-]{22,66}$';
 
-/** Longest clientId and roleId accepted, in characters. A limit of ours. */
+/** The longest clientId and roleId, in characters. Our own limit, not Taskcluster's. */
 export const MAX_ID_LENGTH = 1000;
 export const MAX_DESCRIPTION_LENGTH = 10240;
 
-/** Most entries on one page of a list. */
-export const MAX_PAGE = 1000;
+/** The most entries on one page of a list. */
+export const MAX_PAGE_SIZE = 1000;
 
-/** Largest event, in bytes of its encoded data and metadata: the engines' own limits are about 1 MiB. */
+/** The largest event, in bytes of its encoded data and metadata. The engines' own limits are about 1 MiB. */
 export const MAX_EVENT_BYTES = 900 * 1024;
 
-/** What every clientId from configuration begins with. */
+/** The prefix of every clientId that comes from the configuration. */
 export const STATIC_PREFIX = 'static/';
-/** The actors of changes from inside; such a client can neither authenticate nor be configured. */
+/** The prefix of the system actors. Such a client can neither authenticate nor be configured. */
 export const INTERNAL_PREFIX = 'static/authledger/';
 
 /** The most characters of a header field, and of a URL. A signature is in the one or, as a bewit, in the other. */

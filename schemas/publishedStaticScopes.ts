@@ -1,6 +1,6 @@
 /**
- * The scopes of Taskcluster's own services by their clientId, as Taskcluster 106.0.0 publishes them: `scopes.yml` of each service,
- * and `*` for the administrator. A deployment's STATIC_CLIENTS names these clients with a token only.
+ * The scopes of Taskcluster's own services by their clientId, as Taskcluster 106.0.0 publishes them: `scopes.yml` of
+ * each service, and `*` for the administrator. In STATIC_CLIENTS, an operator gives these clients only a token.
  */
 export const PUBLISHED_STATIC_SCOPES: Readonly<Record<string, readonly string[]>> = {
   'static/taskcluster/built-in-workers': ['queue:claim-work:built-in/*', 'queue:worker-id:built-in/*'],

@@ -252,7 +252,7 @@ export async function startService(
     resolveSigner: makeResolveSigner({ projector, clientTokens, isGuarded }),
     isGuarded,
     cachedClient: (clientId) => projector.clients.inMemory(clientId),
-    expanding: (scopes, work) => projector.roleGraph.expanding(scopes, work),
+    expandInSlices: (scopes, work) => projector.roleGraph.expandInSlices(scopes, work),
     runSliced: (signerId, compute) =>
       longWork.run(
         { caller: signerId === undefined ? 'everybody' : callerKey({ signer: signerId }) },

@@ -1,6 +1,6 @@
 /**
- * A place in one log: `<logId>.<digits>`, of fixed width, so that positions of one log sort as text in log order.
- * Another log's position is refused where one is taken from outside.
+ * A position in one log: `<logId>.<digits>`, of fixed width, so that positions of one log sort as strings in log order.
+ * A position from outside is refused if it is another log's.
  */
 export type Position = string;
 
@@ -22,12 +22,12 @@ export type Metadata = {
 };
 
 /**
- * An event on its way to the log. The id, a lower-case UUID, is made once and kept over all tries. It has metadata of its
- * own, in the place of that of the append, where it is copied from another log.
+ * An event to be appended. The id, a lower-case UUID, stays the same over all retries, which makes appends idempotent.
+ * An event that is copied from another log has its own metadata, which replaces that of the append.
  */
 export type NewEvent<E extends Event = Event> = E & { id: string; metadata?: Metadata };
 
-/** An event as the log holds it. Revisions count from 0 in each stream. */
+/** An event read from the log. Revisions count from 0 in each stream. */
 export type Recorded<E extends Event = Event> = E & {
   id: string;
   stream: string;

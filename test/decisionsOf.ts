@@ -5,7 +5,8 @@ import type { Command } from '../src/command.ts';
 import { ApiError } from '../src/domain/errors.ts';
 import { RoleGraph } from '../src/domain/roleGraph.ts';
 import type { RolesState } from '../src/domain/role.ts';
-import { atOnce, Work } from '../src/domain/work.ts';
+import { WorkBudget } from '../src/domain/workBudget.ts';
+import { runToCompletion } from '../src/domain/timeSliced.ts';
 import type { Event, Recorded } from '../src/event.ts';
 import { fold, type Projection } from '../src/projection.ts';
 
@@ -64,13 +65,13 @@ function specify<I, S>(command: Command<I, S, Event>, state: S): Specification<I
     when(input, now = NOW) {
       const decide = (): Event[] => {
         command.check?.(input);
-        atOnce(command.authParams(input, state, new Work()));
-        return atOnce(command.decide(input, state, { now, work: new Work() }));
+        runToCompletion(command.authParams(input, state, new WorkBudget()));
+        return runToCompletion(command.decide(input, state, { now, work: new WorkBudget() }));
       };
       return {
         then: (...events) => expect(decide()).toEqual(events),
         needsScopesFor: (params) =>
-          expect(atOnce(command.authParams(input, state, new Work()))).toEqual(params),
+          expect(runToCompletion(command.authParams(input, state, new WorkBudget()))).toEqual(params),
         isRefused(code, details = {}) {
           const refusal = thrownBy(decide);
           expect(refusal).toBeInstanceOf(ApiError);

@@ -1,10 +1,10 @@
 import type { Event } from '../../src/event.ts';
 import { CLIENT_ID_PATTERN, MAX_DESCRIPTION_LENGTH, SCOPE_PATTERN } from '../constants.ts';
 
-/** Names an access token without telling it: the token itself lives in the secret store, under this id. */
+/** Refers to an access token without revealing it: the token is in the secret store under this id. */
 export type Credential = { id: string; fingerprint: string };
 
-/** Dates of an imported entity's former life, kept as facts. */
+/** The dates that an imported client had in the other deployment. */
 export type ImportedClient = { created: string; lastModified: string; lastRotated: string };
 
 export type ClientSettings = {
@@ -18,13 +18,13 @@ export type ClientCreated = Event<
   'ClientCreated',
   ClientSettings & { clientId: string; credential: Credential; imported?: ImportedClient }
 >;
-/** Sets the whole new value of what it names; scopes that are left out stay. */
+/** Holds the complete new value of each setting. Omitted scopes are unchanged. */
 export type ClientUpdated = Event<
   'ClientUpdated',
   Omit<ClientSettings, 'scopes'> & { clientId: string; scopes?: string[] }
 >;
 export type ClientEnabled = Event<'ClientEnabled', { clientId: string }>;
-/** `imported` keeps the date of a client's last change in another deployment, where it was disabled already. */
+/** `imported` holds the date of the last change of a client that was already disabled in another deployment. */
 export type ClientDisabled = Event<
   'ClientDisabled',
   { clientId: string; imported?: Pick<ImportedClient, 'lastModified'> }
@@ -60,27 +60,27 @@ const credential = {
   additionalProperties: false,
 };
 
-/** An object schema with these properties, all of them required but the optional ones, and no others. */
-function data(properties: Record<string, object>, optional: string[] = []): object {
+/** An object schema with these properties and no others, all required except the optional ones. */
+function dataSchema(properties: Record<string, object>, optional: string[] = []): object {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
-/** The data of each event in a client's stream, as JSON schemas by event type. */
+/** JSON schemas of the data of the events in a client's stream, by event type. */
 export const clientEventSchemas: Record<ClientEvent['type'], object> = {
-  ClientCreated: data(
+  ClientCreated: dataSchema(
     {
       clientId,
       ...settings,
       credential,
-      imported: data({ created: dateTime, lastModified: dateTime, lastRotated: dateTime }),
+      imported: dataSchema({ created: dateTime, lastModified: dateTime, lastRotated: dateTime }),
     },
     ['imported'],
   ),
-  ClientUpdated: data({ clientId, ...settings }, ['scopes']),
-  ClientEnabled: data({ clientId }),
-  ClientDisabled: data({ clientId, imported: data({ lastModified: dateTime }) }, ['imported']),
-  AccessTokenReset: data({ clientId, credential }),
-  ClientDeleted: data({ clientId }),
-  ClientExpired: data({ clientId, expires: dateTime }),
+  ClientUpdated: dataSchema({ clientId, ...settings }, ['scopes']),
+  ClientEnabled: dataSchema({ clientId }),
+  ClientDisabled: dataSchema({ clientId, imported: dataSchema({ lastModified: dateTime }) }, ['imported']),
+  AccessTokenReset: dataSchema({ clientId, credential }),
+  ClientDeleted: dataSchema({ clientId }),
+  ClientExpired: dataSchema({ clientId, expires: dateTime }),
 };

@@ -1,6 +1,6 @@
 import type { Event } from '../../src/event.ts';
 
-/** A guarded service gave somebody credentials for a target, at a level where it knows several. It holds no secret. */
+/** A guarded service issued credentials for a target, at a level if the service has several. Holds no secret. */
 export type CredentialsIssued = Event<
   'CredentialsIssued',
   { service: string; target: string; level?: string; expires: string }
@@ -8,10 +8,10 @@ export type CredentialsIssued = Event<
 
 export type CredentialsEvent = CredentialsIssued;
 
-/** What the names of guarded services look like. */
+/** The pattern of the names of guarded services. */
 export const SERVICE_NAME_PATTERN = '^[a-z0-9]+(-[a-z0-9]+)*$';
 
-/** The data of each event in the streams of guarded services, as JSON schemas by event type. */
+/** JSON schemas of the data of the events in the streams of guarded services, by event type. */
 export const credentialsEventSchemas: Record<CredentialsEvent['type'], object> = {
   CredentialsIssued: {
     type: 'object',

@@ -25,7 +25,7 @@ const imported = {
   additionalProperties: false,
 };
 
-/** The data of each event in the stream `roles`, as JSON schemas by event type. */
+/** JSON schemas of the data of the events in the stream `roles`, by event type. */
 export const roleEventSchemas: Record<RoleEvent['type'], object> = {
   RoleCreated: {
     type: 'object',

@@ -1,16 +1,16 @@
 import { authenticationSchemas } from './authenticationSchemas.ts';
 import { clientSchemas } from './clientSchemas.ts';
 import { historySchemas } from './historySchemas.ts';
-import type { Schema } from './parts.ts';
+import type { Schema } from './schemaBuilders.ts';
 import { roleSchemas } from './roleSchemas.ts';
 
-/** Where a schema is served, which is also what it calls itself. */
+/** The path at which a schema is served, which is also its `$id`. */
 export function schemaPath(name: string): string {
   return `/schemas/auth/v1/${name}.json`;
 }
 
-/** Schemas by name, each with what it calls itself. */
-export function published(schemas: Record<string, Schema>): Record<string, Schema> {
+/** Adds `$schema` and `$id` to schemas by name. */
+export function withSchemaIds(schemas: Record<string, Schema>): Record<string, Schema> {
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
       name,
@@ -20,10 +20,10 @@ export function published(schemas: Record<string, Schema>): Record<string, Schem
 }
 
 /**
- * The schemas of bodies and messages, by name; those of guarded services stand with the services. Those named `older-…` are
- * what the older dialect has instead.
+ * The schemas of bodies and messages, by name. Those of guarded services are declared with the services. Schemas named
+ * `older-…` replace those of the same name in the older dialect.
  */
-export const apiSchemas = published({
+export const apiSchemas = withSchemaIds({
   ...clientSchemas,
   ...roleSchemas,
   ...authenticationSchemas,

@@ -1,4 +1,13 @@
-import { clientId, date, object, only, type Schema, scopes, scopesOrNone, text } from './parts.ts';
+import {
+  clientId,
+  date,
+  object,
+  literal,
+  type Schema,
+  scopes,
+  optionalScopes,
+  text,
+} from './schemaBuilders.ts';
 
 const METHODS =
   'get post put head delete options trace copy lock mkcol move purge propfind proppatch unlock report mkactivity checkout ' +
@@ -13,13 +22,13 @@ const hawkRequest = {
   sourceIp: { type: 'string', oneOf: [{ format: 'ipv6' }, { format: 'ipv4' }] },
 };
 const success = object(
-  { status: only('auth-success'), scheme: only('hawk'), clientId, scopes, expires: date, hash: {} },
+  { status: literal('auth-success'), scheme: literal('hawk'), clientId, scopes, expires: date, hash: {} },
   ['hash'],
 );
-const failure = object({ status: only('auth-failed'), message: text });
-const unsigned = object({ status: only('no-auth'), scheme: only('none'), scopes, expires: date });
+const failure = object({ status: literal('auth-failed'), message: text });
+const unsigned = object({ status: literal('no-auth'), scheme: literal('none'), scopes, expires: date });
 
-/** The bodies of the methods that judge signatures, and of those about scopes. */
+/** The bodies of the methods that authenticate requests, and of those about scopes. */
 export const authenticationSchemas: Record<string, Schema> = {
   'authenticate-hawk-request': {
     title: 'A request as it was signed',
@@ -36,19 +45,19 @@ export const authenticationSchemas: Record<string, Schema> = {
   'older-authenticate-hawk-response': { title: 'Who signed a request', oneOf: [success, failure] },
   'test-authenticate-request': {
     title: 'What the tester has, and what it needs',
-    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }),
+    ...object({ clientScopes: optionalScopes, requiredScopes: optionalScopes }),
   },
   'older-test-authenticate-request': {
     title: 'What the tester has, and what it needs',
-    ...object({ clientScopes: scopesOrNone, requiredScopes: scopesOrNone }, [
+    ...object({ clientScopes: optionalScopes, requiredScopes: optionalScopes }, [
       'clientScopes',
       'requiredScopes',
     ]),
   },
   'test-authenticate-response': {
     title: 'Who signed the test',
-    ...object({ clientId, scopes: scopesOrNone }),
+    ...object({ clientId, scopes: optionalScopes }),
   },
   scopeset: { title: 'Scopes', ...object({ scopes }) },
-  'older-scopeset': { title: 'Scopes', ...object({ scopes: scopesOrNone }, ['scopes']) },
+  'older-scopeset': { title: 'Scopes', ...object({ scopes: optionalScopes }, ['scopes']) },
 };

@@ -4,13 +4,13 @@ import {
   continuationToken,
   date,
   description,
-  flag,
-  listOf,
+  boolean,
+  arrayOf,
   object,
   type Schema,
   scopes,
-  scopesOrNone,
-} from './parts.ts';
+  optionalScopes,
+} from './schemaBuilders.ts';
 
 const client = {
   clientId,
@@ -20,17 +20,17 @@ const client = {
   lastModified: date,
   lastDateUsed: date,
   lastRotated: date,
-  scopes: scopesOrNone,
+  scopes: optionalScopes,
   expandedScopes: scopes,
-  disabled: flag,
-  deleteOnExpiration: flag,
+  disabled: boolean,
+  deleteOnExpiration: boolean,
 };
 
 /** The bodies of the methods about clients. */
 export const clientSchemas: Record<string, Schema> = {
   'create-client-request': {
     title: 'Settings of a client',
-    ...object({ expires: date, description, deleteOnExpiration: { ...flag, default: false }, scopes }, [
+    ...object({ expires: date, description, deleteOnExpiration: { ...boolean, default: false }, scopes }, [
       'deleteOnExpiration',
       'scopes',
     ]),
@@ -42,7 +42,7 @@ export const clientSchemas: Record<string, Schema> = {
   'get-client-response': { title: 'A client', ...object(client) },
   'list-clients-response': {
     title: 'A page of clients',
-    ...object({ clients: listOf('get-client-response'), continuationToken }, ['continuationToken']),
+    ...object({ clients: arrayOf('get-client-response'), continuationToken }, ['continuationToken']),
   },
-  'older-list-clients-response': { title: 'All clients', ...listOf('get-client-response') },
+  'older-list-clients-response': { title: 'All clients', ...arrayOf('get-client-response') },
 };

@@ -1,9 +1,9 @@
-import { clientId, continuationToken, date, object, type Schema, text } from './parts.ts';
+import { clientId, continuationToken, date, object, type Schema, text } from './schemaBuilders.ts';
 import { ROLE_ID_PATTERN } from '../constants.ts';
 
 const version = { enum: [1] };
 
-/** The bodies of the methods about history, and of the messages that tell of changes. */
+/** The bodies of the history methods, and the messages about changes. */
 export const historySchemas: Record<string, Schema> = {
   'get-entity-history-response': {
     title: 'Changes, oldest first',

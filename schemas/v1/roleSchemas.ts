@@ -1,5 +1,14 @@
 import { ROLE_ID_PATTERN } from '../constants.ts';
-import { continuationToken, date, description, listOf, object, type Schema, scopes, text } from './parts.ts';
+import {
+  continuationToken,
+  date,
+  description,
+  arrayOf,
+  object,
+  type Schema,
+  scopes,
+  text,
+} from './schemaBuilders.ts';
 
 /** The bodies of the methods about roles. */
 export const roleSchemas: Record<string, Schema> = {
@@ -15,10 +24,10 @@ export const roleSchemas: Record<string, Schema> = {
       expandedScopes: scopes,
     }),
   },
-  'list-roles-response': { title: 'All roles', ...listOf('get-role-response') },
+  'list-roles-response': { title: 'All roles', ...arrayOf('get-role-response') },
   'list-roles2-response': {
     title: 'Roles, all of them or a page',
-    ...object({ roles: listOf('get-role-response'), continuationToken }, ['continuationToken']),
+    ...object({ roles: arrayOf('get-role-response'), continuationToken }, ['continuationToken']),
   },
   'list-role-ids-response': {
     title: 'RoleIds, all of them or a page',

@@ -5,16 +5,17 @@ import { ApiError, AuthenticationFailure } from '../domain/errors.ts';
 import {
   ANONYMOUS,
   type Certificate,
-  type Expanding,
-  isInTime,
+  type ScopeExpansion,
+  isWithinValidity,
   readRestriction,
   type Restriction,
-  scopesOf,
-  signedTexts,
+  effectiveScopes,
+  signingInputs,
 } from '../domain/temporaryCredentials.ts';
 import { toWellFormed } from '../domain/wellFormed.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
-import { ownCopy } from '../process/ownCopy.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
+import { detachString } from '../process/detachString.ts';
 import { timingSafeTextEqual } from './timingSafeTextEqual.ts';
 import type { SignedRequest } from './signedRequest.ts';
 import { readSignature, refusalMessage, type Signature, verifySignature } from './hawkSignature.ts';
@@ -78,7 +79,7 @@ export type Verdict =
 export type Authenticate = (request: SignedRequest, now: Date) => Promise<Verdict> | Verdict;
 
 /** The clients and roles that signatures are verified against. */
-export type CredentialSource = Expanding & {
+export type CredentialSource = ScopeExpansion & {
   /** Throws AuthenticationFailure for a client that may not sign, or sets `refused`. Other errors are passed on. */
   resolveSigner(clientId: string, now: Date): Promise<Signer>;
   /** Only the holder of a client's token learns why it may not sign; everybody else gets `Bad mac`. */
@@ -88,7 +89,7 @@ export type CredentialSource = Expanding & {
   /** Runs a computation that counts for the signer: synchronously if it is short, else in slices. */
   runSliced<Result>(
     signerId: string | undefined,
-    compute: (work: Work) => Sliced<Result>,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
   ): Promise<Result> | Result;
   /** Changes whenever the expansion of any scope may have changed. */
   scopesVersion(): number;
@@ -142,7 +143,7 @@ export function makeAuthenticate(clients: CredentialSource): Authenticate {
 
   function noAuth(now: Date): Promise<Verdict> | Verdict {
     const expires = new Date(now.getTime() + NO_AUTH_VALID);
-    const expand = () => clients.runSliced(undefined, (work) => clients.expanding([ANONYMOUS], work));
+    const expand = () => clients.runSliced(undefined, (work) => clients.expandInSlices([ANONYMOUS], work));
     const verdict = (scopes: readonly string[]): Verdict => ({
       status: 'no-auth',
       scopes,
@@ -219,14 +220,16 @@ export function makeAuthenticate(clients: CredentialSource): Authenticate {
     const signer = clients.cachedClient(resolved.signerId);
     if (!signer || signer.revision !== resolved.revision || resolved.signerExpires < now) return undefined;
     const { certificate } = resolved.restriction;
-    return certificate && !isInTime(certificate, now) ? undefined : { resolved, ownScopes: signer.scopes };
+    return certificate && !isWithinValidity(certificate, now)
+      ? undefined
+      : { resolved, ownScopes: signer.scopes };
   }
 
   async function resolveCredentials(
     { id: slice, ext }: Pick<Signature, 'id' | 'ext'>,
     now: Date,
   ): Promise<LiveCredentials> {
-    const id = ownCopy(slice);
+    const id = detachString(slice);
     const restriction = ext ? readRestriction(parseExt(ext), id, now) : {};
     const { certificate } = restriction;
     const signerId = certificate?.issuer ?? id;
@@ -254,7 +257,7 @@ export function makeAuthenticate(clients: CredentialSource): Authenticate {
     const { cachedScopes, id: clientId, signerId, restriction } = resolved;
     if (cachedScopes?.version === version) return cachedScopes.scopes;
     const lent = { clientId, scopes: ownScopes, restriction };
-    const scopes = clients.runSliced(signerId, (work) => scopesOf(lent, clients, work));
+    const scopes = clients.runSliced(signerId, (work) => effectiveScopes(lent, clients, work));
     if (scopes instanceof Promise) return scopes.then((computed) => cacheScopes(resolved, version, computed));
     return cacheScopes(resolved, version, scopes);
   }
@@ -319,7 +322,7 @@ function isCertificateValid(
   token: string,
   { clientId, certificate }: { clientId: string; certificate: Certificate },
 ): boolean {
-  return signedTexts(clientId, certificate).some((text) =>
+  return signingInputs(clientId, certificate).some((text) =>
     timingSafeTextEqual(createHmac('sha256', token).update(text).digest('base64'), certificate.signature),
   );
 }

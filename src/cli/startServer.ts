@@ -87,7 +87,7 @@ export async function startServer(
     const { allowedCorsOrigin } = config;
     server.on('request', makeListener(pipeline, { allowedCorsOrigin, documents }));
     const publisher = await service.publisher?.start();
-    const stopJobs = schedule(jobsOf(service, purgeGap), { isOurs: service.core.projector.isWriter, log });
+    const stopJobs = schedule(jobsOf(service, purgeGap), { isLeader: service.core.projector.isWriter, log });
     return {
       port,
       rootUrl,

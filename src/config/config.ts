@@ -4,7 +4,7 @@ import { cleanEnv, EnvMissingError, makeValidator } from 'envalid';
 import type { RateLimits } from './rateLimits.ts';
 import { ConfigError, invalid } from './configError.ts';
 import { ROLE_LIMITS } from '../domain/roleTotals.ts';
-import { MAX_EXPANSION_SCOPES } from '../domain/work.ts';
+import { MAX_EXPANSION_SCOPES } from '../domain/workBudget.ts';
 import { readSecretKeys, readStaticClients, type StaticClient, type SecretKey } from './jsonSettings.ts';
 import { KEY_FILE, keysInFile } from './keyFile.ts';
 import { readSettingFiles } from './settingFiles.ts';

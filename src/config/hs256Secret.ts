@@ -1,4 +1,4 @@
-import { text } from '../../schemas/v1/parts.ts';
+import { text } from '../../schemas/v1/schemaBuilders.ts';
 
 /** The least bytes of a secret for HS256: the size of the hash (RFC 7518, section 3.2). */
 export const HS256_SECRET_BYTES = 32;

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
-import { type Schema, text } from '../../schemas/v1/parts.ts';
+import { type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 
 /** The schema of an RSA private key in a setting: PEM, not encrypted. */
 export const rsaPrivateKey: Schema = {

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
-import type { Schema } from '../../schemas/v1/parts.ts';
+import type { Schema } from '../../schemas/v1/schemaBuilders.ts';
 import { ConfigError, invalid } from './configError.ts';
 import { HS256_SECRET_BYTES, LEGACY_SECRET_BYTES } from './hs256Secret.ts';
 import { isRsaPrivateKey } from './rsaPrivateKey.ts';

@@ -3,20 +3,20 @@ import type { ClientSettings } from '../../schemas/events/clientEvents.ts';
 import { ApiError } from './errors.ts';
 import { sameList } from './sameList.ts';
 
-/** Static clients are far from expiring: nothing but configuration ends them. */
+/** The expiration date of static clients, which only the configuration removes. */
 export const STATIC_EXPIRES = '3000-01-01T00:00:00.000Z';
 
-/** Whether the clientId belongs to configuration, not to the API. */
+/** Whether the client is managed by the configuration, not by the API. */
 export function isStatic(clientId: string): boolean {
   return clientId.startsWith(STATIC_PREFIX);
 }
 
-/** Whether the clientId names a part of this service, which can neither authenticate nor be configured. */
+/** Whether the clientId names a part of this service. Such a client can neither authenticate nor be configured. */
 export function isInternal(clientId: string): boolean {
   return clientId.startsWith(INTERNAL_PREFIX);
 }
 
-/** Throws InputError for a client that only configuration may change. */
+/** Throws InputError for a client that only the configuration may change. */
 export function refuseStatic(clientId: string): void {
   if (!isStatic(clientId)) return;
   throw new ApiError(
@@ -27,21 +27,21 @@ export function refuseStatic(clientId: string): void {
   );
 }
 
-/** Throws InputError for scopes that end in two stars: they would be read in two ways. */
+/** Throws InputError for scopes that end in two stars, which are ambiguous. */
 export function refuseDoubleStars(scopes: readonly string[] = []): void {
   const scope = scopes.find((each) => each.endsWith('**'));
   if (scope !== undefined) throw new ApiError('InputError', 'scopes must not end with `**`', { scope });
 }
 
-/** Throws ResourceNotFound where there is no client. */
-export function existing<Row>(row: Row | undefined, clientId: string): Row {
+/** The stored client. Throws ResourceNotFound if there is none. */
+export function existingClient<Row>(row: Row | undefined, clientId: string): Row {
   if (!row) throw new ApiError('ResourceNotFound', `client ${clientId} does not exist`, { clientId });
   return row;
 }
 
 type SettingsToCompare = Omit<ClientSettings, 'scopes'> & Partial<Pick<ClientSettings, 'scopes'>>;
 
-/** Whether a client has these settings already; scopes that are left out are the same. Both dates are in toJSON form. */
+/** Whether a client already has these settings. Omitted scopes count as equal. Both dates must be in toJSON form. */
 export function hasSettings(
   client: ClientSettings,
   { description, expires, deleteOnExpiration, scopes = client.scopes }: SettingsToCompare,
@@ -54,7 +54,7 @@ export function hasSettings(
   );
 }
 
-/** Whether a client's time is over. The moment of `expires` itself still counts as valid. */
+/** Whether a client has expired. At the exact time of `expires` it is still valid. */
 export function isExpired({ expires }: { expires: string }, now: Date): boolean {
   return new Date(expires) < now;
 }

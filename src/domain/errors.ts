@@ -1,4 +1,4 @@
-/** HTTP status of every error code that a reply may carry; the codes are those of the Taskcluster API, and three of ours. */
+/** The HTTP status of every error code in replies. The codes are the Taskcluster API's and three of our own. */
 const STATUS_OF = {
   MalformedPayload: 400,
   InvalidRequestArguments: 400,
@@ -21,8 +21,8 @@ export type ErrorCode = keyof typeof STATUS_OF;
 export const ERROR_CODES = Object.keys(STATUS_OF) as ErrorCode[];
 
 /**
- * A refusal with a documented code; its message and details are shown to the caller, so they never hold a secret. A detail
- * `retryAfter` (seconds) is also told in the header of that name.
+ * A refusal with a documented code. Its message and details are shown to the caller, so they never contain a secret. A
+ * detail `retryAfter` (seconds) is also sent as the header `Retry-After`.
  */
 export class ApiError extends Error {
   code: ErrorCode;
@@ -37,7 +37,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The header of a request is larger than is taken: InputTooLarge, as a body would be, with the status that HTTP has for headers. */
+/** A request's header is too large: InputTooLarge, as for a body, with HTTP's status for headers, 431 (RFC 6585). */
 export class HeaderTooLarge extends ApiError {
   constructor(message: string) {
     super('InputTooLarge', message);
@@ -45,14 +45,14 @@ export class HeaderTooLarge extends ApiError {
   }
 }
 
-/** A quota of requests, with its setting: so many at once, and as many again in so many seconds. */
-export type Policy = { name: string; setting: string; quota: number; seconds: number };
+/** A quota of requests and its setting: a token bucket of `quota` tokens that is refilled in `seconds`. */
+export type QuotaPolicy = { name: string; setting: string; quota: number; seconds: number };
 
-/** A caller has used up a quota: TooManyRequests. `policy` says which; `retryAfter` is in seconds. */
+/** A caller has exceeded a quota: TooManyRequests. `policy` is that quota; `retryAfter` is in seconds. */
 export class RateLimited extends ApiError {
-  policy: Policy;
+  policy: QuotaPolicy;
   retryAfter: number;
-  constructor(policy: Policy, retryAfter: number) {
+  constructor(policy: QuotaPolicy, retryAfter: number) {
     const { quota, seconds, setting } = policy;
     super(
       'TooManyRequests',
@@ -65,5 +65,5 @@ export class RateLimited extends ApiError {
   }
 }
 
-/** Why a signed request does not authenticate. Its message is shown to the caller. */
+/** A signed request does not authenticate. The message says why and is shown to the caller. */
 export class AuthenticationFailure extends Error {}

@@ -1,63 +1,74 @@
 import { LRUCache } from 'lru-cache';
 import { IncrementalMerge } from './incrementalMerge.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
-import { parameterFrom, type Reach, reachOf, type RoleDefinition, withParameter } from './roleReach.ts';
-import { compareScopes, merging, normalizing, withoutCovered } from './scopes.ts';
-import { ExpansionTooLarge, type Sliced, sizeOfScopes, type Work } from './work.ts';
+import { parameterFrom, type GrantPattern, grantPatternOf } from './grantPattern.ts';
+import { type RoleDefinition, withParameter } from './roleDefinition.ts';
+import { compareScopes, mergeInSlices, normalizeInSlices, dropCovered } from './scopes.ts';
+import { ExpansionTooLarge, sizeOfScopes, type WorkBudget } from './workBudget.ts';
+import type { TimeSliced } from './timeSliced.ts';
 
 type Scopes = readonly string[];
 
-/** A role as a scope grants it, as a text: the role's id and, if the role takes a parameter, a line feed and the parameter. */
+/** A role as granted by a scope: its id and, if it is parameterised, a line feed and the parameter. */
 type Grant = string;
 
-/** What a grant gives by itself: the role's own scopes in normal form, and where these lead. */
+/** A grant in the graph: the role's own scopes in normal form, and what they grant directly. */
 type Node = {
   own: Scopes;
-  /** Grants by scopes that grant few roles. */
+  /** What narrow scopes grant: those that grant at most MAX_NARROW roles. */
   grants: readonly Grant[];
-  /** Scopes that grant many roles, which are looked for when they are wanted. */
+  /** Scopes that grant more roles. What they grant is looked up only when needed. */
   wide: readonly string[];
 };
 
 /**
- * All that a grant leads to, as the lists whose merge it is, and the wide scopes on the way, behind which it was not looked; good
- * until a role changes that the grant's role reaches.
+ * The transitive closure of a grant: the lists whose merge is its expansion, and the wide scopes found, which were not
+ * followed. Valid until the grant's role, or one that it reaches, changes.
  */
 type Closure = { lists: readonly Scopes[]; wide: readonly string[]; version: number; bytes: number };
 
-/** What a wide scope leads to, merged, as of a version; `making` is what brings it up to date, while that is under way. */
-type WideMerge = { merge: IncrementalMerge; list: Scopes; version: number; making?: Sliced<void> };
+/**
+ * The merged expansion of a wide scope, for a version of the roles. `updating` is set while an update is in progress.
+ */
+type WideMerge = { merge: IncrementalMerge; list: Scopes; version: number; updating?: TimeSliced<void> };
 
-/** A scope that grants more roles than these is wide: what it leads to is merged once for all who hold it. */
-const FEW = 64;
-/** Closures that one expansion makes to be kept; what is more is looked at once, together, as is what takes long. */
-const MOST_MADE = 64;
-/** About how many bytes of closures are kept. */
-const MOST_KEPT = 32 * 1024 * 1024;
-/** What one takes by itself, for each list or scope that it refers to, and for each scope that was made for it besides its text. */
+/** A scope that grants more roles than this is wide: its expansion is merged once and shared by all who hold it. */
+const MAX_NARROW = 64;
+/**
+ * New closures that one expansion computes and caches. Further grants are walked together, as they are if it takes
+ * long.
+ */
+const MAX_NEW_CLOSURES = 64;
+/** Bytes, approximately, of the cache of closures. */
+const MAX_CLOSURE_BYTES = 32 * 1024 * 1024;
+/**
+ * Bytes of a closure: its overhead, for each list or scope that it refers to, and for each substituted scope besides
+ * its text.
+ */
 const CLOSURE_BYTES = 250;
 const REFERENCE_BYTES = 8;
 const SCOPE_BYTES = 40;
-/** Wide scopes whose merges are kept, and the scopes in all of these together: each takes about 100 bytes. */
-const MOST_MERGES = 16;
-const MOST_MERGED = 500_000;
-/** So many scopes are counted in the time that it takes to look at one. */
-const COUNTED_IN_ONE = 16;
-/** How often one goes on with what others began, as of another version mostly, before it is merged for itself. */
-const MOST_HELPED = 3;
-/** Roles of which it is known when they changed. */
-const MOST_CHANGED = 100_000;
+/** Limits on the cached merges of wide scopes: their number, and the scopes in all of them, of about 100 bytes each. */
+const MAX_MERGES = 16;
+const MAX_MERGED_SCOPES = 500_000;
+/** How many scopes are counted for one unit of work. */
+const COUNTS_PER_UNIT = 16;
+/** How many updates of others, mostly for other versions, an expansion joins before it merges on its own. */
+const MAX_JOINS = 3;
+/** Roles whose last change is remembered individually. */
+const MAX_CHANGED = 100_000;
 
 /**
- * What scopes give through roles, as the lists whose merge it is: of each role that is reached, its own scopes in normal form.
- * A role without a parameter has the same list for everybody, as long as it does not change. It goes from grant to grant, each
- * once, so that its work is that of the roles reached, in whatever way they grant each other.
+ * What scopes expand to through roles, as the lists whose merge is the result: the own scopes, in normal form, of each
+ * role that is visited. All expansions share the list of a role that is not parameterised, as long as it does not
+ * change. Each grant is visited once, so that the work is proportional to the roles visited, however they grant each
+ * other.
  */
 export class Expansions {
   #nodes = new WeakMap<RoleDefinition, Node>();
   #own = new WeakMap<RoleDefinition, Scopes>();
   #closures = new LRUCache<string, Closure>({
-    maxSize: MOST_KEPT,
+    maxSize: MAX_CLOSURE_BYTES,
     sizeCalculation: ({ bytes }, grant) => bytes + 2 * grant.length,
   });
   /** The version at which a role, or something it reaches, last changed. */
@@ -65,34 +76,34 @@ export class Expansions {
   #allChangedAt = 0;
   #merges = new Map<string, WideMerge>();
 
-  /** Notes that these roles, or something they reach, changed with a version. */
-  forget(roles: Iterable<{ roleId: string; role: RoleDefinition | undefined }>, version: number): void {
+  /** Invalidates these roles: they, or roles that they reach, changed at a version. */
+  invalidate(roles: Iterable<{ roleId: string; role: RoleDefinition | undefined }>, version: number): void {
     for (const { roleId, role } of roles) {
       this.#changedAt.set(roleId, version);
       if (role) this.#nodes.delete(role);
     }
-    // Roles that are gone would stay here for ever.
-    if (this.#changedAt.size > MOST_CHANGED) this.forgetAll(version);
+    // Deleted roles would otherwise accumulate.
+    if (this.#changedAt.size > MAX_CHANGED) this.invalidateAll(version);
   }
 
-  /** Notes that any role may have changed with a version. */
-  forgetAll(version: number): void {
+  /** Invalidates all roles: any of them may have changed at a version. */
+  invalidateAll(version: number): void {
     this.#allChangedAt = version;
     this.#changedAt.clear();
     this.#closures.clear();
     this.#nodes = new WeakMap();
   }
 
-  /** The lists of all that scopes in normal form grant, in slices. Throws ExpansionTooLarge. */
-  *listsOf(scopes: Scopes, roles: RolesSnapshot, work: Work): Sliced<Set<Scopes>> {
+  /** The lists of all that scopes in normal form grant, in time slices. Throws ExpansionTooLarge. */
+  *listsOf(scopes: Scopes, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Set<Scopes>> {
     const found: Found = { lists: new Set(), wide: new Set() };
     const all: Grant[] = [];
-    const others: Grant[] = [];
-    const begun = work.units;
-    const tookLong = (): boolean => work.units - begun > work.limit;
-    let made = 0;
+    const remaining: Grant[] = [];
+    const unitsAtStart = work.units;
+    const tookLong = (): boolean => work.units - unitsAtStart > work.limit;
+    let computed = 0;
     for (const scope of scopes) {
-      const grants = fewGrants(scope, roles);
+      const grants = narrowGrants(scope, roles);
       if (work.spend(2)) yield;
       if (!grants) {
         found.wide.add(scope);
@@ -100,16 +111,17 @@ export class Expansions {
       }
       for (const grant of grants) {
         all.push(grant);
-        const known = this.#known(grant, roles);
-        if (known) add(known, found);
-        else if (made < MOST_MADE && !tookLong()) add(yield* this.#makeClosure(grant, roles, work), found);
-        else others.push(grant);
-        if (!known) made += 1;
-        if (work.spend(known?.lists.length)) yield;
+        const cached = this.#validClosure(grant, roles);
+        if (cached) add(cached, found);
+        else if (computed < MAX_NEW_CLOSURES && !tookLong())
+          add(yield* this.#computeClosure(grant, roles, work), found);
+        else remaining.push(grant);
+        if (!cached) computed += 1;
+        if (work.spend(cached?.lists.length)) yield;
       }
     }
-    if (others.length > 0) add(yield* this.#walk(others, { roles }, work), found);
-    const wide = withoutCovered([...found.wide].sort(compareScopes));
+    if (remaining.length > 0) add(yield* this.#walk(remaining, { roles }, work), found);
+    const wide = dropCovered([...found.wide].sort(compareScopes));
     let isWhole = true;
     for (const scope of wide) {
       const isReady = this.#merges.get(scope)?.version === roles.version;
@@ -119,36 +131,37 @@ export class Expansions {
     let size = 0;
     for (const list of found.lists) {
       size += sizeOfScopes(list);
-      if (work.spend(list.length / COUNTED_IN_ONE)) yield;
+      if (work.spend(list.length / COUNTS_PER_UNIT)) yield;
     }
     if (isWhole && size <= work.limit) return found.lists;
-    // Several closures and merges may hold the same: it is too much only where it is so looked at once, together.
-    return (yield* this.#walk(all, { roles, behind: wide }, work)).lists;
+    // Closures and merges may overlap: only a walk that visits each grant once tells whether this is too large.
+    return (yield* this.#walk(all, { roles, wideScopes: wide }, work)).lists;
   }
 
   /**
-   * What a wide scope leads to, merged; the same array as before where nothing in it changed. One that somebody else is making
-   * goes on in the turns of all who want it: nobody waits for another's.
+   * The merged expansion of a wide scope; the same array as before if its content did not change. If another
+   * computation is updating it, this one advances that update in its own slices, so that nobody waits for another's
+   * turn.
    */
-  *#mergeOf(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
-    for (let helped = 0; helped < MOST_HELPED; helped += 1) {
-      const kept = this.#merges.get(scope);
-      if (!kept?.making) return yield* this.#bringUpToDate(scope, roles, work);
-      while (kept.making) {
+  *#mergeOf(scope: string, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Scopes> {
+    for (let joins = 0; joins < MAX_JOINS; joins += 1) {
+      const current = this.#merges.get(scope);
+      if (!current?.updating) return yield* this.#bringUpToDate(scope, roles, work);
+      while (current.updating) {
         try {
-          kept.making.next();
+          current.updating.next();
         } catch (error) {
-          // It was too much for whoever began it.
+          // It was too large for the budget of the computation that started it.
           if (!(error instanceof ExpansionTooLarge)) throw error;
         }
         yield;
       }
-      if (kept.version === roles.version) return kept.list;
+      if (current.version === roles.version) return current.list;
     }
     return yield* this.#mergeAlone(scope, roles, work);
   }
 
-  *#bringUpToDate(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
+  *#bringUpToDate(scope: string, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Scopes> {
     const wide: WideMerge = this.#merges.get(scope) ?? {
       merge: new IncrementalMerge(),
       list: [],
@@ -157,22 +170,22 @@ export class Expansions {
     if (wide.version === roles.version) return wide.list;
     this.#merges.delete(scope);
     this.#merges.set(scope, wide);
-    const making = this.#making(scope, wide, { roles, work });
-    wide.making = making;
+    const updating = this.#update(scope, wide, { roles, work });
+    wide.updating = updating;
     try {
-      while (!making.next().done) yield;
+      while (!updating.next().done) yield;
     } finally {
-      making.return(undefined);
+      updating.return(undefined);
     }
     this.#dropMerges();
     return wide.version === roles.version ? wide.list : yield* this.#mergeAlone(scope, roles, work);
   }
 
-  *#making(
+  *#update(
     scope: string,
     wide: WideMerge,
-    { roles, work }: { roles: RolesSnapshot; work: Work },
-  ): Sliced<void> {
+    { roles, work }: { roles: RolesSnapshot; work: WorkBudget },
+  ): TimeSliced<void> {
     let isDone = false;
     try {
       const lists = yield* this.#walkWide(scope, roles, work);
@@ -180,18 +193,18 @@ export class Expansions {
       wide.version = roles.version;
       isDone = true;
     } finally {
-      wide.making = undefined;
-      // One that was cut off is worth nothing.
+      wide.updating = undefined;
+      // An interrupted merge is inconsistent.
       if (!isDone && this.#merges.get(scope) === wide) this.#merges.delete(scope);
     }
   }
 
-  *#mergeAlone(scope: string, roles: RolesSnapshot, work: Work): Sliced<Scopes> {
-    return yield* merging([...(yield* this.#walkWide(scope, roles, work))], work);
+  *#mergeAlone(scope: string, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Scopes> {
+    return yield* mergeInSlices([...(yield* this.#walkWide(scope, roles, work))], work);
   }
 
-  *#walkWide(scope: string, roles: RolesSnapshot, work: Work): Sliced<Set<Scopes>> {
-    const { lists } = yield* this.#walk([], { roles, behind: [scope] }, work);
+  *#walkWide(scope: string, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Set<Scopes>> {
+    const { lists } = yield* this.#walk([], { roles, wideScopes: [scope] }, work);
     return lists;
   }
 
@@ -199,100 +212,104 @@ export class Expansions {
     let merged = 0;
     for (const { list } of this.#merges.values()) merged += list.length;
     for (const [scope, { list }] of this.#merges) {
-      if (this.#merges.size <= MOST_MERGES && merged <= MOST_MERGED) return;
+      if (this.#merges.size <= MAX_MERGES && merged <= MAX_MERGED_SCOPES) return;
       this.#merges.delete(scope);
       merged -= list.length;
     }
   }
 
-  #known(grant: Grant, roles: RolesSnapshot): Closure | undefined {
+  #validClosure(grant: Grant, roles: RolesSnapshot): Closure | undefined {
     const closure = this.#closures.get(grant);
     if (!closure) return undefined;
     const changedAt = this.#changedAt.get(partsOf(grant).roleId) ?? this.#allChangedAt;
     return changedAt <= Math.min(closure.version, roles.version) ? closure : undefined;
   }
 
-  *#makeClosure(grant: Grant, roles: RolesSnapshot, work: Work): Sliced<Closure> {
-    const made = { bytes: 2 * grant.length };
-    const { lists, wide } = yield* this.#walk([grant], { roles, made }, work);
+  *#computeClosure(grant: Grant, roles: RolesSnapshot, work: WorkBudget): TimeSliced<Closure> {
+    const size = { bytes: 2 * grant.length };
+    const { lists, wide } = yield* this.#walk([grant], { roles, size }, work);
     const closure = {
       lists: [...lists],
       wide: [...wide],
       version: roles.version,
-      bytes: CLOSURE_BYTES + REFERENCE_BYTES * (lists.size + wide.size) + made.bytes,
+      bytes: CLOSURE_BYTES + REFERENCE_BYTES * (lists.size + wide.size) + size.bytes,
     };
     if (roles.isCurrent) this.#closures.set(grant, closure);
     return closure;
   }
 
   /**
-   * The own lists of grants and of all that they lead to; where wide scopes are given, of all that is behind these, and behind
-   * every wide scope on the way. What a parameter that ends in a star covers gives nothing new: `q*` makes of a scope what covers all
-   * that `qa` makes of it.
+   * The own lists of grants and of all that they grant transitively. If `wideScopes` are given, it starts from these,
+   * too, and follows all wide scopes that it finds. Grants whose parameter is covered by another that ends in a star
+   * are skipped: what `q*` makes of a scope covers what `qa` makes of it.
    */
   *#walk(
     grants: readonly Grant[],
-    { roles, behind, made }: { roles: RolesSnapshot; behind?: readonly string[]; made?: { bytes: number } },
-    work: Work,
-  ): Sliced<Found> {
+    {
+      roles,
+      wideScopes,
+      size,
+    }: { roles: RolesSnapshot; wideScopes?: readonly string[]; size?: { bytes: number } },
+    work: WorkBudget,
+  ): TimeSliced<Found> {
     const found: Found = { lists: new Set(), wide: new Set() };
-    const count = work.counter();
-    const reached = new Set<Grant>();
+    const count = work.scopeCounter();
+    const visited = new Set<Grant>();
     const starred = new StarredParameters();
-    const reach = (grant: Grant): void => {
-      if (reached.has(grant)) return;
-      reached.add(grant);
-      starred.note(grant);
+    const visit = (grant: Grant): void => {
+      if (visited.has(grant)) return;
+      visited.add(grant);
+      starred.add(grant);
     };
-    function* passWide(scope: string): Sliced<void> {
+    function* followWide(scope: string): TimeSliced<void> {
       if (found.wide.has(scope)) return;
       found.wide.add(scope);
-      if (behind === undefined) return;
-      const by = reachOf(scope)!;
-      for (const id of roles.granted(by)) {
-        reach(grantOf(id, by, roles));
+      if (wideScopes === undefined) return;
+      const pattern = grantPatternOf(scope)!;
+      for (const id of roles.idsMatching(pattern)) {
+        visit(grantOf(id, pattern, roles));
         if (work.spend()) yield;
       }
     }
-    grants.forEach(reach);
-    for (const scope of behind ?? []) yield* passWide(scope);
-    for (const grant of reached) {
+    grants.forEach(visit);
+    for (const scope of wideScopes ?? []) yield* followWide(scope);
+    for (const grant of visited) {
       if (starred.isCovered(grant)) continue;
-      const node = this.#readyNode(grant, roles) ?? (yield* this.#makeNode(grant, { roles, made }, work));
+      const node = this.#cachedNode(grant, roles) ?? (yield* this.#computeNode(grant, { roles, size }, work));
       if (node.own.length > 0 && !found.lists.has(node.own)) {
         found.lists.add(node.own);
         count(node.own);
       }
-      node.grants.forEach(reach);
+      node.grants.forEach(visit);
       if (work.spend(1 + node.grants.length)) yield;
-      for (const scope of node.wide) yield* passWide(scope);
+      for (const scope of node.wide) yield* followWide(scope);
     }
     return found;
   }
 
-  /** Of a role without a parameter, what it gives is made once. */
-  #readyNode(grant: Grant, roles: RolesSnapshot): Node | undefined {
+  /** Nodes are cached for roles that are not parameterised. */
+  #cachedNode(grant: Grant, roles: RolesSnapshot): Node | undefined {
     if (!roles.isCurrent || grant.includes('\n')) return undefined;
     return this.#nodes.get(roles.get(grant)!);
   }
 
-  *#makeNode(
+  *#computeNode(
     grant: Grant,
-    { roles, made }: { roles: RolesSnapshot; made?: { bytes: number } },
-    work: Work,
-  ): Sliced<Node> {
+    { roles, size }: { roles: RolesSnapshot; size?: { bytes: number } },
+    work: WorkBudget,
+  ): TimeSliced<Node> {
     const { roleId, parameter } = partsOf(grant);
     const role = roles.get(roleId)!;
     const own =
       parameter === undefined
         ? (this.#own.get(role) ?? (yield* this.#ownOf(role, work)))
-        : yield* normalizing(withParameterIn(role, parameter), work);
-    if (made && parameter !== undefined) for (const { length } of own) made.bytes += SCOPE_BYTES + length;
+        : yield* normalizeInSlices(substituted(role, parameter), work);
+    if (size && parameter !== undefined) for (const { length } of own) size.bytes += SCOPE_BYTES + length;
     const found = new Set<Grant>();
     const wide: string[] = [];
     for (const scope of own) {
       if (!mayGrant(scope)) continue;
-      const grants = fewGrants(scope, roles);
+      const grants = narrowGrants(scope, roles);
       if (grants) grants.forEach((each) => found.add(each));
       else wide.push(scope);
       if (work.spend(2)) yield;
@@ -302,8 +319,8 @@ export class Expansions {
     return node;
   }
 
-  *#ownOf(role: RoleDefinition, work: Work): Sliced<Scopes> {
-    const own = yield* normalizing(role.scopes, work);
+  *#ownOf(role: RoleDefinition, work: WorkBudget): TimeSliced<Scopes> {
+    const own = yield* normalizeInSlices(role.scopes, work);
     this.#own.set(role, own);
     return own;
   }
@@ -316,22 +333,22 @@ function add({ lists, wide }: { lists: Iterable<Scopes>; wide: Iterable<string> 
   for (const scope of wide) to.wide.add(scope);
 }
 
-/** The parameters of one role that are looked at for whether they cover another. */
-const MOST_STARTS = 16;
+/** How many parameters ending in a star are compared for each role. */
+const MAX_STARS = 16;
 
-/** The parameters ending in a star with which roles were granted. */
+/** The parameters ending in a star with which roles have been granted. */
 class StarredParameters {
   #starts = new Map<string, readonly string[]>();
 
-  note(grant: Grant): void {
+  add(grant: Grant): void {
     if (!grant.endsWith('*')) return;
     const { roleId, parameter } = partsOf(grant);
     if (parameter === undefined) return;
     const starts = this.#starts.get(roleId) ?? [];
-    if (starts.length < MOST_STARTS) this.#starts.set(roleId, [...starts, parameter.slice(0, -1)]);
+    if (starts.length < MAX_STARS) this.#starts.set(roleId, [...starts, parameter.slice(0, -1)]);
   }
 
-  /** Whether a role was granted with another parameter that covers this grant's. Of many, not all are looked at. */
+  /** Whether a role was granted with another parameter that covers this grant's. May miss one if there are many. */
   isCovered(grant: Grant): boolean {
     if (this.#starts.size === 0) return false;
     const { roleId, parameter } = partsOf(grant);
@@ -341,23 +358,23 @@ class StarredParameters {
   }
 }
 
-/** What a scope grants; undefined where it is wide. */
-function fewGrants(scope: string, roles: RolesSnapshot): Grant[] | undefined {
-  const reach = reachOf(scope);
-  if (!reach) return [];
-  const ids = roles.granted(reach);
-  return ids.length > FEW ? undefined : ids.map((id) => grantOf(id, reach, roles));
+/** What a narrow scope grants; undefined for a wide scope. */
+function narrowGrants(scope: string, roles: RolesSnapshot): Grant[] | undefined {
+  const pattern = grantPatternOf(scope);
+  if (!pattern) return [];
+  const ids = roles.idsMatching(pattern);
+  return ids.length > MAX_NARROW ? undefined : ids.map((id) => grantOf(id, pattern, roles));
 }
 
-function grantOf(roleId: string, reach: Reach, roles: RolesSnapshot): Grant {
-  return roles.takesParameter(roleId) ? `${roleId}\n${parameterFrom(reach, roleId)}` : roleId;
+function grantOf(roleId: string, pattern: GrantPattern, roles: RolesSnapshot): Grant {
+  return roles.takesParameter(roleId) ? `${roleId}\n${parameterFrom(pattern, roleId)}` : roleId;
 }
 
 function mayGrant(scope: string): boolean {
-  return reachOf(scope) !== undefined;
+  return grantPatternOf(scope) !== undefined;
 }
 
-function withParameterIn({ scopes }: RoleDefinition, parameter: string): string[] {
+function substituted({ scopes }: RoleDefinition, parameter: string): string[] {
   return scopes.map((scope) => withParameter(scope, parameter));
 }
 

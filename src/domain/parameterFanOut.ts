@@ -1,70 +1,78 @@
-import { grantingScope, PARAMETER, reachOf } from './roleReach.ts';
-import type { withRole } from './withRole.ts';
-import { type Sliced, sizeOfScopes } from './work.ts';
+import { grantPatternOf } from './grantPattern.ts';
+import type { overlayRole } from './overlayRole.ts';
+import { grantingScope, PARAMETER } from './roleDefinition.ts';
+import type { TimeSliced } from './timeSliced.ts';
+import { sizeOfScopes } from './workBudget.ts';
 
-/** What may come of one parameter: grants with a parameter, and scopes of the roles so granted. Real roles make a few. */
+/** What one parameter of a role produces: grants with a parameter, and scopes of the roles granted by these. */
 export type FanOut = { grants: number; scopes: number };
+/** Real roles have a fan-out of a few. */
 export const MAX_FAN_OUT: FanOut = { grants: 1000, scopes: 10_000 };
 
-/** What a role's parameter has become on its way: some text, the parameter without so many characters, and some text. */
-type Handed = { before: string; cut: number; after: string };
-type Roles = Pick<ReturnType<typeof withRole>, 'get' | 'granted' | 'takesParameter'>;
+/** A parameter derived from a role's: a text, the role's parameter without its first `cut` characters, and a text. */
+type DerivedParameter = { before: string; cut: number; after: string };
+type ParameterGrant = { roleId: string; parameter: DerivedParameter };
+type Roles = Pick<ReturnType<typeof overlayRole>, 'get' | 'idsMatching' | 'takesParameter'>;
 
-/** Roles that are looked at for one: some milliseconds' work. What takes more is too much. */
-const MOST_LOOKED_AT = 100_000;
-const TOO_MUCH: FanOut = { grants: Infinity, scopes: Infinity };
+/** How many roles are visited for one: some milliseconds of work. If there are more, the fan-out counts as infinite. */
+const MAX_VISITED = 100_000;
+const UNBOUNDED: FanOut = { grants: Infinity, scopes: Infinity };
 
-/** A role that makes too much of one parameter, directly or by handing it on. */
-export function isFanOutTooLarge({ grants, scopes }: FanOut, most = MAX_FAN_OUT): boolean {
-  return grants > most.grants || scopes > most.scopes;
+/** Whether a role produces too much from one parameter, directly or by passing it on. */
+export function isFanOutTooLarge({ grants, scopes }: FanOut, max = MAX_FAN_OUT): boolean {
+  return grants > max.grants || scopes > max.scopes;
 }
 
 /**
- * What comes of one parameter of a role, the role itself included: it stops once that is more than `most`. It follows a parameter
- * that may be any text, and counts each role that some text would grant: no text grants more of them.
+ * The fan-out of one parameter of a role, the role itself included. It stops counting once it exceeds `max`. The
+ * parameter is symbolic: it may be any text, and each role that some text would grant is counted, so that no text
+ * grants more.
  *
- * Roles need no cycle to make very much of one. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b* grants c* likewise, and
- * so on: ten such roles make a thousand grants of one, and forty more than any memory holds. In slices, whose work is counted.
+ * Even roles without a cycle can have a very large fan-out. Example: a* grants `assume:b<..>1` and `assume:b<..>2`, b*
+ * grants c* likewise, and so on: ten such roles make a thousand grants of one, and forty more than any memory holds. In
+ * time slices: `count` counts units of work and returns whether the slice is full.
  */
-export function* fanOutOf(
+export function* parameterFanOut(
   roleId: string,
-  { roles, most = MAX_FAN_OUT }: { roles: Roles; most?: FanOut },
+  { roles, max = MAX_FAN_OUT }: { roles: Roles; max?: FanOut },
   count: (units: number) => boolean,
-): Sliced<FanOut> {
-  const grants = new Map([[roleId, { roleId, handed: { before: '', cut: 0, after: '' } }]]);
+): TimeSliced<FanOut> {
+  const first: ParameterGrant = { roleId, parameter: { before: '', cut: 0, after: '' } };
+  const grants = new Map([[roleId, first]]);
   let scopeCount = 0;
-  let lookedAt = 0;
+  let visited = 0;
   for (const grant of grants.values()) {
     const { scopes } = roles.get(grant.roleId);
     scopeCount += 1 + sizeOfScopes(scopes);
     for (const scope of scopes) {
-      const granted = handedOn(scope, grant.handed, roles);
-      lookedAt += granted.length;
+      const granted = grantsBy(scope, grant.parameter, roles);
+      visited += granted.length;
       if (count(1 + granted.length)) yield;
-      if (lookedAt > MOST_LOOKED_AT) return TOO_MUCH;
+      if (visited > MAX_VISITED) return UNBOUNDED;
       for (const next of granted.filter(({ roleId: id }) => roles.takesParameter(id))) {
-        const { before, cut, after } = next.handed;
+        const { before, cut, after } = next.parameter;
         grants.set([next.roleId, before, cut, after].join('\n'), next);
       }
-      if (grants.size > most.grants) break;
+      if (grants.size > max.grants) break;
     }
-    if (isFanOutTooLarge({ grants: grants.size, scopes: scopeCount }, most)) break;
+    if (isFanOutTooLarge({ grants: grants.size, scopes: scopeCount }, max)) break;
   }
   return { grants: grants.size, scopes: scopeCount };
 }
 
-function handedOn(scope: string, handed: Handed, roles: Roles): { roleId: string; handed: Handed }[] {
+/** What a scope of a role with this parameter grants, if the scope contains the parameter. */
+function grantsBy(scope: string, parameter: DerivedParameter, roles: Roles): ParameterGrant[] {
   const at = scope.indexOf(PARAMETER);
   if (at < 0) return [];
-  const before = scope.slice(0, at) + handed.before;
-  const after = handed.after + scope.slice(at + PARAMETER.length);
-  const reach = reachOf(`${before}*`);
-  const granted = reach ? roles.granted(reach) : [];
+  const before = scope.slice(0, at) + parameter.before;
+  const after = parameter.after + scope.slice(at + PARAMETER.length);
+  const pattern = grantPatternOf(`${before}*`);
+  const granted = pattern ? roles.idsMatching(pattern) : [];
   return granted.map((roleId) => {
     const start = grantingScope(roleId).slice(0, -1);
     const missing = start.length - before.length;
     return missing <= 0
-      ? { roleId, handed: { before: before.slice(start.length), cut: handed.cut, after } }
-      : { roleId, handed: { before: '', cut: handed.cut + missing, after } };
+      ? { roleId, parameter: { before: before.slice(start.length), cut: parameter.cut, after } }
+      : { roleId, parameter: { before: '', cut: parameter.cut + missing, after } };
   });
 }

@@ -1,22 +1,21 @@
 import { ApiError } from './errors.ts';
 import { asCode, fenced } from './markdown.ts';
 import type { RoleGraph } from './roleGraph.ts';
-import type { RoleDefinition } from './roleReach.ts';
-import type { Excess } from './roleTotals.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from './work.ts';
+import { PARAMETER, type RoleDefinition } from './roleDefinition.ts';
+import type { LimitViolation } from './roleTotals.ts';
+import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
+import type { TimeSliced } from './timeSliced.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 
-/** The state that role commands decide on: all roles together, as acyclicity concerns them all. */
+/** The state that role commands decide on: all roles together, because a cycle can involve any of them. */
 export type RolesState = Pick<
   RoleGraph<RoleRow>,
-  'get' | 'expanding' | 'dependenciesOf' | 'cycleThrough' | 'unboundedCycleThrough' | 'excessOf'
+  'get' | 'expandInSlices' | 'dependenciesOf' | 'cycleThrough' | 'unboundedCycleThrough' | 'limitViolation'
 >;
 
-const PARAMETER = '<..>';
-
 /**
- * Throws InputError for scopes of a parameterised role that could be read in two ways: with two parameters, or with a
- * star directly before a parameter at the end (an empty parameter would make that star match everything).
+ * Throws InputError for ambiguous scopes of a parameterised role: with two parameters, or with a star directly before a
+ * parameter at the end (an empty parameter would make that star a wildcard).
  */
 export function refuseAmbiguousScopes(roleId: string, scopes: readonly string[]): void {
   if (!roleId.endsWith('*')) return;
@@ -31,7 +30,7 @@ function refuseScope(scope: string, problem: string): never {
   throw new ApiError('InputError', `this scope ${problem}:\n\n${fenced(scope)}`, { scope });
 }
 
-/** Throws InputError, with the cycle in its details, when some roles would grant each other in a circle. */
+/** Throws InputError, with the cycle in its details, if roles would depend on each other in a cycle. */
 function refuseCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
   throw new ApiError(
@@ -43,8 +42,8 @@ function refuseCycle(cycle: string[] | undefined): void {
   );
 }
 
-/** Throws InputError, with the cycle in its details, when a parameter would grow for ever along a cycle of roles. */
-function refuseEndlessCycle(cycle: string[] | undefined): void {
+/** Throws InputError, with the cycle in its details, if a parameter would grow without end along a cycle of roles. */
+function refuseUnboundedCycle(cycle: string[] | undefined): void {
   if (!cycle) return;
   throw new ApiError(
     'InputError',
@@ -57,28 +56,29 @@ function pathOf(cycle: string[]): string {
   return cycle.map(asCode).join(' -> ');
 }
 
-/** Throws InputError when a role would be more than can be expanded. */
-function refuseExcess(excess: Excess | undefined): void {
-  if (excess) throw new ApiError('InputError', excess.message, excess.details);
+/** Throws InputError if a role would exceed a limit. */
+function refuseViolation(violation: LimitViolation | undefined): void {
+  if (violation) throw new ApiError('InputError', violation.message, violation.details);
 }
 
-/** Units of work that the judgement of one role may take: some tenths of a second. */
-const MOST_JUDGING = 2_000_000;
+/** Units of work that the validation of one role may take: some tenths of a second. */
+const MAX_VALIDATION_UNITS = 2_000_000;
 
 /**
- * Throws InputError for a role that must not take the place of the stored one: on a cycle (of `endless` ones only along which a
- * parameter would grow for ever), with more than can be expanded, or where that takes too much work to know. In slices.
+ * Throws InputError for a role that must not be stored: it would be on a cycle (with `unbounded`, only cycles along
+ * which a parameter would grow without end are refused) or exceed a limit, or finding that out takes too much work. In
+ * time slices.
  */
-export function* judgeRole(
+export function* validateRole(
   role: RoleDefinition,
-  { roles, cycles }: { roles: RolesState; cycles: 'all' | 'endless' },
-  work: Work,
-): Sliced<void> {
-  work.renew(MOST_JUDGING);
+  { roles, cycles }: { roles: RolesState; cycles: 'all' | 'unbounded' },
+  work: WorkBudget,
+): TimeSliced<void> {
+  work.refill(MAX_VALIDATION_UNITS);
   try {
     if (cycles === 'all') refuseCycle(yield* roles.cycleThrough(role, work));
-    else refuseEndlessCycle(yield* roles.unboundedCycleThrough(role, work));
-    refuseExcess(yield* roles.excessOf(role, work));
+    else refuseUnboundedCycle(yield* roles.unboundedCycleThrough(role, work));
+    refuseViolation(yield* roles.limitViolation(role, work));
   } catch (error) {
     if (!(error instanceof ExpansionTooLarge)) throw error;
     throw new ApiError(
@@ -89,7 +89,7 @@ export function* judgeRole(
   }
 }
 
-/** The stored role; throws ResourceNotFound where there is none. */
+/** The stored role. Throws ResourceNotFound if there is none. */
 export function existingRole(roles: Pick<RolesState, 'get'>, roleId: string): RoleRow {
   const role = roles.get(roleId);
   if (!role) throw new ApiError('ResourceNotFound', `role ${asCode(roleId)} does not exist`, { roleId });

@@ -1,94 +1,98 @@
-import { GrantedOnce } from './grantedOnce.ts';
-import { grantingScope, keyOf, PARAMETER, reachWithin, type RoleDefinition } from './roleReach.ts';
-import { type StoredRoles, withRole } from './withRole.ts';
-import type { Sliced, Work } from './work.ts';
+import { grantPatternWithin, patternKey } from './grantPattern.ts';
+import { overlayRole, type StoredRoles } from './overlayRole.ts';
+import { grantingScope, PARAMETER, type RoleDefinition } from './roleDefinition.ts';
+import type { TimeSliced } from './timeSliced.ts';
+import { UnseenDependencies } from './unseenDependencies.ts';
+import type { WorkBudget } from './workBudget.ts';
 
-type Roles = ReturnType<typeof withRole>;
+type Roles = ReturnType<typeof overlayRole>;
 
 /**
- * The ids along a shortest dependency cycle that a role, put in the place of the stored one of its id, would be on: the
- * first stands again at the end. Undefined when there is none. A role depends on those that a scope of its may grant. In slices;
- * throws ExpansionTooLarge where it takes too much work to know.
+ * Cycle detection: the ids along a shortest dependency cycle on which a role would be if it replaced the stored one
+ * with its id. The first id is repeated at the end. Undefined if there is no such cycle. A role depends on all roles
+ * that its scopes may grant. A breadth-first search in time slices; throws ExpansionTooLarge if it takes too much work.
  */
 export function* cycleThrough(
   role: RoleDefinition,
   stored: StoredRoles,
-  work: Work,
-): Sliced<string[] | undefined> {
-  const roles = withRole(role, stored);
-  const granted = new GrantedOnce(roles);
-  const steps: Steps = new Map([[role.roleId, undefined]]);
-  for (const id of steps.keys()) {
-    for (const next of yield* granted.by(roles.get(id), work)) {
-      if (next === role.roleId) return [...wayTo(id, steps), next];
-      if (!steps.has(next)) steps.set(next, id);
+  work: WorkBudget,
+): TimeSliced<string[] | undefined> {
+  const roles = overlayRole(role, stored);
+  const dependencies = new UnseenDependencies(roles);
+  const visited: Predecessors = new Map([[role.roleId, undefined]]);
+  for (const id of visited.keys()) {
+    for (const next of yield* dependencies.of(roles.get(id), work)) {
+      if (next === role.roleId) return [...pathTo(id, visited), next];
+      if (!visited.has(next)) visited.set(next, id);
     }
   }
   return undefined;
 }
 
 /**
- * The same, of cycles only that would expand without end: each role of the cycle hands its parameter on to the next, and
- * one of them adds to it. It may name a cycle that no scope enters, but it misses none.
+ * Like `cycleThrough`, for cycles whose expansion does not end: each role of the cycle passes its parameter on to the
+ * next, and one of them lengthens it. In the graph of roles that pass their parameter on, such a cycle exists if an
+ * edge that lengthens it lies in the role's strongly connected component: its start is reachable from the role, and the
+ * role from its end. The cycle that is returned may be one that no scope enters, but no unbounded one is missed.
  */
 export function* unboundedCycleThrough(
   role: RoleDefinition,
   stored: StoredRoles,
-  work: Work,
-): Sliced<string[] | undefined> {
-  const roles = withRole(role, stored);
-  const there: Steps = new Map([[role.roleId, undefined]]);
-  const handedBy = new Map<string, Set<string>>();
-  const growing: { from: string; to: string }[] = [];
-  for (const from of there.keys()) {
-    for (const { to, grows } of yield* handedOnBy(from, roles, work)) {
-      if (!there.has(to)) there.set(to, from);
-      handedBy.set(to, (handedBy.get(to) ?? new Set()).add(from));
-      if (grows) growing.push({ from, to });
+  work: WorkBudget,
+): TimeSliced<string[] | undefined> {
+  const roles = overlayRole(role, stored);
+  const reachable: Predecessors = new Map([[role.roleId, undefined]]);
+  const sourcesOf = new Map<string, Set<string>>();
+  const lengthening: { from: string; to: string }[] = [];
+  for (const from of reachable.keys()) {
+    for (const { to, isLonger } of yield* parameterEdges(from, roles, work)) {
+      if (!reachable.has(to)) reachable.set(to, from);
+      sourcesOf.set(to, (sourcesOf.get(to) ?? new Set()).add(from));
+      if (isLonger) lengthening.push({ from, to });
     }
   }
-  const back: Steps = new Map([[role.roleId, undefined]]);
-  for (const to of back.keys()) {
-    const handing = handedBy.get(to) ?? [];
-    for (const from of handing) if (!back.has(from)) back.set(from, to);
+  const reaching: Predecessors = new Map([[role.roleId, undefined]]);
+  for (const to of reaching.keys()) {
+    const sources = sourcesOf.get(to) ?? [];
+    for (const from of sources) if (!reaching.has(from)) reaching.set(from, to);
     if (work.spend()) yield;
   }
-  const endless = growing.find(({ to }) => back.has(to));
-  return endless && [...wayTo(endless.from, there), ...wayTo(endless.to, back).reverse()];
+  const edge = lengthening.find(({ to }) => reaching.has(to));
+  return edge && [...pathTo(edge.from, reachable), ...pathTo(edge.to, reaching).reverse()];
 }
 
-type HandedOn = { to: string; grows: boolean };
+/** A role that another passes its parameter on to, and whether the parameter may become longer. */
+type ParameterEdge = { to: string; isLonger: boolean };
 
-/** The roles that a role hands its parameter on to, and whether that may be longer then. */
-function* handedOnBy(roleId: string, roles: Roles, work: Work): Sliced<HandedOn[]> {
-  const handed = new Map<string, HandedOn>();
+function* parameterEdges(roleId: string, roles: Roles, work: WorkBudget): TimeSliced<ParameterEdge[]> {
+  const edges = new Map<string, ParameterEdge>();
   if (!roleId.endsWith('*')) return [];
   const seen = new Set<string>();
   for (const scope of roles.get(roleId).scopes) {
     if (work.spend()) yield;
     const at = scope.indexOf(PARAMETER);
-    const reach = at < 0 ? undefined : reachWithin(roleId, scope);
-    if (!reach) continue;
+    const pattern = at < 0 ? undefined : grantPatternWithin(roleId, scope);
+    if (!pattern) continue;
     const isFollowed = scope.length > at + PARAMETER.length;
-    const key = `${isFollowed} ${keyOf(reach)}`;
+    const key = `${isFollowed} ${patternKey(pattern)}`;
     if (seen.has(key)) continue;
     seen.add(key);
-    const granted = roles.granted(reach);
+    const granted = roles.idsMatching(pattern);
     for (const to of granted) {
       if (!to.endsWith('*')) continue;
-      const grows = isFollowed || at > grantingScope(to).length - 1;
-      handed.set(to, { to, grows: grows || handed.get(to)?.grows === true });
+      const isLonger = isFollowed || at > grantingScope(to).length - 1;
+      edges.set(to, { to, isLonger: isLonger || edges.get(to)?.isLonger === true });
     }
     if (work.spend(granted.length)) yield;
   }
-  return [...handed.values()];
+  return [...edges.values()];
 }
 
-/** Each id that was reached, with the one from which it was reached first; the first has none. */
-type Steps = Map<string, string | undefined>;
+/** Each visited id with the one from which it was first visited; the start has none. */
+type Predecessors = Map<string, string | undefined>;
 
-function wayTo(id: string, steps: Steps): string[] {
-  const way: string[] = [];
-  for (let at: string | undefined = id; at !== undefined; at = steps.get(at)) way.push(at);
-  return way.reverse();
+function pathTo(id: string, predecessors: Predecessors): string[] {
+  const path: string[] = [];
+  for (let at: string | undefined = id; at !== undefined; at = predecessors.get(at)) path.push(at);
+  return path.reverse();
 }

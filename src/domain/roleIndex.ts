@@ -1,15 +1,16 @@
-import { type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
+import { type GrantPattern, grantPatternWithin, patternText } from './grantPattern.ts';
+import { type RoleDefinition, takesParameter } from './roleDefinition.ts';
 import { SortedStringSet } from './sortedStringSet.ts';
 
-/** All roles, found by what grants them and by what they grant, without looking at roles that have no part in it. */
+/** All roles, indexed by id and by the roles that their scopes may grant. Lookups do not scan unrelated roles. */
 export class RoleIndex<R extends RoleDefinition> {
   #roles = new Map<string, R>();
   #ids = new SortedStringSet();
-  /** What stands before the star in the ids that end in one. */
-  #starts = new SortedStringSet();
-  #takingParameter = new Set<string>();
-  #exact = new Holders();
-  #prefix = new Holders();
+  /** The ids that end in a star, without it. */
+  #starredPrefixes = new SortedStringSet();
+  #parameterised = new Set<string>();
+  #exact = new DependentsByText();
+  #prefix = new DependentsByText();
 
   get size(): number {
     return this.#roles.size;
@@ -28,7 +29,7 @@ export class RoleIndex<R extends RoleDefinition> {
   }
 
   takesParameter(roleId: string): boolean {
-    return this.#takingParameter.has(roleId);
+    return this.#parameterised.has(roleId);
   }
 
   set(role: R): void {
@@ -36,106 +37,108 @@ export class RoleIndex<R extends RoleDefinition> {
     this.delete(roleId);
     this.#roles.set(roleId, role);
     this.#ids.add(roleId);
-    if (roleId.endsWith('*')) this.#starts.add(roleId.slice(0, -1));
-    if (takesParameter(role)) this.#takingParameter.add(roleId);
-    this.#hold(role, 'add');
+    if (roleId.endsWith('*')) this.#starredPrefixes.add(roleId.slice(0, -1));
+    if (takesParameter(role)) this.#parameterised.add(roleId);
+    this.#updateDependents(role, 'add');
   }
 
   delete(roleId: string): void {
     const role = this.#roles.get(roleId);
     if (!role) return;
-    this.#hold(role, 'delete');
-    this.#takingParameter.delete(roleId);
-    if (roleId.endsWith('*')) this.#starts.delete(roleId.slice(0, -1));
+    this.#updateDependents(role, 'delete');
+    this.#parameterised.delete(roleId);
+    if (roleId.endsWith('*')) this.#starredPrefixes.delete(roleId.slice(0, -1));
     this.#ids.delete(roleId);
     this.#roles.delete(roleId);
   }
 
-  /** The ids that end in a star and grant their role for every text that begins as they do, of those that this text begins as. */
-  starredStartsOf(text: string): string[] {
-    return [...this.eachStarredStartOf(text)];
+  /** The ids ending in a star whose text before the star is a prefixes of this text. */
+  starredPrefixesOf(text: string): string[] {
+    return [...this.eachStarredPrefixOf(text)];
   }
 
-  /** The same one by one, longest first, for whoever may not want all. */
-  *eachStarredStartOf(text: string): Generator<string> {
-    for (const start of this.#starts.eachStartOf(text)) yield `${start}*`;
+  /** Like `starredPrefixesOf`, one by one, longest first, so that the caller can stop early. */
+  *eachStarredPrefixOf(text: string): Generator<string> {
+    for (const start of this.#starredPrefixes.eachPrefixOf(text)) yield `${start}*`;
   }
 
-  /** The ids that are a reach's text, or begin with it. */
-  idsAt(reach: Reach): string[] {
-    if ('prefix' in reach) return this.#ids.startingWith(reach.prefix);
-    return this.#roles.has(reach.exact) ? [reach.exact] : [];
+  /** The id that equals an exact pattern, or the ids that begin with a prefix pattern. */
+  idsCoveredBy(pattern: GrantPattern): string[] {
+    if ('prefix' in pattern) return this.#ids.startingWith(pattern.prefix);
+    return this.#roles.has(pattern.exact) ? [pattern.exact] : [];
   }
 
-  /** By how many different texts the roles' scopes may grant the role of an id ending in a star with a parameter of their own. */
-  parametersOf(roleId: string): number {
+  /** With how many different parameters the roles' scopes may grant the role with this id, which ends in a star. */
+  countParameters(roleId: string): number {
     const start = roleId.slice(0, -1);
     return this.#exact.countStartingWith(start) + this.#prefix.countStartingWith(start);
   }
 
-  /** Whether a role other than this one has a scope of that reach. */
-  isReachedByOthers(reach: Reach, roleId: string): boolean {
-    const holders = 'exact' in reach ? this.#exact.of(reach.exact) : this.#prefix.of(reach.prefix);
-    return holders.size > (holders.has(roleId) ? 1 : 0);
+  /** Whether a scope of a role other than this one has that pattern. */
+  hasOtherDependent(pattern: GrantPattern, roleId: string): boolean {
+    const dependents = 'exact' in pattern ? this.#exact.of(pattern.exact) : this.#prefix.of(pattern.prefix);
+    return dependents.size > (dependents.has(roleId) ? 1 : 0);
   }
 
-  /** The ids of the roles that a reach grants; one may stand there twice. */
-  granted(reach: Reach): string[] {
-    return [...this.idsAt(reach), ...this.starredStartsOf(textOf(reach))];
+  /** The ids of the roles that a pattern grants, possibly with repetitions. */
+  idsMatching(pattern: GrantPattern): string[] {
+    return [...this.idsCoveredBy(pattern), ...this.starredPrefixesOf(patternText(pattern))];
   }
 
-  /** The ids of the roles that have a scope which may grant the role of this id. */
-  holdersOf(roleId: string): string[] {
-    if (!roleId.endsWith('*')) return [...this.#exact.of(roleId), ...this.#prefix.ofStartsOf(roleId)];
+  /** The ids of the roles that depend on this one, possibly with repetitions: a scope of theirs may grant it. */
+  dependentsOf(roleId: string): string[] {
+    if (!roleId.endsWith('*')) return [...this.#exact.of(roleId), ...this.#prefix.ofPrefixesOf(roleId)];
     const start = roleId.slice(0, -1);
     return [
       ...this.#exact.startingWith(start),
       ...this.#prefix.startingWith(start),
-      ...this.#prefix.ofStartsOf(start),
+      ...this.#prefix.ofPrefixesOf(start),
     ];
   }
 
-  #hold({ roleId, scopes }: R, action: 'add' | 'delete'): void {
-    const reaches = scopes.map((scope) => reachWithin(roleId, scope)).filter((reach) => reach !== undefined);
-    const exact = reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : []));
-    const prefix = reaches.flatMap((reach) => ('prefix' in reach ? [reach.prefix] : []));
+  #updateDependents({ roleId, scopes }: R, action: 'add' | 'delete'): void {
+    const patterns = scopes
+      .map((scope) => grantPatternWithin(roleId, scope))
+      .filter((pattern) => pattern !== undefined);
+    const exact = patterns.flatMap((pattern) => ('exact' in pattern ? [pattern.exact] : []));
+    const prefixes = patterns.flatMap((pattern) => ('prefix' in pattern ? [pattern.prefix] : []));
     this.#exact[action](exact, roleId);
-    this.#prefix[action](prefix, roleId);
+    this.#prefix[action](prefixes, roleId);
   }
 }
 
-/** Which roles have scopes that reach a text. */
-class Holders {
+/** The ids of the roles whose scopes have a pattern, by the pattern's text. */
+class DependentsByText {
   #byText = new Map<string, Set<string>>();
   #texts = new SortedStringSet();
 
-  /** A role may reach a text by several scopes. */
+  /** Several scopes of a role may have the same text. */
   add(texts: readonly string[], roleId: string): void {
-    const fresh: string[] = [];
+    const added: string[] = [];
     for (const text of texts) {
-      const holders = this.#byText.get(text);
-      if (holders) holders.add(roleId);
+      const dependents = this.#byText.get(text);
+      if (dependents) dependents.add(roleId);
       else {
         this.#byText.set(text, new Set([roleId]));
-        fresh.push(text);
+        added.push(text);
       }
     }
-    this.#texts.addAll(fresh);
+    this.#texts.addAll(added);
   }
 
   delete(texts: readonly string[], roleId: string): void {
-    const gone: string[] = [];
+    const unused: string[] = [];
     for (const text of texts) {
-      const holders = this.#byText.get(text);
-      if (!holders?.delete(roleId) || holders.size > 0) continue;
+      const dependents = this.#byText.get(text);
+      if (!dependents?.delete(roleId) || dependents.size > 0) continue;
       this.#byText.delete(text);
-      gone.push(text);
+      unused.push(text);
     }
-    this.#texts.deleteAll(gone);
+    this.#texts.deleteAll(unused);
   }
 
   of(text: string): ReadonlySet<string> {
-    return this.#byText.get(text) ?? NOBODY;
+    return this.#byText.get(text) ?? NO_DEPENDENTS;
   }
 
   countStartingWith(start: string): number {
@@ -146,9 +149,9 @@ class Holders {
     return this.#texts.startingWith(start).flatMap((text) => [...this.of(text)]);
   }
 
-  ofStartsOf(text: string): string[] {
-    return this.#texts.startsOf(text).flatMap((start) => [...this.of(start)]);
+  ofPrefixesOf(text: string): string[] {
+    return this.#texts.prefixesOf(text).flatMap((start) => [...this.of(start)]);
   }
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_DEPENDENTS: ReadonlySet<string> = new Set();

@@ -1,44 +1,53 @@
 import type { RoleIndex } from './roleIndex.ts';
-import { keyOf, type Reach, reachWithin, type RoleDefinition, takesParameter, textOf } from './roleReach.ts';
-import { isFanOutTooLarge, MAX_FAN_OUT, type FanOut, fanOutOf } from './parameterFanOut.ts';
+import { patternKey, type GrantPattern, grantPatternWithin, patternText } from './grantPattern.ts';
+import { type RoleDefinition, takesParameter } from './roleDefinition.ts';
+import { isFanOutTooLarge, MAX_FAN_OUT, type FanOut, parameterFanOut } from './parameterFanOut.ts';
 import { SortedStringSet } from './sortedStringSet.ts';
-import { withRole } from './withRole.ts';
-import { type Sliced, sizeOfScopes, type Work } from './work.ts';
+import { overlayRole } from './overlayRole.ts';
+import { sizeOfScopes, type WorkBudget } from './workBudget.ts';
+import type { TimeSliced } from './timeSliced.ts';
 
 type Index = RoleIndex<RoleDefinition>;
 
-/** What roles may have: all of them together, the scopes of one that may grant roles, and what may come of one parameter. */
-export type RoleLimits = { scopes: number; granting: number; fromOne: FanOut };
-
-/** Where nothing else is set. Real deployments have a few thousand scopes, a dozen that grant roles in one, and a few from a parameter. */
-export const ROLE_LIMITS: RoleLimits = { scopes: 200_000, granting: 2000, fromOne: MAX_FAN_OUT };
-
-/** Why a change is too much, as its refusal says it. */
-export type Excess = { message: string; details: Record<string, unknown> };
-
-/** What a role with a parameter makes of each, and with how many parameters the scopes of roles may grant it. */
-type Part = { spread: FanOut; parameters: number };
-
-/** What a change would make of the totals. */
-type Change = { own: number; parts: Map<string, Part | undefined> };
+/**
+ * Limits on roles: `scopes` of all roles together, derived ones included; `grantingScopes` of one role, which may grant
+ * roles; `fanOut` of one parameter.
+ */
+export type RoleLimits = { scopes: number; grantingScopes: number; fanOut: FanOut };
 
 /**
- * How many scopes all roles have together, with those that the roles with parameters make for the scopes of other roles. As an
- * expansion goes to each grant once, none that begins with one scope can produce more, whichever scope that is: while the
- * total is within the limit, nobody's change makes what others hold too large to expand.
+ * The defaults. Real deployments have a few thousand scopes, a dozen granting scopes in a role, and a fan-out of a few.
+ */
+export const ROLE_LIMITS: RoleLimits = { scopes: 200_000, grantingScopes: 2000, fanOut: MAX_FAN_OUT };
+
+/** Which limit a change would exceed: the message and details of the refusal. */
+export type LimitViolation = { message: string; details: Record<string, unknown> };
+
+/**
+ * A parameterised role's part of the total: its fan-out, and with how many parameters the scopes of roles may grant it.
+ */
+type Contribution = { fanOut: FanOut; parameters: number };
+
+/** How a change of a role would affect the total; a contribution of undefined is removed. */
+type TotalsChange = { ownDelta: number; contributions: Map<string, Contribution | undefined> };
+
+/**
+ * How many scopes all roles have together: their own, and those derived from the scopes of other roles by parameters.
+ * An expansion visits each grant once, so that no expansion of one scope can produce more than the total. As long as
+ * the total is within the limit, no change makes the scopes that others hold too large to expand.
  *
- * A change of the roles only notes what it may have changed of the totals, as it must not take long; whoever judges the next one
- * looks at that first.
+ * A change of the roles must be fast, so it only marks the contributions that it may affect as stale. They are
+ * recomputed before the total is next used.
  */
 export class RoleTotals {
   #index: Index;
   #limits: RoleLimits;
-  #own = 0;
-  #parts = new Map<string, Part>();
-  #made = 0;
-  /** Roles of which it is to be looked at anew what they make of a parameter, and with how many they may be granted. */
+  #ownScopes = 0;
+  #contributions = new Map<string, Contribution>();
+  #derivedScopes = 0;
+  /** Roles whose contribution must be recomputed. */
   #stale = new Set<string>();
-  /** Roles that changed: of those that hand a parameter on to them, the same is to be looked at. */
+  /** Parameterised roles that changed: the contributions of those that pass a parameter on to them are stale, too. */
   #changed = new Set<string>();
 
   constructor(index: Index, limits = ROLE_LIMITS) {
@@ -46,66 +55,67 @@ export class RoleTotals {
     this.#limits = limits;
   }
 
-  /** In slices. */
-  *total(work: Work): Sliced<number> {
+  /** The total, in time slices. */
+  *total(work: WorkBudget): TimeSliced<number> {
     yield* this.#bringUpToDate(work);
-    return this.#own + this.#made;
+    return this.#ownScopes + this.#derivedScopes;
   }
 
-  /** Counts all roles of the index anew. */
-  count(): void {
-    this.#own = this.#made = 0;
-    this.#parts.clear();
+  /** Starts anew with all roles of the index. */
+  recount(): void {
+    this.#ownScopes = this.#derivedScopes = 0;
+    this.#contributions.clear();
     this.#changed.clear();
     this.#stale.clear();
     for (const role of this.#index.values()) {
-      this.#own += ownSize(role);
+      this.#ownScopes += ownSize(role);
       if (this.#index.takesParameter(role.roleId)) this.#stale.add(role.roleId);
     }
   }
 
-  /** To be called just before the index changes: a role takes the place of the stored one, or (undefined) nothing does. */
-  change(roleId: string, role: RoleDefinition | undefined): void {
+  /** Must be called just before a role of the index is replaced, or deleted (undefined). */
+  beforeChange(roleId: string, role: RoleDefinition | undefined): void {
     const stored = this.#index.get(roleId);
-    this.#own += (role ? ownSize(role) : 0) - (stored ? ownSize(stored) : 0);
+    this.#ownScopes += (role ? ownSize(role) : 0) - (stored ? ownSize(stored) : 0);
     if (this.#index.takesParameter(roleId) || (role && takesParameter(role))) this.#changed.add(roleId);
-    const { come, gone } = changedReaches(stored, role);
-    for (const id of this.#starredStartsOfAny([...come, ...gone])) this.#stale.add(id);
+    const { added, removed } = changedPatterns(stored, role);
+    for (const id of this.#starredPrefixesOfAny([...added, ...removed])) this.#stale.add(id);
   }
 
   /**
-   * Why a role, in the place of the stored one of its id, would be too much; undefined where it is not. Having less never is. In
-   * slices; throws ExpansionTooLarge where it takes too much work to know.
+   * Which limit would be exceeded if a role replaced the stored one with its id; undefined if none. Removing scopes
+   * never exceeds one. In time slices; throws ExpansionTooLarge if the check takes too much work.
    */
-  *excessOf(role: RoleDefinition, work: Work): Sliced<Excess | undefined> {
-    const { scopes: limit, granting: mostGranting, fromOne } = this.#limits;
-    const isTooMuch = (spread: FanOut): boolean => isFanOutTooLarge(spread, fromOne);
+  *limitViolation(role: RoleDefinition, work: WorkBudget): TimeSliced<LimitViolation | undefined> {
+    const { scopes: limit, grantingScopes: maxGranting, fanOut: maxFanOut } = this.#limits;
+    const isTooLarge = (fanOut: FanOut): boolean => isFanOutTooLarge(fanOut, maxFanOut);
     const { roleId, scopes } = role;
     const stored = new Set(this.#index.get(roleId)?.scopes);
     if (scopes.every((scope) => stored.has(scope))) return undefined;
-    const granting = reachesOf(role).length;
-    if (granting > mostGranting)
+    const granting = patternsOf(role).length;
+    if (granting > maxGranting)
       return {
-        message: `role '${roleId}' would have ${granting} scopes that may grant roles; at most ${mostGranting} are possible`,
-        details: { roleId, limit: mostGranting },
+        message: `role '${roleId}' would have ${granting} scopes that may grant roles; at most ${maxGranting} are possible`,
+        details: { roleId, limit: maxGranting },
       };
     const before = yield* this.total(work);
-    const { own, parts } = yield* this.#changeBy(role, work);
-    for (const [id, part] of parts)
-      // What another role makes too much of since before there was a limit keeps nobody else from changes.
+    const { ownDelta, contributions } = yield* this.#changeBy(role, work);
+    for (const [id, contribution] of contributions)
+      // Another role that was too large before the change (stored before the limit existed) does not block it.
       if (
-        part &&
-        isTooMuch(part.spread) &&
-        (id === roleId || !isTooMuch(this.#parts.get(id)?.spread ?? NOTHING))
+        contribution &&
+        isTooLarge(contribution.fanOut) &&
+        (id === roleId || !isTooLarge(this.#contributions.get(id)?.fanOut ?? NO_FAN_OUT))
       )
         return {
           message:
-            `role '${id}' would make too much of one parameter: at most ${fromOne.grants} grants with a parameter and ` +
-            `${fromOne.scopes} scopes may come of one, through all roles that it is handed on to`,
+            `role '${id}' would make too much of one parameter: at most ${maxFanOut.grants} grants with a parameter and ` +
+            `${maxFanOut.scopes} scopes may come of one, through all roles that it is handed on to`,
           details: { roleId: id },
         };
-    let total = before + own;
-    for (const [id, part] of parts) total += madeBy(part) - madeBy(this.#parts.get(id));
+    let total = before + ownDelta;
+    for (const [id, contribution] of contributions)
+      total += derivedScopes(contribution) - derivedScopes(this.#contributions.get(id));
     if (total > limit && total > before)
       return {
         message:
@@ -116,106 +126,108 @@ export class RoleTotals {
     return undefined;
   }
 
-  /** What was noted is not the work of whoever comes next: it is done in slices, and not limited. */
-  *#bringUpToDate(work: Work): Sliced<void> {
+  /** Not limited by the budget: this work was caused by earlier changes, not by the caller's. */
+  *#bringUpToDate(work: WorkBudget): TimeSliced<void> {
     while (this.#changed.size > 0 || this.#stale.size > 0) {
-      yield* this.#noteHanding(work);
+      yield* this.#markForwarding(work);
       const [next] = this.#stale;
-      if (next !== undefined) yield* this.#lookAnewAt(next, work);
+      if (next !== undefined) yield* this.#recompute(next, work);
     }
   }
 
-  *#noteHanding(work: Work): Sliced<void> {
+  *#markForwarding(work: WorkBudget): TimeSliced<void> {
     if (this.#changed.size === 0) return;
-    const handing = new Set(this.#changed);
+    const forwarding = new Set(this.#changed);
     this.#changed.clear();
     let isDone = false;
     try {
-      yield* this.#addHanding(handing, this.#index, (units) => work.pass(units));
+      yield* this.#addForwarding(forwarding, this.#index, (units) => work.spendUnlimited(units));
       isDone = true;
     } finally {
-      for (const id of handing) (isDone ? this.#stale : this.#changed).add(id);
+      for (const id of forwarding) (isDone ? this.#stale : this.#changed).add(id);
     }
   }
 
-  *#lookAnewAt(roleId: string, work: Work): Sliced<void> {
+  *#recompute(roleId: string, work: WorkBudget): TimeSliced<void> {
     this.#stale.delete(roleId);
     let isDone = false;
     try {
       const role = this.#index.get(roleId);
-      const roles = withRole(role ?? { roleId, scopes: [] }, this.#index);
-      const spread = roles.takesParameter(roleId)
-        ? yield* fanOutOf(roleId, { roles, most: this.#limits.fromOne }, (units) => work.pass(units))
+      const roles = overlayRole(role ?? { roleId, scopes: [] }, this.#index);
+      const fanOut = roles.takesParameter(roleId)
+        ? yield* parameterFanOut(roleId, { roles, max: this.#limits.fanOut }, (units) =>
+            work.spendUnlimited(units),
+          )
         : undefined;
-      this.#set(roleId, spread && { spread, parameters: this.#index.parametersOf(roleId) });
+      this.#set(roleId, fanOut && { fanOut, parameters: this.#index.countParameters(roleId) });
       isDone = true;
     } finally {
       if (!isDone) this.#stale.add(roleId);
     }
   }
 
-  #set(roleId: string, part: Part | undefined): void {
-    this.#made += madeBy(part) - madeBy(this.#parts.get(roleId));
-    if (part) this.#parts.set(roleId, part);
-    else this.#parts.delete(roleId);
+  #set(roleId: string, contribution: Contribution | undefined): void {
+    this.#derivedScopes += derivedScopes(contribution) - derivedScopes(this.#contributions.get(roleId));
+    if (contribution) this.#contributions.set(roleId, contribution);
+    else this.#contributions.delete(roleId);
   }
 
-  /** What a role, in the place of the stored one, would change. */
-  *#changeBy(role: RoleDefinition, work: Work): Sliced<Change> {
+  /** How the total would change if a role replaced the stored one. */
+  *#changeBy(role: RoleDefinition, work: WorkBudget): TimeSliced<TotalsChange> {
     const { roleId } = role;
     const stored = this.#index.get(roleId);
-    const roles = withRole(role, this.#index);
+    const roles = overlayRole(role, this.#index);
     const spend = (units: number): boolean => work.spend(units);
-    const handing = new Set<string>();
+    const forwarding = new Set<string>();
     if (this.#index.takesParameter(roleId) || roles.takesParameter(roleId)) {
-      handing.add(roleId);
-      yield* this.#addHanding(handing, roles, spend);
+      forwarding.add(roleId);
+      yield* this.#addForwarding(forwarding, roles, spend);
     }
-    const come = new Reached();
-    const gone = new Reached();
-    const changed = changedReaches(stored, role);
-    const isOnlyHere = (reach: Reach): boolean => !this.#index.isReachedByOthers(reach, roleId);
-    come.addAll(changed.come.filter(isOnlyHere));
-    gone.addAll(changed.gone.filter(isOnlyHere));
-    if (work.spend(2 * (changed.come.length + changed.gone.length))) yield;
-    const granted = this.#starredStartsOfAny([...changed.come, ...changed.gone]);
-    const parts = new Map<string, Part | undefined>();
-    for (const id of new Set([...handing, ...granted, roleId])) {
+    const added = new PatternCounts();
+    const removed = new PatternCounts();
+    const changed = changedPatterns(stored, role);
+    const isOwnOnly = (pattern: GrantPattern): boolean => !this.#index.hasOtherDependent(pattern, roleId);
+    added.addAll(changed.added.filter(isOwnOnly));
+    removed.addAll(changed.removed.filter(isOwnOnly));
+    if (work.spend(2 * (changed.added.length + changed.removed.length))) yield;
+    const granted = this.#starredPrefixesOfAny([...changed.added, ...changed.removed]);
+    const contributions = new Map<string, Contribution | undefined>();
+    for (const id of new Set([...forwarding, ...granted, roleId])) {
       if (spend(2)) yield;
       if (!roles.takesParameter(id)) {
-        if (this.#parts.has(id)) parts.set(id, undefined);
+        if (this.#contributions.has(id)) contributions.set(id, undefined);
         continue;
       }
       const start = id.slice(0, -1);
-      const known = handing.has(id) ? undefined : this.#parts.get(id);
-      parts.set(id, {
-        spread: known?.spread ?? (yield* fanOutOf(id, { roles, most: this.#limits.fromOne }, spend)),
+      const current = forwarding.has(id) ? undefined : this.#contributions.get(id);
+      contributions.set(id, {
+        fanOut: current?.fanOut ?? (yield* parameterFanOut(id, { roles, max: this.#limits.fanOut }, spend)),
         parameters:
-          this.#index.parametersOf(id) + come.countStartingWith(start) - gone.countStartingWith(start),
+          this.#index.countParameters(id) + added.countStartingWith(start) - removed.countStartingWith(start),
       });
     }
-    return { own: ownSize(role) - (stored ? ownSize(stored) : 0), parts };
+    return { ownDelta: ownSize(role) - (stored ? ownSize(stored) : 0), contributions };
   }
 
-  /** Adds the roles that hand a parameter on to those of a set, through all others that do. */
-  *#addHanding(
-    handing: Set<string>,
+  /** Adds to a set the roles that pass a parameter on to those in it, directly or through others. */
+  *#addForwarding(
+    forwarding: Set<string>,
     roles: Pick<Index, 'takesParameter'>,
     count: (units: number) => boolean,
-  ): Sliced<void> {
-    for (const id of handing) {
-      const holders = this.#index.holdersOf(id);
-      for (const holder of holders) if (roles.takesParameter(holder)) handing.add(holder);
-      if (count(1 + holders.length)) yield;
+  ): TimeSliced<void> {
+    for (const id of forwarding) {
+      const dependents = this.#index.dependentsOf(id);
+      for (const dependent of dependents) if (roles.takesParameter(dependent)) forwarding.add(dependent);
+      if (count(1 + dependents.length)) yield;
     }
   }
 
-  /** The ids ending in a star that any of these reaches grants with a parameter of its own. */
-  #starredStartsOfAny(reaches: readonly Reach[]): Set<string> {
+  /** The ids ending in a star that any of these patterns grants with a parameter of its own. */
+  #starredPrefixesOfAny(patterns: readonly GrantPattern[]): Set<string> {
     const found = new Set<string>();
-    for (const reach of reaches) {
-      for (const id of this.#index.eachStarredStartOf(textOf(reach))) {
-        // With it, all shorter ones were found.
+    for (const pattern of patterns) {
+      for (const id of this.#index.eachStarredPrefixOf(patternText(pattern))) {
+        // All shorter ones were found together with it.
         if (found.has(id)) break;
         found.add(id);
       }
@@ -224,14 +236,14 @@ export class RoleTotals {
   }
 }
 
-/** Reaches, counted by what their texts begin with. */
-class Reached {
+/** Counts patterns by the prefixes of their texts. */
+class PatternCounts {
   #exact = new SortedStringSet();
   #prefix = new SortedStringSet();
 
-  addAll(reaches: readonly Reach[]): void {
-    this.#exact.addAll(reaches.flatMap((reach) => ('exact' in reach ? [reach.exact] : [])));
-    this.#prefix.addAll(reaches.flatMap((reach) => ('prefix' in reach ? [reach.prefix] : [])));
+  addAll(patterns: readonly GrantPattern[]): void {
+    this.#exact.addAll(patterns.flatMap((pattern) => ('exact' in pattern ? [pattern.exact] : [])));
+    this.#prefix.addAll(patterns.flatMap((pattern) => ('prefix' in pattern ? [pattern.prefix] : [])));
   }
 
   countStartingWith(start: string): number {
@@ -239,37 +251,40 @@ class Reached {
   }
 }
 
-/** The reaches that come and go where a role takes the place of a stored one. */
-function changedReaches(
+/** The patterns that are added and removed if a role replaces a stored one. */
+function changedPatterns(
   stored: RoleDefinition | undefined,
   role: RoleDefinition | undefined,
-): { come: Reach[]; gone: Reach[] } {
-  const before = ownReaches(stored);
-  const after = ownReaches(role);
+): { added: GrantPattern[]; removed: GrantPattern[] } {
+  const before = patternsByKey(stored);
+  const after = patternsByKey(role);
   return {
-    come: [...after].filter(([key]) => !before.has(key)).map(([, reach]) => reach),
-    gone: [...before].filter(([key]) => !after.has(key)).map(([, reach]) => reach),
+    added: [...after].filter(([key]) => !before.has(key)).map(([, pattern]) => pattern),
+    removed: [...before].filter(([key]) => !after.has(key)).map(([, pattern]) => pattern),
   };
 }
 
-/** What a role that makes far too much of a parameter counts as: such roles were imported before there was a limit. */
-const MOST_COUNTED = 100_000;
-const NOTHING: FanOut = { grants: 0, scopes: 0 };
+/**
+ * A larger fan-out counts as this many scopes: roles that were imported before there was a limit may have an infinite
+ * one.
+ */
+const MAX_COUNTED = 100_000;
+const NO_FAN_OUT: FanOut = { grants: 0, scopes: 0 };
 
-/** With one parameter more than scopes give: that of the stars that cover its id. */
-function madeBy(part: Part | undefined): number {
-  return part ? (1 + part.parameters) * Math.min(part.spread.scopes, MOST_COUNTED) : 0;
+/** The scopes that a role derives from parameters. One more than counted: the `*` of scopes that cover its id. */
+function derivedScopes(contribution: Contribution | undefined): number {
+  return contribution ? (1 + contribution.parameters) * Math.min(contribution.fanOut.scopes, MAX_COUNTED) : 0;
 }
 
-/** A role takes some place even without a scope. */
+/** A role counts as one even without scopes. */
 function ownSize({ scopes }: RoleDefinition): number {
   return 1 + sizeOfScopes(scopes);
 }
 
-function reachesOf({ roleId, scopes }: RoleDefinition): Reach[] {
-  return scopes.map((scope) => reachWithin(roleId, scope)).filter((reach) => reach !== undefined);
+function patternsOf({ roleId, scopes }: RoleDefinition): GrantPattern[] {
+  return scopes.map((scope) => grantPatternWithin(roleId, scope)).filter((pattern) => pattern !== undefined);
 }
 
-function ownReaches(role: RoleDefinition | undefined): Map<string, Reach> {
-  return new Map((role ? reachesOf(role) : []).map((reach) => [keyOf(reach), reach]));
+function patternsByKey(role: RoleDefinition | undefined): Map<string, GrantPattern> {
+  return new Map((role ? patternsOf(role) : []).map((pattern) => [patternKey(pattern), pattern]));
 }

@@ -1,48 +1,51 @@
 import type { RoleIndex } from './roleIndex.ts';
-import { type Reach, reaches, type RoleDefinition, takesParameter } from './roleReach.ts';
+import { type GrantPattern, matchesRole } from './grantPattern.ts';
+import { type RoleDefinition, takesParameter } from './roleDefinition.ts';
 
-type Index = Pick<RoleIndex<RoleDefinition>, 'get' | 'granted' | 'takesParameter'>;
+type Index = Pick<RoleIndex<RoleDefinition>, 'get' | 'idsMatching' | 'takesParameter'>;
 
 /**
- * All roles as they were when this was made, for whoever looks at them for longer than one turn. It is told of each change
- * after that, and keeps what the role was before.
+ * A copy-on-write snapshot of all roles, for computations that take several time slices. Before each later change of a
+ * role, `preserve` keeps its preserved definition.
  */
 export class RolesSnapshot {
-  /** That of the role graph when this was made. */
+  /** The role graph's version when the snapshot was taken. */
   readonly version: number;
   #index: Index;
-  #before = new Map<string, RoleDefinition | undefined>();
+  #preserved = new Map<string, RoleDefinition | undefined>();
 
   constructor(index: Index, version: number) {
     this.#index = index;
     this.version = version;
   }
 
-  /** Whether these still are the roles that there are now. */
+  /** Whether no role has changed since. */
   get isCurrent(): boolean {
-    return this.#before.size === 0;
+    return this.#preserved.size === 0;
   }
 
-  /** Notes that a role is about to change; undefined is one that is about to be made. */
-  note(roleId: string, before: RoleDefinition | undefined): void {
-    if (!this.#before.has(roleId)) this.#before.set(roleId, before);
+  /** Keeps the definition of a role that is about to change; undefined for one that is about to be created. */
+  preserve(roleId: string, before: RoleDefinition | undefined): void {
+    if (!this.#preserved.has(roleId)) this.#preserved.set(roleId, before);
   }
 
   get(roleId: string): RoleDefinition | undefined {
-    return this.#before.has(roleId) ? this.#before.get(roleId) : this.#index.get(roleId);
+    return this.#preserved.has(roleId) ? this.#preserved.get(roleId) : this.#index.get(roleId);
   }
 
   takesParameter(roleId: string): boolean {
-    if (!this.#before.has(roleId)) return this.#index.takesParameter(roleId);
-    const role = this.#before.get(roleId);
+    if (!this.#preserved.has(roleId)) return this.#index.takesParameter(roleId);
+    const role = this.#preserved.get(roleId);
     return role !== undefined && takesParameter(role);
   }
 
-  /** The ids of the roles that a reach grants; one may stand there twice. */
-  granted(reach: Reach): string[] {
-    const ids = this.#index.granted(reach);
+  /** The ids of the roles that a pattern grants, possibly with repetitions. */
+  idsMatching(pattern: GrantPattern): string[] {
+    const ids = this.#index.idsMatching(pattern);
     if (this.isCurrent) return ids;
-    const former = [...this.#before].filter(([id, role]) => role && reaches(reach, id)).map(([id]) => id);
-    return [...ids.filter((id) => !this.#before.has(id)), ...former];
+    const formerMatches = [...this.#preserved]
+      .filter(([id, role]) => role && matchesRole(pattern, id))
+      .map(([id]) => id);
+    return [...ids.filter((id) => !this.#preserved.has(id)), ...formerMatches];
   }
 }

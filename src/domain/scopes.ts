@@ -1,31 +1,32 @@
-import { atOnce, type Sliced, Work } from './work.ts';
+import { WorkBudget } from './workBudget.ts';
+import { runToCompletion, type TimeSliced } from './timeSliced.ts';
 import { sameList } from './sameList.ts';
 
 /**
- * Scopes are texts of printable ASCII. One that ends in `*` covers every scope that begins with what stands before the
- * star. A scope set is in normal form when it is sorted, holds nothing twice, and nothing that another covers.
+ * Scopes are strings of printable ASCII. One that ends in `*` covers every scope that begins with the text before the
+ * star. A scope set is in normal form if it is sorted (`compareScopes`) and no scope in it equals or covers another.
  */
 
 const VALID = /^[ -~]*$/;
 
-/** Whether a value is a scope at all. */
+/** Whether a value is a scope: a string of printable ASCII. */
 export function isValidScope(value: unknown): value is string {
   return typeof value === 'string' && VALID.test(value);
 }
 
-/** Whether holding `scope` is as good as holding `other`. */
+/** Whether `scope` covers `other`: holding it includes holding the other. */
 export function covers(scope: string, other: string): boolean {
   if (scope === other) return true;
   if (!scope.endsWith('*')) return false;
-  // Backwards, without cutting texts: scopes begin alike, and this is the innermost loop of all merging.
+  // Compares backwards and without substrings: this is the innermost loop of merging, and most scopes share prefixes.
   let at = scope.length - 2;
   while (at >= 0 && scope.charCodeAt(at) === other.charCodeAt(at)) at -= 1;
   return at < 0;
 }
 
 /**
- * The order of scope sets: text order, but that a star at the end comes before everything else, also before the end of a
- * text. So `a*` comes directly before all that it covers: `a*`, `a`, `a!`, `ab*`, `ab`.
+ * The order of scope sets: by code units, except that a star at the end of a scope sorts before any other character and
+ * before the end of the string. So `a*` is directly followed by all that it covers: `a*`, `a`, `a!`, `ab*`, `ab`.
  */
 export function compareScopes(a: string, b: string): number {
   if (a === b) return 0;
@@ -36,13 +37,13 @@ export function compareScopes(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** The normal form of any scopes. */
+/** The normal form of scopes in any order. */
 export function normalize(scopes: readonly string[]): string[] {
-  return withoutCovered(scopes.toSorted(compareScopes));
+  return dropCovered(scopes.toSorted(compareScopes));
 }
 
-/** Of scopes in order, those that none of them covers. */
-export function withoutCovered(sorted: readonly string[]): string[] {
+/** The normal form of sorted scopes: without repeated ones and those that another covers. */
+export function dropCovered(sorted: readonly string[]): string[] {
   const normal: string[] = [];
   let last: string | undefined;
   for (const scope of sorted) {
@@ -53,53 +54,60 @@ export function withoutCovered(sorted: readonly string[]): string[] {
   return normal;
 }
 
-/** The same as `withoutCovered`, in slices. */
-export function* droppingCovered(sorted: readonly string[], work: Work): Sliced<string[]> {
+/** Like `dropCovered`, in time slices. */
+export function* dropCoveredInSlices(sorted: readonly string[], work: WorkBudget): TimeSliced<string[]> {
   const normal: string[] = [];
-  for (let from = 0; from < sorted.length; from += AT_A_TIME) {
+  for (let from = 0; from < sorted.length; from += CHUNK_LENGTH) {
     const last = normal.at(-1);
-    for (const scope of withoutCovered(sorted.slice(from, from + AT_A_TIME)))
+    for (const scope of dropCovered(sorted.slice(from, from + CHUNK_LENGTH)))
       if (last === undefined || !covers(last, scope)) normal.push(scope);
-    if (work.spend(AT_A_TIME)) yield;
+    if (work.spend(CHUNK_LENGTH)) yield;
   }
   return normal;
 }
 
-/** Scopes that are sorted at a time. */
-const AT_A_TIME = 1000;
-/** What sorting one of these takes, in units of work. */
-const SORTING = 4;
+/** Scopes that are processed without checking the slice. */
+const CHUNK_LENGTH = 1000;
+/** Units of work for each scope of a chunk that is sorted. */
+const SORT_UNITS = 4;
 
-/** The same as `normalize`, in slices. */
-export function* normalizing(scopes: readonly string[], work: Work): Sliced<readonly string[]> {
+/** Like `normalize`, in time slices. */
+export function* normalizeInSlices(
+  scopes: readonly string[],
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
   const sorted: string[][] = [];
-  for (let from = 0; from < scopes.length; from += AT_A_TIME) {
-    const some = scopes.slice(from, from + AT_A_TIME);
-    if (work.spend(SORTING * some.length)) yield;
-    sorted.push(normalize(some));
+  for (let from = 0; from < scopes.length; from += CHUNK_LENGTH) {
+    const chunk = scopes.slice(from, from + CHUNK_LENGTH);
+    if (work.spend(SORT_UNITS * chunk.length)) yield;
+    sorted.push(normalize(chunk));
   }
-  return yield* merging(sorted, work);
+  return yield* mergeInSlices(sorted, work);
 }
 
-/** Any scopes in their order, in slices. */
-export function* sorting(scopes: readonly string[], work: Work): Sliced<string[]> {
-  let parts: string[][] = [];
-  for (let from = 0; from < scopes.length; from += AT_A_TIME) {
-    const some = scopes.slice(from, from + AT_A_TIME);
-    if (work.spend(SORTING * some.length)) yield;
-    parts.push(some.sort(compareScopes));
+/** Sorts scopes by `compareScopes`, keeping repeated and covered ones, in time slices. */
+export function* sortInSlices(scopes: readonly string[], work: WorkBudget): TimeSliced<string[]> {
+  let chunks: string[][] = [];
+  for (let from = 0; from < scopes.length; from += CHUNK_LENGTH) {
+    const chunk = scopes.slice(from, from + CHUNK_LENGTH);
+    if (work.spend(SORT_UNITS * chunk.length)) yield;
+    chunks.push(chunk.sort(compareScopes));
   }
-  while (parts.length > 1) {
+  while (chunks.length > 1) {
     const next: string[][] = [];
-    for (let i = 0; i < parts.length; i += 2)
-      next.push(i + 1 < parts.length ? yield* inOrder(parts[i]!, parts[i + 1]!, work) : parts[i]!);
-    parts = next;
+    for (let i = 0; i < chunks.length; i += 2)
+      next.push(i + 1 < chunks.length ? yield* mergeSorted(chunks[i]!, chunks[i + 1]!, work) : chunks[i]!);
+    chunks = next;
   }
-  return parts[0] ?? [];
+  return chunks[0] ?? [];
 }
 
-/** All scopes of two lists in order. */
-export function* inOrder(one: readonly string[], other: readonly string[], work: Work): Sliced<string[]> {
+/** Merges two sorted lists, keeping repeated and covered scopes, in time slices. */
+export function* mergeSorted(
+  one: readonly string[],
+  other: readonly string[],
+  work: WorkBudget,
+): TimeSliced<string[]> {
   const all: string[] = [];
   let i = 0;
   let j = 0;
@@ -112,30 +120,36 @@ export function* inOrder(one: readonly string[], other: readonly string[], work:
   return all;
 }
 
-/** The normal form of several normal forms together, merged two by two without sorting anything again. */
+/** The normal form of the union of several normal forms. They are merged pairwise, without sorting again. */
 export function mergeNormal(lists: readonly (readonly string[])[]): readonly string[] {
-  return atOnce(merging(lists, new Work()));
+  return runToCompletion(mergeInSlices(lists, new WorkBudget()));
 }
 
-/** The same as `mergeNormal`, in slices. */
-export function* merging(lists: readonly (readonly string[])[], work: Work): Sliced<readonly string[]> {
-  const longest = lists.reduce((most, { length }) => Math.max(most, length), 0);
+/** Like `mergeNormal`, in time slices. */
+export function* mergeInSlices(
+  lists: readonly (readonly string[])[],
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
+  const longest = lists.reduce((max, { length }) => Math.max(max, length), 0);
   const total = lists.reduce((sum, { length }) => sum + length, 0);
-  // Where one list outweighs all others, these are quickly put into it.
+  // If one list is longer than all others together, merging these into it is fast.
   const isMany = lists.length > 2 && total > 2 * longest;
-  let round = isMany ? yield* withoutRepeated(lists, work) : lists.filter(({ length }) => length > 0);
+  let round = isMany ? yield* dropRepeated(lists, work) : lists.filter(({ length }) => length > 0);
   while (round.length > 1) {
     round.sort((a, b) => a.length - b.length);
     const next: (readonly string[])[] = [];
     for (let i = 0; i < round.length; i += 2)
-      next.push(i + 1 < round.length ? yield* mergingTwo([round[i]!, round[i + 1]!], work) : round[i]!);
+      next.push(i + 1 < round.length ? yield* mergeTwo([round[i]!, round[i + 1]!], work) : round[i]!);
     round = next;
   }
   return round[0] ?? [];
 }
 
-/** Many lists mostly hold the same scopes: it is quicker to look for these once than to merge them again and again. */
-function* withoutRepeated(lists: readonly (readonly string[])[], work: Work): Sliced<(readonly string[])[]> {
+/** Many lists mostly hold the same scopes. Dropping the repeated ones once is faster than merging them pairwise. */
+function* dropRepeated(
+  lists: readonly (readonly string[])[],
+  work: WorkBudget,
+): TimeSliced<(readonly string[])[]> {
   const seen = new Set<string>();
   const remaining: (readonly string[])[] = [];
   for (const list of lists) {
@@ -152,39 +166,41 @@ function* withoutRepeated(lists: readonly (readonly string[])[], work: Work): Sl
 }
 
 /**
- * The lists take turns: one gives all that comes before the next of the other, then the other leaves out what the last of
- * these covers. Example: of [a, b*, c] and [ba, bb, d] the first gives a and b*; ba and bb are left out; d is still to
- * come, so that the first gives c. What one list gives at a time is found by searching: mostly a few scopes of a role are
- * merged with the many that it is granted.
+ * A galloping merge. The lists alternate: one appends its run of scopes up to the next scope of the other, then the
+ * other skips the scopes that the last one of that run covers. Example: of [a, b*, c] and [ba, bb, d] the first appends
+ * a and b*; the second skips ba and bb, so that d is its next; the first appends c. The end of a run is found by
+ * exponential search, because mostly a few scopes of a role are merged with the many that it is granted.
  */
-function* mergingTwo(
+function* mergeTwo(
   [one, other]: readonly [readonly string[], readonly string[]],
-  work: Work,
-): Sliced<readonly string[]> {
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
   const merged: string[] = [];
-  let giving = one;
-  let waiting = other;
+  let source = one;
+  let follower = other;
   let from = 0;
   let next = 0;
-  while (next < waiting.length) {
-    const begun = from + next;
-    const end = firstAfter(giving, waiting[next]!, from);
+  while (next < follower.length) {
+    const start = from + next;
+    const end = upperBound(source, follower[next]!, from);
     if (end > from) {
-      for (; from < end; from += 1) merged.push(giving[from]!);
-      const last = giving[end - 1]!;
-      while (next < waiting.length && covers(last, waiting[next]!)) next += 1;
+      for (; from < end; from += 1) merged.push(source[from]!);
+      const last = source[end - 1]!;
+      while (next < follower.length && covers(last, follower[next]!)) next += 1;
     }
-    // A long run of one list is copied, which takes next to nothing.
-    if (work.spend(2 + (from + next - begun) / 8)) yield;
-    [giving, waiting] = [waiting, giving];
+    // Copying a long run is much cheaper than comparing.
+    if (work.spend(2 + (from + next - start) / 8)) yield;
+    [source, follower] = [follower, source];
     [from, next] = [next, from];
   }
-  for (; from < giving.length; from += 1) merged.push(giving[from]!);
+  for (; from < source.length; from += 1) merged.push(source[from]!);
   return merged;
 }
 
-/** Where in a sorted list, from an index on, the first stands that comes after a scope. Looks near that index first. */
-function firstAfter(list: readonly string[], scope: string, from: number): number {
+/**
+ * The index, not before `from`, of the first scope that sorts after the given one. An exponential search from there.
+ */
+function upperBound(list: readonly string[], scope: string, from: number): number {
   let low = from;
   let high = from;
   for (let step = 1; high < list.length && compareScopes(list[high]!, scope) <= 0; step *= 2) {
@@ -200,35 +216,35 @@ function firstAfter(list: readonly string[], scope: string, from: number): numbe
   return low;
 }
 
-/** Whether two lists hold the same scopes, in whatever order. */
+/** Whether two lists hold the same scopes, in any order. */
 export function sameScopes(one: readonly string[], other: readonly string[]): boolean {
   return sameList(one.toSorted(compareScopes), other.toSorted(compareScopes));
 }
 
-/** Whether a normal form satisfies one scope: what covers it can only be the last one that is not after it. */
+/** Whether a normal form satisfies one scope. Only the last scope that does not sort after it can cover it. */
 export function satisfies(have: readonly string[], need: string): boolean {
-  const after = firstAfter(have, need, 0);
+  const after = upperBound(have, need, 0);
   return after > 0 && covers(have[after - 1]!, need);
 }
 
-/** The scopes that a normal form does not satisfy. */
+/** The needed scopes that a normal form does not satisfy. */
 export function missingFrom(have: readonly string[], needs: readonly string[]): string[] {
   return needs.filter((need) => !satisfies(have, need));
 }
 
-/** The same, in slices. */
-export function* findingMissing(
+/** Like `missingFrom`, in time slices. */
+export function* missingInSlices(
   have: readonly string[],
   needs: readonly string[],
-  work: Work,
-): Sliced<string[]> {
+  work: WorkBudget,
+): TimeSliced<string[]> {
   const missing: string[] = [];
   for (const need of needs) {
     if (!satisfies(have, need)) missing.push(need);
-    if (work.pass(LOOKING)) yield;
+    if (work.spendUnlimited(LOOKUP_UNITS)) yield;
   }
   return missing;
 }
 
-/** What it takes to look for one scope in a set, in units of work. */
-export const LOOKING = 5;
+/** Units of work for looking up one scope in a set. */
+export const LOOKUP_UNITS = 5;

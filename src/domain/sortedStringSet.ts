@@ -1,60 +1,64 @@
-/** A set of texts in the order of their code units, which finds those with a common beginning without looking at others. */
+/**
+ * A set of strings, sorted by code units. Finds those with a common prefix, and the prefixes of a string, by binary
+ * search.
+ */
 export class SortedStringSet {
   #texts: string[] = [];
 
   add(text: string): void {
-    const at = this.#firstFrom(text);
+    const at = this.#lowerBound(text);
     if (this.#texts[at] !== text) this.#texts.splice(at, 0, text);
   }
 
-  /** The same for many at once. */
+  /** Adds many at once, which is faster than one by one. */
   addAll(texts: readonly string[]): void {
-    if (texts.length < MANY) texts.forEach((text) => this.add(text));
-    else this.#texts = together(this.#texts, [...new Set(texts)].sort(byCodeUnits));
+    if (texts.length < MIN_BULK) texts.forEach((text) => this.add(text));
+    else this.#texts = unionOfSorted(this.#texts, [...new Set(texts)].sort(compareCodeUnits));
   }
 
   deleteAll(texts: readonly string[]): void {
-    if (texts.length < MANY) return texts.forEach((text) => this.delete(text));
-    const gone = new Set(texts);
-    this.#texts = this.#texts.filter((text) => !gone.has(text));
+    if (texts.length < MIN_BULK) return texts.forEach((text) => this.delete(text));
+    const deleted = new Set(texts);
+    this.#texts = this.#texts.filter((text) => !deleted.has(text));
   }
 
   delete(text: string): void {
-    const at = this.#firstFrom(text);
+    const at = this.#lowerBound(text);
     if (this.#texts[at] === text) this.#texts.splice(at, 1);
   }
 
-  /** All that begin with a prefix. */
+  /** All strings that begin with a prefix. */
   startingWith(prefix: string): string[] {
-    const from = this.#firstFrom(prefix);
+    const from = this.#lowerBound(prefix);
     let to = from;
     while (this.#texts[to]?.startsWith(prefix)) to += 1;
     return this.#texts.slice(from, to);
   }
 
-  /** How many begin with a prefix. */
+  /** How many strings begin with a prefix. */
   countStartingWith(prefix: string): number {
-    return this.#firstFrom(prefix + LAST) - this.#firstFrom(prefix);
+    return this.#lowerBound(prefix + MAX_CODE_UNIT) - this.#lowerBound(prefix);
   }
 
   has(text: string): boolean {
-    return this.#texts[this.#firstFrom(text)] === text;
+    return this.#texts[this.#lowerBound(text)] === text;
   }
 
   /**
-   * All that a text begins with, longest first. The longest one, if there is any, is not before whatever comes last before
-   * the text; so that one either is it, or shows by how much they have in common how long it can be at most. Example: for
-   * `abcd` in a, ab, abca that is abca, which has abc in common; the last up to abc is ab: found; the last up to a is a.
+   * All members that are prefixes of a text, longest first. Any prefix of the text sorts at or before the last member
+   * that does not sort after the text. So that member either is the longest prefix, or what it has in common with the
+   * text bounds the length of the longest. Example: for `abcd` in a, ab, abca the last member is abca, which has abc in
+   * common; the last member up to abc is ab, which is a prefix; the last up to a is a, which is one, too.
    */
-  startsOf(text: string): string[] {
-    return [...this.eachStartOf(text)];
+  prefixesOf(text: string): string[] {
+    return [...this.eachPrefixOf(text)];
   }
 
-  /** The same one by one, for whoever may not want all. */
-  *eachStartOf(text: string): Generator<string> {
+  /** Like `prefixesOf`, one by one, so that the caller can stop early. */
+  *eachPrefixOf(text: string): Generator<string> {
     let rest = text;
     for (;;) {
-      const at = this.#firstFrom(rest);
+      const at = this.#lowerBound(rest);
       const last = this.#texts[at] === rest ? rest : this.#texts[at - 1];
       if (last === undefined) return;
       const common = commonLength(last, text);
@@ -64,18 +68,18 @@ export class SortedStringSet {
     }
   }
 
-  /** At most `limit` texts after the given one; from the first on without it. */
+  /** At most `limit` members that sort after the given one, or from the first on without it. */
   after(text: string | undefined, limit: number): string[] {
     let at = 0;
     if (text !== undefined) {
-      at = this.#firstFrom(text);
+      at = this.#lowerBound(text);
       if (this.#texts[at] === text) at += 1;
     }
     return this.#texts.slice(at, at + limit);
   }
 
-  /** Where the first text stands that is not before the given one. */
-  #firstFrom(text: string): number {
+  /** The index of the first member that does not sort before the given text. */
+  #lowerBound(text: string): number {
     let low = 0;
     let high = this.#texts.length;
     while (low < high) {
@@ -87,25 +91,25 @@ export class SortedStringSet {
   }
 }
 
-/** After every character of the texts that are kept here. */
-const LAST = '\uffff';
+/** Sorts after every character of the members, which are ASCII. */
+const MAX_CODE_UNIT = '\uffff';
 
-/** Of so many texts it is quicker to put all in order than to put each in its place. */
-const MANY = 64;
+/** From this many on, rebuilding the array is faster than changing it for each. */
+const MIN_BULK = 64;
 
-function byCodeUnits(one: string, other: string): number {
+function compareCodeUnits(one: string, other: string): number {
   return one < other ? -1 : 1;
 }
 
-/** Two lists in order, as one. */
-function together(some: readonly string[], others: readonly string[]): string[] {
+/** The union of two sorted lists. */
+function unionOfSorted(one: readonly string[], other: readonly string[]): string[] {
   const all: string[] = [];
   let at = 0;
-  for (const text of others) {
-    while (at < some.length && some[at]! < text) all.push(some[at++]!);
-    if (some[at] !== text) all.push(text);
+  for (const text of other) {
+    while (at < one.length && one[at]! < text) all.push(one[at++]!);
+    if (one[at] !== text) all.push(text);
   }
-  while (at < some.length) all.push(some[at++]!);
+  while (at < one.length) all.push(one[at++]!);
   return all;
 }
 

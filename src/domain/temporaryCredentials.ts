@@ -3,12 +3,13 @@ import { isInternal } from './client.ts';
 import { AuthenticationFailure } from './errors.ts';
 import { fenced } from './markdown.ts';
 import { isValidScope, missingFrom } from './scopes.ts';
-import type { Sliced, Work } from './work.ts';
+import type { WorkBudget } from './workBudget.ts';
+import type { TimeSliced } from './timeSliced.ts';
 
 /**
- * Temporary credentials, as Taskcluster defines them: whoever knows a client's access token can sign a certificate that
- * lends some of the client's scopes for some time, to a new clientId (named, with `issuer`) or to its own.
- * The rules stand in the Taskcluster documentation ("Hawk authentication") and in its clients.
+ * Temporary credentials, as Taskcluster defines them: a holder of a client's access token can sign a certificate that
+ * delegates some of the client's scopes for a limited time, to a new clientId (named, with `issuer`) or to its own.
+ * The rules are those of the Taskcluster documentation ("Hawk authentication") and of its clients.
  */
 export type Certificate = {
   version: 1;
@@ -20,12 +21,12 @@ export type Certificate = {
   issuer?: string;
 };
 
-/** What the `ext` of a signature may say: credentials lent by a certificate, and a limit that the caller set itself. */
+/** What the `ext` of a signature may contain: a certificate, and a limit that the caller sets for its own request. */
 export type Restriction = { certificate?: Certificate; authorizedScopes?: string[] };
 
 const MINUTE = 60_000;
 const CLOCK_DRIFT = 5 * MINUTE;
-const LONGEST = 31 * 24 * 60 * MINUTE;
+const MAX_LIFETIME = 31 * 24 * 60 * MINUTE;
 const SEED_LENGTH = 44;
 const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 
@@ -43,9 +44,9 @@ export function readRestriction(ext: unknown, clientId: string, now: Date): Rest
   return restriction;
 }
 
-function readCertificate(given: unknown, clientId: string, now: Date): Certificate {
-  if (!isObject(given)) fail('ext.certificate must be a JSON object');
-  const { version, seed, start, expiry, signature, issuer, scopes } = given;
+function readCertificate(value: unknown, clientId: string, now: Date): Certificate {
+  if (!isObject(value)) fail('ext.certificate must be a JSON object');
+  const { version, seed, start, expiry, signature, issuer, scopes } = value;
   if (version !== 1) fail('ext.certificate.version must be 1');
   if (typeof seed !== 'string') fail('ext.certificate.seed must be a string');
   if (seed.length !== SEED_LENGTH) fail(`ext.certificate.seed must be ${SEED_LENGTH} characters long`);
@@ -53,12 +54,12 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
   if (!isTime(expiry)) fail('ext.certificate.expiry must be a number of milliseconds');
   if (typeof signature !== 'string') fail('ext.certificate.signature must be a string');
   const checked = readScopes(scopes, 'ext.certificate.scopes');
-  if (isEarly(start, now)) fail('ext.certificate.start lies in the future');
-  if (isLate(expiry, now)) fail('ext.certificate.expiry has passed: the certificate has expired');
-  if (expiry - start > LONGEST) fail('ext.certificate must not last longer than 31 days');
+  if (isNotYetValid(start, now)) fail('ext.certificate.start lies in the future');
+  if (hasExpired(expiry, now)) fail('ext.certificate.expiry has passed: the certificate has expired');
+  if (expiry - start > MAX_LIFETIME) fail('ext.certificate must not last longer than 31 days');
   const certificate: Certificate = { version, seed, start, expiry, signature, scopes: checked };
   if (issuer === undefined || issuer === null) {
-    if ('clientId' in given)
+    if ('clientId' in value)
       fail('ext.certificate.clientId must only be used together with ext.certificate.issuer');
     return certificate;
   }
@@ -72,21 +73,23 @@ function readCertificate(given: unknown, clientId: string, now: Date): Certifica
   return { ...certificate, issuer };
 }
 
-/** Whether a certificate's time has come and is not over, on a clock that may differ a little from the issuer's. */
-export function isInTime({ start, expiry }: Certificate, now: Date): boolean {
-  return !isEarly(start, now) && !isLate(expiry, now);
+/** Whether a certificate is valid at a time, give or take the allowed clock drift. */
+export function isWithinValidity({ start, expiry }: Certificate, now: Date): boolean {
+  return !isNotYetValid(start, now) && !hasExpired(expiry, now);
 }
 
-function isEarly(start: number, now: Date): boolean {
+function isNotYetValid(start: number, now: Date): boolean {
   return start > now.getTime() + CLOCK_DRIFT;
 }
 
-function isLate(expiry: number, now: Date): boolean {
+function hasExpired(expiry: number, now: Date): boolean {
   return expiry < now.getTime() - CLOCK_DRIFT;
 }
 
-/** The texts of which a certificate's signature may be: today's clients sign one more line feed when there are no scopes. */
-export function signedTexts(
+/**
+ * The texts that a certificate's signature may cover: today's clients sign one more line feed if there are no scopes.
+ */
+export function signingInputs(
   clientId: string,
   { issuer, seed, start, expiry, scopes }: Certificate,
 ): string[] {
@@ -104,26 +107,29 @@ export function signedTexts(
   return scopes.length === 0 ? [text, `${text}\n`] : [text];
 }
 
-/** How scopes expand, in slices. `granted` makes of the scopes that are left to a request what it has in the end. */
-export type Expanding = {
-  expanding(scopes: readonly string[], work: Work): Sliced<readonly string[]>;
-  granted?(left: readonly string[], work: Work): Sliced<readonly string[]>;
+/**
+ * How scopes expand, in time slices. `granted` replaces the last step: from a request's own scopes to all that it has.
+ */
+export type ScopeExpansion = {
+  expandInSlices(scopes: readonly string[], work: WorkBudget): TimeSliced<readonly string[]>;
+  granted?(scopes: readonly string[], work: WorkBudget): TimeSliced<readonly string[]>;
 };
 
 /**
- * The scopes that a request has in the end, in slices: those of the client it comes from, limited by the certificate, then by the
- * request itself, expanded, with the role `anonymous` that everybody has, where `granted` does not say otherwise. Throws
- * AuthenticationFailure when the client does not have what the certificate lends, or the request claims, and ExpansionTooLarge.
+ * The effective scopes of a request, in time slices: those of the client, limited by the certificate, then by the
+ * request itself; expanded, together with the role `anonymous`, unless `granted` does that step. Throws
+ * AuthenticationFailure if the client lacks scopes that the certificate delegates or the request claims, and
+ * ExpansionTooLarge.
  */
-export function* scopesOf(
+export function* effectiveScopes(
   {
     clientId,
     scopes: own,
     restriction,
   }: { clientId: string; scopes: readonly string[]; restriction: Restriction },
-  { expanding, granted }: Expanding,
-  work: Work,
-): Sliced<readonly string[]> {
+  { expandInSlices: expanding, granted }: ScopeExpansion,
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
   const { certificate, authorizedScopes } = restriction;
   let scopes = own;
   if (certificate) {
@@ -153,7 +159,7 @@ export function* scopesOf(
   return yield* granted ? granted(scopes, work) : expanding([...scopes, ANONYMOUS], work);
 }
 
-/** Grants the role that everybody has, signed or not. */
+/** The scope that grants the role of all requests, signed or not. */
 export const ANONYMOUS = 'assume:anonymous';
 
 function refuseMissing(missing: readonly string[], problem: string): void {
@@ -170,7 +176,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether Date can represent it, as every later use of it does. */
+/** Whether it is a number of milliseconds that Date can represent. */
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
 }

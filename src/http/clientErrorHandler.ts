@@ -22,7 +22,7 @@ export function makeClientErrorHandler(
   // Node emits the event again for each further piece of input.
   const handled = new WeakSet<Socket>();
   const write = limitLogLines(log, {
-    most: MAX_LINES_PER_SECOND,
+    maxPerSecond: MAX_LINES_PER_SECOND,
     message: 'a request could not be read',
     countBy: 'sourceIp',
   });

@@ -30,7 +30,7 @@ export function denialKind(status: number): Denial['kind'] | undefined {
  */
 export function makeLogDenied(log: Logger): (denial: Denial, request: object) => void {
   const limited = (kind: Denial['kind']): ((fields: object) => void) =>
-    limitLogLines(log, { most: MAX_LINES_PER_SECOND, message: MESSAGES[kind], countBy: 'sourceIp' });
+    limitLogLines(log, { maxPerSecond: MAX_LINES_PER_SECOND, message: MESSAGES[kind], countBy: 'sourceIp' });
   const write = { signature: limited('signature'), scopes: limited('scopes'), limit: limited('limit') };
   return ({ kind, reason, signed }, request) => {
     const clientId = claimedClientId(signed);

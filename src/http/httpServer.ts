@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { roomForConnections } from '../process/openFiles.ts';
+import { maxConnections } from '../process/maxConnections.ts';
 import type { Config } from '../config/config.ts';
 import { makeClientErrorHandler } from './clientErrorHandler.ts';
 import { type BodyTracker, type ConnectionLimits, limitConnections } from './limitConnections.ts';
@@ -47,7 +47,7 @@ export function listen(
 
 /** The given maximum, or as many connections as the limit of open files allows beside the databases. */
 function affordableConnections(max: number, log: Logger): number {
-  const room = roomForConnections();
+  const room = maxConnections();
   if (room < max)
     log.warn(
       { maxConnections: max, taken: room },

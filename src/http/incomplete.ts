@@ -1,5 +1,6 @@
-import { normalizing } from '../domain/scopes.ts';
-import { ExpansionTooLarge, type Sliced, type Work } from '../domain/work.ts';
+import { normalizeInSlices } from '../domain/scopes.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
 
 /**
  * Names of the entries in a reply whose scopes are too large to expand. Their `expandedScopes` are only their own
@@ -16,17 +17,17 @@ const MAX_NAMES = 50;
  */
 export function* expandOrMarkIncomplete(
   { name, scopes, incomplete }: { name: string; scopes: readonly string[]; incomplete: Incomplete },
-  expand: (work: Work) => Sliced<readonly string[]>,
-  work: Work,
-): Sliced<readonly string[]> {
+  expand: (work: WorkBudget) => TimeSliced<readonly string[]>,
+  work: WorkBudget,
+): TimeSliced<readonly string[]> {
   try {
     return yield* expand(work);
   } catch (error) {
     if (!(error instanceof ExpansionTooLarge)) throw error;
   }
   incomplete.add(name);
-  work.renew();
-  return yield* normalizing(scopes, work);
+  work.refill();
+  return yield* normalizeInSlices(scopes, work);
 }
 
 /** The header `Auth-Incomplete`: percent-encoded names, separated by commas. A final `*` stands for further ones. */

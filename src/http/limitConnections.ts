@@ -76,7 +76,7 @@ export function limitConnections(server: Server, { limits, log }: { limits: Conn
   const peers = new Map<string, Peer>();
   let bodyBytes = 0;
   const logClosed = limitLogLines(log, {
-    most: MAX_LINES_PER_SECOND,
+    maxPerSecond: MAX_LINES_PER_SECOND,
     message: 'a connection was closed at a limit',
     countBy: 'address',
   });

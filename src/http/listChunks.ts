@@ -1,4 +1,5 @@
-import type { Sliced, Work } from '../domain/work.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import type { WorkBudget } from '../domain/workBudget.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { aroundExpandedScopes, type ExpandedEntry } from './entryReply.ts';
 import { CHUNK_LENGTH, countWriting, isLongScopeSet, scopesInJsonChunks } from './scopesJson.ts';
@@ -10,7 +11,7 @@ const BATCH_SIZE = 32;
 /** How the rows of a list are serialized, and for which caller. */
 export type ListFormat<Row> = {
   /** The JSON value of a row, computed in slices; undefined to omit the row. */
-  toJson(row: Row, work: Work): Sliced<unknown>;
+  toJson(row: Row, work: WorkBudget): TimeSliced<unknown>;
   /** The schema that each row is validated against, because the whole list is never in memory. */
   schema?: string;
   /**
@@ -36,7 +37,7 @@ export async function* listChunks<Row>(
   let kind: WorkFor['kind'] = 'new';
 
   /** Serializes rows, and removes them from the batch, until a chunk is complete. */
-  function* write(batch: Row[], work: Work): Sliced<void> {
+  function* write(batch: Row[], work: WorkBudget): TimeSliced<void> {
     while (batch.length > 0 && text.ready.length === 0) {
       const json = yield* toJson(batch.shift()!, work);
       if (json === undefined) continue;
@@ -50,7 +51,7 @@ export async function* listChunks<Row>(
     while (batch.length > 0) {
       await longWork.queue({ caller, kind }, (work) => write(batch, work));
       kind = 'begun';
-      const release = longWork.sending(caller, text.size);
+      const release = longWork.trackReply(caller, text.size);
       try {
         yield* text.ready.splice(0);
       } finally {
@@ -96,8 +97,8 @@ class ChunkBuilder {
 function* writeRow(
   json: unknown,
   { schema, text }: { schema: string | undefined; text: ChunkBuilder },
-  work: Work,
-): Sliced<void> {
+  work: WorkBudget,
+): TimeSliced<void> {
   const { expandedScopes = [], ...rest } = json as Partial<ExpandedEntry>;
   if (!isLongScopeSet(expandedScopes)) {
     if (schema !== undefined) apiValidator.checkOutput(schema, json);

@@ -1,4 +1,4 @@
-import { MAX_PAGE } from '../../schemas/constants.ts';
+import { MAX_PAGE_SIZE } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
 
 /**
@@ -6,8 +6,8 @@ import { ApiError } from '../domain/errors.ts';
  * InvalidRequestArguments for 0.
  */
 export function pageLimit(query: Record<string, string>): number {
-  const limit = Math.min(Number(query['limit'] ?? MAX_PAGE), MAX_PAGE);
-  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE}`);
+  const limit = Math.min(Number(query['limit'] ?? MAX_PAGE_SIZE), MAX_PAGE_SIZE);
+  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE_SIZE}`);
   return limit;
 }
 

@@ -6,11 +6,11 @@ import type { Logger } from 'pino';
 import { ApiError, AuthenticationFailure, RateLimited } from '../domain/errors.ts';
 import {
   missingScopes,
-  partFrom,
+  requiredPart,
   renderExpression,
   type ScopeExpression,
 } from '../domain/scopeExpression.ts';
-import { ExpansionTooLarge, SLICE } from '../domain/work.ts';
+import { ExpansionTooLarge, SLICE_UNITS } from '../domain/workBudget.ts';
 import { StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { type Authenticate, checkPayload, type Verdict } from '../authentication/authenticate.ts';
 import { callerKey } from './callerKey.ts';
@@ -246,7 +246,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const caller = callerKey({ sourceIp: exchange.sourceIp });
     return parts.longWork.queue({ caller, bytes: payload.length }, function* (work) {
       const body = parseInput(exchange, input, payload);
-      work.pass(SLICE);
+      work.spendUnlimited(SLICE_UNITS);
       yield;
       checks.validator.checkInput(input, body);
       return body;
@@ -298,7 +298,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     if (access.readAccess !== 'guarded') return undefined;
     // The command's errors disclose what is stored under the URL.
     const { params } = request;
-    const ofUrl = partFrom(scopes, Object.keys(params));
+    const ofUrl = requiredPart(scopes, Object.keys(params));
     return ofUrl === undefined ? undefined : requireScopes({ scopes: ofUrl, params }, request, exchange);
   }
 

@@ -1,4 +1,5 @@
-import { sizeOfScopes, type Sliced, type Work } from '../domain/work.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import { sizeOfScopes, type WorkBudget } from '../domain/workBudget.ts';
 
 /** A larger scope set (see sizeOfScopes) is serialized in chunks, and its text is not cached. */
 const MAX_CACHED_SIZE = 20_000;
@@ -36,15 +37,15 @@ export function scopesChunk(scopes: readonly string[], from: number): { text: st
 }
 
 /** Counts the work of serializing a text. Returns whether it is time to yield. */
-export function countWriting(text: string, work: Work): boolean {
-  return work.pass(1 + text.length / CHARACTERS_PER_UNIT);
+export function countWriting(text: string, work: WorkBudget): boolean {
+  return work.spendUnlimited(1 + text.length / CHARACTERS_PER_UNIT);
 }
 
 /** The JSON text of an object whose last property is a scope set, in chunks, computed in slices. */
 export function* scopesInJsonChunks(
   { before, scopes, after }: { before: string; scopes: readonly string[]; after: string },
-  work: Work,
-): Sliced<string[]> {
+  work: WorkBudget,
+): TimeSliced<string[]> {
   const pieces = [before + '['];
   for (let from = 0; from < scopes.length;) {
     const { text, next } = scopesChunk(scopes, from);

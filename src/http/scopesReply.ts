@@ -1,4 +1,4 @@
-import { sizeOfScopes } from '../domain/work.ts';
+import { sizeOfScopes } from '../domain/workBudget.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { EndpointReply } from './endpoint.ts';
 import { scopesChunk, scopesJson, countWriting } from './scopesJson.ts';
@@ -20,7 +20,7 @@ async function* replyChunks(
   longWork: LongWork,
   { caller }: WorkFor,
 ): AsyncGenerator<string> {
-  const release = longWork.sending(caller, sizeOfScopes(scopes));
+  const release = longWork.trackReply(caller, sizeOfScopes(scopes));
   try {
     let start = before + '[';
     for (let from = 0; from < scopes.length; start = ',') {

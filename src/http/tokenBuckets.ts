@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Quota } from '../config/rateLimits.ts';
-import { ownCopy } from '../process/ownCopy.ts';
+import { detachString } from '../process/detachString.ts';
 
 /** Bytes that a bucket takes in the cache, besides the characters of its key. */
 const BUCKET_BYTES = 200;
@@ -27,7 +27,7 @@ export function makeTokenBuckets(
   return function take(key) {
     const at = now();
     let bucket = buckets.get(key);
-    if (!bucket) buckets.set(ownCopy(key), (bucket = { tokens: quota, at }));
+    if (!bucket) buckets.set(detachString(key), (bucket = { tokens: quota, at }));
     bucket.tokens = Math.min(quota, bucket.tokens + (at - bucket.at) * perMs);
     bucket.at = at;
     if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perMs / 1000);

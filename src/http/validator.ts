@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
 import { apiSchemas, schemaPath } from '../../schemas/v1/apiSchemas.ts';
-import type { Schema } from '../../schemas/v1/parts.ts';
+import type { Schema } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { bareIpv6 } from '../authentication/bareIpv6.ts';
 import { DATE_TIME, isDateTime } from './isDateTime.ts';

@@ -1,10 +1,10 @@
 import type { Position } from '../event.ts';
 
-/** Requests that may wait at once; more are sent away. */
-const MOST_WAITING = 10_000;
+/** How many requests may wait at once by default; more are refused. */
+const MAX_WAITING = 10_000;
 
-/** Where requests wait until this node holds a position: at most so many, and so many of each caller. */
-export function boundedWaiters({ most = MOST_WAITING, mostOfOne = Infinity } = {}) {
+/** Requests that wait until this node holds a position: at most `max`, and `maxPerCaller` of each caller. */
+export function boundedWaiters({ max = MAX_WAITING, maxPerCaller = Infinity } = {}) {
   const waiting = new Set<{ position: Position; resolve: (reached: boolean) => void }>();
   const counts = new Map<string, number>();
 
@@ -14,32 +14,35 @@ export function boundedWaiters({ most = MOST_WAITING, mostOfOne = Infinity } = {
     else counts.delete(caller);
   }
 
-  const isFullFor = (caller: string): boolean => (counts.get(caller) ?? 0) >= mostOfOne;
+  const isFullFor = (caller: string): boolean => (counts.get(caller) ?? 0) >= maxPerCaller;
 
   return {
-    /** Whether as many of a caller wait as may. */
+    /** Whether a caller has reached its limit. */
     isFullFor,
-    /** Resolves with true when the position was reached, with false after `within` ms (Infinity: never), when the room is full or when it closes. */
-    wait(position: Position, within: number, caller = ''): Promise<boolean> {
-      if (waiting.size >= most || isFullFor(caller)) return Promise.resolve(false);
+    /**
+     * Resolves to true when the position is reached; to false after `timeout` ms (Infinity: never), if a limit is
+     * reached, or on `close`.
+     */
+    wait(position: Position, timeout: number, caller = ''): Promise<boolean> {
+      if (waiting.size >= max || isFullFor(caller)) return Promise.resolve(false);
       return new Promise((resolve) => {
-        const timer = within === Infinity ? undefined : setTimeout(() => leave(false), within);
-        const leave = (reached: boolean): void => {
+        const timer = timeout === Infinity ? undefined : setTimeout(() => settle(false), timeout);
+        const settle = (reached: boolean): void => {
           clearTimeout(timer);
           if (!waiting.delete(entry)) return;
           count(caller, -1);
           resolve(reached);
         };
-        const entry = { position, resolve: leave };
+        const entry = { position, resolve: settle };
         waiting.add(entry);
         count(caller, 1);
       });
     },
-    /** Lets everybody go on who waits for this position or an earlier one. */
-    admit(position: Position): void {
+    /** Resolves all that wait for this position or an earlier one. */
+    resolveUpTo(position: Position): void {
       for (const entry of waiting) if (entry.position <= position) entry.resolve(true);
     },
-    /** Sends everybody away. */
+    /** Resolves all waiting requests to false. */
     close(): void {
       for (const entry of waiting) entry.resolve(false);
     },

@@ -1,4 +1,4 @@
-/** One job at a time for each name; jobs of other names do not wait for it. */
+/** A mutex for each name: jobs of one name run one after the other, jobs of different names concurrently. */
 export function keyedMutex() {
   const last = new Map<string, Promise<unknown>>();
   return function runExclusive<T>(name: string, job: () => Promise<T>): Promise<T> {

@@ -1,25 +1,25 @@
 import type { Logger } from 'pino';
 
-/** How long (ms) so many lines are let through. */
-const WINDOW = 1000;
-/** Values of a field that are told apart among what was left out. */
-const MOST_COUNTED = 20;
+/** The window of the limit in milliseconds. */
+const WINDOW_MS = 1000;
+/** How many different values of `countBy` are counted in a window. */
+const MAX_COUNTED_VALUES = 20;
 
 /**
- * Writes lines of one kind, at most `most` in a second, so that whoever causes them cannot fill a disk. How many more there
- * were is said in a line of its own, which counts as one of the next second; with `countBy` also how many of them had which
- * value of that field.
+ * Limits log lines of one kind to `maxPerSecond`, so that nobody can fill the disk by causing them. One more line says
+ * how many were left out, and with `countBy` how many of these had which value of that field. It counts towards the
+ * next second.
  */
 export function limitLogLines(
   log: Logger,
-  { most, message, countBy }: { most: number; message: string; countBy?: string },
+  { maxPerSecond, message, countBy }: { maxPerSecond: number; message: string; countBy?: string },
 ): (fields: object) => void {
   let written = 0;
   let leftOut = 0;
-  let opened = -Infinity;
+  let windowStart = -Infinity;
   const counts = new Map<string, number>();
 
-  function tellLeftOut(): void {
+  function reportLeftOut(): void {
     log.info(
       { leftOut, ...(countBy && { [countBy]: Object.fromEntries(counts) }) },
       `${message}: more in the last second`,
@@ -27,29 +27,30 @@ export function limitLogLines(
     counts.clear();
     leftOut = 0;
     written = 1;
-    opened = performance.now();
+    windowStart = performance.now();
   }
 
   function count(fields: Record<string, unknown>): void {
     leftOut += 1;
     if (countBy === undefined) return;
     const value = String(fields[countBy]);
-    if (counts.has(value) || counts.size < MOST_COUNTED) counts.set(value, (counts.get(value) ?? 0) + 1);
+    if (counts.has(value) || counts.size < MAX_COUNTED_VALUES)
+      counts.set(value, (counts.get(value) ?? 0) + 1);
   }
 
   return (fields) => {
     const now = performance.now();
-    if (leftOut === 0 && now - opened >= WINDOW) {
+    if (leftOut === 0 && now - windowStart >= WINDOW_MS) {
       written = 0;
-      opened = now;
+      windowStart = now;
     }
-    if (written < most) {
+    if (written < maxPerSecond) {
       written += 1;
       log.info(fields, message);
       return;
     }
     count(fields as Record<string, unknown>);
-    // The process does not end before it is told.
-    if (leftOut === 1) setTimeout(tellLeftOut, opened + WINDOW - now);
+    // Not unref'd: the process must not exit before the summary is logged.
+    if (leftOut === 1) setTimeout(reportLeftOut, windowStart + WINDOW_MS - now);
   };
 }

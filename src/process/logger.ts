@@ -1,22 +1,24 @@
 import pino, { type Logger, type LoggerOptions } from 'pino';
 
-/** Fields that hold secrets wherever they are met. Nothing logs them; this is a second line of defence. */
+/** Fields that hold secrets. No code logs them; redacting them is defence in depth. */
 const SECRET_FIELDS = ['authorization', 'accessToken', 'token', 'bewit', 'key', 'secret', 'credentials'];
 
-/** Characters that are written at a time. */
-const AT_ONCE = 8192;
-/** How long (ms) a line waits for others. */
+/** The buffer is written when it holds this many characters. */
+const BUFFER_LENGTH = 8192;
+/** How long (ms) a line stays in the buffer at most. */
 const WRITE_DELAY = 100;
 
-/** An error as the log shows it. Other properties are left out: hawk, for one, attaches credentials to its errors. */
-function shownError(error: unknown): unknown {
+/**
+ * The serialized form of an error. Other properties are omitted: hawk, for example, attaches credentials to its errors.
+ */
+function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: typeof error };
   const { name, message, stack } = error;
   const { code } = error as NodeJS.ErrnoException;
   return { name, message, ...(code !== undefined && { code }), stack };
 }
 
-/** The service's log: JSON lines on standard output, or where `destination` says. */
+/** The service's logger: writes JSON lines to standard output, or to `destination`. */
 export function makeLogger(settings: {
   level: string;
   destination?: { write(line: string): unknown };
@@ -26,13 +28,13 @@ export function makeLogger(settings: {
     base: { pid: process.pid },
     timestamp: timeField(),
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: shownError },
+    serializers: { err: serializeError },
     redact: { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '(not shown)' },
   };
-  return pino(options, settings.destination ?? someAtATime(pino.destination({ sync: true })));
+  return pino(options, settings.destination ?? buffered(pino.destination({ sync: true })));
 }
 
-/** The time of a line. Many are written in one millisecond. */
+/** The time field of a line, cached because many lines are written in one millisecond. */
 function timeField(): () => string {
   let at = 0;
   let field = '';
@@ -46,22 +48,22 @@ function timeField(): () => string {
   };
 }
 
-/** Writes lines some at a time, at most WRITE_DELAY late, and what waits before the process ends. */
-function someAtATime(destination: { write(lines: string): unknown }) {
-  let waiting = '';
+/** Buffers lines for at most WRITE_DELAY, and flushes them when the process exits. */
+function buffered(destination: { write(lines: string): unknown }) {
+  let buffer = '';
   let timer: NodeJS.Timeout | undefined;
   function flushSync(): void {
     clearTimeout(timer);
     timer = undefined;
-    const lines = waiting;
-    waiting = '';
+    const lines = buffer;
+    buffer = '';
     if (lines !== '') destination.write(lines);
   }
   process.once('exit', flushSync);
   return {
     write(line: string): void {
-      waiting += line;
-      if (waiting.length >= AT_ONCE) flushSync();
+      buffer += line;
+      if (buffer.length >= BUFFER_LENGTH) flushSync();
       else timer ??= setTimeout(flushSync, WRITE_DELAY).unref();
     },
     flushSync,

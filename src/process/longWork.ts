@@ -1,33 +1,45 @@
 import type { Logger } from 'pino';
 import { ApiError } from '../domain/errors.ts';
-import { type Sliced, Work } from '../domain/work.ts';
-import { type Allowance, owedAfter, requestsSoFar } from './timeSlicing.ts';
+import { WorkBudget } from '../domain/workBudget.ts';
+import { type TimeSliced } from '../domain/timeSliced.ts';
+import { type Allowance, debtAfter, requestsSoFar } from './timeSlicing.ts';
 
-/** Units of work that are done at once, before anybody is asked: what is ready needs no more, as most requests find it. */
-const AT_ONCE = 2000;
-/** While requests come, the long work of one caller takes one part in so many of the time, and that of all together more. */
-const SHARE_OF_ONE = 20;
-const SHARE_OF_ALL = 4;
-/** What each may take (ms) beyond that share when there was none for a while. */
+/**
+ * Units of work that are done synchronously before a computation is queued. Most requests find cached results and need
+ * no more.
+ */
+const FIRST_SLICE_UNITS = 2000;
+/**
+ * While requests arrive, one caller's long work gets 1/CALLER_SHARE of the time, and that of all callers 1/TOTAL_SHARE.
+ */
+const CALLER_SHARE = 20;
+const TOTAL_SHARE = 4;
+/** How much time (ms) each may take beyond that share after a while without long work. */
 const BURST = 50;
-/** The longest pause (ms): after urgent work it may be long. */
-const LONGEST = 10_000;
-/** A turn may be of several slices of different work, where these are short (ms). */
-const SHORT = 1;
-/** Bytes of bodies whose work may wait for one caller. */
-const MOST_WAITING = 16 * 1024 * 1024;
-/** Scopes in long replies that one caller has not taken yet: while they are more, its next long work does not begin. */
-const MOST_UNREAD = 1_000_000;
-/** Callers that are remembered after their work. */
-const MOST_ACCOUNTS = 1000;
+/** The longest pause (ms) that a caller's debt can cause. Urgent work can cause long ones. */
+const MAX_PAUSE = 10_000;
+/** A turn of the event loop is filled with short slices up to this time (ms). */
+const MIN_TURN = 1;
+/** Bytes of request bodies whose work may be queued for one caller. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/**
+ * Back-pressure: while a caller has not read more scopes than this of its long replies, its new long work does not
+ * start.
+ */
+const MAX_UNREAD_SCOPES = 1_000_000;
+/** How many callers' accounts are kept before idle ones are evicted. */
+const MAX_ACCOUNTS = 1000;
 
-/** For whom long work is done: `caller` is whose share of the time it takes, and `bytes` how long the body is that it keeps. */
+/**
+ * For whom long work is done: `caller` is whose share of the time it takes, `bytes` the size of the body that it
+ * keeps.
+ */
 export type WorkFor = {
   caller: string;
   bytes?: number;
   /**
-   * `begun` goes on with a reply, and comes before the caller's `new` work (the default). Others wait for the end of what is
-   * `urgent`: it makes no pauses, and the caller's other work waits the longer.
+   * `begun` continues a reply and runs before the caller's `new` work (the default). `urgent` is work that other
+   * requests wait for: it makes no pauses, and the caller's other work waits longer instead.
    */
   kind?: 'new' | 'begun' | 'urgent';
 };
@@ -35,11 +47,12 @@ export type WorkFor = {
 export type LongWork = ReturnType<typeof makeLongWork>;
 
 type Job = { bytes: number; kind: NonNullable<WorkFor['kind']>; resume(): boolean };
-type Account = { allowance: Allowance; readyAt: number; jobs: Job[]; waiting: number; unread: number };
+type Account = { allowance: Allowance; readyAt: number; jobs: Job[]; queuedBytes: number; unread: number };
 
 /**
- * Runs computations in slices, in between which others have their turns. What one caller asks for is done one after the other, and
- * the callers take turns, each within a share of the time of its own, so that none can starve another's work, nor short requests.
+ * A fair scheduler for time-sliced computations. One caller's computations run one after the other; the callers take
+ * turns (round-robin), each within its own share of the time, so that none can starve another's work, nor short
+ * requests.
  */
 export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpansionScopes?: number }) {
   const accounts = new Map<string, Account>();
@@ -48,34 +61,40 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
   let cancel: (() => void) | undefined;
 
   /**
-   * The result at once where it takes next to no work, else a promise of it. Throws what the computation throws, and
-   * TooManyRequests where too much of this caller waits already.
+   * The result if its computation fits into a first short slice, else a promise of it. Throws what the computation
+   * throws, and TooManyRequests if too many bytes of this caller are queued.
    */
-  function run<Result>(whom: WorkFor, compute: (work: Work) => Sliced<Result>): Result | Promise<Result> {
-    const work = new Work({ limit: maxExpansionScopes, firstSlice: AT_ONCE });
+  function run<Result>(
+    workFor: WorkFor,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
+  ): Result | Promise<Result> {
+    const work = new WorkBudget({ limit: maxExpansionScopes, firstSlice: FIRST_SLICE_UNITS });
     const computation = compute(work);
     const first = computation.next();
-    return first.done ? first.value : wait(whom, { computation, work, slices: 1 });
+    return first.done ? first.value : wait(workFor, { computation, work, slices: 1 });
   }
 
-  /** The same of what is not worth trying at once. */
-  async function queue<Result>(whom: WorkFor, compute: (work: Work) => Sliced<Result>): Promise<Result> {
-    const work = new Work({ limit: maxExpansionScopes });
-    return wait(whom, { computation: compute(work), work, slices: 0 });
+  /** Like `run`, without trying to compute it synchronously first. */
+  async function queue<Result>(
+    workFor: WorkFor,
+    compute: (work: WorkBudget) => TimeSliced<Result>,
+  ): Promise<Result> {
+    const work = new WorkBudget({ limit: maxExpansionScopes });
+    return wait(workFor, { computation: compute(work), work, slices: 0 });
   }
 
   function wait<Result>(
     { caller, bytes = 0, kind = 'new' }: WorkFor,
-    begun: { computation: Sliced<Result>; work: Work; slices: number },
+    begun: { computation: TimeSliced<Result>; work: WorkBudget; slices: number },
   ): Promise<Result> {
     const { computation, work } = begun;
     const account = accountOf(caller);
-    if (bytes > 0 && account.waiting + bytes > MOST_WAITING) {
-      // So that it frees what it holds.
+    if (bytes > 0 && account.queuedBytes + bytes > MAX_WAITING_BYTES) {
+      // Ends the generator, so that its `finally` blocks run.
       computation.return(undefined as Result);
-      throw tooMuchWaits();
+      throw tooMuchWaiting();
     }
-    account.waiting += bytes;
+    account.queuedBytes += bytes;
     return new Promise((resolve, reject) => {
       function resume(): boolean {
         begun.slices += 1;
@@ -90,33 +109,33 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
         log.debug({ caller, units, slices: begun.slices, longestSlice }, 'long work');
         return true;
       }
-      account.jobs.splice(placeOf(kind, account.jobs), 0, { bytes, kind, resume });
-      plan();
+      account.jobs.splice(insertionIndex(kind, account.jobs), 0, { bytes, kind, resume });
+      scheduleTurn();
     });
   }
 
   function accountOf(caller: string): Account {
     const known = accounts.get(caller);
     if (known) return known;
-    if (accounts.size >= MOST_ACCOUNTS) dropIdle();
-    const account = { allowance: { left: BURST, at: 0 }, readyAt: 0, jobs: [], waiting: 0, unread: 0 };
+    if (accounts.size >= MAX_ACCOUNTS) dropIdle();
+    const account = { allowance: { left: BURST, at: 0 }, readyAt: 0, jobs: [], queuedBytes: 0, unread: 0 };
     accounts.set(caller, account);
     return account;
   }
 
   function dropIdle(): void {
-    const full = performance.now() - BURST * SHARE_OF_ONE;
+    const full = performance.now() - BURST * CALLER_SHARE;
     for (const [caller, { jobs, unread, allowance }] of accounts)
       if (jobs.length === 0 && unread === 0 && allowance.at < full) accounts.delete(caller);
   }
 
-  /** When the caller's next slice may begin; undefined where none may. */
+  /** When the caller's next slice may start; undefined if it has none, or back-pressure holds it. */
   function readyAt({ jobs: [next], unread, readyAt: at }: Account): number | undefined {
-    if (!next || (next.kind === 'new' && unread > MOST_UNREAD)) return undefined;
+    if (!next || (next.kind === 'new' && unread > MAX_UNREAD_SCOPES)) return undefined;
     return next.kind === 'urgent' ? 0 : Math.max(at, all.readyAt);
   }
 
-  function plan(): void {
+  function scheduleTurn(): void {
     cancel?.();
     cancel = undefined;
     let earliest = Infinity;
@@ -136,23 +155,23 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     const began = performance.now();
     let now = began;
     do {
-      const account = nextAt(now);
+      const account = nextReady(now);
       if (!account) break;
       const job = account.jobs[0]!;
       if (job.resume()) {
         account.jobs.splice(account.jobs.indexOf(job), 1);
-        account.waiting -= job.bytes;
+        account.queuedBytes -= job.bytes;
       }
       const resumed = now;
       now = performance.now();
-      pay(account, now - resumed, now);
-    } while (now - began < SHORT);
+      charge(account, now - resumed, now);
+    } while (now - began < MIN_TURN);
     requestsSeen = requestsSoFar();
-    plan();
+    scheduleTurn();
   }
 
-  /** Whose turn it is; the others come first next time. */
-  function nextAt(now: number): Account | undefined {
+  /** The next caller whose turn it is; it is moved to the end of the round. */
+  function nextReady(now: number): Account | undefined {
     for (const [caller, account] of accounts) {
       if ((readyAt(account) ?? Infinity) > now) continue;
       accounts.delete(caller);
@@ -162,52 +181,54 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     return undefined;
   }
 
-  /** Pauses come of what was taken too much, and only while there are requests. */
-  function pay(account: Account, worked: number, now: number): void {
-    const owed = owedAfter(account.allowance, { worked, now, share: SHARE_OF_ONE, longest: LONGEST });
-    const owedByAll = owedAfter(all.allowance, { worked, now, share: SHARE_OF_ALL });
+  /** Charges time to a caller. A debt causes pauses, but only while requests arrive. */
+  function charge(account: Account, worked: number, now: number): void {
+    const debt = debtAfter(account.allowance, { worked, now, share: CALLER_SHARE, maxPause: MAX_PAUSE });
+    const totalDebt = debtAfter(all.allowance, { worked, now, share: TOTAL_SHARE });
     if (requestsSoFar() === requestsSeen) return;
-    account.readyAt = now + owed * SHARE_OF_ONE;
-    all.readyAt = now + owedByAll * SHARE_OF_ALL;
+    account.readyAt = now + debt * CALLER_SHARE;
+    all.readyAt = now + totalDebt * TOTAL_SHARE;
   }
 
   return {
     run,
     queue,
-    /** Resolves when a caller has paid for its urgent work, before it begins with more. */
-    async rested(whom: WorkFor): Promise<void> {
-      const account = accounts.get(whom.caller);
-      if (account && account.readyAt > performance.now()) await queue(whom, nothing);
+    /** Resolves when a caller's debt, for example of urgent work, has been paid off. */
+    async untilReady(workFor: WorkFor): Promise<void> {
+      const account = accounts.get(workFor.caller);
+      if (account && account.readyAt > performance.now()) await queue(workFor, nothing);
     },
-    /** Notes that work of a caller's took so long (ms) elsewhere: its next, for which it asks `rested`, waits accordingly. */
+    /** Charges time (ms) that was spent on a caller's work elsewhere. Its next `untilReady` waits accordingly. */
     charge({ caller }: WorkFor, ms: number): void {
-      pay(accountOf(caller), ms, performance.now());
+      charge(accountOf(caller), ms, performance.now());
     },
-    /** Notes that a caller is sent a reply with so many scopes. What it answers is to be called when the reply was taken, or is not any more. */
-    sending(caller: string, scopes: number): () => void {
+    /**
+     * Notes that a caller is sent a reply with so many scopes. Call the returned function when it was read, or aborted.
+     */
+    trackReply(caller: string, scopes: number): () => void {
       const account = accountOf(caller);
       account.unread += scopes;
       return () => {
         account.unread -= scopes;
-        plan();
+        scheduleTurn();
       };
     },
   };
 }
 
-function* nothing(): Sliced<void> {}
+function* nothing(): TimeSliced<void> {}
 
-/** Where in the order of a caller's jobs another one belongs. */
-function placeOf(kind: Job['kind'], jobs: readonly Job[]): number {
+/** The index in a caller's queue at which a job is inserted. */
+function insertionIndex(kind: Job['kind'], jobs: readonly Job[]): number {
   if (kind === 'urgent') return 0;
   const firstNew = kind === 'begun' ? jobs.findIndex((job) => job.kind === 'new') : -1;
   return firstNew < 0 ? jobs.length : firstNew;
 }
 
-function tooMuchWaits(): ApiError {
+function tooMuchWaiting(): ApiError {
   return new ApiError(
     'TooManyRequests',
-    `too much long work of this caller waits already: at most ${MOST_WAITING} bytes of requests may`,
-    { limit: MOST_WAITING, retryAfter: 1 },
+    `too much long work of this caller waits already: at most ${MAX_WAITING_BYTES} bytes of requests may`,
+    { limit: MAX_WAITING_BYTES, retryAfter: 1 },
   );
 }

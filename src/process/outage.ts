@@ -1,25 +1,25 @@
 import type { Logger } from 'pino';
 
-/** How often (ms) an outage that goes on is told of. */
-const REMIND_EVERY = 60_000;
+/** How often (ms) a continuing outage is logged. */
+const LOG_INTERVAL = 60_000;
 
-/** Tells the log of failures that repeat: of the first one, then of one a minute, and of the end. */
+/** Logs repeated failures of one thing: the first one, then one a minute, and the recovery. */
 export function watchOutage(log: Logger, what: string) {
   let since: number | undefined;
-  let told = 0;
+  let lastLogged = 0;
   return {
-    /** Whether the last that was told is a failure. */
-    goesOn: (): boolean => since !== undefined,
+    /** Whether an outage is going on. */
+    isOngoing: (): boolean => since !== undefined,
     failed(error: unknown): void {
       const now = performance.now();
       since ??= now;
       const isFirst = since === now;
-      if (!isFirst && now - told < REMIND_EVERY) return;
-      told = now;
+      if (!isFirst && now - lastLogged < LOG_INTERVAL) return;
+      lastLogged = now;
       const seconds = Math.round((now - since) / 1000);
       log.warn({ err: error, seconds }, `${what}: trying again until it works`);
     },
-    over(): void {
+    ended(): void {
       if (since !== undefined)
         log.info({ seconds: Math.round((performance.now() - since) / 1000) }, `${what}: it works again`);
       since = undefined;

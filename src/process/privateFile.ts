@@ -15,8 +15,8 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Writes a file that only its owner may read, whole or not at all, unless there already is one.
- * Answers whether it did. It is durable when this returns.
+ * Creates a file that only its owner may read, atomically. Returns false, changing nothing, if the file exists. The
+ * file is durable when this returns.
  */
 export function createPrivateFile(file: string, content: string): boolean {
   if (existsSync(file)) return false;
@@ -33,15 +33,15 @@ export function createPrivateFile(file: string, content: string): boolean {
   }
 }
 
-/** Puts new content in the place of a private file in one step. It is durable when this returns. */
+/** Replaces a private file's content atomically. It is durable when this returns. */
 export function replacePrivateFile(file: string, content: string): void {
   renameSync(writeDraft(file, content), file);
   syncFolder(file);
 }
 
 /**
- * Writes new content of a private file beside it, while others go on with their work: `replace` puts it in the file's place in
- * one step, and `discard` throws it away where that was not done.
+ * Writes a private file's new content asynchronously to a draft beside it. `replace` renames the draft to the file
+ * atomically, without syncing the folder; `discard` deletes a draft that was not used.
  */
 export async function draftPrivateFile(
   file: string,
@@ -51,7 +51,7 @@ export async function draftPrivateFile(
   const discard = (): void => rmSync(draft, { force: true });
   const handle = await open(draft, 'wx', 0o600);
   try {
-    giveToOwner(handle.fd, file);
+    chownToFolderOwner(handle.fd, file);
     await handle.writeFile(content);
     await handle.sync();
   } catch (error) {
@@ -67,7 +67,7 @@ function writeDraft(file: string, content: string): string {
   const draft = draftOf(file);
   const handle = openSync(draft, 'wx', 0o600);
   try {
-    giveToOwner(handle, file);
+    chownToFolderOwner(handle, file);
     writeSync(handle, content);
     fsyncSync(handle);
   } catch (error) {
@@ -83,14 +83,14 @@ function draftOf(file: string): string {
   return `${file}.${randomUUID()}.draft`;
 }
 
-/** A command that root runs leaves files that the service, whose folder it is, can read. */
-function giveToOwner(handle: number, file: string): void {
+/** The owner of the folder is the service's user, who must be able to read files that a command run by root creates. */
+function chownToFolderOwner(handle: number, file: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dirname(file));
   fchownSync(handle, uid, gid);
 }
 
-/** A name is durable only once its folder is. */
+/** A file's name is durable only after its folder is synced. */
 function syncFolder(file: string): void {
   const handle = openSync(dirname(file), 'r');
   try {

@@ -2,21 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
 /**
- * Something that is done now and then: `run` answers how much it did, and leaves the rest to another time when the signal
- * aborts; `every` is in milliseconds.
+ * A periodic job. `run` resolves to how much it did; when the signal aborts, it stops early and leaves the rest to the
+ * next run. `every` is the pause between runs in milliseconds.
  */
 export type Job = { name: string; every: number; run(signal: AbortSignal): Promise<number> };
 
-/** How often (ms) a node asks whether the jobs have become its own. */
-const ASK_EVERY = 500;
+/** How often (ms) a node checks whether it has become the leader. */
+const POLL_INTERVAL = 500;
 
 /**
- * Runs each job at once and then every so often, while `isOurs` says that this node is the one to do it.
- * Answers a function that starts no further run and resolves when those under way have ended.
+ * Runs each job immediately and then periodically, while `isLeader` says that this node runs the jobs. Returns a
+ * function that stops the schedule and resolves when the current runs have ended.
  */
 export function schedule(
   jobs: Job[],
-  { isOurs, log }: { isOurs(): boolean; log: Logger },
+  { isLeader, log }: { isLeader(): boolean; log: Logger },
 ): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -27,13 +27,13 @@ export function schedule(
 
   async function repeat({ name, every, run }: Job): Promise<void> {
     while (!signal.aborted) {
-      if (isOurs()) {
+      if (isLeader()) {
         await run(signal).then(
           (count) => count > 0 && log.info({ job: name, count }, 'job done'),
           (error: unknown) => log.error({ job: name, err: error }, 'job failed: it is tried again later'),
         );
         await pause(every);
-      } else await pause(ASK_EVERY);
+      } else await pause(POLL_INTERVAL);
     }
   }
   const running = jobs.map(repeat);

@@ -1,25 +1,28 @@
-import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-/** While requests come, long work takes one part in so many of the time. */
+/** While requests arrive, long work gets 1/SHARE of the time. */
 const SHARE = 20;
-/** What long work may take (ms) beyond its share when there was none for a while: a page of a list is not kept waiting. */
+/** How much time (ms) long work may take beyond its share after a while without any: enough for a page of a list. */
 const BURST = 50;
-/** The longest pause (ms): long work goes on, however much there is to do. */
-const LONGEST = 200;
+/** The longest pause (ms), so that long work progresses under any load. */
+const MAX_PAUSE = 200;
 
 let requests = 0;
 
-/** Notes that a request came, for which long work is to make way. */
+/** Counts a request, for which long work makes pauses. */
 export function countRequestForSlicing(): void {
   requests += 1;
 }
 
-/** How many requests came until now. */
+/** How many requests have been counted. */
 export function requestsSoFar(): number {
   return requests;
 }
 
-/** What all long work of a kind may still take (ms), as of a time: answers do not wait for what nobody waits for. */
+/**
+ * The time (ms) that long work of a kind may still take, as of `at`. Replies have an allowance apart from background
+ * work, so that they do not wait for it.
+ */
 export type Allowance = { left: number; at: number };
 const allowances = {
   answer: { left: BURST, at: 0 } as Allowance,
@@ -27,32 +30,37 @@ const allowances = {
 };
 
 /**
- * Pauses for long work that is done a little at a time: call it after every few milliseconds of work. Whatever waits gets
- * its turn; while requests come, the pauses are so long that they hardly notice the work.
+ * Makes a function that long work awaits after every few milliseconds. It yields to the event loop, and pauses while
+ * requests arrive, so that these are hardly delayed.
  */
 export function makeYielder(kind: keyof typeof allowances): () => Promise<void> {
   const allowance = allowances[kind];
   let resumed = performance.now();
   return async function yieldToEventLoop() {
     const now = performance.now();
-    const owed = owedAfter(allowance, { worked: now - resumed, now, share: SHARE });
+    const debt = debtAfter(allowance, { worked: now - resumed, now, share: SHARE });
     const before = requests;
-    await turnOfTheLoop();
-    if (owed > 0 && requests > before) await sleep(Math.min(LONGEST, owed * SHARE));
+    await nextTurn();
+    if (debt > 0 && requests > before) await sleep(Math.min(MAX_PAUSE, debt * SHARE));
     resumed = performance.now();
   };
 }
 
 /**
- * Takes time (ms) that was worked from an allowance, which grows by one part in `share` of the time, and answers what was taken too
- * much, of what makes pauses of no more than `longest` (ms); less than none where something is left.
+ * Charges worked time (ms) to an allowance, which grows by 1/share of the elapsed time. Returns the debt (ms), at most
+ * as much as causes a pause of `maxPause` (ms); negative if some allowance is left.
  */
-export function owedAfter(
+export function debtAfter(
   allowance: Allowance,
-  { worked, now, share, longest = LONGEST }: { worked: number; now: number; share: number; longest?: number },
+  {
+    worked,
+    now,
+    share,
+    maxPause = MAX_PAUSE,
+  }: { worked: number; now: number; share: number; maxPause?: number },
 ): number {
   const grown = Math.min(BURST, allowance.left + (now - allowance.at) / share);
-  allowance.left = Math.max(-longest / share, grown - worked);
+  allowance.left = Math.max(-maxPause / share, grown - worked);
   allowance.at = now;
   return -allowance.left;
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-// The build lies one folder deeper than the source does.
+// The build is one folder deeper than the source.
 const require = createRequire(import.meta.url);
 function readManifest(): { version: string } {
   try {

@@ -78,7 +78,7 @@ export function startPublisher(options: {
   async function commitCheckpoint(position: Position): Promise<void> {
     acknowledged = position;
     await readStore.commit(PUBLISHER_TABLE, [], position);
-    waiting.admit(position);
+    waiting.resolveUpTo(position);
   }
 
   const mayPublish = (): boolean => lease.isHeld() && !signal.aborted;
@@ -92,7 +92,7 @@ export function startPublisher(options: {
       await commitCheckpoint(group.position);
     }
     if (position > (await checkpoint()) && mayPublish()) await commitCheckpoint(position);
-    outage.over();
+    outage.ended();
   }
 
   async function follow(): Promise<void> {
@@ -149,7 +149,7 @@ export function startPublisher(options: {
   }
   return {
     async stop() {
-      if (lease.isHeld() && !outage.goesOn()) await drain().catch(logStopFailure);
+      if (lease.isHeld() && !outage.isOngoing()) await drain().catch(logStopFailure);
       stopping.abort();
       waiting.close();
       await waitAtMost(STOP_TIMEOUT, running);

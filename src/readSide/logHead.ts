@@ -60,7 +60,7 @@ export async function recordLogHead(
         draft.discard();
       }
       written = position;
-      outage?.over();
+      outage?.ended();
     } catch (error) {
       // Reported once, elsewhere, by whoever ends the process.
       if (!(error instanceof FileGone)) outage?.failed(error);

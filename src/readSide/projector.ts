@@ -13,7 +13,7 @@ import type { Batch, EventStore, Revision } from '../eventStore/eventStore.ts';
 import { UnknownPosition } from '../eventStore/position.ts';
 import { ROLES_STREAM, isAuthStream } from '../eventStore/streams.ts';
 import { holdLease } from '../readStore/lease.ts';
-import { applied, type Projection } from '../projection.ts';
+import { applyEvent, type Projection } from '../projection.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { type Follower, readModel } from './readModel.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
@@ -61,7 +61,7 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   waitForCaller(caller: string, position: Position): Promise<boolean>;
   /** Whether this node writes the shared tables, because it holds the lease. */
   isWriter(): boolean;
-  /** Stops following the log. If this node is the writer, it writes what was applied. */
+  /** Stops following the log. If this node is the writer, it writes what was applyEvent. */
   stop(): Promise<void>;
 };
 
@@ -86,7 +86,7 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
 
 /**
  * Follows the log until it is stopped. It applies every event to this node's read models and, while it holds the lease
- * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws
+ * `projections`, writes their rows to the read store. Resolves once everything in the log has been applyEvent. Throws
  * UnknownEvent for an event that this release cannot read, UnknownPosition if the tables are of another log.
  */
 export async function startProjector(options: {
@@ -100,7 +100,7 @@ export async function startProjector(options: {
   const { eventStore, readStore, log, holder, maxRoleScopes } = options;
   const stopping = new AbortController();
   const ownWaiters = boundedWaiters();
-  const callerWaiters = boundedWaiters({ most: MAX_WAITERS, mostOfOne: MAX_WAITERS_PER_CALLER });
+  const callerWaiters = boundedWaiters({ max: MAX_WAITERS, maxPerCaller: MAX_WAITERS_PER_CALLER });
   // Before the first batch nothing is held: only then is it certain that the tables are of this log.
   let position = '';
   let followFrom = eventStore.start;
@@ -155,7 +155,7 @@ export async function startProjector(options: {
 
   function applyToRoleGraph(event: Recorded<RoleEvent>): void {
     const { roleId } = event.data;
-    const row = applied(roles, models.roleGraph.get(roleId), event);
+    const row = applyEvent(roles, models.roleGraph.get(roleId), event);
     if (row) models.roleGraph.set(row);
     else models.roleGraph.delete(roleId);
     models.rolesRevision = event.revision;
@@ -188,8 +188,8 @@ export async function startProjector(options: {
   async function follow(signal: AbortSignal): Promise<void> {
     for await (const batch of eventStore.subscribe({ after: followFrom, signal })) {
       applyAll(batch);
-      ownWaiters.admit(position);
-      callerWaiters.admit(position);
+      ownWaiters.resolveUpTo(position);
+      callerWaiters.resolveUpTo(position);
       const maxUnwritten = isStarted ? MAX_UNWRITTEN : MAX_UNWRITTEN_AT_START;
       while (unwritten() > maxUnwritten && !signal.aborted) {
         await write();

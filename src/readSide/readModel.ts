@@ -4,7 +4,7 @@ import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
-import { applied, type Projection, tableOf } from '../projection.ts';
+import { applyEvent, type Projection, tableOf } from '../projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
 
 /** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
@@ -236,7 +236,7 @@ export class ReadModel<R extends object> {
   /** A row after an event, unless it is newer already. */
   #applied(row: Row<R>, event: Recorded): Row<R> {
     if (event.position <= row.position) return row;
-    const value = applied(this.#projection, row.value, event) as R | undefined;
+    const value = applyEvent(this.#projection, row.value, event) as R | undefined;
     return { key: row.key, value, position: event.position };
   }
 

@@ -1,4 +1,4 @@
-import { date, object, only, text } from '../../schemas/v1/parts.ts';
+import { date, object, literal, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { scopesByLevel } from './accessLevel.ts';
 import type { GuardedService } from './guardedService.ts';
@@ -66,8 +66,8 @@ export const awsS3: GuardedService<Setting, ReadonlyMap<string, Federate>> = {
     'aws-s3-iam-role-response': {
       title: "Credentials for a prefix of a bucket, in the form of an EC2 instance's metadata",
       ...object({
-        Code: only('Success'),
-        Type: only('AWS-HMAC'),
+        Code: literal('Success'),
+        Type: literal('AWS-HMAC'),
         LastUpdated: date,
         AccessKeyId: text,
         SecretAccessKey: text,

@@ -1,4 +1,4 @@
-import { date, object, type Schema, text } from '../../schemas/v1/parts.ts';
+import { date, object, type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 import type { EndpointRequest } from '../http/endpoint.ts';
 import { ApiError } from '../domain/errors.ts';
 import { expiryFor } from './credentialLifetime.ts';

@@ -1,5 +1,5 @@
 import type { TableSasPermissions, TableSasSignatureValues, TableServiceClient } from '@azure/data-tables';
-import { continuationToken, object, text } from '../../schemas/v1/parts.ts';
+import { continuationToken, object, text } from '../../schemas/v1/schemaBuilders.ts';
 import {
   ACCOUNT_NAME,
   getAccount,

@@ -1,4 +1,4 @@
-import { date, object, only, type Schema, text } from '../../schemas/v1/parts.ts';
+import { date, object, literal, type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { isDateTime } from '../http/isDateTime.ts';
 import type { GuardedRequest, GuardedService } from './guardedService.ts';
@@ -37,7 +37,7 @@ const MAX_ANSWER = 1024 * 1024;
 const serviceAccountKey: Schema = {
   type: 'object',
   properties: {
-    type: only('service_account'),
+    type: literal('service_account'),
     client_email: text,
     private_key: rsaPrivateKey,
     private_key_id: text,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { date, object, type Schema, text } from '../../schemas/v1/parts.ts';
+import { date, object, type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { isDateTime } from '../http/isDateTime.ts';
 import { boundedFetch } from './boundedFetch.ts';

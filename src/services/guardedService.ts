@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Schema } from '../../schemas/v1/parts.ts';
+import type { Schema } from '../../schemas/v1/schemaBuilders.ts';
 import type { Endpoint, EndpointRequest } from '../http/endpoint.ts';
 
 /**

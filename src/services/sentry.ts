@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { date, object, text } from '../../schemas/v1/parts.ts';
+import { date, object, text } from '../../schemas/v1/schemaBuilders.ts';
 import { ApiError } from '../domain/errors.ts';
 import { askThirdParty } from './askThirdParty.ts';
 import type { GuardedJob, GuardedRequest, GuardedService } from './guardedService.ts';

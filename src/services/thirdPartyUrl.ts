@@ -1,4 +1,4 @@
-import { type Schema, text } from '../../schemas/v1/parts.ts';
+import { type Schema, text } from '../../schemas/v1/schemaBuilders.ts';
 
 /**
  * The schema of a third party's address in a setting. It requires TLS, because requests and replies contain secrets.

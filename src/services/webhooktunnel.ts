@@ -1,4 +1,4 @@
-import { object, text } from '../../schemas/v1/parts.ts';
+import { object, text } from '../../schemas/v1/schemaBuilders.ts';
 import { randomToken } from '../secretStore/newSecret.ts';
 import type { GuardedService } from './guardedService.ts';
 import { hs256Secret } from '../config/hs256Secret.ts';

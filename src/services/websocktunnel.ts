@@ -1,4 +1,4 @@
-import { date, object, text } from '../../schemas/v1/parts.ts';
+import { date, object, text } from '../../schemas/v1/schemaBuilders.ts';
 import type { GuardedService } from './guardedService.ts';
 import { hs256Secret } from '../config/hs256Secret.ts';
 import { tunnelToken } from './tunnelToken.ts';

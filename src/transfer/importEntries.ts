@@ -6,7 +6,8 @@ import { requireWellFormedStrings } from '../http/requireWellFormedStrings.ts';
 import { apiValidator } from '../http/validator.ts';
 import { quoted } from '../config/configError.ts';
 import { isStatic } from '../domain/client.ts';
-import { atOnce, Work } from '../domain/work.ts';
+import { runToCompletion } from '../domain/timeSliced.ts';
+import { WorkBudget } from '../domain/workBudget.ts';
 import type { Event } from '../event.ts';
 import { encodeEvent } from '../eventStore/encodeEvent.ts';
 import { validateEvent } from '../eventStore/validateEvent.ts';
@@ -172,7 +173,9 @@ function readClient(entry: Record<string, unknown>, now: Date): ClientEntry {
   if (!isStatic(clientId)) {
     const input = { ...client, imported, credential: PLACEHOLDER_CREDENTIAL };
     importClient.check!(input);
-    refuseUnstorableEvents(atOnce(importClient.decide(input, undefined, { now, work: new Work() })));
+    refuseUnstorableEvents(
+      runToCompletion(importClient.decide(input, undefined, { now, work: new WorkBudget() })),
+    );
   }
   return {
     ...client,

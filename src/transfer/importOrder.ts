@@ -2,7 +2,8 @@ import { importRole, type ImportRoleInput } from '../../commands/importRole.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
-import { atOnce, Work } from '../domain/work.ts';
+import { runToCompletion } from '../domain/timeSliced.ts';
+import { WorkBudget } from '../domain/workBudget.ts';
 import { singleLine, type RoleEntry } from './importEntries.ts';
 
 /**
@@ -42,7 +43,7 @@ export function importInput({ created, lastModified, source: _, ...role }: RoleE
 
 function problemOf(role: RoleEntry, graph: RoleGraph<RoleRow>): string | undefined {
   try {
-    atOnce(importRole.decide(importInput(role), graph, { now: new Date(), work: new Work() }));
+    runToCompletion(importRole.decide(importInput(role), graph, { now: new Date(), work: new WorkBudget() }));
     return undefined;
   } catch (error) {
     if (error instanceof ApiError) return singleLine(error.message);
@@ -70,7 +71,7 @@ function inDependencyOrder(stored: RoleGraph<RoleRow>, roles: readonly RoleEntry
       else if (!visited.has(top.roleId)) {
         visited.add(top.roleId);
         stack.push({ roleId: top.roleId, done: true });
-        for (const dependency of atOnce(graph.dependenciesOf(entry, new Work())))
+        for (const dependency of runToCompletion(graph.dependenciesOf(entry, new WorkBudget())))
           stack.push({ roleId: dependency, done: false });
       }
     }

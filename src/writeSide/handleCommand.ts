@@ -6,7 +6,8 @@ import { refusalOf } from './appendRefusal.ts';
 import type { Command } from '../command.ts';
 import type { DiskReserve } from '../storage/diskReserve.ts';
 import { ApiError } from '../domain/errors.ts';
-import { type MaybeSliced, sliced, type Work } from '../domain/work.ts';
+import type { WorkBudget } from '../domain/workBudget.ts';
+import { type MaybeTimeSliced, asTimeSliced } from '../domain/timeSliced.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 import {
   type EventStore,
@@ -76,7 +77,7 @@ export function makeHandleCommand(parts: {
   ): Promise<Outcome<R>> {
     run.command.check?.(run.input);
     const { workFor } = run.context;
-    if (workFor) await longWork.rested(workFor);
+    if (workFor) await longWork.untilReady(workFor);
     return runExclusive(run.subject.stream, async () => {
       const secret = run.secret && storeOnce(run.secret);
       try {
@@ -142,10 +143,10 @@ export function makeHandleCommand(parts: {
   /** Urgent, because other commands on the stream queue behind it. */
   function inSlices<Result>(
     { workFor }: CommandContext,
-    compute: (work: Work) => MaybeSliced<Result>,
+    compute: (work: WorkBudget) => MaybeTimeSliced<Result>,
   ): Promise<Result> | Result {
     return longWork.run({ caller: workFor?.caller ?? 'inside', kind: 'urgent' }, (work) =>
-      sliced(compute(work)),
+      asTimeSliced(compute(work)),
     );
   }
 

@@ -4,7 +4,8 @@ import hawk from 'hawk';
 import { type CredentialSource, makeAuthenticate } from '../../src/authentication/authenticate.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
 import { type Given, lend, signed } from '../lentCredentials.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 100);
@@ -36,8 +37,8 @@ function makeWorld() {
       return { ...others, expires: new Date(expires) };
     },
     cachedClient: (clientId) => stored.get(clientId),
-    expanding: (scopes, work) => graph.expanding(scopes, work),
-    runSliced: (_, compute) => atOnce(compute(new Work())),
+    expandInSlices: (scopes, work) => graph.expandInSlices(scopes, work),
+    runSliced: (_, compute) => runToCompletion(compute(new WorkBudget())),
     scopesVersion: () => graph.version,
   };
   return {

@@ -30,7 +30,7 @@ const importedJustNow = { created: NOW.toJSON(), lastModified: NOW.toJSON(), las
 describe('createClient', () => {
   const { given } = decisionsOf(createClient);
   test('creates a client', () => given().when(create).then(created));
-  test('takes any form of a date, and keeps one', () => {
+  test('accepts any form of a date, and stores one form', () => {
     given()
       .when({ ...create, expires: '2030-01-01T01:00:00+01:00' })
       .then(created);
@@ -40,7 +40,7 @@ describe('createClient', () => {
       .when(create)
       .needsScopesFor({ clientId, scopes: ['a', 'b'] }));
   test('creates it again after it was deleted', () => given(created, deleted).when(create).then(created));
-  test('does nothing where the same is sent again within 15 minutes, and needs the scopes all the same', () => {
+  test('does nothing for a retry within 15 minutes, and needs the scopes all the same', () => {
     const again = { ...create, credential: { id: 'credential-2', fingerprint: 'f2' } };
     given(created).when(again).then();
     given(deleted, created, deleted, created).when(again).then();
@@ -60,7 +60,7 @@ describe('createClient', () => {
     ['other scopes', { scopes: ['a', 'b', 'c'] }],
     ['scopes in another order', { scopes: ['b', 'a'] }],
     ['dates of another deployment', { imported: importedJustNow }],
-  ])('refuses one that exists where it is sent with %s', (_, change) => {
+  ])('refuses one that exists if the request has %s', (_, change) => {
     given(created)
       .when({ ...create, ...change })
       .isRefused('RequestConflict', { clientId });
@@ -100,12 +100,12 @@ describe('updateClient', () => {
     given(created)
       .when(update)
       .needsScopesFor({ clientId, scopesAdded: ['c'] }));
-  test('leaves scopes that are not given', () => {
+  test('leaves omitted scopes unchanged', () => {
     const { scopes: _, ...rest } = { ...update, description: 'new' };
     given(created).when(rest).then({ type: 'ClientUpdated', data: rest });
     given(created).when(rest).needsScopesFor({ clientId, scopesAdded: [] });
   });
-  test('does nothing where it is so already', () =>
+  test('does nothing if nothing would change', () =>
     given(created)
       .when({ clientId, ...settings })
       .then());
@@ -122,7 +122,7 @@ describe('enableClient and disableClient', () => {
   test('disable one that is enabled', () => disable(created).when({ clientId }).then(disabled));
   test('enable one that is disabled', () =>
     enable(created, disabled).when({ clientId }).then({ type: 'ClientEnabled', data: { clientId } }));
-  test('do nothing where it is so already', () => {
+  test('do nothing if nothing would change', () => {
     disable(created, disabled).when({ clientId }).then();
     enable(created).when({ clientId }).then();
   });
@@ -198,11 +198,11 @@ describe('configureStaticClient', () => {
   };
   const stored: ClientEvent = { type: 'ClientCreated', data: { ...data, credential } };
   test('creates one that is configured', () => given().when(input).then(stored));
-  test('does nothing where it is so already, whoever did it, under whatever id', () =>
+  test('does nothing if it has that configuration, even under another credential id', () =>
     given(stored)
       .when({ ...input, credential: { ...credential, id: 'another' } })
       .then());
-  test('gives a client whose token was lost the same one again, once', () => {
+  test('restores the lost token of a client, once', () => {
     const next = { ...credential, id: 'credential-2' };
     given(stored)
       .when({ ...input, credential: next, lost: credential.id })

@@ -9,13 +9,14 @@ import type { Command } from '../../src/command.ts';
 import { ApiError } from '../../src/domain/errors.ts';
 import type { RolesState } from '../../src/domain/role.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { judged } from '../judged.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { roleChecks } from '../roleChecks.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import type { Event } from '../../src/event.ts';
 import type { RoleEntry } from '../../src/transfer/importEntries.ts';
 import { importInput, importOrder } from '../../src/transfer/importOrder.ts';
 import { NOW } from '../decisionsOf.ts';
-import { anyhow, handingOn, type Step } from '../domain/anyRoles.ts';
+import { anyRoles, forwardingRoles, type RoleStep } from '../domain/anyRoles.ts';
 import { plainCycleLength, plainDependsOn, plainExpansion } from '../domain/plainExpansion.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { histories } from '../histories.ts';
@@ -29,14 +30,14 @@ const entry = (roleId: string, scopes: string[], description = ''): RoleEntry =>
   source: `roles.json[${roleId}]`,
 });
 
-/** What a command refuses an input with; undefined where it is taken. */
+/** The error with which a command refuses an input; undefined if it accepts it. */
 function refusalOf<I>(
   command: Command<I, RolesState, Event>,
   input: I,
   graph: RoleGraph<RoleRow>,
 ): ApiError | undefined {
   try {
-    atOnce(command.decide(input, graph, { now: NOW, work: new Work() }));
+    runToCompletion(command.decide(input, graph, { now: NOW, work: new WorkBudget() }));
     return undefined;
   } catch (error) {
     if (error instanceof ApiError) return error;
@@ -44,8 +45,8 @@ function refusalOf<I>(
   }
 }
 
-/** Roles as an import takes them over one by one, leaving out those that it refuses: many of them are on cycles. */
-function imported(steps: Step[]): RoleGraph<RoleRow> {
+/** Roles imported one by one, without those that the import refuses. Many of them are on cycles. */
+function imported(steps: RoleStep[]): RoleGraph<RoleRow> {
   const graph = new RoleGraph<RoleRow>();
   for (const { roleId, scopes } of steps) {
     const role = entry(roleId, scopes ?? []);
@@ -57,7 +58,7 @@ function imported(steps: Step[]): RoleGraph<RoleRow> {
 const rolesOf = (graph: RoleGraph<RoleRow>): RoleRow[] =>
   graph.idsAfter(undefined, Infinity).map((roleId) => graph.get(roleId)!);
 
-/** Throws where an expansion does not end. */
+/** Throws if an expansion does not end. */
 function expandAll(roles: RoleRow[], held: string[]): void {
   for (const { roleId } of roles) plainExpansion(roles, [`assume:${roleId}`]);
   plainExpansion(roles, held);
@@ -65,8 +66,8 @@ function expandAll(roles: RoleRow[], held: string[]): void {
 
 type Change = (roles: RoleRow[]) => { roleId: string; scopes: string[] };
 
-/** Any role, or a stored one with scopes left out, added and changed. */
-function anyChange(step: fc.Arbitrary<Step>): fc.Arbitrary<Change> {
+/** Any role, or a stored one with scopes removed, added and changed. */
+function anyChange(step: fc.Arbitrary<RoleStep>): fc.Arbitrary<Change> {
   const anyRole = step.map(({ roleId, scopes }): Change => () => ({ roleId, scopes: scopes ?? [] }));
   const ofStored = fc
     .tuple(fc.nat(), fc.array(fc.constantFrom('as it is', 'out', 'grown')), fc.option(step))
@@ -81,13 +82,13 @@ function anyChange(step: fc.Arbitrary<Step>): fc.Arbitrary<Change> {
   return fc.oneof(anyRole, ofStored);
 }
 
-const kinds: [string, fc.Arbitrary<Step>, number][] = [
-  ['any roles', anyhow(), 10],
-  ['roles that hand parameters on', handingOn(), 14],
+const kinds: [string, fc.Arbitrary<RoleStep>, number][] = [
+  ['any roles', anyRoles(), 10],
+  ['roles that pass parameters on', forwardingRoles(), 14],
 ];
 
 test.each(kinds)(
-  'of %s with cycles, an update is refused for a cycle just where it adds a dependency, and what is taken expands to an end',
+  'of %s with cycles, an update is refused for a cycle just if it adds a dependency, and accepted ones have finite expansions',
   (_, step, maxLength) => {
     let [onCycles, refused, taken] = [0, 0, 0];
     fc.assert(
@@ -134,7 +135,7 @@ test.each(kinds)(
 );
 
 test.each(kinds)(
-  'of %s with cycles, each may get another description and fewer scopes',
+  'of %s with cycles, each can get another description and fewer scopes',
   (_, step, maxLength) => {
     let onCycles = 0;
     fc.assert(
@@ -144,7 +145,7 @@ test.each(kinds)(
         (given, stays) => {
           const graph = imported(given);
           for (const role of rolesOf(graph)) {
-            if (judged(graph).cycleThrough(role)) onCycles += 1;
+            if (roleChecks(graph).cycleThrough(role)) onCycles += 1;
             for (const scopes of [role.scopes, role.scopes.filter(stays), []]) {
               const next = { ...role, scopes, description: 'another' };
               expect(refusalOf(updateRole, next, graph)).toBeUndefined();
@@ -159,7 +160,7 @@ test.each(kinds)(
 );
 
 test.each(kinds)(
-  'of %s, an import takes over every set that may be, and what its dry run says is what its run does',
+  'of %s, an import accepts every valid set, and its dry run predicts its run',
   (_, step, maxLength) => {
     let [possible, impossible, updates] = [0, 0, 0];
     fc.assert(
@@ -193,7 +194,10 @@ test.each(kinds)(
   },
 );
 
-/** The same roles, but that one gives nothing yet: taking it over is judged, as it is neither so already nor less than before. */
+/**
+ * The same roles, but one of them has no scopes yet, so that its import is validated: it is neither unchanged nor a
+ * reduction.
+ */
 function without(graph: RoleGraph<RoleRow>, role: RoleEntry): RoleGraph<RoleRow> {
   const other = graph.clone();
   other.set({ ...role, scopes: [], description: 'former' });
@@ -202,12 +206,12 @@ function without(graph: RoleGraph<RoleRow>, role: RoleEntry): RoleGraph<RoleRow>
 
 testWithShared(
   'data/taskcluster-roles.json',
-  'each role of a production deployment may get another description, and lose any of its scopes',
+  'each role of a production deployment can get another description, and lose any of its scopes',
   () => {
     const file = readFileSync(sharedFile('data/taskcluster-roles.json'), 'utf8');
     const graph = new RoleGraph<RoleRow>();
     graph.load(JSON.parse(file) as RoleRow[]);
-    const onCycles = rolesOf(graph).filter((role) => judged(graph).cycleThrough(role));
+    const onCycles = rolesOf(graph).filter((role) => roleChecks(graph).cycleThrough(role));
     expect(onCycles).toHaveLength(9);
     for (const role of onCycles) {
       const fewer = role.scopes.map((_, left) => role.scopes.filter((_each, i) => i !== left));

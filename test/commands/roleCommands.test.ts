@@ -23,7 +23,7 @@ describe('createRole', () => {
     given()
       .when(role('r', 'b'))
       .needsScopesFor({ roleId: 'r', scopes: ['b'] }));
-  test('is content with an identical one', () =>
+  test('does nothing if the stored role is identical', () =>
     given(created('r', 'a', 'b'))
       .when(role('r', 'b', 'a'))
       .then());
@@ -46,7 +46,7 @@ describe('createRole', () => {
       .when(role('b', 'assume:a'))
       .isRefused('InputError', { cycle: ['b', 'a', 'b'] });
   });
-  test('takes a role that a cycle reaches, and that grants none of it', () => {
+  test('accepts a role that a cycle grants, and that grants no role of it', () => {
     given(created('admins', 'assume:*')).when(role('new', 'x')).then(created('new', 'x'));
     given(created('admins', 'assume:*'))
       .when(role('new', 'assume:admins'))
@@ -61,7 +61,7 @@ describe('importRole', () => {
     given()
       .when(entry('r', 'y', 'x'))
       .then({ type: 'RoleCreated', data: entry('r', 'x', 'y') }));
-  test('updates one that is different, and leaves one with the same scopes in another order', () => {
+  test('updates a different one, and does nothing for the same scopes in another order', () => {
     given(created('r', 'a'))
       .when(entry('r', 'c', 'b'))
       .then({ type: 'RoleUpdated', data: role('r', 'c', 'b') });
@@ -90,7 +90,7 @@ describe('importRole', () => {
   });
 });
 
-/** Each hands its parameter on to the next in two ways. */
+/** Each passes its parameter on to the next in two ways. */
 const doubling = (i: number): [string, string, string] => [
   `r${i}/*`,
   `assume:r${i + 1}/<..>a`,
@@ -98,7 +98,7 @@ const doubling = (i: number): [string, string, string] => [
 ];
 const tooMany = Array.from({ length: 9 }, (_, i) => created(...doubling(i)));
 
-describe('roles that would make more and more of a parameter are refused', () => {
+describe('roles whose fan-out of a parameter would be too large are refused', () => {
   test('by createRole, and by importRole', () => {
     const { given } = roleDecisionsOf(createRole);
     const next = role(...doubling(9));
@@ -132,7 +132,7 @@ describe('updateRole', () => {
       .when(role('r', 'xy', 'y'))
       .needsScopesFor({ roleId: 'r', scopesAdded: ['y'] });
   });
-  test('does nothing where it is so already', () => given(created('r', 'a')).when(role('r', 'a')).then());
+  test('does nothing if nothing would change', () => given(created('r', 'a')).when(role('r', 'a')).then());
   test('refuses a role that does not exist', () => given().when(role('r')).isRefused('ResourceNotFound'));
   test('refuses a cycle', () =>
     given(created('r', 'a'))
@@ -143,23 +143,23 @@ describe('updateRole', () => {
 describe('updateRole of a role on a cycle that was imported', () => {
   const { given } = roleDecisionsOf(updateRole);
   const circle = [created('a', 'assume:b', 'x'), created('b', 'assume:a', 'y'), created('c')];
-  const isTaken = (before: RoleEvent[], next: ReturnType<typeof role>): void =>
+  const expectAccepted = (before: RoleEvent[], next: ReturnType<typeof role>): void =>
     given(...before)
       .when(next)
       .then({ type: 'RoleUpdated', data: next });
 
-  test('takes another description', () =>
-    isTaken(circle, { ...role('a', 'assume:b', 'x'), description: 'another' }));
-  test('takes fewer scopes, and others that grant no role', () => {
-    isTaken(circle, role('a', 'assume:b'));
-    isTaken(circle, role('a', 'x'));
-    isTaken(circle, role('a', 'assume:b', 'z', 'q:*'));
-    isTaken(circle, role('a', 'assume:b', 'assume:nobody-has-this'));
+  test('accepts another description', () =>
+    expectAccepted(circle, { ...role('a', 'assume:b', 'x'), description: 'another' }));
+  test('accepts fewer scopes, and others that grant no role', () => {
+    expectAccepted(circle, role('a', 'assume:b'));
+    expectAccepted(circle, role('a', 'x'));
+    expectAccepted(circle, role('a', 'assume:b', 'z', 'q:*'));
+    expectAccepted(circle, role('a', 'assume:b', 'assume:nobody-has-this'));
   });
-  test('takes what grants the same roles in another way', () => {
-    isTaken([created('all', 'assume:*'), created('c')], role('all', 'assume:c', 'assume:all'));
-    isTaken([created('all', 'assume:*'), created('c')], role('all', 'assume:*', 'assume:c', 'x'));
-    isTaken([created('p*', 'assume:p<..>')], role('p*', 'assume:p<..>', 'x:<..>'));
+  test('accepts scopes that grant the same roles in another way', () => {
+    expectAccepted([created('all', 'assume:*'), created('c')], role('all', 'assume:c', 'assume:all'));
+    expectAccepted([created('all', 'assume:*'), created('c')], role('all', 'assume:*', 'assume:c', 'x'));
+    expectAccepted([created('p*', 'assume:p<..>')], role('p*', 'assume:p<..>', 'x:<..>'));
   });
   test('refuses another dependency, and shows the cycle', () => {
     given(...circle)
@@ -169,9 +169,12 @@ describe('updateRole of a role on a cycle that was imported', () => {
       .when(role('a', 'assume:b', 'assume:*'))
       .isRefused('InputError', { cycle: ['a', 'a'] });
   });
-  test('takes another dependency once the cycle is broken', () =>
-    isTaken([...circle, { type: 'RoleUpdated', data: role('b', 'y') }], role('a', 'assume:b', 'assume:c')));
-  test('refuses what has the same dependencies and grows without end', () => {
+  test('accepts another dependency once the cycle is broken', () =>
+    expectAccepted(
+      [...circle, { type: 'RoleUpdated', data: role('b', 'y') }],
+      role('a', 'assume:b', 'assume:c'),
+    ));
+  test('refuses scopes with the same dependencies along which a parameter grows without end', () => {
     given(created('p*', 'assume:p<..>'))
       .when(role('p*', 'assume:p<..>x'))
       .isRefused('InputError', { cycle: ['p*', 'p*'] });
@@ -179,7 +182,7 @@ describe('updateRole of a role on a cycle that was imported', () => {
       .when(role('p*', 'assume:q<..>/'))
       .isRefused('InputError', { cycle: ['p*', 'q*', 'p*'] });
   });
-  test('refuses what has the same dependencies and makes too many parameters of one', () => {
+  test('refuses scopes with the same dependencies and too large a fan-out', () => {
     const rows = Array.from({ length: 9 }, (_, i) => created(...doubling(i + 1)));
     given(
       ...rows.slice(0, -1),
@@ -197,5 +200,5 @@ describe('deleteRole', () => {
     given(created('r'))
       .when({ roleId: 'r' })
       .then({ type: 'RoleDeleted', data: { roleId: 'r' } }));
-  test('is content where there is none', () => given().when({ roleId: 'r' }).then());
+  test('does nothing if there is none', () => given().when({ roleId: 'r' }).then());
 });

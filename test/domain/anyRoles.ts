@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 
-/** `scopes` are null where the role is deleted; `held` are asked for after the change. */
-export type Step = { roleId: string; scopes: string[] | null; held: string[]; looksAtAll: boolean };
+/**
+ * A change of a role. `scopes` is null for a deletion; `held` is expanded after the change; with `checksAll`, every
+ * role is.
+ */
+export type RoleStep = { roleId: string; scopes: string[] | null; held: string[]; checksAll: boolean };
 
-/** Ids and scopes of few letters, which meet in all ways there are, also in those that nobody would write. */
-export function anyhow(): fc.Arbitrary<Step> {
+/** Ids and scopes of few letters, so that they match each other in every possible way, also in unusual ones. */
+export function anyRoles(): fc.Arbitrary<RoleStep> {
   const word = fc.stringMatching(/^[ab]{0,3}$/);
   const roleId = fc.oneof(
     { weight: 9, arbitrary: fc.stringMatching(/^[ab]{1,3}[*]?$/) },
@@ -20,15 +23,15 @@ export function anyhow(): fc.Arbitrary<Step> {
     roleId,
     scopes: fc.option(fc.uniqueArray(scope, { maxLength: 4 })),
     held: fc.array(scope, { maxLength: 3 }),
-    looksAtAll: fc.boolean(),
+    checksAll: fc.boolean(),
   });
 }
 
 /**
- * Roles of four kinds, most of which hand their parameter on to those of a later kind: long chains, diamonds, the same role
- * with several parameters, and stars among these.
+ * Roles of four kinds, most of which pass their parameter on to those of a later kind: long chains, diamonds, the same
+ * role with several parameters, and parameters with stars.
  */
-export function handingOn(): fc.Arbitrary<Step> {
+export function forwardingRoles(): fc.Arbitrary<RoleStep> {
   const kinds = ['p', 'q', 'r', 's'];
   const kind = fc.nat(3);
   const text = fc.constantFrom('', '', 'a', 'ab');
@@ -58,9 +61,9 @@ export function handingOn(): fc.Arbitrary<Step> {
       id: fc.constantFrom('*', '*', '*', 'a*', 'ab*', '', 'a', 'ab'),
       scopes: fc.option(fc.array(scopeOf, { minLength: 1, maxLength: 4 }), { freq: 6 }),
       held: fc.array(fc.tuple(kind, fc.constantFrom('', 'a', 'ab', 'abc', 'b', '*', 'a*')), { maxLength: 3 }),
-      looksAtAll: fc.boolean(),
+      checksAll: fc.boolean(),
     })
-    .map(({ kind: at, id, scopes, held, looksAtAll }) => ({
+    .map(({ kind: at, id, scopes, held, checksAll }) => ({
       roleId: kinds[at]! + id,
       scopes: scopes && [
         ...new Set(
@@ -68,6 +71,6 @@ export function handingOn(): fc.Arbitrary<Step> {
         ),
       ],
       held: held.map(([of, rest]) => `assume:${kinds[of]}${rest}`),
-      looksAtAll,
+      checksAll,
     }));
 }

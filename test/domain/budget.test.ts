@@ -1,20 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { atOnce, ExpansionTooLarge, sizeOfScopes, Work } from '../../src/domain/work.ts';
-import { judged } from '../judged.ts';
-import { anyhow, handingOn } from './anyRoles.ts';
+import { ExpansionTooLarge, sizeOfScopes, WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
+import { roleChecks } from '../roleChecks.ts';
+import { anyRoles, forwardingRoles } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
 import { histories } from '../histories.ts';
 
-/** So many units an expansion may take for each scope that it may produce. */
+/** Units of work that an expansion may take for each scope that it may produce. */
 const UNITS_FOR_EACH = 20;
 
 test.each([
-  ['any roles', anyhow()],
-  ['roles that hand parameters on', handingOn()],
+  ['any roles', anyRoles()],
+  ['roles that pass parameters on', forwardingRoles()],
 ])(
-  'over %s, an expansion within a budget is the whole one or none, and takes no more than the budget',
+  'over %s, an expansion within a budget is complete or refused, and takes no more work than the budget',
   (_, step) => {
     let refused = 0;
     let answered = 0;
@@ -26,12 +27,12 @@ test.each([
           const graph = new RoleGraph<PlainRole>();
           const roles = new Map<string, PlainRole>();
           for (const { roleId, scopes } of history) {
-            if (!scopes || judged(graph).endlessThrough({ roleId, scopes })) continue;
+            if (!scopes || roleChecks(graph).unboundedCycleThrough({ roleId, scopes })) continue;
             graph.set({ roleId, scopes });
             roles.set(roleId, { roleId, scopes });
           }
           for (const { held } of history) {
-            const work = new Work({ limit });
+            const work = new WorkBudget({ limit });
             const whole = plainExpansion([...roles.values()], held);
             const within = expansionWithin(graph, held, work);
             if (within === undefined) refused += 1;
@@ -40,7 +41,7 @@ test.each([
               expect(within).toEqual(whole);
             }
             expect(within === undefined ? 0 : sizeOfScopes(within)).toBeLessThanOrEqual(limit + held.length);
-            // The step that finds the limit passed is counted, too.
+            // The step that exceeds the limit is counted, too.
             expect(work.units).toBeLessThan(limit * UNITS_FOR_EACH + 100);
           }
         },
@@ -52,7 +53,7 @@ test.each([
   },
 );
 
-describe('what several roles lead to counts once', () => {
+describe('what several roles grant counts once', () => {
   const names = (count: number, start: string): string[] =>
     Array.from({ length: count }, (_, i) => `${start}${i}`);
   const maker = { roleId: 'make-*', scopes: names(100, 'x:<..>:') };
@@ -61,14 +62,14 @@ describe('what several roles lead to counts once', () => {
   const expanded = (roles: PlainRole[], scopes: string[]) => {
     const graph = new RoleGraph<PlainRole>();
     graph.load([maker, ...roles]);
-    return expansionWithin(graph, scopes, new Work({ limit: 400 }));
+    return expansionWithin(graph, scopes, new WorkBudget({ limit: 400 }));
   };
 
   test.each([
-    ['by themselves', granting('r', 50), names(50, 'assume:r')],
-    ['as a scope that ends in a star covers them', granting('r', 50), ['assume:r*']],
+    ['one by one', granting('r', 50), names(50, 'assume:r')],
+    ['by a scope that ends in a star', granting('r', 50), ['assume:r*']],
     [
-      'as several such scopes do, of very many',
+      'by several such scopes, of very many roles',
       [...granting('r', 70), ...granting('s', 70), ...granting('t', 70), ...granting('u', 70)],
       ['assume:r*', 'assume:s*', 'assume:t*', 'assume:u*'],
     ],
@@ -76,7 +77,7 @@ describe('what several roles lead to counts once', () => {
     expect(expanded(roles, scopes)).toEqual(plainExpansion([maker, ...roles], scopes));
   });
 
-  test('and is too much where it is so by itself', () => {
+  test('and is refused if it is too large even so', () => {
     const many = Array.from({ length: 5 }, (_, i) => ({ roleId: `r${i}`, scopes: [`assume:make-${i}`] }));
     expect(expanded(many, names(5, 'assume:r'))).toBeUndefined();
   });
@@ -85,20 +86,20 @@ describe('what several roles lead to counts once', () => {
 function expansionWithin(
   graph: RoleGraph<PlainRole>,
   scopes: string[],
-  work: Work,
+  work: WorkBudget,
 ): readonly string[] | undefined {
   try {
-    return atOnce(graph.expanding(scopes, work));
+    return runToCompletion(graph.expandInSlices(scopes, work));
   } catch (error) {
     if (error instanceof ExpansionTooLarge) return undefined;
     throw error;
   }
 }
 
-test('what was too much once is answered where the limit is higher, or when the roles have changed', () => {
+test('a refused expansion succeeds with a higher limit, or after the roles have changed', () => {
   const graph = new RoleGraph<PlainRole>();
   graph.set({ roleId: 'a', scopes: Array.from({ length: 50 }, (_, i) => `x:${i}`) });
-  const within = (limit: number) => expansionWithin(graph, ['assume:a'], new Work({ limit }));
+  const within = (limit: number) => expansionWithin(graph, ['assume:a'], new WorkBudget({ limit }));
   expect(within(40)).toBeUndefined();
   expect(within(40)).toBeUndefined();
   expect(within(100)).toHaveLength(51);

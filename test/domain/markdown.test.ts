@@ -10,11 +10,11 @@ describe('a fenced text', () => {
     expect(fenced('queue:*_*\nb')).toBe('```\nqueue:*_*\nb\n```');
   });
 
-  test('has longer ones where the text could end the block', () => {
+  test('has more if the text could end the block', () => {
     expect(fenced('a```\n````')).toBe('`````\na```\n````\n`````');
   });
 
-  test('holds no line that could end the block', () => {
+  test('contains no line that could end the block', () => {
     fc.assert(
       fc.property(fc.array(text), (lines) => {
         const [fence, ...rest] = fenced(lines.join('\n')).split('\n');

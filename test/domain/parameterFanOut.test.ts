@@ -2,16 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleIndex } from '../../src/domain/roleIndex.ts';
 import { ROLE_LIMITS, RoleTotals } from '../../src/domain/roleTotals.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import type { PlainRole } from './plainExpansion.ts';
 import { histories } from '../histories.ts';
 
-/** Why a role would be too much, put among others. */
-function excessIn(role: PlainRole, index: RoleIndex<PlainRole>, most?: number): string | undefined {
-  const fromOne = { grants: most ?? 1000, scopes: Infinity };
-  const totals = new RoleTotals(index, { ...ROLE_LIMITS, scopes: Infinity, fromOne });
-  totals.count();
-  return atOnce(totals.excessOf(role, new Work()))?.message;
+/** The message of the limit that a role would exceed among others. */
+function violationIn(role: PlainRole, index: RoleIndex<PlainRole>, maxGrants?: number): string | undefined {
+  const fromOne = { grants: maxGrants ?? 1000, scopes: Infinity };
+  const totals = new RoleTotals(index, { ...ROLE_LIMITS, scopes: Infinity, fanOut: fromOne });
+  totals.recount();
+  return runToCompletion(totals.limitViolation(role, new WorkBudget()))?.message;
 }
 
 function indexOf(roles: Iterable<PlainRole>): RoleIndex<PlainRole> {
@@ -20,38 +21,38 @@ function indexOf(roles: Iterable<PlainRole>): RoleIndex<PlainRole> {
   return index;
 }
 
-/** Each hands its parameter on to the next in two ways. */
+/** Each passes its parameter on to the next in two ways. */
 const doubling = Array.from({ length: 12 }, (_, i) => ({
   roleId: `r${i}/*`,
   scopes: [`assume:r${i + 1}/<..>a`, `assume:r${i + 1}/<..>b`],
 }));
 
-describe('a role is refused that makes too much of one parameter', () => {
-  test('by handing it on in two ways, to roles that do the same', () => {
+describe('a role is refused whose fan-out of one parameter is too large', () => {
+  test('because it passes it on in two ways, to roles that do the same', () => {
     const [first, ...others] = doubling;
-    expect(excessIn(first!, indexOf(others.slice(0, 8)))).toBeUndefined();
-    expect(excessIn(first!, indexOf(others.slice(0, 9)))).toMatch("role 'r0/*'");
+    expect(violationIn(first!, indexOf(others.slice(0, 8)))).toBeUndefined();
+    expect(violationIn(first!, indexOf(others.slice(0, 9)))).toMatch("role 'r0/*'");
   });
 
-  test('also where another role does, that hands its parameter on to it', () => {
+  test('or that makes the fan-out of another role too large, which passes its parameter on to it', () => {
     const last = doubling[9]!;
-    expect(excessIn(last, indexOf(doubling.slice(0, 9)))).toMatch("role 'r0/*'");
-    expect(excessIn({ ...last, scopes: ['x'] }, indexOf(doubling.slice(0, 9)))).toBeUndefined();
-    expect(excessIn(doubling[11]!, indexOf(doubling.slice(2, 11)))).toMatch("role 'r2/*'");
+    expect(violationIn(last, indexOf(doubling.slice(0, 9)))).toMatch("role 'r0/*'");
+    expect(violationIn({ ...last, scopes: ['x'] }, indexOf(doubling.slice(0, 9)))).toBeUndefined();
+    expect(violationIn(doubling[11]!, indexOf(doubling.slice(2, 11)))).toMatch("role 'r2/*'");
   });
 
-  test('but not for many ways that lead to the same', () => {
+  test('but not for many paths to the same grants', () => {
     const ladder = Array.from({ length: 60 }, (_, i) => [
       { roleId: `r${i}/*`, scopes: [`assume:s${i}/<..>`, `assume:t${i}/<..>`] },
       { roleId: `s${i}/*`, scopes: [`assume:r${i + 1}/<..>`] },
       { roleId: `t${i}/*`, scopes: [`assume:r${i + 1}/<..>`] },
     ]).flat();
-    expect(excessIn(ladder[0]!, indexOf(ladder))).toBeUndefined();
+    expect(violationIn(ladder[0]!, indexOf(ladder))).toBeUndefined();
   });
 
-  test('nor for many that it takes only the beginning of a parameter to grant', () => {
+  test('nor for many roles that differ in the beginning of the parameter that grants them', () => {
     const roles = Array.from({ length: 900 }, (_, i) => ({ roleId: `r/${i}*`, scopes: ['x:<..>'] }));
-    expect(excessIn({ roleId: 'p*', scopes: ['assume:r/<..>'] }, indexOf(roles))).toBeUndefined();
+    expect(violationIn({ roleId: 'p*', scopes: ['assume:r/<..>'] }, indexOf(roles))).toBeUndefined();
   });
 });
 
@@ -82,7 +83,7 @@ test('whatever a role is granted with, it makes no more grants of that than were
       (roles, upTo, given) => {
         const index = indexOf([]);
         for (const each of roles) {
-          if (excessIn(each, index, upTo) === undefined) index.set(each);
+          if (violationIn(each, index, upTo) === undefined) index.set(each);
           else refused += 1;
         }
         for (const { roleId } of index.values()) {

@@ -2,14 +2,14 @@ import { covers, normalize } from '../../src/domain/scopes.ts';
 
 export type PlainRole = { roleId: string; scopes: string[] };
 
-/** More than any finite expansion of these tests: what grows further is endless. */
-const ENDLESS = 20_000;
+/** More scopes than any finite expansion of these tests has. */
+const MAX_FINITE = 20_000;
 
-/** The least fixed point, as the rules say it and as slowly: the oracle of the role graph. */
+/** The least fixed point, computed naively by the rules: the oracle of the role graph. Throws if it is not finite. */
 export function plainExpansion(roles: PlainRole[], scopes: readonly string[]): string[] {
   const found = new Set(scopes);
   for (const scope of found) {
-    if (found.size > ENDLESS) throw new Error(`the expansion of ${scopes.join(' ')} does not end`);
+    if (found.size > MAX_FINITE) throw new Error(`the expansion of ${scopes.join(' ')} does not end`);
     for (const role of roles) {
       const parameter = plainParameter(scope, role.roleId);
       if (parameter === undefined) continue;
@@ -19,7 +19,7 @@ export function plainExpansion(roles: PlainRole[], scopes: readonly string[]): s
   return normalize([...found]);
 }
 
-/** The parameter with which a held scope grants a role; undefined when it does not. */
+/** The parameter with which a held scope grants a role; undefined if it does not. */
 function plainParameter(scope: string, roleId: string): string | undefined {
   const pattern = `assume:${roleId}`;
   if (pattern.endsWith('*') && scope.startsWith(pattern.slice(0, -1))) return scope.slice(pattern.length - 1);
@@ -32,7 +32,7 @@ function plainSubstitution({ roleId }: PlainRole, scope: string, parameter: stri
   return before! + parameter + (parameter.endsWith('*') ? '' : after.join('<..>'));
 }
 
-/** Whether one role depends on another: some parameterisation of a scope of the one could match the other's id. */
+/** Whether one role depends on another: a scope of the one, for some parameter, matches the other's id. */
 export function plainDependsOn({ roleId, scopes }: PlainRole, other: string): boolean {
   const pattern = `assume:${other}`;
   return scopes.some((scope) => {
@@ -42,7 +42,7 @@ export function plainDependsOn({ roleId, scopes }: PlainRole, other: string): bo
   });
 }
 
-/** How many roles the shortest dependency cycle through a role has; undefined when it lies on none. */
+/** The number of roles on the shortest dependency cycle through a role; undefined if there is none. */
 export function plainCycleLength(roles: PlainRole[], roleId: string): number | undefined {
   let reached = roles.filter((role) => role.roleId === roleId);
   for (let length = 1; length <= roles.length; length += 1) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { judged } from '../judged.ts';
-import { ExpansionTooLarge } from '../../src/domain/work.ts';
+import { roleChecks } from '../roleChecks.ts';
+import { ExpansionTooLarge } from '../../src/domain/workBudget.ts';
 import type { PlainRole } from './plainExpansion.ts';
 
 function graphOf(roles: Record<string, string[]>): RoleGraph<PlainRole> {
@@ -16,7 +16,7 @@ describe('expansion', () => {
     expect(graph.expand(['assume:a', 'z'])).toEqual(['assume:a', 'assume:b', 'x', 'y', 'z']);
   });
 
-  test('a role whose id ends in a star is granted by whatever begins as it does', () => {
+  test('a role whose id ends in a star is granted by every scope with that prefix', () => {
     const graph = graphOf({ 'a*': ['x'] });
     expect(graph.expand(['assume:a'])).toContain('x');
     expect(graph.expand(['assume:abc'])).toContain('x');
@@ -30,7 +30,7 @@ describe('expansion', () => {
     expect(graph.expand(['*'])).toEqual(['*']);
   });
 
-  test('the parameter is what followed the text of the id', () => {
+  test('the parameter is what follows the prefix of the id', () => {
     const graph = graphOf({ 'p*': ['x:<..>:y'] });
     expect(graph.expand(['assume:pq'])).toContain('x:q:y');
     expect(graph.expand(['assume:p'])).toContain('x::y');
@@ -66,7 +66,7 @@ describe('expansion', () => {
     expect(graph.expand(['assume:r0'])).toHaveLength(10_001);
   });
 
-  test('a role that grants ever more roles with parameters is refused, not expanded for ever', () => {
+  test('a role that grants ever more roles with parameters is refused, not expanded without end', () => {
     const graph = new RoleGraph<PlainRole>();
     for (let i = 0; i < 40; i += 1) {
       graph.set({ roleId: `r${i}/*`, scopes: [`assume:r${i + 1}/<..>a`, `assume:r${i + 1}/<..>b`] });
@@ -77,7 +77,7 @@ describe('expansion', () => {
 });
 
 describe('a change', () => {
-  test('reaches the roles that reach the changed one', () => {
+  test('affects the roles that depend on the changed one', () => {
     const graph = graphOf({ a: ['assume:b'], b: ['x'] });
     const version = graph.version;
     expect(graph.expandRole('a')).toEqual(['assume:a', 'assume:b', 'x']);
@@ -88,7 +88,7 @@ describe('a change', () => {
     expect(graph.expand(['assume:a'])).toEqual(['assume:a', 'assume:b']);
   });
 
-  test('leaves the lists of all other roles as they are', () => {
+  test('leaves the expansions of all other roles unchanged', () => {
     const graph = graphOf({ a: ['assume:b'], b: ['x'], c: ['assume:d'], d: ['y'], 'p*': ['z:<..>'] });
     const before = new Map(graph.idsAfter(undefined, 10).map((id) => [id, graph.expandRole(id)]));
     graph.set({ roleId: 'b', scopes: ['x', 'z'] });
@@ -96,7 +96,7 @@ describe('a change', () => {
     for (const id of ['a', 'b']) expect(graph.expandRole(id)).not.toBe(before.get(id));
   });
 
-  test('reaches roles that a new role is granted along with', () => {
+  test('affects roles whose granting scope also grants a new role', () => {
     const graph = graphOf({ ab: ['x'], 'ac*': ['y'] });
     expect(graph.expandRole('ab')).toEqual(['assume:ab', 'x']);
     graph.set({ roleId: 'a*', scopes: ['z:<..>'] });
@@ -106,7 +106,7 @@ describe('a change', () => {
     expect(graph.expandRole('ab')).toEqual(['assume:ab', 'x']);
   });
 
-  test('makes a role take a parameter, or take none any more', () => {
+  test('can make a role parameterised, or no longer so', () => {
     const graph = graphOf({ 'p*': ['x'], q: ['assume:pa'] });
     expect(graph.expandRole('q')).toContain('x');
     graph.set({ roleId: 'p*', scopes: ['x:<..>'] });
@@ -115,7 +115,7 @@ describe('a change', () => {
     expect(graph.expandRole('q')).toEqual(['assume:pa', 'assume:q', 'y']);
   });
 
-  test('makes no difference to a copy', () => {
+  test('does not affect a clone', () => {
     const graph = graphOf({ a: ['x'] });
     const copy = graph.clone();
     graph.set({ roleId: 'a', scopes: ['y'] });
@@ -123,8 +123,8 @@ describe('a change', () => {
   });
 });
 
-describe('what is remembered', () => {
-  test('gives the very same answer to the same question, until a role changes', () => {
+describe('the cache', () => {
+  test('returns the same array for the same scopes until a role changes', () => {
     const graph = graphOf({ a: ['x'] });
     const answer = graph.expand(['assume:a', 'z']);
     expect(graph.expand(['assume:a', 'z'])).toBe(answer);
@@ -132,7 +132,7 @@ describe('what is remembered', () => {
     expect(graph.expand(['assume:a', 'z'])).toEqual(['assume:a', 'y', 'z']);
   });
 
-  test('is bounded, and right, however many parameters are asked for', () => {
+  test('is bounded, and correct for any number of parameters', () => {
     const graph = graphOf({ 'p*': ['assume:q<..>'], 'q*': ['x:<..>'] });
     for (let i = 0; i < 25_000; i += 1) graph.expand([`assume:p${i}`]);
     graph.set({ roleId: 'q*', scopes: ['y:<..>'] });
@@ -154,26 +154,40 @@ describe('the list of ids', () => {
 describe('cycles', () => {
   test('a role that would grant itself, or one that grants it, is on a cycle', () => {
     const graph = graphOf({ a: ['assume:b'], b: ['assume:c'], c: [] });
-    expect(judged(graph).cycleThrough({ roleId: 'c', scopes: ['assume:a'] })).toEqual(['c', 'a', 'b', 'c']);
-    expect(judged(graph).cycleThrough({ roleId: 'new', scopes: ['assume:new'] })).toEqual(['new', 'new']);
-    expect(judged(graph).cycleThrough({ roleId: 'c', scopes: ['assume:x'] })).toBeUndefined();
-    expect(judged(graph).cycleThrough({ roleId: 'x', scopes: ['*'] })).toEqual(['x', 'x']);
+    expect(roleChecks(graph).cycleThrough({ roleId: 'c', scopes: ['assume:a'] })).toEqual([
+      'c',
+      'a',
+      'b',
+      'c',
+    ]);
+    expect(roleChecks(graph).cycleThrough({ roleId: 'new', scopes: ['assume:new'] })).toEqual(['new', 'new']);
+    expect(roleChecks(graph).cycleThrough({ roleId: 'c', scopes: ['assume:x'] })).toBeUndefined();
+    expect(roleChecks(graph).cycleThrough({ roleId: 'x', scopes: ['*'] })).toEqual(['x', 'x']);
   });
 
-  test('a parameter counts as whatever it could be', () => {
+  test('a parameter counts as any text', () => {
     const graph = graphOf({ 'p*': ['assume:q<..>'], qx: [] });
-    expect(judged(graph).cycleThrough({ roleId: 'qx', scopes: ['assume:pa'] })).toEqual(['qx', 'p*', 'qx']);
+    expect(roleChecks(graph).cycleThrough({ roleId: 'qx', scopes: ['assume:pa'] })).toEqual([
+      'qx',
+      'p*',
+      'qx',
+    ]);
   });
 
-  test('a cycle is endless when a parameter grows along it', () => {
+  test('a cycle is unbounded if a parameter grows along it', () => {
     const graph = graphOf({ 'p*': ['assume:q<..>'] });
-    expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:p<..>x'] })).toEqual([
+    expect(roleChecks(graph).unboundedCycleThrough({ roleId: 'q*', scopes: ['assume:p<..>x'] })).toEqual([
       'q*',
       'p*',
       'q*',
     ]);
-    expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:p<..>'] })).toBeUndefined();
-    expect(judged(graph).endlessThrough({ roleId: 'q*', scopes: ['assume:pa'] })).toBeUndefined();
-    expect(judged(graph).endlessThrough({ roleId: 's*', scopes: ['assume:sa<..>'] })).toEqual(['s*', 's*']);
+    expect(
+      roleChecks(graph).unboundedCycleThrough({ roleId: 'q*', scopes: ['assume:p<..>'] }),
+    ).toBeUndefined();
+    expect(roleChecks(graph).unboundedCycleThrough({ roleId: 'q*', scopes: ['assume:pa'] })).toBeUndefined();
+    expect(roleChecks(graph).unboundedCycleThrough({ roleId: 's*', scopes: ['assume:sa<..>'] })).toEqual([
+      's*',
+      's*',
+    ]);
   });
 });

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { judged } from '../judged.ts';
+import { roleChecks } from '../roleChecks.ts';
 import { MAX_FAN_OUT } from '../../src/domain/parameterFanOut.ts';
 import { ROLE_LIMITS } from '../../src/domain/roleTotals.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
-import { anyhow, handingOn } from './anyRoles.ts';
+import { anyRoles, forwardingRoles } from './anyRoles.ts';
 import { plainExpansion, type PlainRole } from './plainExpansion.ts';
 import { histories } from '../histories.ts';
 
@@ -23,105 +24,111 @@ const many = (count: number, scopeOf: (i: number) => string): string[] =>
 describe('a role is refused', () => {
   const maker = { roleId: 'b*', scopes: many(999, (i) => `x/${i}<..>`) };
 
-  test('that makes too many scopes of one parameter by handing it on in very many ways', () => {
+  test('whose fan-out is too large because it passes its parameter on in very many ways', () => {
     const graph = graphOf([maker]);
     const scopes = many(1900, (i) => `assume:b<..>${i}`);
-    expect(judged(graph).excessOf({ roleId: 'a*', scopes })?.message).toMatch(
+    expect(roleChecks(graph).limitViolation({ roleId: 'a*', scopes })?.message).toMatch(
       /role 'a\*' .* 10000 scopes may come of one/,
     );
-    expect(judged(graph).excessOf({ roleId: 'a*', scopes: scopes.slice(0, 9) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ roleId: 'a*', scopes: scopes.slice(0, 9) })).toBeUndefined();
   });
 
-  test('that makes the role too large which hands a parameter on to it', () => {
+  test('that makes the fan-out of a role too large which passes a parameter on to it', () => {
     const graph = graphOf([{ roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) }]);
-    expect(judged(graph).excessOf({ ...maker, scopes: maker.scopes.slice(0, 9) })).toBeUndefined();
-    expect(judged(graph).excessOf(maker)?.message).toMatch("role 'a*'");
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: maker.scopes.slice(0, 9) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation(maker)?.message).toMatch("role 'a*'");
   });
 
-  test('that has very many scopes which grant roles, before any of them is looked at', () => {
+  test('that has very many granting scopes, before any of them is followed', () => {
     const graph = graphOf([]);
     expect(
-      judged(graph).excessOf({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message,
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(2001, (i) => `assume:${i}`) })?.message,
     ).toMatch(/2001 .* 2000/);
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(9000, (i) => `queue:${i}`) })).toBeUndefined();
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(9000, (i) => `queue:${i}`) }),
+    ).toBeUndefined();
   });
 
-  test('with which all roles together have too many scopes, also by what parameters make', () => {
+  test('with which all roles together have too many scopes, those derived by parameters included', () => {
     const graph = graphOf([{ roleId: 'p*', scopes: many(10, (i) => `x${i}:<..>`) }], { scopes: 100 });
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(70, (i) => `y${i}`) })).toBeUndefined();
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(80, (i) => `y${i}`) })?.message).toMatch(
-      'MAX_ROLE_SCOPES',
-    );
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(6, (i) => `assume:p${i}`) })).toBeUndefined();
-    expect(judged(graph).excessOf({ roleId: 'a', scopes: many(7, (i) => `assume:p${i}`) })?.message).toMatch(
-      'MAX_ROLE_SCOPES',
-    );
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(70, (i) => `y${i}`) }),
+    ).toBeUndefined();
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(80, (i) => `y${i}`) })?.message,
+    ).toMatch('MAX_ROLE_SCOPES');
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(6, (i) => `assume:p${i}`) }),
+    ).toBeUndefined();
+    expect(
+      roleChecks(graph).limitViolation({ roleId: 'a', scopes: many(7, (i) => `assume:p${i}`) })?.message,
+    ).toMatch('MAX_ROLE_SCOPES');
   });
 
-  test('that is over a limit since before there was one, and would have more', () => {
+  test('that exceeded a limit before it was introduced, and would have more', () => {
     const stored = { roleId: 'a*', scopes: many(900, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored]);
-    expect(judged(graph).excessOf({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch(
+    expect(roleChecks(graph).limitViolation({ ...stored, scopes: [...stored.scopes, 'y'] })?.message).toMatch(
       "role 'a*'",
     );
-    expect(judged(graph).excessOf({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ roleId: 'c', scopes: ['y'] })).toBeUndefined();
   });
 
-  test('but never for having less than before', () => {
+  test('but never for losing scopes', () => {
     const stored = { roleId: 'a*', scopes: many(3000, (i) => `assume:b<..>${i}`) };
     const graph = graphOf([maker, stored], { scopes: 100 });
-    expect(judged(graph).excessOf({ ...stored, scopes: stored.scopes.slice(0, 2900) })).toBeUndefined();
-    expect(judged(graph).excessOf({ ...maker, scopes: maker.scopes.slice(1) })).toBeUndefined();
-    expect(judged(graph).excessOf({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch(
+    expect(
+      roleChecks(graph).limitViolation({ ...stored, scopes: stored.scopes.slice(0, 2900) }),
+    ).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: maker.scopes.slice(1) })).toBeUndefined();
+    expect(roleChecks(graph).limitViolation({ ...maker, scopes: [...maker.scopes, 'y'] })?.message).toMatch(
       'MAX_ROLE_SCOPES',
     );
     graph.delete('a*');
     graph.delete('b*');
-    expect(judged(graph).scopeTotal).toBe(0);
+    expect(roleChecks(graph).scopeTotal).toBe(0);
   });
 });
 
 test.each([
-  ['any roles', anyhow()],
-  ['roles that hand parameters on', handingOn()],
-])(
-  'over any history of %s the total is that of the roles that are there, and holds for each expansion',
-  (_, step) => {
-    let largest = 0;
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 14, size: 'max' }), (history) => {
-        const graph = graphOf([]);
-        const roles = new Map<string, PlainRole>();
-        for (const { roleId, scopes } of history) {
-          if (
-            scopes &&
-            (judged(graph).endlessThrough({ roleId, scopes }) || judged(graph).excessOf({ roleId, scopes }))
-          )
-            continue;
-          if (scopes) graph.set({ roleId, scopes });
-          else graph.delete(roleId);
-          if (scopes) roles.set(roleId, { roleId, scopes });
-          else roles.delete(roleId);
-        }
-        const all = [...roles.values()];
-        expect(judged(graph).scopeTotal).toBe(judged(graphOf(all)).scopeTotal);
-        const held = all.flatMap(({ roleId, scopes }) => [`assume:${roleId}`, ...scopes]);
-        for (const scope of ['assume:*', ...held]) {
-          // What the scope itself gives as a parameter is not among what roles give, but has a limit of its own.
-          const made = scope === 'assume:*' ? 10 + judged(graph).scopeTotal : MAX_FAN_OUT.scopes;
-          const work = new Work({ limit: judged(graph).scopeTotal + made });
-          const expanded = atOnce(graphOf(all).expanding([scope], work));
-          expect(expanded).toEqual(plainExpansion(all, [scope]));
-          largest = Math.max(largest, expanded.length);
-        }
-      }),
-      histories(100),
-    );
-    expect(largest).toBeGreaterThan(8);
-  },
-);
+  ['any roles', anyRoles()],
+  ['roles that pass parameters on', forwardingRoles()],
+])('over any history of %s the total is that of the present roles, and bounds each expansion', (_, step) => {
+  let largest = 0;
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 14, size: 'max' }), (history) => {
+      const graph = graphOf([]);
+      const roles = new Map<string, PlainRole>();
+      for (const { roleId, scopes } of history) {
+        if (
+          scopes &&
+          (roleChecks(graph).unboundedCycleThrough({ roleId, scopes }) ||
+            roleChecks(graph).limitViolation({ roleId, scopes }))
+        )
+          continue;
+        if (scopes) graph.set({ roleId, scopes });
+        else graph.delete(roleId);
+        if (scopes) roles.set(roleId, { roleId, scopes });
+        else roles.delete(roleId);
+      }
+      const all = [...roles.values()];
+      expect(roleChecks(graph).scopeTotal).toBe(roleChecks(graphOf(all)).scopeTotal);
+      const held = all.flatMap(({ roleId, scopes }) => [`assume:${roleId}`, ...scopes]);
+      for (const scope of ['assume:*', ...held]) {
+        // A parameter from the held scope itself is not part of the total: its fan-out has its own limit.
+        const made = scope === 'assume:*' ? 10 + roleChecks(graph).scopeTotal : MAX_FAN_OUT.scopes;
+        const work = new WorkBudget({ limit: roleChecks(graph).scopeTotal + made });
+        const expanded = runToCompletion(graphOf(all).expandInSlices([scope], work));
+        expect(expanded).toEqual(plainExpansion(all, [scope]));
+        largest = Math.max(largest, expanded.length);
+      }
+    }),
+    histories(100),
+  );
+  expect(largest).toBeGreaterThan(8);
+});
 
-/** The same roles again under other names, which grant one another as they do. */
+/** Copies of the roles under other names, which grant each other likewise. */
 function repeated(roles: PlainRole[], times: number): PlainRole[] {
   const renamed = (scope: string, i: number): string =>
     scope.replace(/^(assume:)?([a-z0-9-]+:)?/, `$1$2${i}-`);
@@ -141,10 +148,10 @@ testWithShared(
     for (const roles of [real, repeated(real, 10)]) {
       const graph = graphOf([]);
       for (const role of roles) {
-        expect(judged(graph).excessOf(role)).toBeUndefined();
+        expect(roleChecks(graph).limitViolation(role)).toBeUndefined();
         graph.set(role);
       }
-      expect(judged(graph).scopeTotal * 4).toBeLessThan(ROLE_LIMITS.scopes);
+      expect(roleChecks(graph).scopeTotal * 4).toBeLessThan(ROLE_LIMITS.scopes);
       const held = roles.map(({ roleId }) => `assume:${roleId}`);
       for (const scopes of [['assume:*'], held, ...held.map((scope) => [scope])]) {
         const expanded = graph.expand(scopes);

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import {
   type ConcreteExpression,
   missingScopes,
-  partFrom,
+  requiredPart,
   renderExpression,
 } from '../../src/domain/scopeExpression.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { missingFrom, normalize } from '../../src/domain/scopes.ts';
 
 /** The published library, as an oracle. */
@@ -16,12 +17,12 @@ const published = createRequire(import.meta.url)('taskcluster-lib-scopes') as {
 };
 
 const missing = (expression: ConcreteExpression, have: readonly string[]) =>
-  atOnce(missingScopes(expression, have, new Work()));
+  runToCompletion(missingScopes(expression, have, new WorkBudget()));
 
 describe('a scope expression', () => {
   const create = { AllOf: ['create:<id>', { for: 'scope', in: 'scopes', each: '<scope>' }] };
 
-  test('is filled in with parameters, and with one part for each entry of a list', () => {
+  test('gets its parameters substituted, and one scope for each entry of a list', () => {
     expect(renderExpression(create, { id: 'a/<b>', scopes: ['x', '<y>'] })).toEqual({
       AllOf: ['create:a/<b>', 'x', '<y>'],
     });
@@ -30,14 +31,14 @@ describe('a scope expression', () => {
     });
   });
 
-  test('says which part of it some parameters decide alone', () => {
-    expect(partFrom(create, ['id'])).toBe('create:<id>');
-    expect(partFrom({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
+  test('has a part that some parameters alone decide', () => {
+    expect(requiredPart(create, ['id'])).toBe('create:<id>');
+    expect(requiredPart({ AllOf: ['a', 'create:<id>', 'x:<other>'] }, ['id'])).toEqual({
       AllOf: ['a', 'create:<id>'],
     });
-    expect(partFrom('get:<id>', ['id'])).toBe('get:<id>');
-    expect(partFrom('get:<id>', [])).toBeUndefined();
-    expect(partFrom({ AnyOf: ['a', 'b:<other>'] }, ['id'])).toBeUndefined();
+    expect(requiredPart('get:<id>', ['id'])).toBe('get:<id>');
+    expect(requiredPart('get:<id>', [])).toBeUndefined();
+    expect(requiredPart({ AnyOf: ['a', 'b:<other>'] }, ['id'])).toBeUndefined();
   });
 
   test('chooses by a flag', () => {
@@ -52,7 +53,7 @@ describe('a scope expression', () => {
     expect(() => renderExpression('a:<constructor>', {})).toThrow(/constructor/);
   });
 
-  test('is missing what is not held; of several ways, what the shortest is missing', () => {
+  test('lacks what is not held; of several alternatives, what the shortest lacks', () => {
     expect(missing('ab', ['a*'])).toBeUndefined();
     expect(missing({ AllOf: ['a', 'b', 'c'] }, ['b'])).toEqual(['a', 'c']);
     expect(missing({ AllOf: [] }, [])).toBeUndefined();
@@ -60,12 +61,12 @@ describe('a scope expression', () => {
     expect(missing({ AnyOf: [{ AllOf: ['a', 'b'] }, 'c'] }, ['a', 'b'])).toBeUndefined();
   });
 
-  test('that leaves no way is never satisfied', () => {
+  test('without any alternative is never satisfied', () => {
     expect(missing({ AnyOf: [] }, ['*'])).toEqual([]);
     expect(missing({ AllOf: ['a', { AnyOf: [] }] }, ['a'])).toEqual([]);
   });
 
-  test('is satisfied by what satisfies it for the published library', () => {
+  test('is satisfied just when the published library says so', () => {
     const scope = fc.stringMatching(/^[ab]{0,2}[*]?$/);
     const { expression } = fc.letrec<{ expression: ConcreteExpression }>((tie) => {
       const parts = fc.array(tie('expression'), { maxLength: 3 });

@@ -23,7 +23,7 @@ const scope = fc.stringMatching(/^([ab!~*]{0,3}[ab!~])?[*]?$/);
 const scopes = fc.array(scope, { maxLength: 8 });
 
 describe('scopes', () => {
-  test('one that ends in a star covers all that begin with what stands before it', () => {
+  test('one that ends in a star covers all that begin with the text before the star', () => {
     expect(covers('a*', 'a')).toBe(true);
     expect(covers('a*', 'ab*')).toBe(true);
     expect(covers('a*', 'b')).toBe(false);
@@ -41,7 +41,7 @@ describe('scopes', () => {
     ]);
   });
 
-  test('the normal form is sorted, without what is there twice or covered', () => {
+  test('the normal form is sorted, without repeated or covered scopes', () => {
     expect(normalize(['b', 'ab*', 'a', 'abc', 'b'])).toEqual(['a', 'ab*', 'b']);
   });
 
@@ -60,7 +60,7 @@ describe('scopes', () => {
     expect(normalize(['a*', 'a**'])).toEqual(['a*']);
   });
 
-  test('only texts of printable ASCII are scopes', () => {
+  test('only strings of printable ASCII are scopes', () => {
     expect(isValidScope('a b~')).toBe(true);
     expect(isValidScope('ä')).toBe(false);
     expect(isValidScope('a\n')).toBe(false);

@@ -4,7 +4,7 @@ import { SortedStringSet } from '../../src/domain/sortedStringSet.ts';
 
 const text = fc.stringMatching(/^[ab!]{0,4}$/);
 
-test('sorted texts find what a plain search finds', () => {
+test('a sorted string set finds what a linear search finds', () => {
   fc.assert(
     fc.property(fc.array(text, { maxLength: 20 }), fc.array(text), text, (added, deleted, wanted) => {
       const texts = new SortedStringSet();
@@ -14,7 +14,7 @@ test('sorted texts find what a plain search finds', () => {
       expect(texts.after(undefined, Infinity)).toEqual(plain);
       expect(texts.after(wanted, 2)).toEqual(plain.filter((each) => each > wanted).slice(0, 2));
       expect(texts.startingWith(wanted)).toEqual(plain.filter((each) => each.startsWith(wanted)));
-      expect(texts.startsOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
+      expect(texts.prefixesOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
     }),
     { numRuns: 1000 },
   );

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isWellFormed, toWellFormed } from '../../src/domain/wellFormed.ts';
 
-/** Of any code units, most of them such as are no character by themselves. */
+/** Any code units, most of them surrogates. */
 const anyText = fc
   .array(
     fc.oneof(
@@ -31,7 +31,7 @@ describe('a text that other languages cannot read', () => {
     }
   });
 
-  test('is the only one that is changed, character for character', () =>
+  test('is changed character for character, and no other is', () =>
     fc.assert(
       fc.property(anyText, (text) => {
         const readable = toWellFormed(text);

@@ -7,16 +7,16 @@ afterEach(() => void jest.useRealTimers());
 
 type Line = { i?: number; leftOut?: number; msg: string };
 
-function limited(most: number, countBy?: string): { write(fields: object): void; lines: Line[] } {
+function limited(maxPerSecond: number, countBy?: string): { write(fields: object): void; lines: Line[] } {
   const lines: Line[] = [];
   const log = pino(
     { base: null, timestamp: false },
     { write: (line) => lines.push(JSON.parse(line) as Line) },
   );
-  return { write: limitLogLines(log, { most, message: 'it happened', countBy }), lines };
+  return { write: limitLogLines(log, { maxPerSecond, message: 'it happened', countBy }), lines };
 }
 
-test('so many lines in a second are written, and how many more there were', () => {
+test('up to the limit of lines is written in a second, then how many were left out', () => {
   const { write, lines } = limited(10);
   for (let i = 0; i < 35; i += 1) write({ i });
   expect(lines.map(({ i }) => i)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -24,7 +24,7 @@ test('so many lines in a second are written, and how many more there were', () =
   expect(lines.slice(10)).toEqual([{ level: 30, leftOut: 25, msg: 'it happened: more in the last second' }]);
 });
 
-test('what was left out is counted by a field, where there is one to count by', () => {
+test('lines that were left out are counted by the values of a field, if there is one to count by', () => {
   const { write, lines } = limited(1, 'from');
   for (const from of ['a', 'b', 'b', 'c', 'b']) write({ from });
   jest.advanceTimersByTime(1000);
@@ -35,7 +35,7 @@ test('what was left out is counted by a field, where there is one to count by', 
   expect(Object.keys((lines.at(-1) as unknown as { from: object }).from)).toHaveLength(20);
 });
 
-test('the line that counts is one of the next second', () => {
+test('the summary counts towards the next second', () => {
   const { write, lines } = limited(10);
   for (let second = 0; second < 4; second += 1) {
     for (let i = 0; i < 100; i += 1) write({ i });
@@ -46,7 +46,7 @@ test('the line that counts is one of the next second', () => {
   expect(leftOut + lines.filter(({ i }) => i !== undefined).length).toBe(400);
 });
 
-test('lines that are few are all written, and nothing else', () => {
+test('below the limit, all lines are written and nothing else', () => {
   const { write, lines } = limited(2);
   for (let i = 0; i < 9; i += 1) {
     write({ i });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { makeLogger } from '../../src/process/logger.ts';
 
-test('an error is logged with its message and stack, and nothing that hangs on it', () => {
+test('an error is logged with its message, code and stack, and without its other properties', () => {
   const lines: string[] = [];
   const log = makeLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } });
   const error = Object.assign(new Error('Bad mac'), {

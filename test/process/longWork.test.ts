@@ -1,23 +1,24 @@
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
-import { SLICE, type Sliced, type Work } from '../../src/domain/work.ts';
+import { SLICE_UNITS, type WorkBudget } from '../../src/domain/workBudget.ts';
+import type { TimeSliced } from '../../src/domain/timeSliced.ts';
 import { countRequestForSlicing } from '../../src/process/timeSlicing.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 
 const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
 
-/** Takes so many full slices, and notes the end of each. */
+/** Work of so many full slices, with a call of `note` after each. */
 function slices(count: number, note: () => void = () => undefined) {
-  return function* (work: Work): Sliced<string> {
+  return function* (work: WorkBudget): TimeSliced<string> {
     for (let i = 0; i < count; i += 1) {
-      if (work.spend(SLICE)) yield;
+      if (work.spend(SLICE_UNITS)) yield;
       note();
     }
     return 'done';
   };
 }
 
-test('what takes next to no work is answered at once, and what takes more later', async () => {
+test('short work is done synchronously, and longer work later', async () => {
   const { run } = longWork();
   expect(run({ caller: 'a' }, slices(0))).toBe('done');
   const promised = run({ caller: 'a' }, slices(3));
@@ -25,7 +26,7 @@ test('what takes next to no work is answered at once, and what takes more later'
   expect(await promised).toBe('done');
 });
 
-test('callers take turns, and what one of them asks for is done one after the other', async () => {
+test('callers take turns, and the work of one caller is done in order', async () => {
   const { run } = longWork();
   const order: string[] = [];
   await Promise.all([
@@ -45,7 +46,7 @@ test('callers take turns, and what one of them asks for is done one after the ot
   expect(ofMany).toEqual([...ofMany].sort());
 });
 
-test('what others wait for is not behind what the same caller asked for before', async () => {
+test('urgent work overtakes earlier work of the same caller', async () => {
   const { run } = longWork();
   const order: string[] = [];
   await Promise.all([
@@ -61,8 +62,8 @@ test('what others wait for is not behind what the same caller asked for before',
   expect(order.lastIndexOf('urgent')).toBeLessThan(order.lastIndexOf('new'));
 });
 
-test('while a caller has very much that it was sent and has not taken, nothing new is begun for it, but for others', async () => {
-  const { queue, sending } = longWork();
+test('back-pressure: no new work starts for a caller with many unread scopes, but it does for others', async () => {
+  const { queue, trackReply: sending } = longWork();
   const taken = sending('a', 2_000_000);
   let isDone = false;
   const waiting = queue({ caller: 'a' }, slices(1)).then(() => (isDone = true));
@@ -73,7 +74,7 @@ test('while a caller has very much that it was sent and has not taken, nothing n
   await waiting;
 });
 
-test('a caller for whom too much waits is refused, and others are not', async () => {
+test('a caller with too many queued bytes is refused, and others are not', async () => {
   const { queue } = longWork();
   const bytes = 512 * 1024;
   const accepted = Array.from({ length: 32 }, () => queue({ caller: 'a', bytes }, slices(1)));
@@ -86,10 +87,10 @@ test('a caller for whom too much waits is refused, and others are not', async ()
   await queue({ caller: 'a', bytes }, slices(1));
 });
 
-test('work that fails fails for whoever asked for it, and the next is done', async () => {
+test('failing work rejects its own promise only, and the next is done', async () => {
   const { queue } = longWork();
   const failing = queue({ caller: 'a' }, function* (work) {
-    if (work.spend(SLICE)) yield;
+    if (work.spend(SLICE_UNITS)) yield;
     throw new Error('it fails');
   });
   const next = queue({ caller: 'a' }, slices(2));
@@ -97,8 +98,8 @@ test('work that fails fails for whoever asked for it, and the next is done', asy
   expect(await next).toBe('done');
 });
 
-test('what was done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
-  const { charge, rested, queue } = longWork();
+test('work done elsewhere is charged: the next work of that caller waits, and that of others does not', async () => {
+  const { charge, untilReady: rested, queue } = longWork();
   const order: string[] = [];
   countRequestForSlicing();
   charge({ caller: 'a' }, 60);

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.remove());
 
-test('a job that has much to do does not keep a service from stopping', async () => {
+test('a long-running job does not keep a service from stopping', async () => {
   let hasBegun = false;
   const endless = {
     name: 'endless',
@@ -21,12 +21,12 @@ test('a job that has much to do does not keep a service from stopping', async ()
         signal.addEventListener('abort', () => resolve(1));
       }),
   };
-  const stop = schedule([endless], { isOurs: () => true, log: pino({ level: 'silent' }) });
+  const stop = schedule([endless], { isLeader: () => true, log: pino({ level: 'silent' }) });
   expect(hasBegun).toBe(true);
   await stop();
 });
 
-test('a purge that is told to end leaves the rest to the next one', async () => {
+test('an aborted purge leaves the rest to the next one', async () => {
   const settings = { description: '', expires: minutesFromNow(1), scopes: [], deleteOnExpiration: true };
   for (const clientId of ['one', 'two']) await service.current()['createClient']!(clientId, settings);
   const now = new Date(Date.now() + 61_000);

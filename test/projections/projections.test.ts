@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { actorHistory, entryOf } from '../../projections/actorHistory.ts';
+import { actorHistory, fullEntry } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles } from '../../projections/roles.ts';
@@ -86,7 +86,7 @@ describe('clients', () => {
       description: 'new',
     });
   });
-  test('has none after its deletion or expiration, and a fresh one after that', () => {
+  test('has no row after deletion or expiration, and a fresh one if it is created again', () => {
     const deleted: ClientEvent = { type: 'ClientDeleted', data: { clientId } };
     expect(rowAfter(clients, created, deleted)).toBeUndefined();
     expect(
@@ -130,20 +130,20 @@ describe('the histories', () => {
     entityId: clientId,
     entityType: 'client',
   };
-  test('have an entry of every event', () => {
+  test('have an entry for every event type', () => {
     const { entries } = actorHistory.on.ClientDisabled!(undefined, event as never)!;
-    expect(entries.map((each) => entryOf('who/did-it', each))).toEqual([entry]);
+    expect(entries.map((each) => fullEntry('who/did-it', each))).toEqual([entry]);
     expect(Object.keys(actorHistory.on).sort()).toEqual(
       [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
     );
     expect(Object.keys(roleHistory.on).sort()).toEqual(Object.keys(roles.on).sort());
   });
-  test('of an actor holds what it did at near positions in one row, in order', () => {
+  test('of an actor has its changes at neighbouring positions in one row, in order', () => {
     const { entries } = rowAfter(actorHistory, created, disabled)!;
     expect(entries.map(([actionType]) => actionType)).toEqual(['created', 'client disabled']);
     expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position.slice(0, -2)}`);
   });
-  test('of a role holds a row for each change, in the order of the log', () => {
+  test('of a role has a row for each change, in log order', () => {
     const role = recorded([roleCreated])[0]!;
     expect(roleHistory.key(role as never)).toBe(`r\n${role.position}`);
     expect(rowAfter(roleHistory, roleCreated)).toMatchObject({ actionType: 'created', entityId: 'r' });

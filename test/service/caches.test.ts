@@ -14,7 +14,8 @@ import { scopesJson } from '../../src/http/scopesJson.ts';
 import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { atOnce, Work } from '../../src/domain/work.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
 import { openLastUsed } from '../../src/readSide/lastUsed.ts';
 import { closeSqlite, openSqlite } from '../../src/storage/openSqlite.ts';
 import { tableOf } from '../../src/projection.ts';
@@ -52,11 +53,11 @@ const many = (of: number | string): string[] =>
   Array.from({ length: 27_000 }, (_, i) => `${of}/${String(i).padStart(5, '0')}`);
 
 /** Scopes expand to themselves, at once. */
-const atItsOwn: Pick<CredentialSource, 'expanding' | 'runSliced'> = {
-  *expanding(scopes) {
+const atItsOwn: Pick<CredentialSource, 'expandInSlices' | 'runSliced'> = {
+  *expandInSlices(scopes) {
     return scopes;
   },
-  runSliced: (_, compute) => atOnce(compute(new Work())),
+  runSliced: (_, compute) => runToCompletion(compute(new WorkBudget())),
 };
 
 test('standings keep only what they count: not the row of the client, and no more large scope sets than fit', async () => {

@@ -2,7 +2,7 @@ import {
   type ActorHistoryRow,
   actorPrefix,
   type BriefEntry,
-  entryOf,
+  fullEntry,
 } from '../../../projections/actorHistory.ts';
 import type { Endpoint, EndpointReply } from '../../http/endpoint.ts';
 import { keyInContinuationToken, pageLimit, invalidContinuationToken } from '../../http/pagination.ts';
@@ -61,7 +61,7 @@ async function pageOfActor(
   const entries: BriefEntry[] = [];
   const replyUpTo = (next: string | undefined): EndpointReply =>
     historyReply(
-      entries.map((entry) => entryOf(clientId, entry)),
+      entries.map((entry) => fullEntry(clientId, entry)),
       next,
     );
   for (const row of all) {

@@ -10,12 +10,12 @@ const MAX_CHARGE = 50;
  * callers.
  */
 export async function withinFairShare(
-  longWork: Pick<LongWork, 'rested' | 'charge'>,
+  longWork: Pick<LongWork, 'untilReady' | 'charge'>,
   request: EndpointRequest,
   makePage: () => Promise<EndpointReply>,
 ): Promise<EndpointReply> {
   const owner = workFor(request);
-  await longWork.rested(owner);
+  await longWork.untilReady(owner);
   const began = performance.now();
   const page = await makePage();
   longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));

@@ -5,7 +5,7 @@ import {
   type Signer,
 } from '../../authentication/authenticate.ts';
 import { ApiError, AuthenticationFailure } from '../../domain/errors.ts';
-import { findingMissing, normalizing } from '../../domain/scopes.ts';
+import { missingInSlices, normalizeInSlices } from '../../domain/scopes.ts';
 import { ANONYMOUS } from '../../domain/temporaryCredentials.ts';
 import type { EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { insufficientScopes } from '../../http/insufficientScopes.ts';
@@ -25,7 +25,7 @@ export async function testReply(
     checkPayload(verdict, request.signed.payload, request.signed.contentType);
   const clientId = verdict.status === 'no-auth' ? 'anonymous' : verdict.clientId;
   const missing = await longWork.run(owner, function* (work) {
-    return yield* findingMissing(yield* normalizing(verdict.scopes, work), required, work);
+    return yield* missingInSlices(yield* normalizeInSlices(verdict.scopes, work), required, work);
   });
   if (missing.length > 0) throw insufficientScopes({ clientId }, missing, { AllOf: required });
   return { body: { clientId, scopes: verdict.scopes } };
@@ -45,7 +45,7 @@ function authenticateTester(
       return { scopes: clientScopes, expires: tomorrow, token: 'no-secret' };
     },
     cachedClient: () => undefined,
-    expanding: normalizing,
+    expandInSlices: normalizeInSlices,
     // In the given order, which the tests of the official clients compare.
     granted: function* (left) {
       return [...new Set([ANONYMOUS, ...left])];

@@ -1,4 +1,4 @@
-import { existing } from '../../domain/client.ts';
+import { existingClient } from '../../domain/client.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
@@ -19,7 +19,7 @@ export function client({ projector, lastUsed, longWork }: ClientReadParts): Endp
     description: 'One client, with the scopes it has and all that they expand to; never its accessToken.',
     async handle(request) {
       const clientId = request.params['clientId']!;
-      const client = existing(await projector.clients.get(clientId), clientId);
+      const client = existingClient(await projector.clients.get(clientId), clientId);
       const lastDateUsed = await lastUsed.of(client);
       const owner = workFor(request);
       const entry = await longWork.run(owner, (work) =>

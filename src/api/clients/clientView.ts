@@ -1,5 +1,6 @@
 import type { ClientRow } from '../../../projections/clients.ts';
-import type { Sliced, Work } from '../../domain/work.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
+import type { WorkBudget } from '../../domain/workBudget.ts';
 import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.ts';
 import { type ExpandedEntry } from '../../http/entryReply.ts';
 import { type ListFormat, listChunks } from '../../http/listChunks.ts';
@@ -22,11 +23,11 @@ type ClientWithUse = { client: ClientRow; lastDateUsed: string };
 export function* clientView(
   { roleGraph }: Pick<Projector, 'roleGraph'>,
   { client, lastDateUsed, incomplete }: ClientWithUse & { incomplete?: Incomplete },
-  work: Work,
-): Sliced<ClientView> {
+  work: WorkBudget,
+): TimeSliced<ClientView> {
   const { revision: _, creationRevision: __, credential: ___, ...rest } = client;
   const { clientId: name, scopes } = rest;
-  const expand = (counted: Work) => roleGraph.expanding(scopes, counted);
+  const expand = (counted: WorkBudget) => roleGraph.expandInSlices(scopes, counted);
   const expandedScopes = incomplete
     ? yield* expandOrMarkIncomplete({ name, scopes, incomplete }, expand, work)
     : yield* expand(work);
@@ -69,8 +70,8 @@ async function* withLastUse(lastUsed: LastUsed, rows: Rows): AsyncGenerator<Clie
 export function* findIncompleteClients(
   projector: Pick<Projector, 'roleGraph'>,
   rows: Iterable<StoredRow<ClientRow>>,
-  work: Work,
-): Sliced<Incomplete> {
+  work: WorkBudget,
+): TimeSliced<Incomplete> {
   const incomplete: Incomplete = new Set();
   for (const { value } of rows)
     yield* clientView(projector, { client: value, lastDateUsed: '', incomplete }, work);

@@ -170,7 +170,7 @@ function watchStore(name: string, { probe }: { probe(): Promise<void> }, { log, 
 
   function problem(): string | undefined {
     const error = damage ?? write.error ?? readError;
-    if (error === undefined) outage.over();
+    if (error === undefined) outage.ended();
     else outage.failed(error);
     if (damage) return `${name} is damaged`;
     if (write.error !== undefined) return `${name} cannot be written to`;

@@ -1,4 +1,4 @@
-import type { Sliced } from '../../domain/work.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { isPaged } from '../../http/pagination.ts';
 import { listChunks } from '../../http/listChunks.ts';
@@ -40,6 +40,6 @@ export function listRoleIds({ projector: { roleGraph }, longWork }: RoleReadPart
   };
 }
 
-function* unchanged(roleId: string): Sliced<string> {
+function* unchanged(roleId: string): TimeSliced<string> {
   return roleId;
 }

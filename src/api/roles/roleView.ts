@@ -1,7 +1,8 @@
 import type { RoleRow } from '../../../projections/roles.ts';
 import type { RoleGraph } from '../../domain/roleGraph.ts';
-import { grantingScope } from '../../domain/roleReach.ts';
-import type { Sliced, Work } from '../../domain/work.ts';
+import { grantingScope } from '../../domain/roleDefinition.ts';
+import type { TimeSliced } from '../../domain/timeSliced.ts';
+import type { WorkBudget } from '../../domain/workBudget.ts';
 import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.ts';
 import { type ExpandedEntry } from '../../http/entryReply.ts';
 import { type ListFormat, listChunks } from '../../http/listChunks.ts';
@@ -19,10 +20,10 @@ type RoleView = Omit<RoleRow, 'imported'> & ExpandedEntry;
 export function* roleView(
   graph: Roles,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
-  work: Work,
-): Sliced<RoleView> {
+  work: WorkBudget,
+): TimeSliced<RoleView> {
   const { roleId, scopes, description, created, lastModified } = role;
-  const expand = (counted: Work) => graph.expanding([grantingScope(roleId)], counted);
+  const expand = (counted: WorkBudget) => graph.expandInSlices([grantingScope(roleId)], counted);
   const expandedScopes = incomplete
     ? yield* expandOrMarkIncomplete({ name: roleId, scopes, incomplete }, expand, work)
     : yield* expand(work);
@@ -63,8 +64,8 @@ export function roleListChunks(
 export function* findIncompleteRoles(
   graph: Roles,
   ids: Iterable<string> = allRoleIds(graph),
-  work: Work,
-): Sliced<Incomplete> {
+  work: WorkBudget,
+): TimeSliced<Incomplete> {
   const incomplete: Incomplete = new Set();
   for (const roleId of ids) {
     const role = graph.get(roleId);

@@ -1,5 +1,5 @@
 import type { RoleGraph } from '../../domain/roleGraph.ts';
-import type { RoleDefinition } from '../../domain/roleReach.ts';
+import type { RoleDefinition } from '../../domain/roleDefinition.ts';
 import type { Endpoint } from '../../http/endpoint.ts';
 import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
@@ -7,7 +7,7 @@ import type { LongWork } from '../../process/longWork.ts';
 
 /** The dependencies of methods that expand scopes. */
 export type ExpandParts = {
-  projector: { roleGraph: Pick<RoleGraph<RoleDefinition>, 'expanding'> };
+  projector: { roleGraph: Pick<RoleGraph<RoleDefinition>, 'expandInSlices'> };
   longWork: LongWork;
 };
 
@@ -26,7 +26,7 @@ export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts
     async handle(request) {
       const { scopes } = request.body as { scopes: string[] };
       const owner = workFor(request);
-      const expanded = await longWork.run(owner, (work) => roleGraph.expanding(scopes, work));
+      const expanded = await longWork.run(owner, (work) => roleGraph.expandInSlices(scopes, work));
       return scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, owner);
     },
   } satisfies Partial<Endpoint>;

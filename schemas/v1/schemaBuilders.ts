@@ -1,10 +1,10 @@
 import { CLIENT_ID_PATTERN, MAX_DESCRIPTION_LENGTH, SCOPE_PATTERN } from '../constants.ts';
 
+/** A JSON schema. */
 export type Schema = { [keyword: string]: unknown };
 
-/** What the schemas of the API are made of. */
 export const text: Schema = { type: 'string' };
-export const flag: Schema = { type: 'boolean' };
+export const boolean: Schema = { type: 'boolean' };
 export const date: Schema = { type: 'string', format: 'date-time' };
 export const clientId: Schema = { type: 'string', pattern: CLIENT_ID_PATTERN };
 export const description: Schema = { type: 'string', maxLength: MAX_DESCRIPTION_LENGTH };
@@ -13,15 +13,15 @@ export const scopes: Schema = {
   uniqueItems: true,
   items: { type: 'string', pattern: SCOPE_PATTERN },
 };
-export const scopesOrNone: Schema = { ...scopes, default: [] };
+export const optionalScopes: Schema = { ...scopes, default: [] };
 export const continuationToken: Schema = { type: 'string' };
 
-/** A text that can only be this one. */
-export function only(value: string): Schema {
+/** A string with one possible value. */
+export function literal(value: string): Schema {
   return { type: 'string', enum: [value] };
 }
 
-/** An object with these properties and no others; all are required but those named as optional. */
+/** An object with these properties and no others, all required except the optional ones. */
 export function object(properties: Record<string, Schema>, optional: string[] = []): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return {
@@ -32,7 +32,7 @@ export function object(properties: Record<string, Schema>, optional: string[] = 
   };
 }
 
-/** A list of things that are described by another schema of the API. */
-export function listOf(schema: string): Schema {
+/** An array of what another schema of the API describes. */
+export function arrayOf(schema: string): Schema {
   return { type: 'array', uniqueItems: true, items: { $ref: `${schema}.json#` } };
 }

@@ -1,4 +1,0 @@
-/** A text's own copy, to be remembered: what was cut from a longer one, as an id is from a header, would keep all of that in memory. */
-export function ownCopy(text: string): string {
-  return Buffer.from(text).toString();
-}
