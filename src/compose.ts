@@ -181,7 +181,7 @@ export function openNonces({
 }: Pick<Config, 'dataDir' | 'maxNoncesPerClient'>): NonceStore & { gone: Promise<FileGone> } {
   const watch = watchFiles();
   const db = openSqlite(join(dataDir, NONCES_FILE), { synchronous: 'NORMAL', watch });
-  return { ...sqliteNonceStore({ db, mostOfSigner: maxNoncesPerClient }), gone: watch.gone };
+  return { ...sqliteNonceStore({ db, maxPerSigner: maxNoncesPerClient }), gone: watch.gone };
 }
 
 /** The message bus. It connects at first use. */

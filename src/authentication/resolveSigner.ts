@@ -8,8 +8,8 @@ import type { Projector } from '../readSide/projector.ts';
 import type { Signer } from './authenticate.ts';
 
 /** Bytes of the cache of unsealed tokens: some 10,000 tokens. */
-const MOST_TOKENS = 4 * 1024 * 1024;
-const AROUND = 200;
+const MAX_TOKENS_BYTES = 4 * 1024 * 1024;
+const ENTRY_BYTES = 200;
 
 /** A token that nobody has. Signatures that claim a client that does not exist are verified against it. */
 const NOBODYS_TOKEN = randomBytes(33).toString('base64url');
@@ -29,8 +29,8 @@ export function makeResolveSigner(parts: {
 
   // By credentialId, whose token never changes. The client's row names its current credential.
   const tokens = new LRUCache<string, string>({
-    maxSize: MOST_TOKENS,
-    sizeCalculation: (token, id) => AROUND + 2 * (id.length + token.length),
+    maxSize: MAX_TOKENS_BYTES,
+    sizeCalculation: (token, id) => ENTRY_BYTES + 2 * (id.length + token.length),
   });
 
   return async function resolveSigner(clientId: string, now: Date): Promise<Signer> {

@@ -30,13 +30,13 @@ export function makeSignatureRules({
   allowedHosts,
   requirePayloadHash,
   nonces,
-  mostNonces: maxNonces,
+  maxNonces,
   diskReserve,
 }: {
   allowedHosts: readonly string[] | undefined;
   requirePayloadHash: boolean;
   nonces: NonceStore | undefined;
-  mostNonces: number;
+  maxNonces: number;
   diskReserve: Pick<DiskReserve, 'runWrite'>;
 }): SignatureRules {
   const hosts = allowedHosts && new Set(allowedHosts);

@@ -74,7 +74,7 @@ export async function startServer(
           allowedHosts: config.allowedHosts,
           requirePayloadHash: config.requirePayloadHash,
           nonces,
-          mostNonces: config.maxNoncesPerClient,
+          maxNonces: config.maxNoncesPerClient,
           diskReserve: service.diskReserve,
         }),
       },

@@ -43,8 +43,8 @@ export function makeCountRequest(limits: RateLimits, { isTrusted }: { isTrusted:
 
 function makeCounter(name: string, setting: string, quota: Quota | undefined) {
   if (!quota) return undefined;
-  const ofClients = makeTokenBuckets(quota, { mostBytes: MAX_BUCKET_BYTES });
-  const ofAddresses = makeTokenBuckets(quota, { mostBytes: MAX_BUCKET_BYTES });
+  const ofClients = makeTokenBuckets(quota, { maxBytes: MAX_BUCKET_BYTES });
+  const ofAddresses = makeTokenBuckets(quota, { maxBytes: MAX_BUCKET_BYTES });
   return (caller: CountedCaller): void => {
     const take = caller.signer === undefined ? ofAddresses : ofClients;
     const wait = take(callerKey(caller));

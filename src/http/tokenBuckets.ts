@@ -10,16 +10,16 @@ type Bucket = { tokens: number; at: number };
 
 /**
  * Token buckets, one for each key. A bucket holds `quota` tokens and is refilled at one token every `seconds / quota`
- * seconds; a request takes one. The cache (LRU) takes about `mostBytes`; an evicted bucket starts full again. The
+ * seconds; a request takes one. The cache (LRU) takes about `maxBytes`; an evicted bucket starts full again. The
  * function returns 0 if it took a token, else after how many seconds (at least 1) there will be one. `now` is a
  * monotonic clock (ms).
  */
 export function makeTokenBuckets(
   { quota, seconds }: Quota,
-  { mostBytes, now = () => performance.now() }: { mostBytes: number; now?: () => number },
+  { maxBytes, now = () => performance.now() }: { maxBytes: number; now?: () => number },
 ): (key: string) => number {
   const buckets = new LRUCache<string, Bucket>({
-    maxSize: mostBytes,
+    maxSize: maxBytes,
     sizeCalculation: (_, key) => BUCKET_BYTES + key.length,
   });
   const perMs = quota / (1000 * seconds);

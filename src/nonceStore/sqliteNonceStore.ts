@@ -30,12 +30,12 @@ const DIGEST_BYTES = 16;
 /** Nonces in a SQLite file that several processes may share; at most `maxPerSigner` of each signer. */
 export function sqliteNonceStore({
   db,
-  mostOfSigner: maxPerSigner,
-  mostTogether: maxTotal = MAX_TOTAL,
+  maxPerSigner,
+  maxTotal = MAX_TOTAL,
 }: {
   db: Sqlite;
-  mostOfSigner: number;
-  mostTogether?: number;
+  maxPerSigner: number;
+  maxTotal?: number;
 }): NonceStore {
   inTransaction(db, () => db.exec(SCHEMA));
   const removeExpired = db.prepare<[number, number]>(

@@ -8,7 +8,7 @@ import { applyEvent, type Projection, tableOf } from '../projection.ts';
 import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
 
 /** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
-const MOST_KNOWN = 32 * 1024 * 1024;
+const MAX_KNOWN_BYTES = 32 * 1024 * 1024;
 const AROUND = 200;
 
 /** How far this node has followed the log. */
@@ -63,7 +63,7 @@ export class ReadModel<R extends object> {
   #follower: Follower;
   #overlay = new Map<string, OverlayEntry<R>>();
   /** Rows that were read lately. They stay up to date, because every event that changes one passes through `apply`. */
-  #known = new LRUCache<string, Row<R>>({ maxSize: MOST_KNOWN, sizeCalculation: sizeOf });
+  #known = new LRUCache<string, Row<R>>({ maxSize: MAX_KNOWN_BYTES, sizeCalculation: sizeOf });
   /** Reads of the store that are in progress. Overlay entries of these rows stay until the reads have ended. */
   #pendingReads = new Map<string, Promise<Row<R>>>();
   #unfoldedEvents = 0;

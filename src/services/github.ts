@@ -42,7 +42,7 @@ const OWNER = /^[A-Za-z0-9_-]{1,100}$/;
 const MAX_NAME_LENGTH = 100;
 /** How long (ms) a lookup of an installation is cached, and how many are cached for each app. */
 const INSTALLATION_TTL = 60 * 60_000;
-const MOST_KEPT = 1000;
+const MAX_INSTALLATIONS = 1000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 const READ_OR_WRITE = [
@@ -134,7 +134,7 @@ export const github: GuardedService<Setting, Client> = {
         headers: { 'x-github-api-version': '2022-11-28' },
         request: { hook, fetch: boundedFetch, redirect: 'manual', log: silent },
       });
-      const installations = new LRUCache<string, KeptInstallation>({ max: MOST_KEPT });
+      const installations = new LRUCache<string, KeptInstallation>({ max: MAX_INSTALLATIONS });
       return [name, { send, installations }] as const;
     });
     return new Map(apps);

@@ -11,7 +11,7 @@ export function longWorkOf({ output }: Pick<Attacked, 'output'>): LongWork[] {
 }
 
 /** A slice ends soon after it is full: some thousand scopes may be sorted at a time. */
-export const MOST_IN_SLICE = 16_000;
+export const MAX_IN_SLICE = 16_000;
 
 /** As many texts. */
 export const many = (count: number, textOf: (i: number) => string): string[] =>

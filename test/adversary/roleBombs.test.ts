@@ -5,7 +5,7 @@ import { ROOT, STATIC_CLIENTS } from '../startService.ts';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { longWorkOf, many, MOST_IN_SLICE, unsigned } from './longWork.ts';
+import { longWorkOf, many, MAX_IN_SLICE, unsigned } from './longWork.ts';
 import { type Attacked, startAttacked } from './secondCaller.ts';
 
 const MB = 1024 * 1024;
@@ -42,7 +42,7 @@ describe('roles that make very many scopes of one parameter', () => {
     });
     expect(status).toBe(400);
     expect(text).toMatch('MAX_EXPANSION_SCOPES');
-    for (const { longestSlice } of longWorkOf(service)) expect(longestSlice).toBeLessThan(MOST_IN_SLICE);
+    for (const { longestSlice } of longWorkOf(service)) expect(longestSlice).toBeLessThan(MAX_IN_SLICE);
     expect(Object.keys(service.answers())).toEqual(['auth-success']);
     expect((await service.residentBytes()) - before).toBeLessThan(250 * MB);
   });
@@ -107,7 +107,7 @@ test('a log that holds such roles already starts and serves; they are told apart
     expect(
       (await unsigned(`${service.rootUrl}/v1/scopes/expand`, { scopes: ['assume:holder'] })).status,
     ).toBe(200);
-    for (const { longestSlice } of longWorkOf(service)) expect(longestSlice).toBeLessThan(MOST_IN_SLICE);
+    for (const { longestSlice } of longWorkOf(service)) expect(longestSlice).toBeLessThan(MAX_IN_SLICE);
     expect(Object.keys(service.answers())).toEqual(['auth-success']);
   } finally {
     await service.stop();

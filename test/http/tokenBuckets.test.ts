@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeTokenBuckets } from '../../src/http/tokenBuckets.ts';
 
-const ROOMY = { mostBytes: 1_000_000 };
+const ROOMY = { maxBytes: 1_000_000 };
 
 describe('a token bucket', () => {
   test('lets a quota through at once, and then one whenever a token has come back', () => {
@@ -59,8 +59,8 @@ describe('a token bucket', () => {
 });
 
 test('buckets of the longest keys take no more memory than they may', () => {
-  const mostBytes = 5_000_000;
-  const take = makeTokenBuckets({ quota: 10, seconds: 60 }, { mostBytes });
+  const maxBytes = 5_000_000;
+  const take = makeTokenBuckets({ quota: 10, seconds: 60 }, { maxBytes });
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const used = (): number => (collect(), process.memoryUsage().heapUsed);
@@ -70,6 +70,6 @@ test('buckets of the longest keys take no more memory than they may', () => {
     const header = `${String(i).padStart(8, '0')}${'x'.repeat(992)}${'y'.repeat(3000)}`;
     take(`client ${header.slice(0, 1000)}`);
   }
-  expect(used() - before).toBeLessThan(1.5 * mostBytes);
+  expect(used() - before).toBeLessThan(1.5 * maxBytes);
   expect(take('another')).toBe(0);
 });

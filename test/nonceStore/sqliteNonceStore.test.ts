@@ -19,9 +19,9 @@ afterEach(async () => {
 });
 
 const file = (): string => join(directory, 'nonces.sqlite');
-function open(mostOfSigner = 100, mostTogether?: number) {
+function open(maxPerSigner = 100, maxTotal?: number) {
   const db = openSqlite(file(), { synchronous: 'NORMAL' });
-  const store = sqliteNonceStore({ db, mostOfSigner, mostTogether });
+  const store = sqliteNonceStore({ db, maxPerSigner, maxTotal });
   stores.push(store);
   /** Remembers a nonce for half an hour, so many minutes from the start. */
   return (signer: string, nonce: string, minute = 0) => {

@@ -156,7 +156,7 @@ test('rows that were read are kept up to a limit of memory', async () => {
 });
 
 test('a bucket does not keep the text that its key was cut from', async () => {
-  const take = makeTokenBuckets({ quota: 10, seconds: 10 }, { mostBytes: 5 * MB });
+  const take = makeTokenBuckets({ quota: 10, seconds: 10 }, { maxBytes: 5 * MB });
   const kept = await bytesKept(take, () => {
     for (let i = 0; i < 4000; i += 1) {
       const header = Buffer.from(`${'x'.repeat(8000)}client ci/linux/${i}`).toString();

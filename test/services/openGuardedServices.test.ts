@@ -106,7 +106,7 @@ async function serveTiny(settings: Record<string, unknown>, recorded = true, cre
       allowedHosts: undefined,
       requirePayloadHash: false,
       nonces: undefined,
-      mostNonces: 0,
+      maxNonces: 0,
       diskReserve: noDiskReserve,
     }),
   };
