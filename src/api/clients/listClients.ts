@@ -8,7 +8,7 @@ import { clientListChunks, type ClientReadParts, findIncompleteClients } from '.
 /**
  * `listClients`: always in pages in the current dialect; in the older one, the whole list unless a page is asked for.
  */
-export function listClients(views: ClientReadParts): Endpoint[] {
+export function listClients(parts: ClientReadParts): Endpoint[] {
   return [
     {
       ...clientMethod,
@@ -24,7 +24,7 @@ export function listClients(views: ClientReadParts): Endpoint[] {
       description:
         'A page of clients in the order of their clientIds, at most 1000, all of them or those that begin with `prefix`. ' +
         'A page may be shorter than `limit`, even empty: go on with its `continuationToken` until there is none.',
-      handle: (request) => page(views, request),
+      handle: (request) => page(parts, request),
     },
     {
       ...clientMethod,
@@ -41,14 +41,14 @@ export function listClients(views: ClientReadParts): Endpoint[] {
       description:
         'All clients in the order of their clientIds, or those that begin with `prefix`. With `limit` or `continuationToken` it ' +
         'answers a page of them, as the method of the current dialect does.',
-      handle: (request) => (isPaged(request.query) ? page(views, request) : all(views, request)),
+      handle: (request) => (isPaged(request.query) ? page(parts, request) : all(parts, request)),
     },
   ];
 }
 
 /** A page. Clients that are too large to expand are found before it is sent, and named in a header. */
-async function page(views: ClientReadParts, request: EndpointRequest): Promise<EndpointReply> {
-  const { projector, longWork } = views;
+async function page(parts: ClientReadParts, request: EndpointRequest): Promise<EndpointReply> {
+  const { projector, longWork } = parts;
   const { query } = request;
   const { prefix, continuationToken } = query;
   const owner = workFor(request);
@@ -59,7 +59,7 @@ async function page(views: ClientReadParts, request: EndpointRequest): Promise<E
   });
   const token = continuationTokenFor(last);
   const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(projector, rows, work));
-  const pieces = clientListChunks(views, {
+  const chunks = clientListChunks(parts, {
     rows,
     incomplete,
     schema: 'get-client-response',
@@ -67,20 +67,20 @@ async function page(views: ClientReadParts, request: EndpointRequest): Promise<E
     rest: token === undefined ? {} : { continuationToken: token },
     owner,
   });
-  return { chunks: pieces, incomplete };
+  return { chunks, incomplete };
 }
 
 /**
  * The whole list is never in memory: clients that are too large to expand are found while it is sent, and named in a
  * trailer.
  */
-function all(views: ClientReadParts, request: EndpointRequest): EndpointReply {
+function all(parts: ClientReadParts, request: EndpointRequest): EndpointReply {
   const incomplete: Incomplete = new Set();
-  const pieces = clientListChunks(views, {
-    rows: views.projector.clients.all(request.query['prefix']),
+  const chunks = clientListChunks(parts, {
+    rows: parts.projector.clients.all(request.query['prefix']),
     incomplete,
     schema: 'get-client-response',
     owner: workFor(request),
   });
-  return { chunks: pieces, incomplete };
+  return { chunks, incomplete };
 }

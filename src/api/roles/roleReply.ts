@@ -31,7 +31,7 @@ export async function rolesReply(
 ): Promise<EndpointReply> {
   const owner = workFor(request);
   const incomplete = await longWork.queue(owner, (work) => findIncompleteRoles(roleGraph, ids, work));
-  const pieces = roleListChunks(roleGraph, {
+  const chunks = roleListChunks(roleGraph, {
     ...listing,
     ids,
     incomplete,
@@ -39,5 +39,5 @@ export async function rolesReply(
     longWork,
     owner,
   });
-  return { chunks: pieces, incomplete };
+  return { chunks, incomplete };
 }
