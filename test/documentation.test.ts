@@ -103,7 +103,7 @@ function variablesRead(): string[] {
   const sources = filesIn('src', '.ts').map(read).join('\n');
   const found = (pattern: RegExp): string[] => [...sources.matchAll(pattern)].map((match) => match[1]!);
   const services = guardedServices.map(({ variable }) => variable);
-  const inFiles = found(/\bwithFiles\(\w+, \[([^\]]*)\]/g)
+  const inFiles = found(/\breadSettingFiles\(\w+, \[([^\]]*)\]/g)
     .flatMap((names) => [...names.matchAll(/'(\w+)'/g)].map((match) => match[1]!))
     .concat(services);
   return [
