@@ -1,8 +1,7 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { acceptRewrittenHistory } from '../../src/cli/acceptRewrittenHistory.ts';
 import { openStores } from '../../src/compose.ts';
@@ -15,27 +14,13 @@ import { PUBLISHER_TABLE } from '../../src/publisher/publish.ts';
 import { RewrittenHistory } from '../../src/readSide/rewrittenHistory.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 import { inStores } from '../inStores.ts';
-import { end, runCommand, startServer } from '../runCommand.ts';
+import { end, runCommand } from '../runCommand.ts';
+import { servicesInFolder } from '../servicesInFolder.ts';
 import { authorizationFor, signedFetch } from '../signed.ts';
-import { minutesFromNow, ROOT, STATIC_CLIENTS } from '../startService.ts';
+import { minutesFromNow, ROOT } from '../startService.ts';
 import { guardedServices } from '../../src/services/guardedServices.ts';
 
-let folder: string;
-let dataDir: string;
-let env: Record<string, string>;
-let running: Awaited<ReturnType<typeof startServer>> | undefined;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'authledger-rewritten-'));
-  dataDir = join(folder, 'data');
-  env = { DATA_DIR: dataDir, STATIC_CLIENTS, READ_ACCESS: 'guarded' };
-});
-afterEach(async () => {
-  if (running) await end(running.child, 'SIGKILL');
-  running = undefined;
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const file = (name: string): string => join(dataDir, name);
+const { folder, dataDir, env, file, start } = servicesInFolder('rewritten');
 const backup = (name: string): string => join(folder, 'backup', name);
 const headFile = (): string => readFileSync(file('log-head.json'), 'utf8');
 const at = (position: string): number => Number(position.split('.')[1]);
@@ -237,22 +222,17 @@ describe('a log that is accepted all the same', () => {
 
 const settings = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
 
-async function start(more: Record<string, string> = {}, ...args: string[]) {
-  running = await startServer({ ...env, ...more }, args);
-  return running;
-}
-
 /** Creates a client, and answers the position of that. */
-async function create(clientId: string): Promise<string> {
-  const url = `${running!.rootUrl}/api/auth/v1/clients/${clientId}`;
+async function create(rootUrl: string, clientId: string): Promise<string> {
+  const url = `${rootUrl}/api/auth/v1/clients/${clientId}`;
   const headers = { authorization: authorizationFor(url, 'PUT', ROOT), 'content-type': 'application/json' };
   const response = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(settings) });
   expect(response.status).toBe(200);
   return response.headers.get('auth-position')!;
 }
 
-async function statusAtLeast(position: string): Promise<number> {
-  const url = `${running!.rootUrl}/api/auth/v1/clients/kept`;
+async function statusAtLeast(rootUrl: string, position: string): Promise<number> {
+  const url = `${rootUrl}/api/auth/v1/clients/kept`;
   const headers = { authorization: authorizationFor(url, 'GET', ROOT), 'auth-at-least': position };
   return (await fetch(url, { headers })).status;
 }
@@ -261,13 +241,13 @@ describe('a service', () => {
   test.each<Record<string, string>>([{}, { WORKERS: '2' }])(
     'whose log was restored from an older backup is refused, and goes on under a new id at the word of its operator: %p',
     async (more) => {
-      await start();
-      const kept = await create('kept');
-      await end(running!.child);
+      const first = await start();
+      const kept = await create(first.rootUrl, 'kept');
+      await end(first.child);
       cpSync(dataDir, join(folder, 'backup'), { recursive: true });
-      await start();
-      const lost = await create('lost');
-      await end(running!.child);
+      const second = await start();
+      const lost = await create(second.rootUrl, 'lost');
+      await end(second.child);
       restoreLog();
       rmSync(file('read.sqlite'));
 
@@ -277,31 +257,31 @@ describe('a service', () => {
         expect(stderr).toMatch(/^authledger: log\.sqlite ends at .*, and log-head\.json is at /);
       }
 
-      const option = ['--accept-rewritten-history', 'restored on Monday'];
-      const { output, rootUrl } = await start(more, ...option);
+      const options = ['--accept-rewritten-history', 'restored on Monday'];
+      const { child, output, rootUrl } = await start(more, options);
       expect(output()).toMatch(/"level":"warn"[^\n]*"reason":"restored on Monday"[^\n]*under the new id/);
       // Events come to the position that was lost: it is another log's all the same.
-      const next = await create('next');
+      const next = await create(rootUrl, 'next');
       expect(at(next)).toBeGreaterThanOrEqual(at(lost));
-      expect(await statusAtLeast(lost)).toBe(400);
-      expect(await statusAtLeast(kept)).toBe(400);
-      expect(await statusAtLeast(next)).toBe(200);
+      expect(await statusAtLeast(rootUrl, lost)).toBe(400);
+      expect(await statusAtLeast(rootUrl, kept)).toBe(400);
+      expect(await statusAtLeast(rootUrl, next)).toBe(200);
       const { body } = await signedFetch(`${rootUrl}/api/auth/v1/clients/`, ROOT);
       const ids = (body['clients'] as unknown as { clientId: string }[]).map(({ clientId }) => clientId);
       expect(ids).toEqual(['kept', 'next', 'static/root']);
-      await end(running!.child);
-      await start(more, ...option);
-      expect(await statusAtLeast(next)).toBe(200);
+      await end(child);
+      const again = await start(more, options);
+      expect(await statusAtLeast(again.rootUrl, next)).toBe(200);
     },
   );
 
   test('that is killed while it is written to starts again', async () => {
     for (let round = 0; round < 6; round += 1) {
-      await start();
-      for (let i = 0; i < 5; i += 1) await create(`c-${round}-${i}`);
+      const { child, rootUrl } = await start();
+      for (let i = 0; i < 5; i += 1) await create(rootUrl, `c-${round}-${i}`);
       await sleep(round * 250);
-      await create(`c-${round}-last`);
-      await end(running!.child, 'SIGKILL');
+      await create(rootUrl, `c-${round}-last`);
+      await end(child, 'SIGKILL');
     }
     await start();
   });

@@ -1,43 +1,23 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { inStores } from '../inStores.ts';
-import { end, runCommand, startCommand, startServer } from '../runCommand.ts';
+import { runCommand, startCommand } from '../runCommand.ts';
+import { servicesInFolder } from '../servicesInFolder.ts';
 import { type Reply, signedFetch } from '../signed.ts';
-import { minutesFromNow, ROOT, startService, STATIC_CLIENTS } from '../startService.ts';
+import { minutesFromNow, ROOT, startService } from '../startService.ts';
 
-let folder: string;
-let dataDir: string;
-let env: Record<string, string>;
-let running: Awaited<ReturnType<typeof startServer>> | undefined;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'authledger-removed-'));
-  dataDir = join(folder, 'data');
-  env = { DATA_DIR: dataDir, STATIC_CLIENTS, READ_ACCESS: 'guarded' };
-});
-afterEach(async () => {
-  if (running) await end(running.child, 'SIGKILL');
-  running = undefined;
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const file = (name: string): string => join(dataDir, name);
+const { folder, dataDir, env, file, start } = servicesInFolder('removed');
 const away = (name: string): string => join(folder, name);
-
-async function start(more: Record<string, string> = {}) {
-  running = await startServer({ ...env, ...more });
-  return running;
-}
 
 type Change = { clientId: string; accessToken: string; sentAt: number; status: number };
 const WRITERS = 6;
 
 /** Creates clients, several at a time, until the service is gone, and notes what came of each in `changes`. */
 async function writeUntilGone(
-  { child, rootUrl }: NonNullable<typeof running>,
+  { child, rootUrl }: Awaited<ReturnType<typeof start>>,
   changes: Change[],
 ): Promise<void> {
   const body = { description: '', expires: minutesFromNow(60), scopes: ['auth:current-scopes'] };
