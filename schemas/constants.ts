@@ -12,8 +12,15 @@ export const MAX_DESCRIPTION_LENGTH = 10240;
 /** The most entries on one page of a list. */
 export const MAX_PAGE_SIZE = 1000;
 
-/** The largest event, in bytes of its encoded data and metadata. The engines' own limits are about 1 MiB. */
+/** The largest event, in bytes of its encoded data and metadata. */
 export const MAX_EVENT_BYTES = 900 * 1024;
+
+/**
+ * The largest append: bytes of the encoded data and metadata of all its events, and 256 for each event. The same for
+ * every engine, so that each log can be copied into any other. The smallest limit of an engine is 1 MiB (KurrentDB
+ * before 25.1).
+ */
+export const MAX_APPEND_BYTES = 1024 * 1024;
 
 /** The prefix of every clientId that comes from the configuration. */
 export const STATIC_PREFIX = 'static/';

@@ -55,8 +55,7 @@ export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts
         cause = error;
         const failure = failureOf(error);
         if (failure === 'refused') throw error;
-        if (failure === 'too large')
-          throw new EventTooLarge('the events are together larger than the KurrentDB server takes at once');
+        if (failure === 'too large') throw new EventTooLarge(tooLargeForServer(error));
         mayHaveHappened ||= isSent && failure === 'unclear';
         // Whatever was sent is looked for once more, even if time is up.
         if (!isSent && isTimeUp()) break;
@@ -177,6 +176,14 @@ function jsonEvent({ id, type, data, metadata: own }: NewEvent, metadata: Metada
     data: data as Record<string, unknown>,
     metadata: jsonMetadata,
   };
+}
+
+/** Servers since 25.1 take more than MAX_APPEND_BYTES, unless they are configured to take less. */
+function tooLargeForServer(error: unknown): string {
+  const { maxSize, maxAppendSize } = error as { maxSize?: number; maxAppendSize?: number };
+  const limit = maxSize ?? maxAppendSize;
+  const figure = limit === undefined ? '' : `: at most ${limit} bytes`;
+  return `the events are together larger than the KurrentDB server takes at once${figure}`;
 }
 
 function outcomeUnknown(cause: unknown): OutcomeUnknown {

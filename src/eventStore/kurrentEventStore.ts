@@ -3,7 +3,7 @@ import type { Event } from '../event.ts';
 import type { Kurrent } from './openKurrent.ts';
 import { keyedMutex } from '../process/keyedMutex.ts';
 import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
-import { encodeEvent } from './encodeEvent.ts';
+import { encodeWrites } from './encodeEvent.ts';
 import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';
 import { collect, withRetries, withTimeout } from './kurrentCalls.ts';
@@ -33,12 +33,7 @@ export async function kurrentEventStore(options: {
     logId,
     start: reads.start,
     async append(writes, metadata) {
-      for (const { events } of writes) {
-        for (const event of events) {
-          validate(event);
-          encodeEvent(event, metadata);
-        }
-      }
+      encodeWrites(writes, { metadata, validate });
       // Concurrent appends at any revision of one stream would only conflict with each other.
       const position = await (hasAnyRevision(writes)
         ? runExclusive(writes[0]!.stream, () => append(writes, metadata))

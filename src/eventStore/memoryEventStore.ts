@@ -1,6 +1,6 @@
 import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
-import { encodeEvent } from './encodeEvent.ts';
+import { encodeEvent, encodeWrites } from './encodeEvent.ts';
 import { type EventStore, nextRevision, type Write } from './eventStore.ts';
 import { eventsToAppend } from './eventsToAppend.ts';
 import { newLogId } from './newLogId.ts';
@@ -36,12 +36,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     logId,
     start,
     async append(writes: Write[], metadata) {
-      for (const { events } of writes) {
-        for (const event of events) {
-          validate(event);
-          encodeEvent(event, metadata);
-        }
-      }
+      encodeWrites(writes, { metadata, validate });
       const remaining = writes.map((write) => {
         const stream = streamOf(write.stream);
         const events = eventsToAppend(write, {

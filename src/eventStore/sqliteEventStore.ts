@@ -10,7 +10,7 @@ import {
   writeProbe,
 } from '../storage/openSqlite.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
-import { encodeEvent } from './encodeEvent.ts';
+import { encodeWrites } from './encodeEvent.ts';
 import { type EventStore, nextRevision, type Revision, type Write } from './eventStore.ts';
 import { eventsToAppend } from './eventsToAppend.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
@@ -76,7 +76,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     return translatingErrors(db, readHead);
   }
 
-  function appendNow(writes: EncodedWrite[]): Position {
+  function appendNow(writes: ReturnType<typeof encodeWrites>): Position {
     const plans = writes.map((write) => {
       const { stream } = write;
       const revision: Revision = statements.lastRevision.get(stream)?.revision ?? 'none';
@@ -119,7 +119,7 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
     logId,
     start: positionOf(logId, 0),
     async append(writes, metadata) {
-      const encoded = writes.map((write) => encodeWrite(write, { metadata, validate }));
+      const encoded = encodeWrites(writes, { metadata, validate });
       const position = await group.run(() => appendAtomically(encoded));
       appends.notify();
       return { position };
@@ -180,19 +180,6 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       closeSqlite(db);
     },
   };
-}
-
-type EncodedWrite = Write & { encoded: { data: string; metadata: string }[] };
-
-function encodeWrite(
-  write: Write,
-  { metadata, validate }: { metadata: Metadata; validate(event: Event): void },
-): EncodedWrite {
-  const encoded = write.events.map((event) => {
-    validate(event);
-    return encodeEvent(event, metadata);
-  });
-  return { ...write, encoded };
 }
 
 /** Creates missing tables and returns the log's id. */

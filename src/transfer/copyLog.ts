@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { MAX_EVENT_BYTES } from '../../schemas/constants.ts';
+import { MAX_APPEND_BYTES } from '../../schemas/constants.ts';
 import type { Position, Recorded } from '../event.ts';
+import { bytesInAppend, encodeEvent } from '../eventStore/encodeEvent.ts';
 import type { EventStore, Write } from '../eventStore/eventStore.ts';
 
 /** The most events in one append. */
 const MAX_BATCH_EVENTS = 200;
-/** The most bytes in one append. KurrentDB accepts 1 MiB. */
-const MAX_BATCH_BYTES = MAX_EVENT_BYTES;
 
 /** The target has another event than the source at the same place in the log. */
 export class CopyDiffers extends Error {}
@@ -76,11 +75,11 @@ async function* inBatches(events: AsyncIterable<Recorded>): AsyncGenerator<Recor
     // In an append to several streams, KurrentDB treats names that differ only in case as the same stream.
     const stream = event.stream.toLowerCase();
     const isInterleaved = streams.has(stream) && batch.at(-1)!.stream !== event.stream;
-    const size = Buffer.byteLength(JSON.stringify([event.data, event.metadata]));
+    const size = bytesInAppend(encodeEvent(event, event.metadata));
     if (
       isInterleaved ||
       batch.length >= MAX_BATCH_EVENTS ||
-      (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)
+      (batch.length > 0 && bytes + size > MAX_APPEND_BYTES)
     ) {
       yield batch;
       batch = [];

@@ -21,7 +21,7 @@ import { clientSubject, roleSubject } from '../writeSide/subjects.ts';
 /** The parts of the service that the import uses. */
 export type ImportParts = {
   eventStore: EventStore;
-  projector: Pick<Projector, 'clients' | 'roleGraph' | 'rolesRevision'>;
+  projector: Pick<Projector, 'clients' | 'roleGraph' | 'rolesRevision' | 'catchUp'>;
   handleCommand: HandleCommand;
   makeSecret: MakeSecret;
   secretStore: Pick<SecretStore, 'get'>;

@@ -22,7 +22,7 @@ import { isRevocation } from './isRevocation.ts';
 import type { Projector } from '../readSide/projector.ts';
 import type { NewSecret } from '../secretStore/newSecret.ts';
 import type { SecretRef, SecretStore } from '../secretStore/secretStore.ts';
-import type { Subject } from './subjects.ts';
+import type { StateAt, Subject } from './subjects.ts';
 import { keyedMutex } from '../process/keyedMutex.ts';
 
 const MAX_TRIES = 10;
@@ -54,9 +54,10 @@ export type Outcome<R> = { events: Event[]; row: R | undefined; position: Positi
 export type HandleCommand = ReturnType<typeof makeHandleCommand>;
 
 /**
- * Runs commands. It is the only place that retries and authorizes: read, authorize, decide, append at the revision that
- * was read (optimistic concurrency); on a conflict, all of it again, at most 10 times, then ServiceUnavailable.
- * Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
+ * Runs commands. It is the only place that retries and authorizes: authorize, decide, append at the revision of the
+ * state (optimistic concurrency). The first state is the read side's. Unless an append at its revision succeeds, the
+ * stream is read and the command judged again, at most 10 times, then ServiceUnavailable: only what is judged on the
+ * stream is answered as a refusal, or as being so already. Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
  * durable change is never answered with an error. Throws what check, authorize and decide throw; then nothing was
  * changed.
  */
@@ -97,47 +98,92 @@ export function makeHandleCommand(parts: {
   };
 
   async function tryUntilAppended<Input, State, R, E extends Event>(
-    { command, subject, input, context }: CommandRun<Input, State, R, E>,
+    run: CommandRun<Input, State, R, E>,
     secret: PendingSecret | undefined,
   ): Promise<Outcome<R>> {
+    const { subject } = run;
     const ids: string[] = [];
+    await freshness.ensureFresh();
+    // The read side may lag behind the stream. So its state ends a command only if an append at its revision succeeds.
+    const held = await subject.held();
+    const early = await judge(run, held);
+    const appended = await tryAppend(run, { at: held, judgement: early, ids, secret }).catch(unlessRefused);
+    if (appended) return appended;
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      await (tries === 1 ? freshness.ensureFresh() : projector.catchUp());
-      const { state, revision } = await subject.load();
-      const authParams = await inSlices(context, (work) => command.authParams(input, state, work));
-      await context.authorize(authParams);
-      const { now } = context;
-      const decided = await inSlices(context, (work) => command.decide(input, state, { now, work }));
-      const before = subject.row(state);
-      if (decided.length === 0) {
-        // Another node may have made this change just now.
-        await projector.catchUp();
-        freshness.assertStillFresh();
-        return { events: [], row: before, position: projector.position };
-      }
-      const events = decided.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
-      const write = { stream: subject.stream, expectedRevision: revision, events };
-      try {
-        const { position } = await diskReserve.runWrite(isRevocation(events), async () => {
-          if (secret?.isNamedIn(events)) {
-            await secret.store();
-            // The caller may have lost the right while the secret was stored.
-            await context.authorize(authParams);
-          }
-          // If this process was frozen, the caller may have lost all rights meanwhile.
-          freshness.assertStillFresh();
-          return eventStore.append([write], context.metadata);
-        });
-        const row = subject.fold(before, asRecorded(write, { revision, position, context }));
-        const released = subject.releasedSecret?.(before, row);
-        await Promise.all([released && destroy(released), projector.waitFor(position)]);
-        return { events, row, position };
-      } catch (error) {
-        if (!(error instanceof WrongExpectedRevision)) throw error;
-      }
+      const loaded = await subject.load();
+      const judgement = loaded.revision === held.revision ? early : await judge(run, loaded);
+      if ('refusal' in judgement) throw judgement.refusal;
+      if (judgement.events.length === 0) return unchanged(subject.row(loaded.state));
+      const outcome = await tryAppend(run, { at: loaded, judgement, ids, secret });
+      if (outcome) return outcome;
       await sleep(Math.random() * 10 * tries);
     }
     throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
+  }
+
+  /** Authorizes and decides. Only refusals are returned; other errors are thrown. */
+  async function judge<Input, State, R, E extends Event>(
+    { command, input, context }: CommandRun<Input, State, R, E>,
+    { state }: StateAt<State>,
+  ): Promise<Judgement> {
+    const { now } = context;
+    try {
+      const authParams = await inSlices(context, (work) => command.authParams(input, state, work));
+      await context.authorize(authParams);
+      const events = await inSlices(context, (work) => command.decide(input, state, { now, work }));
+      return { authParams, events };
+    } catch (error) {
+      if (error instanceof ApiError) return { refusal: error };
+      throw error;
+    }
+  }
+
+  /** Appends the events that were decided on, if any; returns undefined if another change came first. */
+  async function tryAppend<Input, State, R, E extends Event>(
+    { subject, context }: CommandRun<Input, State, R, E>,
+    {
+      at: { state, revision },
+      judgement,
+      ids,
+      secret,
+    }: {
+      at: StateAt<State>;
+      judgement: Judgement;
+      /** The ids of the events; the same for every try. */
+      ids: string[];
+      secret: PendingSecret | undefined;
+    },
+  ): Promise<Outcome<R> | undefined> {
+    if ('refusal' in judgement || judgement.events.length === 0) return undefined;
+    const before = subject.row(state);
+    const events = judgement.events.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
+    const write = { stream: subject.stream, expectedRevision: revision, events };
+    try {
+      const { position } = await diskReserve.runWrite(isRevocation(events), async () => {
+        if (secret?.isNamedIn(events)) {
+          await secret.store();
+          // The caller may have lost the right while the secret was stored.
+          await context.authorize(judgement.authParams);
+        }
+        // If this process was frozen, the caller may have lost all rights meanwhile.
+        freshness.assertStillFresh();
+        return eventStore.append([write], context.metadata);
+      });
+      const row = subject.fold(before, asRecorded(write, { revision, position, context }));
+      const released = subject.releasedSecret?.(before, row);
+      await Promise.all([released && destroy(released), projector.waitFor(position)]);
+      return { events, row, position };
+    } catch (error) {
+      if (error instanceof WrongExpectedRevision) return undefined;
+      throw error;
+    }
+  }
+
+  async function unchanged<R>(row: R | undefined): Promise<Outcome<R>> {
+    // Another node may have made this change just now.
+    await projector.catchUp();
+    freshness.assertStillFresh();
+    return { events: [], row, position: projector.position };
   }
 
   /** Urgent, because other commands on the stream queue behind it. */
@@ -173,6 +219,13 @@ export function makeHandleCommand(parts: {
       },
     };
   }
+}
+
+/** What authorize and decide say of a state; no events if it is already as requested. */
+type Judgement = { authParams: Record<string, unknown>; events: Event[] } | { refusal: ApiError };
+
+function unlessRefused(error: unknown): undefined {
+  if (!(error instanceof ApiError) || error.code !== 'InsufficientScopes') throw error;
 }
 
 type PendingSecret = {

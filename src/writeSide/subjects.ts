@@ -11,11 +11,16 @@ import { fold } from '../projection.ts';
 import type { SecretRef } from '../secretStore/secretStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 
+/** A state on which a command decides, as of a revision of the stream. */
+export type StateAt<State> = { state: State; revision: Revision };
+
 /** What a command changes: one row in one stream, and the state on which the command decides. */
 export type Subject<State, R> = {
   stream: string;
-  /** The state as of the stream's last event, with its revision. */
-  load(): Promise<{ state: State; revision: Revision }>;
+  /** The state that the read side holds, without a read of the log. The stream may have later events. */
+  held(): Promise<StateAt<State>>;
+  /** The state as of the stream's last event. */
+  load(): Promise<StateAt<State>>;
   row(state: State): R | undefined;
   /** Folds events of this stream into the row. */
   fold(row: R | undefined, events: readonly Recorded[]): R | undefined;
@@ -44,6 +49,10 @@ export function clientSubject(
   return {
     stream,
     fold: foldClient,
+    async held() {
+      const row = await projector.clients.get(clientId);
+      return { state: row, revision: row?.revision ?? 'none' };
+    },
     async load() {
       const row = await projector.clients.get(clientId);
       if (row) return foldFrom(row, row.revision + 1);
@@ -63,12 +72,17 @@ export function clientSubject(
 /** One role; the command sees all roles. */
 export function roleSubject(
   roleId: string,
-  projector: Pick<Projector, 'roleGraph' | 'rolesRevision'>,
+  projector: Pick<Projector, 'roleGraph' | 'rolesRevision' | 'catchUp'>,
 ): Subject<RolesState, RoleRow> {
+  const held = async () => ({ state: projector.roleGraph, revision: projector.rolesRevision });
   return {
     stream: ROLES_STREAM,
     fold: (row, events) => fold(roles, row, events as Recorded<RoleEvent>[]),
-    load: async () => ({ state: projector.roleGraph, revision: projector.rolesRevision }),
+    held,
+    async load() {
+      await projector.catchUp();
+      return held();
+    },
     row: (state) => state.get(roleId),
   };
 }
