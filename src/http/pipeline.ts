@@ -104,6 +104,8 @@ type Exchange = {
   scopesWereChecked: boolean;
   /** Set when the request is denied, or when the signature that it asks about is refused. */
   denial: Denial | undefined;
+  /** Set when the service fails the request (5xx). */
+  failure: { code: string; reason: string } | undefined;
 };
 
 /** Serves one request of the API. Returns false, having done nothing, for a path outside the API. */
@@ -352,8 +354,10 @@ export function makePipeline(parts: PipelineParts): Pipeline {
       const signed = { resource, authorization: headers.authorization };
       exchange.denial = { kind, reason: error.message, signed };
     }
+    if (status >= 500) exchange.failure = { code: error.code, reason: error.message };
     if (status === 401) warnOfProxy(incoming);
     setErrorHeaders(response, error);
+    response.setHeader('x-request-id', exchange.requestId);
     // The rest of a refused body is not worth reading.
     if (exchange.isReading || error.code === 'InputTooLarge') response.setHeader('connection', 'close');
     const { name: method } = match.endpoint;
@@ -366,8 +370,13 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const method = match.endpoint.name;
     if (thrown instanceof ApiError) return thrown;
     if (thrown instanceof AuthenticationFailure) return new ApiError('AuthenticationFailed', thrown.message);
-    if (thrown instanceof StoreFull || thrown instanceof FileGone)
-      return new ApiError('ServiceUnavailable', `nothing was changed: ${thrown.message}`);
+    if (thrown instanceof StoreFull || thrown instanceof FileGone) {
+      const isRead = match.endpoint.method === 'get';
+      return new ApiError(
+        'ServiceUnavailable',
+        isRead ? thrown.message : `nothing was changed: ${thrown.message}`,
+      );
+    }
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method }, 'a store is damaged');
       return new ApiError(
@@ -388,10 +397,10 @@ export function makePipeline(parts: PipelineParts): Pipeline {
 
   function logRequest(exchange: Exchange, status: number, isRoutine: boolean): void {
     if (isRoutine && !log.isLevelEnabled('debug')) return;
-    const { match, incoming, requestId, startedAt, identity, denial, sourceIp } = exchange;
+    const { match, incoming, requestId, startedAt, identity, denial, failure, sourceIp } = exchange;
     const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
     const method = match.endpoint.name;
-    const line = { requestId, method, clientId: identity?.caller.clientId, status, durationMs };
+    const line = { requestId, method, clientId: identity?.caller.clientId, status, durationMs, ...failure };
     if (denial) logDenied(denial, { ...line, ...targetFields(match, incoming), sourceIp });
     else log[isRoutine ? 'debug' : 'info'](line, 'request');
   }
@@ -434,6 +443,7 @@ function newExchange(
     identity: undefined,
     scopesWereChecked: false,
     denial: undefined,
+    failure: undefined,
   };
 }
 

@@ -64,20 +64,24 @@ async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
   let provenAt = -Infinity;
+  /** Why the last proof failed, if the read models say why. */
+  let problem = '';
 
   async function prove(): Promise<void> {
     const askedAt = performance.now();
     await projector.catchUp();
     provenAt = askedAt;
+    problem = '';
   }
 
   async function keepProving(): Promise<void> {
     while (!signal.aborted) {
       await sleep(PROOF_INTERVAL, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
-      await prove().catch((error: unknown) =>
-        log.warn({ err: error }, 'this node could not prove that it has everything: trying again'),
-      );
+      await prove().catch((error: unknown) => {
+        problem = error instanceof ApiError ? ` (${error.message})` : '';
+        log.warn({ err: error }, 'this node could not prove that it has everything: trying again');
+      });
     }
   }
 
@@ -89,7 +93,7 @@ async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
       if (age <= maxStaleness) return;
       throw new ApiError(
         'ServiceUnavailable',
-        `for ${Math.round(age / 1000)} s this node could not prove that it has all changes: try again, or ask another node`,
+        `for ${Math.round(age / 1000)} s this node could not prove that it has all changes${problem}: try again, or ask another node`,
       );
     },
     async stop(): Promise<void> {

@@ -56,12 +56,13 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   waitFor(position: Position, within?: number): Promise<boolean>;
   /**
    * The same on behalf of a caller. These waiters are counted apart, so that they take no place from this node's own.
-   * Throws TooManyRequests if too many requests of the caller wait already.
+   * Throws TooManyRequests if too many requests of the caller wait already, ServiceUnavailable if following the log
+   * has ended.
    */
   waitForCaller(caller: string, position: Position): Promise<boolean>;
   /** Whether this node writes the shared tables, because it holds the lease. */
   isWriter(): boolean;
-  /** Stops following the log. If this node is the writer, it writes what was applyEvent. */
+  /** Stops following the log. If this node is the writer, it writes what was applied. */
   stop(): Promise<void>;
 };
 
@@ -86,7 +87,7 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
 
 /**
  * Follows the log until it is stopped. It applies every event to this node's read models and, while it holds the lease
- * `projections`, writes their rows to the read store. Resolves once everything in the log has been applyEvent. Throws
+ * `projections`, writes their rows to the read store. Resolves once everything in the log has been applied. Throws
  * UnknownEvent for an event that this release cannot read, UnknownPosition if the tables are of another log.
  */
 export async function startProjector(options: {
@@ -235,6 +236,7 @@ export async function startProjector(options: {
 
   async function waitForCaller(caller: string, wanted: Position): Promise<boolean> {
     if (position >= wanted) return true;
+    if (failure) throw new ApiError('ServiceUnavailable', failure.message);
     if (!callerWaiters.isFullFor(caller)) return callerWaiters.wait(wanted, WAIT_TIMEOUT, caller);
     throw new ApiError(
       'TooManyRequests',

@@ -144,7 +144,12 @@ describe('a service whose files are removed or replaced', () => {
       statusCode: 503,
       body: { message: expect.stringMatching(/^nothing was changed: log\.sqlite was removed/) },
     });
-    await expect(service.current()['client']!('before')).rejects.toThrow(reason);
+    const { headers } = await fetch(`${service.rootUrl}/api/auth/v1/clients/before`);
+    const lines = service.logged().split('\n');
+    const ofRequest = lines.filter((line) => line.includes(`"requestId":"${headers.get('x-request-id')}"`));
+    expect(ofRequest.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({ status: 503, reason: expect.stringMatching(reason) }),
+    ]);
     await expect(service.current()['ping']!()).resolves.toMatchObject({ alive: true });
     expect((await service.filesGone).file).toBe(file('log.sqlite'));
     await service.remove();

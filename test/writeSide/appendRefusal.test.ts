@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { OutcomeUnknown } from '../../src/storage/storeErrors.ts';
+import { OutcomeUnknown, StoreDamaged } from '../../src/storage/storeErrors.ts';
 import { FileGone } from '../../src/storage/watchFiles.ts';
 import { refusalOf } from '../../src/writeSide/appendRefusal.ts';
 
@@ -13,4 +13,10 @@ test('a change of unknown outcome names the file that went away, where one did',
     code: 'InternalServerError',
     message: expect.stringMatching(/may have been made or not, so look before you try again$/),
   });
+});
+
+test('a change that meets a damaged database is not asked to be tried again', () => {
+  const { message } = refusalOf(new StoreDamaged('log.sqlite', 'malformed')) as Error;
+  expect(message).toMatch(/^nothing was changed: a database is damaged/);
+  expect(message).not.toMatch(/try again/);
 });

@@ -28,24 +28,19 @@ export function heartbeat({ checkBackends, diskReserve, publisher }: Health): En
       'Where changes are published, it says how far that has come; no request ever waits for it. While space on the disk is low, ' +
       'it has a `warning`; once the reserve for a full disk is in use, it is 503.',
     async handle() {
-      try {
-        await checkBackends();
-        if (diskReserve.isUsed())
-          throw new ApiError(
-            'ServiceUnavailable',
-            'this service is not well: the disk is full, and its reserve is in use, so that rights can only be taken away',
-          );
-        const warning = diskReserve.warning();
-        return {
-          body: {
-            ...(warning !== undefined && { warning }),
-            ...(publisher && { publisher: await publisher.state() }),
-          },
-        };
-      } catch (error) {
-        if (error instanceof ApiError) throw error;
-        throw new ApiError('ServiceUnavailable', 'a database does not answer');
-      }
+      await checkBackends();
+      if (diskReserve.isUsed())
+        throw new ApiError(
+          'ServiceUnavailable',
+          'this service is not well: the disk is full, and its reserve is in use, so that rights can only be taken away',
+        );
+      const warning = diskReserve.warning();
+      return {
+        body: {
+          ...(warning !== undefined && { warning }),
+          ...(publisher && { publisher: await publisher.state() }),
+        },
+      };
     },
   };
 }
