@@ -11,7 +11,7 @@ import {
 } from '../storage/openSqlite.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
 import { encodeWrites } from './encodeEvent.ts';
-import { type EventStore, nextRevision, type Revision, type Write } from './eventStore.ts';
+import { type EventStore, nextRevision, type Revision } from './eventStore.ts';
 import { eventsToAppend } from './eventsToAppend.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
 import { getOrCreateLogId } from './sqliteLogId.ts';
