@@ -56,21 +56,51 @@ export async function withTimeout<T>(promise: Promise<T>, within: number = ANSWE
 }
 
 /**
- * The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut if it pauses for longer than `within`
- * (ms).
+ * The items of a read. It ends when the signal aborts, and throws AnswerTimedOut if the server pauses for longer than
+ * `within` (ms). The next item is requested when the consumer asks for it.
  */
+export async function* itemsOf<T>(
+  reading: AsyncIterable<T>,
+  { within = ANSWER_TIMEOUT, signal }: { within?: number; signal?: AbortSignal } = {},
+): AsyncGenerator<T> {
+  const iterator = reading[Symbol.asyncIterator]();
+  try {
+    while (!signal?.aborted) {
+      const next = await unlessAborted(withTimeout(iterator.next(), within), signal);
+      if (next === undefined || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: while the server is silent, the driver's iterator cannot return.
+    iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut as `itemsOf` does. */
 export async function collect<T>(
   reading: AsyncIterable<T>,
-  { within = ANSWER_TIMEOUT, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
+  { within, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
 ): Promise<T[]> {
   const items: T[] = [];
-  const iterator = reading[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await withTimeout(iterator.next(), within);
-    if (next.done) return items;
-    items.push(next.value);
-    if (!isEnough(next.value)) continue;
-    await iterator.return?.();
-    return items;
+  for await (const item of itemsOf(reading, { within })) {
+    items.push(item);
+    if (isEnough(item)) break;
+  }
+  return items;
+}
+
+/** The value of a promise; undefined if the signal aborts first. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  if (!signal) return promise;
+  let stop = (): void => undefined;
+  const aborted = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

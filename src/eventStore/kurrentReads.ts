@@ -1,6 +1,6 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
-import { collect, withRetries } from './kurrentCalls.ts';
+import { collect, itemsOf, withRetries } from './kurrentCalls.ts';
 import { offsetsIn, positionOfOffsets } from './position.ts';
 
 /** How long (ms) the server may search backwards through other applications' events for this log's last one. */
@@ -85,8 +85,14 @@ export function kurrentReads({
       collect(client.readAll({ ...options, requiresLeader: true }), { within }),
     );
 
-  const readPositions = async (options: ReadAllOptions, within?: number): Promise<Position[]> =>
-    (await readEvents(options, within)).map(({ event }) => positionOfEvent(event!));
+  /** The position of the last event that a read returns, of which none is kept; undefined if it returns none. */
+  const positionOfLast = (options: ReadAllOptions, within?: number): Promise<Position | undefined> =>
+    withRetries(kurrent, async (client) => {
+      let position: Position | undefined;
+      const reading = client.readAll({ ...options, requiresLeader: true });
+      for await (const { event } of itemsOf(reading, { within })) position = positionOfEvent(event!);
+      return position;
+    });
 
   /**
    * The position of this log's last event. Other applications' events may follow it, and searching backwards each time
@@ -94,18 +100,31 @@ export function kurrentReads({
    * searched.
    */
   async function head(): Promise<Position> {
-    const [end = start] = await readPositions({ direction: 'backwards', fromPosition: 'end', maxCount: 1 });
+    const fromEnd = { direction: 'backwards', fromPosition: 'end', maxCount: 1 } as const;
+    const end = (await positionOfLast(fromEnd)) ?? start;
     if (scannedTo !== undefined && end <= scannedTo) return newest;
-    const found =
+    const unseen =
       scannedTo === undefined
-        ? await readPositions(
-            { direction: 'backwards', fromPosition: 'end', maxCount: 1, filter },
-            SEARCH_TIMEOUT,
-          )
-        : await readPositions({ fromPosition: offsetsIn(scannedTo, logId), filter }, SEARCH_TIMEOUT);
-    newest = [newest, ...found].sort().at(-1)!;
+        ? { ...fromEnd, filter }
+        : { fromPosition: offsetsIn(scannedTo, logId), filter };
+    const found = (await positionOfLast(unseen, SEARCH_TIMEOUT)) ?? start;
+    if (found > newest) newest = found;
     if (scannedTo === undefined || end > scannedTo) scannedTo = end;
     return newest;
+  }
+
+  /**
+   * This log's events from a position on, including it, to the present end of the log, as the consumer takes them. Ends
+   * when the signal aborts. Throws AnswerTimedOut if the server sends nothing for `within` ms, as when it scans other
+   * applications' events; that is no reason to replace the connection.
+   */
+  async function* readLog(
+    from: Position,
+    { within, signal }: { within: number; signal: AbortSignal },
+  ): AsyncGenerator<Recorded> {
+    const fromPosition = from === start ? ('start' as const) : offsetsIn(from, logId);
+    const reading = kurrent.client().readAll({ fromPosition, filter, requiresLeader: true });
+    for await (const item of itemsOf(reading, { within, signal })) yield toRecorded(item);
   }
 
   return {
@@ -113,6 +132,7 @@ export function kurrentReads({
     toRecorded,
     readUpTo,
     readStream,
+    readLog,
     head,
     async newest(): Promise<Recorded | undefined> {
       const at = await head();

@@ -2,18 +2,24 @@ import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:time
 import type { Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent } from './openKurrent.ts';
 import type { Batch } from './eventStore.ts';
-import { backoff } from './kurrentCalls.ts';
+import { backoff, unlessAborted } from './kurrentCalls.ts';
 import { isTransient } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { type KurrentOffsets, offsetsIn, positionOfOffsets } from './position.ts';
 
 /** Events in one batch, and events that are fetched ahead. */
 const MAX_BATCH_SIZE = 500;
+/**
+ * How long (ms) the server may send nothing of a backlog, as when it scans other applications' events. A subscription
+ * says how far it has come meanwhile.
+ */
+const MAX_SILENCE = 3000;
 /** In units of 32: the server sends a checkpoint at the latest after 32 × 32 events of other applications. */
 const CHECKPOINT_INTERVAL = 32;
 
 type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads };
 type Options = { after: Position; signal: AbortSignal };
+
 /**
  * An item of the subscription, in log order: an event of this log, or offsets up to which all its events were
  * delivered.
@@ -47,8 +53,47 @@ export async function* kurrentSubscription(parts: Parts, { after, signal }: Opti
   }
 }
 
-/** Follows the log over one connection. It is live once it reaches what was the head of the log when it began. */
+/** Follows the log over one connection: first the backlog, then what comes. */
 async function* followConnection(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
+  let position = after;
+  const head = await unlessAborted(parts.reads.head(), signal);
+  if (head === undefined) return;
+  if (position < head) {
+    for await (const events of readBacklog(parts, { after, signal })) {
+      position = events.at(-1)!.position;
+      yield { events, position, live: false };
+      if (signal.aborted) return;
+    }
+  }
+  yield* followSubscription(parts, { after: position, signal });
+}
+
+/**
+ * The events that the log has already, in batches. One read returns them several times as fast as a subscription.
+ * Whatever keeps it from its end, the subscription is left to go on from the last batch, and to fail if it cannot.
+ */
+async function* readBacklog(
+  { reads }: Parts,
+  { after, signal }: Options,
+): AsyncGenerator<[Recorded, ...Recorded[]]> {
+  let batch: Recorded[] = [];
+  try {
+    for await (const event of reads.readLog(after, { within: MAX_SILENCE, signal })) {
+      // The read begins with the event at the position itself.
+      if (event.position <= after) continue;
+      batch.push(event);
+      if (batch.length < MAX_BATCH_SIZE) continue;
+      yield batch as [Recorded, ...Recorded[]];
+      batch = [];
+    }
+  } catch (error) {
+    if (!isTransient(error)) throw error;
+  }
+  if (batch.length > 0 && !signal.aborted) yield batch as [Recorded, ...Recorded[]];
+}
+
+/** Follows the log by a subscription. It is live once it reaches what was the head of the log when it began. */
+async function* followSubscription(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
   const { kurrent, prefix, logId, reads } = parts;
   const goal = await unlessAborted(reads.head(), signal);
   if (goal === undefined) return;
@@ -99,16 +144,4 @@ async function* followConnection(parts: Parts, { after, signal }: Options): Asyn
 
 function laterOf(one: Position, other: Position): Position {
   return one > other ? one : other;
-}
-
-/** The value of a promise; undefined if the signal aborts first. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  let stop = (): void => undefined;
-  const aborted = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
