@@ -159,6 +159,25 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         await expect(append('s', 'none', event('x'.repeat(900 * 1024)))).rejects.toThrow(EventTooLarge);
         await append('s', 'none', event('x'.repeat(899 * 1024)));
       });
+
+      test('refuses events that are together, with 256 bytes for each, more than 1 MiB', async () => {
+        const own = Buffer.byteLength(JSON.stringify([metadata, event('').data])) - '[,]'.length;
+        /** An event that counts so many bytes. */
+        const eventOf = (bytes: number): NewEvent => event('x'.repeat(bytes - own - 256));
+        const quarter = 256 * 1024;
+        const tooMany = () => [quarter, quarter, quarter, quarter + 1].map(eventOf);
+        const words =
+          'the events of one change would be 1048577 bytes long together; at most 1048576 are possible';
+        await expect(append('s', 'none', ...tooMany())).rejects.toThrow(new EventTooLarge(words));
+        const inTwo = ['s', 't'].map((stream, i) => ({
+          stream,
+          expectedRevision: 'none' as const,
+          events: tooMany().slice(2 * i, 2 * i + 2),
+        }));
+        await expect(store.append(inTwo, metadata)).rejects.toThrow(new EventTooLarge(words));
+        expect(await take(store)).toEqual([]);
+        await append('s', 'none', ...tooMany().slice(0, 3), eventOf(quarter));
+      });
     });
 
     describe('read', () => {

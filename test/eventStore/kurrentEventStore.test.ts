@@ -117,16 +117,15 @@ function storesAt(name: string, url: () => string): void {
       expect(ids(await take(store))).toEqual(ids(await take(from)));
     });
 
-    test('refuses what is together larger than the server takes', async () => {
-      const events = [event('x'.repeat(800 * 1024)), event('y'.repeat(800 * 1024))];
-      await expect(append(store, 's', ...events)).rejects.toThrow(EventTooLarge);
-      await expect(
-        store.append(
-          events.map((each, i) => ({ stream: `s${i}`, expectedRevision: 'none', events: [each] })),
-          metadata,
-        ),
-      ).rejects.toThrow(EventTooLarge);
-      expect(await take(store)).toEqual([]);
+    test('takes a copy of a log with changes in two streams, in one append', async () => {
+      for (let i = 0; i < 4; i += 1) await append(foreign, i < 2 ? 'a' : 'b', event());
+      const appended: Recorded[] = [];
+      await copyLog(
+        { from: foreign, to: store },
+        { onMatch: () => undefined, onAppended: (last) => void appended.push(last) },
+      );
+      expect(appended).toHaveLength(1);
+      expect(ids(await take(store))).toEqual(ids(await take(foreign)));
     });
   });
 }
@@ -297,6 +296,98 @@ describe('a connection to KurrentDB', () => {
     expect(seen).toEqual(ids(double.log.events.filter(({ stream }) => stream.startsWith(prefix))));
   });
 
+  describe('with a backlog', () => {
+    const COUNT = 1200;
+    let other: EventStore;
+    beforeEach(async () => {
+      other = await openAt(urlOf(double.port), prefix);
+      for (let i = 0; i < COUNT / 100; i += 1) await fill(`s${i}`);
+    });
+    afterEach(() => other.close());
+    const fill = (stream: string) =>
+      other.append(
+        [{ stream, expectedRevision: 'none', events: Array.from({ length: 100 }, () => event()) }],
+        metadata,
+      );
+    const all = (): string[] => ids(double.log.events.filter(({ stream }) => stream.startsWith(prefix)));
+    /** Follows the log until the batch is live that holds so many events. */
+    async function follow(count = COUNT, onBatch: (seen: number) => void = () => undefined) {
+      const done = new AbortController();
+      const seen: string[] = [];
+      for await (const batch of store.subscribe({ signal: done.signal })) {
+        seen.push(...ids(batch.events));
+        onBatch(seen.length);
+        if (batch.live && seen.length >= count) done.abort();
+      }
+      return seen;
+    }
+
+    test('hands it out by one read, and what comes then by a subscription', async () => {
+      let late: Promise<unknown> | undefined;
+      const seen = await follow(COUNT + 100, (length) => {
+        if (length === COUNT) late ??= fill('late');
+      });
+      expect(seen).toEqual(all());
+      expect(double.calls).toMatchObject({ subscriptions: 1, eventsFollowed: 100 });
+    });
+
+    test('is not live before the subscription says so', async () => {
+      const done = new AbortController();
+      let seen = 0;
+      for await (const { events, live } of store.subscribe({ signal: done.signal })) {
+        seen += events.length;
+        expect(live && events.length > 0 && double.calls.subscriptions === 0).toBe(false);
+        if (live) done.abort();
+      }
+      expect(seen).toBe(COUNT);
+    });
+
+    test.each([0, 1, 499, 500, 777])(
+      'goes over to the subscription when the server is silent after %d events, without a new connection',
+      async (count) => {
+        double.faults.duringLogRead = (sent) => (sent === count ? 'silence' : undefined);
+        const opened = proxy.connections();
+        expect(await follow()).toEqual(all());
+        expect(double.calls.subscriptions).toBe(1);
+        // Events on their way to the client when the server falls silent are sent again.
+        expect(double.calls.eventsFollowed).toBeGreaterThanOrEqual(COUNT - count);
+        expect(double.calls.eventsFollowed).toBeLessThanOrEqual(COUNT - Math.floor(count / 500) * 250);
+        expect(proxy.connections()).toBeLessThanOrEqual(opened + 1);
+      },
+    );
+
+    test.each([0, 1, 500, 777])('goes on when the connection is cut after %d events', async (count) => {
+      let isCut = false;
+      double.faults.duringLogRead = (sent) => {
+        if (sent !== count || isCut) return;
+        isCut = true;
+        proxy.cut();
+      };
+      expect(await follow()).toEqual(all());
+      expect(isCut).toBe(true);
+    });
+
+    test('goes on when the server is away for a while in the middle', async () => {
+      double.faults.duringLogRead = (sent) => {
+        if (sent !== 300) return;
+        double.faults.duringLogRead = undefined;
+        proxy.shut();
+        setTimeout(proxy.open, 400);
+      };
+      expect(await follow()).toEqual(all());
+    });
+
+    test('reads no further than the consumer takes, but for what is on its way', async () => {
+      const done = new AbortController();
+      for await (const { events } of store.subscribe({ signal: done.signal })) {
+        expect(events).toHaveLength(500);
+        await sleep(100);
+        done.abort();
+      }
+      expect(double.calls).toMatchObject({ subscriptions: 0 });
+    });
+  });
+
   test('that falls silent without an end is replaced, and a subscriber goes on where it was', async () => {
     // The client says on the terminal that it would rather ask more seldom.
     const warned = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
@@ -344,6 +435,23 @@ describe('an older server', () => {
     await store.close();
     double.close();
   });
+
+  test.each([{}, { multiStreamAppend: false }])(
+    'that takes less than every log may hold in one append refuses more, with its figure: %p',
+    async (kind) => {
+      const double = await startKurrentDouble({ ...kind, maxAppendSize: 200_000 });
+      const store = await openAt(urlOf(double.port), newPrefix());
+      const write = { stream: 's', expectedRevision: 'none' as const, events: [event('x'.repeat(200_000))] };
+      const refused = store.append([write], metadata);
+      await expect(refused).rejects.toThrow(EventTooLarge);
+      await expect(refused).rejects.toThrow(
+        /larger than the KurrentDB server takes at once: at most 200000 bytes/,
+      );
+      expect(await take(store)).toEqual([]);
+      await store.close();
+      double.close();
+    },
+  );
 
   test('that tells no positions with a stream’s events is refused', async () => {
     const double = await startKurrentDouble({ positionsInStreams: false });

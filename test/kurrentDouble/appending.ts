@@ -21,29 +21,52 @@ import {
   WrongVersion,
 } from './doubleLog.ts';
 
-/** Called around each append; who answers 'silence' has the server never reply. */
+/**
+ * Called around each append, and before each event of a forwards read of the log, with the number of those that were sent. If one
+ * returns 'silence', the server never replies.
+ */
 export type Faults = {
   beforeWrite?: (() => 'silence' | void) | undefined;
   beforeReply?: (() => 'silence' | void) | undefined;
+  duringLogRead?: ((sent: number) => 'silence' | void) | undefined;
 };
 
-/** What servers take in one append when they are not told otherwise. */
-const MAX_APPEND_SIZE = 1024 * 1024;
+/** What clients called so far, and how many events they were sent by reads of the log and by subscriptions. */
+export type Calls = {
+  appends: number;
+  streamReads: number;
+  logReads: number;
+  subscriptions: number;
+  eventsRead: number;
+  eventsFollowed: number;
+};
 
-class TooLarge extends Error {}
+type Appending = { log: DoubleLog; faults: Faults; calls: Calls; maxAppendSize: number };
 
-function appendWithFaults(log: DoubleLog, faults: Faults, writes: Write[]): Held[] | undefined {
+class TooLarge extends Error {
+  readonly limit: number;
+  constructor(limit: number) {
+    super('too large');
+    this.limit = limit;
+  }
+}
+
+function appendWithFaults(
+  { log, faults, calls, maxAppendSize }: Appending,
+  writes: Write[],
+): Held[] | undefined {
+  calls.appends += 1;
   if (faults.beforeWrite?.() === 'silence') return undefined;
   const size = writes
     .flatMap(({ events }) => events)
     .reduce((sum, { data, custom }) => sum + data.length + custom.length, 0);
-  if (size > MAX_APPEND_SIZE) throw new TooLarge();
+  if (size > maxAppendSize) throw new TooLarge(maxAppendSize);
   const held = log.append(writes);
   return faults.beforeReply?.() === 'silence' ? undefined : held;
 }
 
 /** Appends to one stream each, many in turn over one call, as clients do since 21.10. */
-export function makeBatchAppend(log: DoubleLog, faults: Faults) {
+export function makeBatchAppend(appending: Appending) {
   return (call: ServerDuplexStream<v1.BatchAppendReq, v1.BatchAppendResp>): void => {
     const parts = new Map<string, { options: v1.BatchAppendReq.Options; events: Proposed[] }>();
     call.on('data', (request: v1.BatchAppendReq) => {
@@ -57,7 +80,7 @@ export function makeBatchAppend(log: DoubleLog, faults: Faults) {
       const stream = Buffer.from(identifier.getStreamName_asU8()).toString();
       const response = new v1.BatchAppendResp().setCorrelationId(id).setStreamIdentifier(identifier);
       try {
-        const held = appendWithFaults(log, faults, [
+        const held = appendWithFaults(appending, [
           { stream, expected: expectedV1(part.options), events: part.events },
         ]);
         if (held) call.write(response.setSuccess(successV1(held.at(-1)!)));
@@ -100,14 +123,14 @@ function refusedV1(error: unknown): statuses.Status {
     else wrong.setCurrentStreamRevision(String(error.current));
     details.pack(wrong.serializeBinary(), 'event_store.client.WrongExpectedVersion');
   } else if (error instanceof TooLarge) {
-    const tooLarge = new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_SIZE);
+    const tooLarge = new shared.MaximumAppendSizeExceeded().setMaxappendsize(error.limit);
     details.pack(tooLarge.serializeBinary(), 'event_store.client.MaximumAppendSizeExceeded');
   } else throw error;
   return new statuses.Status().setMessage('refused').setDetails(details);
 }
 
 /** An append to several streams at once, which servers have since 25.1. */
-export function makeAppendSession(log: DoubleLog, faults: Faults) {
+export function makeAppendSession(appending: Appending) {
   return (
     call: ServerReadableStream<v2.AppendRequest, v2.AppendSessionResponse>,
     reply: sendUnaryData<v2.AppendSessionResponse>,
@@ -127,7 +150,7 @@ export function makeAppendSession(log: DoubleLog, faults: Faults) {
             code: status.ABORTED,
             details: 'a stream may appear only once in an append session',
           });
-        const held = appendWithFaults(log, faults, writes);
+        const held = appendWithFaults(appending, writes);
         if (!held) return;
         const outputs = writes.map(({ stream }) =>
           new v2.AppendResponse()
@@ -165,7 +188,7 @@ function expectedV2(request: v2.AppendRequest): Expected {
 
 function refusedV2(error: unknown, writes: Write[]) {
   if (error instanceof TooLarge) {
-    const details = new errors.AppendTransactionSizeExceededErrorDetails().setMaxSize(MAX_APPEND_SIZE);
+    const details = new errors.AppendTransactionSizeExceededErrorDetails().setMaxSize(error.limit);
     return withDetails(
       status.ABORTED,
       'AppendTransactionSizeExceededErrorDetails',

@@ -8,7 +8,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export async function startCuttableProxy(port: number, at = 0, host = '127.0.0.1') {
   const sockets = new Set<Socket>();
   let isOpen = true;
+  let accepted = 0;
   const server = createServer((one) => {
+    accepted += 1;
     if (!isOpen) return one.destroy();
     const other = connect({ port, host: '127.0.0.1' });
     for (const socket of [one, other]) socket.setNoDelay(true);
@@ -29,6 +31,8 @@ export async function startCuttableProxy(port: number, at = 0, host = '127.0.0.1
   const cut = (): void => sockets.forEach((socket) => socket.destroy());
   return {
     port: (server.address() as AddressInfo).port,
+    /** How many connections were made to it so far. */
+    connections: () => accepted,
     /** Cuts all connections; new ones can be made at once. */
     cut,
     /** Carries nothing any more over the connections there are, without ending them; new ones can be made at once. */

@@ -7,7 +7,7 @@ import gossip from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/g
 import shared from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/shared_pb.js';
 import streamsService from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_grpc_pb.js';
 import streamsV2Service from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/streams_grpc_pb.js';
-import { type Faults, makeAppendSession, makeBatchAppend } from './appending.ts';
+import { type Calls, type Faults, makeAppendSession, makeBatchAppend } from './appending.ts';
 import { DoubleLog } from './doubleLog.ts';
 import { makeRead } from './reading.ts';
 
@@ -21,6 +21,8 @@ export type DoubleOptions = {
   multiStreamAppend?: boolean;
   /** Whether a stream's events are read with their position in the log; since 22.6. */
   positionsInStreams?: boolean;
+  /** The most bytes of data and metadata in one append; by default what servers before 25.1 take. */
+  maxAppendSize?: number;
   /** Where clients who ask for the members of the cluster are sent; here when left out. */
   leaderPort?: number;
 };
@@ -28,22 +30,31 @@ export type KurrentDouble = Awaited<ReturnType<typeof startKurrentDouble>>;
 
 /**
  * A stand-in for a KurrentDB server of one node on loopback, for what this project asks of one. It keeps its log in memory
- * and answers as the server's published source does; `faults` make it fail at an append.
+ * and answers as the server's published source does; `faults` make it fail, `calls` count what it was asked for.
  */
 export async function startKurrentDouble(options: DoubleOptions = {}) {
-  const { multiStreamAppend = true, positionsInStreams = true } = options;
+  const { multiStreamAppend = true, positionsInStreams = true, maxAppendSize = 1024 * 1024 } = options;
   const log = new DoubleLog();
   const faults: Faults = {};
+  const calls: Calls = {
+    appends: 0,
+    streamReads: 0,
+    logReads: 0,
+    subscriptions: 0,
+    eventsRead: 0,
+    eventsFollowed: 0,
+  };
+  const appending = { log, faults, calls, maxAppendSize };
   const server = new Server({ 'grpc.max_receive_message_length': 17 * 1024 * 1024 });
   let port = options.port ?? 0;
   const methods: { path: string }[] = [StreamsService.read, StreamsService.batchAppend];
   if (multiStreamAppend) methods.push(StreamsServiceService.appendSession);
   server.addService(StreamsService, {
-    read: makeRead(log, { positionsInStreams }),
-    batchAppend: makeBatchAppend(log, faults),
+    read: makeRead({ log, faults, calls, positionsInStreams }),
+    batchAppend: makeBatchAppend(appending),
   });
   if (multiStreamAppend)
-    server.addService(StreamsServiceService, { appendSession: makeAppendSession(log, faults) });
+    server.addService(StreamsServiceService, { appendSession: makeAppendSession(appending) });
   server.addService(featuresService.ServerFeaturesService, {
     getSupportedMethods: (_: unknown, reply: sendUnaryData<features.SupportedMethods>) =>
       reply(null, supportedMethods(methods, multiStreamAppend ? '25.1.0' : '24.10.0')),
@@ -57,7 +68,7 @@ export async function startKurrentDouble(options: DoubleOptions = {}) {
       error ? reject(error) : resolve(bound),
     ),
   );
-  return { port, log, faults, close: () => server.forceShutdown() };
+  return { port, log, faults, calls, close: () => server.forceShutdown() };
 }
 
 function supportedMethods(methods: { path: string }[], version: string): features.SupportedMethods {

@@ -3,6 +3,7 @@ import type { ServerWritableStream } from '@grpc/grpc-js';
 import timestamps from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import shared from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/shared_pb.js';
 import v1 from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_pb.js';
+import type { Calls, Faults } from './appending.ts';
 import type { DoubleLog, Held } from './doubleLog.ts';
 
 /** Events that a server looks at in one go, and so the least between two checkpoints, where a client sets no other window. */
@@ -10,23 +11,24 @@ const WINDOW = 32;
 const UNKNOWN = String(2n ** 64n - 1n);
 
 type Call = ServerWritableStream<v1.ReadReq, v1.ReadResp>;
-type Kind = { positionsInStreams: boolean };
+type Reading = { log: DoubleLog; faults: Faults; calls: Calls; positionsInStreams: boolean };
 
 /** Reads a stream or the log in either direction, or follows the log; with a filter on the names of streams or without. */
-export function makeRead(log: DoubleLog, kind: Kind) {
+export function makeRead(reading: Reading) {
   return (call: Call): void => {
     call.on('error', () => undefined);
     const options = call.request.getOptions()!;
-    const answering = options.hasSubscription() ? follow(log, call) : readOnce(log, call, kind);
+    const answering = options.hasSubscription() ? follow(reading, call) : readOnce(reading, call);
     answering.catch((error: Error) => call.destroy(error));
   };
 }
 
-async function readOnce(log: DoubleLog, call: Call, { positionsInStreams }: Kind): Promise<void> {
+async function readOnce({ log, faults, calls, positionsInStreams }: Reading, call: Call): Promise<void> {
   const options = call.request.getOptions()!;
   const isForwards = options.getReadDirection() === v1.ReadReq.Options.ReadDirection.FORWARDS;
   const matches = matcherOf(options);
   const stream = options.getStream();
+  calls[stream ? 'streamReads' : 'logReads'] += 1;
   const events = stream ? streamOf(log, stream) : log.events;
   if (stream && events.length === 0) {
     const notFound = new v1.ReadResp.StreamNotFound().setStreamIdentifier(stream.getStreamIdentifier());
@@ -37,9 +39,14 @@ async function readOnce(log: DoubleLog, call: Call, { positionsInStreams }: Kind
     ? startInStream(stream, events.length)
     : startInAll(log, options.getAll()!, isForwards);
   let left = BigInt(options.getCount());
+  let sent = 0;
   for (let i = start; events[i] && left > 0n && !call.cancelled; i += isForwards ? 1 : -1) {
     if (!matches(events[i]!)) continue;
     left -= 1n;
+    if (!stream && isForwards && faults.duringLogRead?.(sent) === 'silence')
+      return once(call, 'cancelled').then(() => undefined);
+    sent += 1;
+    if (!stream) calls.eventsRead += 1;
     await send(call, new v1.ReadResp().setEvent(eventOf(events[i]!, !stream || positionsInStreams)));
   }
   call.end();
@@ -64,7 +71,8 @@ function startInAll(log: DoubleLog, options: v1.ReadReq.Options.AllOptions, isFo
 }
 
 /** First what is there, with checkpoints; then, once caught up, what comes. A position is the one after which to begin. */
-async function follow(log: DoubleLog, call: Call): Promise<void> {
+async function follow({ log, calls }: Reading, call: Call): Promise<void> {
+  calls.subscriptions += 1;
   const options = call.request.getOptions()!;
   const matches = matcherOf(options);
   const filter = options.getFilter();
@@ -96,7 +104,10 @@ async function follow(log: DoubleLog, call: Call): Promise<void> {
     for (; next < log.events.length && !call.cancelled; considered += 1) {
       const event = log.events[next]!;
       next += 1;
-      if (matches(event)) await send(call, new v1.ReadResp().setEvent(eventOf(event, true)));
+      if (matches(event)) {
+        calls.eventsFollowed += 1;
+        await send(call, new v1.ReadResp().setEvent(eventOf(event, true)));
+      }
       if (considered + 1 >= interval) await checkpoint();
     }
     if (next < log.events.length) continue;
