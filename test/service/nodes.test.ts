@@ -130,6 +130,50 @@ describe('several nodes', () => {
     expect(await Promise.all(signed)).toEqual(Array(5).fill(200));
   });
 
+  test('judge a change on the log where they lag, and not on what they hold', async () => {
+    const [node, late] = (await start(2)) as [TestNode, TestNode];
+    for (const clientId of ['again', 'disabled']) await create(node, clientId);
+    expect(await change(node, 'again', '/disable')).toBe(200);
+    await until(async () => (await signedFetch(clientAt(late, 'again'), ROOT)).body['disabled'] === true);
+    late.link.lag = 500;
+
+    // What another node enabled again is disabled, and what it has just created is deleted.
+    expect(await change(node, 'again', '/enable')).toBe(200);
+    expect(await change(late, 'again', '/disable')).toBe(200);
+    await create(node, 'just-created');
+    const { status } = await signedFetch(clientAt(late, 'just-created'), ROOT, { method: 'DELETE' });
+    expect(status).toBe(204);
+    // What another node deleted cannot be changed.
+    await signedFetch(clientAt(node, 'disabled'), ROOT, { method: 'DELETE' });
+    expect(await change(late, 'disabled', '/disable')).toBe(404);
+
+    late.link.lag = 0;
+    const state = async (clientId: string) => {
+      const { status, body } = await signedFetch(clientAt(node, clientId), ROOT);
+      return status === 200 ? body['disabled'] : status;
+    };
+    expect(await Promise.all(['again', 'just-created', 'disabled'].map(state))).toEqual([true, 404, 404]);
+  });
+
+  test('change the same client at the same time, one of them behind, and lose no change', async () => {
+    const [node, late] = (await start(2)) as [TestNode, TestNode];
+    await create(node, 'both');
+    late.link.lag = 100;
+    for (let round = 0; round < 5; round += 1) {
+      const [description, verb] = [`round ${round}`, round % 2 === 0 ? '/disable' : '/enable'];
+      const body = { description, expires: minutesFromNow(60) };
+      const [updated, changed] = await Promise.all([
+        signedFetch(clientAt(node, 'both'), ROOT, { method: 'POST', body }),
+        change(late, 'both', verb),
+      ]);
+      expect([updated.status, changed]).toEqual([200, 200]);
+      await until(async () => {
+        const { body: held } = await signedFetch(clientAt(late, 'both'), ROOT);
+        return held['description'] === description && held['disabled'] === (round % 2 === 0);
+      });
+    }
+  });
+
   test('refuse a position beyond the log at once, and do not take it for one that is to come', async () => {
     const [, two] = (await start(2)) as [TestNode, TestNode];
     two.link.lag = 2000;
