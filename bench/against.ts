@@ -1,5 +1,5 @@
 import { cpSync, existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import Table from 'cli-table3';
 import { fill, type Size } from './fill.ts';
 import type { Call, Round } from './load.ts';
@@ -18,7 +18,7 @@ import {
 } from './loads.ts';
 import { median, quantile } from './report.ts';
 import { interleaved, on } from './rounds.ts';
-import { main, start } from './servers.ts';
+import { folder, main, start, startDouble } from './servers.ts';
 
 /** What is measured of a row. Of a rate, more is better; of a time, less. */
 const FIGURES = {
@@ -26,16 +26,19 @@ const FIGURES = {
   ms: ({ latencies }: Round): number => median(latencies),
   'ms, p99': ({ latencies }: Round): number => quantile(latencies, 0.99),
 };
+/** What services are over: a log of a size in files, or `kurrentdb`, its double, with everything else in memory. */
 const SIZES = {
   small: { roles: 486, clients: 1000, events: 1486 },
   large: { roles: 10_000, clients: 100_000, events: 110_000 },
 } satisfies Record<string, Size>;
 const CONNECTIONS = 32;
 
+type Stores = keyof typeof SIZES | 'kurrentdb';
+
 type Row = {
   row: string;
   what: string;
-  size: keyof typeof SIZES;
+  stores: Stores;
   figure: keyof typeof FIGURES;
   connections: number;
   calls(service: Service): (() => Call) | Promise<() => Call>;
@@ -44,40 +47,53 @@ type Row = {
 
 const reading = { figure: 'a second', connections: CONNECTIONS } as const;
 const single = { figure: 'ms', connections: 1 } as const;
-const writing = { figure: 'a second', connections: WRITERS, size: 'small' } as const;
+const writing = { figure: 'a second', connections: WRITERS, stores: 'small' } as const;
+
+const onKurrentdb = { stores: 'kurrentdb', calls: creatingClients } as const;
 
 /** The rows of the bench that need nothing but a service. */
 const ROWS: Row[] = [
-  { row: '1', what: 'authenticateHawk, 486 roles', size: 'small', calls: authenticating, ...reading },
-  { row: '2', what: 'the same at 10,000 roles', size: 'large', calls: authenticating, ...reading },
-  { row: '3', what: 'with temporary credentials', size: 'small', calls: authenticatingLent, ...reading },
-  { row: '8', what: 'expandScopes of real roles', size: 'small', calls: expanding, ...reading },
-  { row: '4', what: 'createRole, one writer', size: 'large', calls: creatingRoles, ...single },
-  { row: '4', what: 'updateRole, one writer', size: 'large', calls: updatingRoles, ...single },
-  { row: '5', what: 'createClient, one writer', size: 'large', calls: creatingClients, ...single },
+  { row: '1', what: 'authenticateHawk, 486 roles', stores: 'small', calls: authenticating, ...reading },
+  { row: '2', what: 'the same at 10,000 roles', stores: 'large', calls: authenticating, ...reading },
+  { row: '3', what: 'with temporary credentials', stores: 'small', calls: authenticatingLent, ...reading },
+  { row: '8', what: 'expandScopes of real roles', stores: 'small', calls: expanding, ...reading },
+  { row: '4', what: 'createRole, one writer', stores: 'large', calls: creatingRoles, ...single },
+  { row: '4', what: 'updateRole, one writer', stores: 'large', calls: updatingRoles, ...single },
+  { row: '5', what: 'createClient, one writer', stores: 'large', calls: creatingClients, ...single },
   { row: '6', what: `createClient, ${WRITERS} writers`, calls: creatingClients, ...writing },
   { row: '6', what: `updateClient, ${WRITERS} writers`, calls: updatingClients, ...writing },
   {
     row: '7',
     what: 'authenticateHawk, 20 role changes a second',
-    size: 'large',
+    stores: 'large',
     figure: 'ms, p99',
     connections: CONNECTIONS,
     calls: authenticating,
     whileRolesChange: true,
   },
+  { row: '14', what: 'createClient on KurrentDB, one writer', figure: 'ms', connections: 1, ...onKurrentdb },
+  { row: '14', what: 'the same', figure: 'ms, p99', connections: 1, ...onKurrentdb },
+  {
+    row: '14',
+    what: `createClient on KurrentDB, ${CONNECTIONS} writers`,
+    figure: 'a second',
+    connections: CONNECTIONS,
+    ...onKurrentdb,
+  },
 ];
 
 /** The names of the rows that can be measured so. */
-export const ROWS_AGAINST = [...new Set(ROWS.map(({ row }) => row))].sort();
+export const ROWS_AGAINST = [...new Set(ROWS.map(({ row }) => row))].sort(
+  (one, other) => Number(one) - Number(other),
+);
 
-/** The two builds of each size, over the same log. */
+/** Both builds over the same stores, or copies of them. */
 type Both = { here: Service; other: Service };
 
 /**
  * Prints some rows of this build beside those of another one: the median of each, and the ratio of this to the other, round by round,
- * as median and extremes. `checkout` is a folder of authledger that is built; nothing but its `dist/src/main.js serve` is used, over a
- * copy of the same log. Rounds alternate, this one's first; one of each that comes before them is not counted. Throws an Error for
+ * as median and extremes. `checkout` is a folder of authledger that is built: its `dist/src/main.js serve` is used over a copy of
+ * the same log, and for KurrentDB its modules that `kurrentNode.ts` names. Rounds alternate, this one's first; one of each that comes before them is not counted. Throws an Error for
  * what is no such folder.
  */
 export async function measureAgainst(
@@ -93,10 +109,10 @@ export async function measureAgainst(
     head: ['#', 'what', 'figure', 'this', 'other', 'this ÷ other', 'least to most', 'CPU ÷'],
     style: { head: [], border: [] },
   });
-  for (const size of Object.keys(SIZES) as (keyof typeof SIZES)[]) {
-    const wanted = ROWS.filter((each) => each.size === size && rows.includes(each.row));
+  for (const stores of [...Object.keys(SIZES), 'kurrentdb'] as Stores[]) {
+    const wanted = ROWS.filter((each) => each.stores === stores && rows.includes(each.row));
     if (wanted.length === 0) continue;
-    const both = await startBoth(size);
+    const both = await (stores === 'kurrentdb' ? startBothOnKurrentdb() : startBoth(stores));
     for (const each of wanted) {
       const measured = await measure(each, both);
       const cells = [each.row, each.what, each.figure, ...measured];
@@ -115,6 +131,15 @@ export async function measureAgainst(
       here: { server: await start([main, 'serve'], settingsOver(ours)), signers },
       other: { server: await start([otherMain, 'serve'], settingsOver(theirs)), signers },
     };
+  }
+
+  async function startBothOnKurrentdb(): Promise<Both> {
+    const startOne = async (program: string): Promise<Service> => {
+      const { url } = await startDouble();
+      const node = [folder('kurrentNode.js'), dirname(program), url];
+      return { server: await start(node, settingsOver(join(directory, 'unused'))), signers: [] };
+    };
+    return { here: await startOne(main), other: await startOne(otherMain) };
   }
 
   async function measure(row: Row, both: Both): Promise<string[]> {

@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
@@ -10,7 +8,7 @@ import { type RealServer, startFerretdb, startKafka } from '../test/servers/real
 import { signedCall, type Signer } from './calls.ts';
 import { type Call, load, open, type Round } from './load.ts';
 import { median, quantile } from './report.ts';
-import { endAll, folder, main, type Running, start } from './servers.ts';
+import { endAll, main, type Running, start, startDouble } from './servers.ts';
 
 /** `kafka` is the embedded default with a publisher; `shared` is KurrentDB (its double), FerretDB for MongoDB, and Kafka. */
 export const BACKENDS = ['kafka', 'shared'] as const;
@@ -47,7 +45,6 @@ export async function measureBackend(backend: Backend): Promise<void> {
     console.log(await measured({ embedded, other }, kafka));
   } finally {
     endAll();
-    double?.child.kill();
     await Promise.all([kafka.remove(), readStore?.remove()]);
     rmSync(directory, { recursive: true, force: true });
   }
@@ -69,15 +66,6 @@ function sharedSettings(eventStoreUrl: string, readStore: RealServer): Record<st
 async function startPair(env: Record<string, string>): Promise<Pair> {
   const first = await start([main, 'serve'], env);
   return { first, second: await start([main, 'serve'], env) };
-}
-
-/** KurrentDB's double, in a process of its own that ends with this one. */
-async function startDouble(): Promise<{ url: string; child: ChildProcess }> {
-  const child = spawn(process.execPath, [folder('../test/kurrentDouble/main.js')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  for await (const url of createInterface({ input: child.stdout })) return { url, child };
-  throw new Error("KurrentDB's double did not start");
 }
 
 type Pairs = { embedded: Pair; other: Pair };

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A server in a process of its own. */
@@ -88,6 +89,16 @@ export async function run(args: string[], env: Record<string, string>): Promise<
   children.delete(child);
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${String(code)}`);
   return (performance.now() - began) / 1000;
+}
+
+/** KurrentDB's double on a free port, in a process of its own that ends with this one. */
+export async function startDouble(): Promise<{ url: string }> {
+  const child = spawn(process.execPath, [folder('../test/kurrentDouble/main.js')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  for await (const url of createInterface({ input: child.stdout })) return { url };
+  throw new Error("KurrentDB's double did not start");
 }
 
 /** Ends whatever was started and still runs. */
