@@ -35,6 +35,25 @@ const roleCreated: RoleEvent = {
 };
 
 describe('clients', () => {
+  test('are at the revision of their stream after each of its events, as the next change expects', () => {
+    const { credential, scopes, ...settings } = data;
+    const events: ClientEvent[] = [
+      created,
+      { type: 'ClientUpdated', data: { ...settings, scopes } },
+      { type: 'ClientUpdated', data: settings },
+      disabled,
+      enabled,
+      { type: 'AccessTokenReset', data: { clientId, credential } },
+      { type: 'ClientDeleted', data: { clientId } },
+      { type: 'ClientExpired', data: { clientId, expires: data.expires } },
+    ];
+    expect(new Set(events.map(({ type }) => type))).toEqual(new Set(Object.keys(clients.on)));
+    for (const event of events) {
+      const revision = /Deleted|Expired/.test(event.type) ? undefined : 1;
+      expect([event.type, rowAfter(clients, created, event)?.revision]).toEqual([event.type, revision]);
+    }
+  });
+
   test('has a client from its creation on', () => {
     const dates = { created: first, lastModified: first, lastRotated: first };
     expect(rowAfter(clients, created)).toEqual({
