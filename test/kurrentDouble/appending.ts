@@ -22,12 +22,13 @@ import {
 } from './doubleLog.ts';
 
 /**
- * Called around each append, and before each event of a forwards read of the log, with the number of those that were sent. If one
+ * Called around each append, before each subscription, and before each event of a forwards read of the log, with the number of those that were sent. If one
  * returns 'silence', the server never replies.
  */
 export type Faults = {
   beforeWrite?: (() => 'silence' | void) | undefined;
   beforeReply?: (() => 'silence' | void) | undefined;
+  beforeSubscription?: (() => void) | undefined;
   duringLogRead?: ((sent: number) => 'silence' | void) | undefined;
 };
 

@@ -71,8 +71,9 @@ function startInAll(log: DoubleLog, options: v1.ReadReq.Options.AllOptions, isFo
 }
 
 /** First what is there, with checkpoints; then, once caught up, what comes. A position is the one after which to begin. */
-async function follow({ log, calls }: Reading, call: Call): Promise<void> {
+async function follow({ log, faults, calls }: Reading, call: Call): Promise<void> {
   calls.subscriptions += 1;
+  faults.beforeSubscription?.();
   const options = call.request.getOptions()!;
   const matches = matcherOf(options);
   const filter = options.getFilter();
