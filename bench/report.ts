@@ -2,13 +2,13 @@ import Table from 'cli-table3';
 import type { Round } from './load.ts';
 
 type Measured = (Round & { cpu?: number; delay?: number })[];
-/** What a rate is to reach: parts of the floors' or of row 1's, or so many a second. */
+/** The target of a rate: parts of the floors' or of row 1's, or so many a second. */
 type RateTarget = { A?: number; B?: number; row1?: number; least?: number };
 
-/** The table that a run of the bench prints: what was measured, what it is to reach, and whether it does. */
+/** The table that a run of the bench prints: what was measured, the target, and whether it is met. */
 export class Report {
   #table = new Table({
-    head: ['#', 'what', 'figure', '÷ A', '÷ B', 'CPU µs', 'p99 ms', 'is to reach', ''],
+    head: ['#', 'what', 'figure', '÷ A', '÷ B', 'CPU µs', 'p99 ms', 'target', ''],
     style: { head: [], border: [] },
   });
   #floors: { A: Measured; B: Measured } | undefined;
