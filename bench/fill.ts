@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { existsSync, readFileSync } from 'node:fs';
+import { MAX_APPEND_BYTES } from '../schemas/constants.ts';
 import { openStores } from '../src/compose.ts';
 import type { Event, NewEvent } from '../src/event.ts';
 import { secretMaker } from '../src/secretStore/newSecret.ts';
@@ -12,7 +13,6 @@ type Role = { roleId: string; scopes: string[] };
 
 const FILE = folder('../../../shared/data/taskcluster-roles.json');
 const EXPIRES = '2099-01-01T00:00:00.000Z';
-const AT_ONCE = 1000;
 export const SIGNERS = 350;
 
 /** The 486 roles of a real deployment; where they are not at hand, as many made ones. */
@@ -44,7 +44,7 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
   const makeSecret = await secretMaker(stores.secretStore);
   const metadata = { actor: 'static/authledger/import', at: '2026-01-01T00:00:00.000Z', requestId: 'bench' };
   const waiting = new Map<string, NewEvent[]>();
-  let count = 0;
+  let bytes = 0;
   async function flush(): Promise<void> {
     const writes = [...waiting].map(([stream, of]) => ({
       stream,
@@ -57,7 +57,11 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
   async function add(stream: string, event: Event): Promise<void> {
     const others = waiting.get(stream) ?? [];
     waiting.set(stream, [...others, { ...event, id: uuid() }]);
-    if ((count += 1) % AT_ONCE === 0) await flush();
+    bytes += 1024 + JSON.stringify(event.data).length;
+    if (bytes > MAX_APPEND_BYTES / 2) {
+      bytes = 0;
+      await flush();
+    }
   }
   const created = (clientId: string, scopes: string[], credential: object): Event => ({
     type: 'ClientCreated',

@@ -213,8 +213,10 @@ describe('the read models', () => {
       type: 'CredentialsIssued',
       data: { service: 's', target: 't', expires: '2030-01-01T00:00:00Z' },
     };
-    const events = Array.from({ length: 10_001 }, () => ({ ...issued, id: randomUUID() }));
-    await eventStore.append([{ stream: 'credentials-s', expectedRevision: 'any', events }], metadata);
+    for (const count of [...Array<number>(10).fill(1000), 1]) {
+      const events = Array.from({ length: count }, () => ({ ...issued, id: randomUUID() }));
+      await eventStore.append([{ stream: 'credentials-s', expectedRevision: 'any', events }], metadata);
+    }
     await projector.catchUp();
     const head = await eventStore.head();
     const checkpoint = () => readStore.checkpoint(tableOf(allProjections[0]!));
