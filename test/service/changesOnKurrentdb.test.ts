@@ -69,8 +69,8 @@ test('creating a client that was deleted before reads its stream at most three t
 
 test('a change that comes after another node’s reads the stream at most three times', async () => {
   await callsOf('PUT', 'c', settings());
-  const late = await shared.startNode();
-  late.link.lag = 500;
+  const late = await shared.startNode({ MAX_STALENESS: '10s' });
+  late.link.lag = 2000;
   await callsOf('POST', 'c/disable');
   const { appends, streamReads } = await callsOf('POST', 'c/reset', undefined, late);
   expect(appends).toBe(2);
