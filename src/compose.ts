@@ -150,10 +150,11 @@ async function openShared(config: StoreConfig, { log }: OpenOptions): Promise<St
   const { mongoSecretStore } = await import('./secretStore/mongoSecretStore.ts');
   const { eventStoreUrl, readStoreUrl, streamPrefix, collectionPrefix } = config;
   const { keys } = openKeyring(config);
-  const openDatabase = () => openMongo(readStoreUrl!, collectionPrefix!);
   return openTogether(async (opened) => {
-    const readStore = opened(mongoReadStore(await openDatabase()));
-    const secretStore = opened(mongoSecretStore({ mongo: await openDatabase(), keyring: keys }));
+    const readStore = opened(mongoReadStore(await openMongo(readStoreUrl!, collectionPrefix!, log)));
+    // Without the log: an outage of the server that both are on is reported once.
+    const mongo = await openMongo(readStoreUrl!, collectionPrefix!);
+    const secretStore = opened(mongoSecretStore({ mongo, keyring: keys }));
     const kurrent = opened(openKurrent(eventStoreUrl!, log));
     const eventStore = await kurrentEventStore({ kurrent, validate: validateEvent, prefix: streamPrefix! });
     const filesGone = new Promise<never>(() => undefined);
