@@ -31,9 +31,14 @@ export type TestNode = RunningServer & { link: Link; logged(): string };
 /** A node's own connections to the read and secret stores that all share. */
 export type OpenStores = (keys: Keyring) => Promise<Pick<Stores, 'readStore' | 'secretStore'>>;
 
-/** Stores that several nodes share, as they would servers: the log in memory, and the others too unless `open` opens them. */
-export function sharedStores(open?: OpenStores) {
-  const eventStore = memoryEventStore({ validate: validateEvent });
+/**
+ * Stores that several nodes share, as they would servers: the log in memory unless another is given, and the others too
+ * unless `open` opens them.
+ */
+export function sharedStores(
+  open?: OpenStores,
+  eventStore: EventStore = memoryEventStore({ validate: validateEvent }),
+) {
   const readStore = memoryReadStore();
   const key = newKey('of all nodes');
   const keys = keyring(() => [key]);

@@ -12,6 +12,7 @@ import statuses from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1
 import v1 from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_pb.js';
 import errors from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/errors_pb.js';
 import v2 from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/streams_pb.js';
+import { type Access, accessDenied, isDenied } from './access.ts';
 import {
   type DoubleLog,
   type Expected,
@@ -31,6 +32,7 @@ export type Faults = {
 const MAX_APPEND_SIZE = 1024 * 1024;
 
 class TooLarge extends Error {}
+class Denied extends Error {}
 
 function appendWithFaults(log: DoubleLog, faults: Faults, writes: Write[]): Held[] | undefined {
   if (faults.beforeWrite?.() === 'silence') return undefined;
@@ -43,7 +45,7 @@ function appendWithFaults(log: DoubleLog, faults: Faults, writes: Write[]): Held
 }
 
 /** Appends to one stream each, many in turn over one call, as clients do since 21.10. */
-export function makeBatchAppend(log: DoubleLog, faults: Faults) {
+export function makeBatchAppend(log: DoubleLog, faults: Faults, access?: Access) {
   return (call: ServerDuplexStream<v1.BatchAppendReq, v1.BatchAppendResp>): void => {
     const parts = new Map<string, { options: v1.BatchAppendReq.Options; events: Proposed[] }>();
     call.on('data', (request: v1.BatchAppendReq) => {
@@ -57,6 +59,7 @@ export function makeBatchAppend(log: DoubleLog, faults: Faults) {
       const stream = Buffer.from(identifier.getStreamName_asU8()).toString();
       const response = new v1.BatchAppendResp().setCorrelationId(id).setStreamIdentifier(identifier);
       try {
+        if (isDenied(access, 'append', call.metadata)) throw new Denied();
         const held = appendWithFaults(log, faults, [
           { stream, expected: expectedV1(part.options), events: part.events },
         ]);
@@ -102,12 +105,14 @@ function refusedV1(error: unknown): statuses.Status {
   } else if (error instanceof TooLarge) {
     const tooLarge = new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_SIZE);
     details.pack(tooLarge.serializeBinary(), 'event_store.client.MaximumAppendSizeExceeded');
+  } else if (error instanceof Denied) {
+    details.pack(new shared.AccessDenied().serializeBinary(), 'event_store.client.AccessDenied');
   } else throw error;
   return new statuses.Status().setMessage('refused').setDetails(details);
 }
 
 /** An append to several streams at once, which servers have since 25.1. */
-export function makeAppendSession(log: DoubleLog, faults: Faults) {
+export function makeAppendSession(log: DoubleLog, faults: Faults, access?: Access) {
   return (
     call: ServerReadableStream<v2.AppendRequest, v2.AppendSessionResponse>,
     reply: sendUnaryData<v2.AppendSessionResponse>,
@@ -127,6 +132,7 @@ export function makeAppendSession(log: DoubleLog, faults: Faults) {
             code: status.ABORTED,
             details: 'a stream may appear only once in an append session',
           });
+        if (isDenied(access, 'append', call.metadata)) return reply(accessDenied());
         const held = appendWithFaults(log, faults, writes);
         if (!held) return;
         const outputs = writes.map(({ stream }) =>

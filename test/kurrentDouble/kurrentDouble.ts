@@ -7,6 +7,7 @@ import gossip from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/g
 import shared from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/shared_pb.js';
 import streamsService from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_grpc_pb.js';
 import streamsV2Service from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/streams_grpc_pb.js';
+import { type Access, checkAccess } from './access.ts';
 import { type Faults, makeAppendSession, makeBatchAppend } from './appending.ts';
 import { DoubleLog } from './doubleLog.ts';
 import { makeRead } from './reading.ts';
@@ -21,6 +22,10 @@ export type DoubleOptions = {
   multiStreamAppend?: boolean;
   /** Whether a stream's events are read with their position in the log; since 22.6. */
   positionsInStreams?: boolean;
+  /** Who may use it; everybody when left out. Clients show a user over TLS only. */
+  access?: Access;
+  /** The key and the certificate for TLS, with that of the authority; without TLS when left out. */
+  tls?: { key: Buffer; cert: Buffer };
   /** Where clients who ask for the members of the cluster are sent; here when left out. */
   leaderPort?: number;
 };
@@ -31,19 +36,24 @@ export type KurrentDouble = Awaited<ReturnType<typeof startKurrentDouble>>;
  * and answers as the server's published source does; `faults` make it fail at an append.
  */
 export async function startKurrentDouble(options: DoubleOptions = {}) {
-  const { multiStreamAppend = true, positionsInStreams = true } = options;
+  const { multiStreamAppend = true, positionsInStreams = true, access, tls } = options;
   const log = new DoubleLog();
   const faults: Faults = {};
-  const server = new Server({ 'grpc.max_receive_message_length': 17 * 1024 * 1024 });
+  const server = new Server({
+    'grpc.max_receive_message_length': 17 * 1024 * 1024,
+    ...(access && { interceptors: [checkAccess(access)] }),
+  });
   let port = options.port ?? 0;
   const methods: { path: string }[] = [StreamsService.read, StreamsService.batchAppend];
   if (multiStreamAppend) methods.push(StreamsServiceService.appendSession);
   server.addService(StreamsService, {
     read: makeRead(log, { positionsInStreams }),
-    batchAppend: makeBatchAppend(log, faults),
+    batchAppend: makeBatchAppend(log, faults, access),
   });
   if (multiStreamAppend)
-    server.addService(StreamsServiceService, { appendSession: makeAppendSession(log, faults) });
+    server.addService(StreamsServiceService, {
+      appendSession: makeAppendSession(log, faults, access),
+    });
   server.addService(featuresService.ServerFeaturesService, {
     getSupportedMethods: (_: unknown, reply: sendUnaryData<features.SupportedMethods>) =>
       reply(null, supportedMethods(methods, multiStreamAppend ? '25.1.0' : '24.10.0')),
@@ -52,8 +62,11 @@ export async function startKurrentDouble(options: DoubleOptions = {}) {
     read: (_: unknown, reply: sendUnaryData<gossip.ClusterInfo>) =>
       reply(null, clusterOf(options.leaderPort ?? port)),
   });
+  const credentials = tls
+    ? ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }])
+    : ServerCredentials.createInsecure();
   port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
       error ? reject(error) : resolve(bound),
     ),
   );
