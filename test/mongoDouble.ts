@@ -38,7 +38,9 @@ function reply(socket: Socket, message: Buffer, answer: (command: string) => obj
   const isQuery = message.readInt32LE(12) === OP_QUERY;
   // After the header: of a query flags, the name of the collection and two numbers; else flags and the kind of section.
   const start = isQuery ? message.indexOf(0, 20) + 1 + 8 : 21;
-  const [command = ''] = Object.keys(BSON.deserialize(message.subarray(start, start + message.readInt32LE(start))));
+  const [command = ''] = Object.keys(
+    BSON.deserialize(message.subarray(start, start + message.readInt32LE(start))),
+  );
   const document = BSON.serialize(/^(hello|ismaster)$/i.test(command) ? HELLO : answer(command));
   const prefix = isQuery ? Buffer.alloc(20) : Buffer.alloc(5);
   if (isQuery) prefix.writeInt32LE(1, 16);

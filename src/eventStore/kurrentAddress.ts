@@ -54,7 +54,8 @@ export function kurrentAddress(url: string): KurrentAddress {
       return invalid(
         `the address of the KurrentDB server has an option that is not possible, or is empty; possible are ${OPTIONS.join(', ')}`,
       );
-  const optionOf = (wanted: string): string | undefined => options.find(([name]) => isSame(wanted, name))?.[1];
+  const optionOf = (wanted: string): string | undefined =>
+    options.find(([name]) => isSame(wanted, name))?.[1];
   const fileOf = (wanted: string): string | undefined => {
     const value = optionOf(wanted);
     return value === undefined ? undefined : decoded(value);

@@ -29,7 +29,8 @@ export async function withRetries<T>(
       if (!isTransient(error)) throw error;
       renewConnection(error, { kurrent, client });
       const isTimeUp = kurrent.isClosed() || performance.now() - startedAt > RETRY_TIMEOUT;
-      if (isTimeUp || failureOf(error) === 'denied') throw await kurrent.outages.unavailable(error, operation);
+      if (isTimeUp || failureOf(error) === 'denied')
+        throw await kurrent.outages.unavailable(error, operation);
     }
     await sleep(backoff(tries));
   }
@@ -43,7 +44,8 @@ export function renewConnection(
   error: unknown,
   { kurrent, client }: { kurrent: Kurrent; client: KurrentDBClient },
 ): void {
-  if ((error as { type?: string }).type !== 'not-leader' && failureOf(error) !== 'denied') kurrent.renew(client);
+  if ((error as { type?: string }).type !== 'not-leader' && failureOf(error) !== 'denied')
+    kurrent.renew(client);
 }
 
 /** Exponential backoff with jitter (ms) before the next try. */

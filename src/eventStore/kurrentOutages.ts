@@ -10,9 +10,7 @@ import { AccessDenied, AnswerTimedOut, failureOf } from './kurrentFailures.ts';
  * the same user may read a stream.
  */
 export type Operation =
-  | { kind: 'read a stream' }
-  | { kind: 'append' }
-  | { kind: 'read $all'; canReadStream(): Promise<boolean> };
+  { kind: 'read a stream' } | { kind: 'append' } | { kind: 'read $all'; canReadStream(): Promise<boolean> };
 
 /** Finds the causes of failed calls, and logs them. */
 export type KurrentOutages = {

@@ -32,7 +32,10 @@ export function kurrentReads({
 }) {
   const start = positionOfOffsets(logId, { commit: 0n, prepare: 0n });
   const filter = { filterOn: 'streamName' as const, prefixes: [prefix], checkpointInterval: 1 };
-  const operation = { kind: 'read $all', canReadStream: () => canReadStream(kurrent, logStream(prefix)) } as const;
+  const operation = {
+    kind: 'read $all',
+    canReadStream: () => canReadStream(kurrent, logStream(prefix)),
+  } as const;
   let scannedTo: Position | undefined;
   let newest = start;
 

@@ -57,7 +57,10 @@ function tryToConnect({ host, port }: Endpoint, tls: TlsSettings): Promise<Attem
       resolve({ reached, isCertificateRefused, ...(error && { error }) });
       socket.destroy();
     };
-    const timer = setTimeout(() => end(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), TIME_LIMIT);
+    const timer = setTimeout(
+      () => end(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
+      TIME_LIMIT,
+    );
     socket.once('connect', () => (reached = 'port'));
     socket.once('secureConnect', () => {
       reached = 'tls';

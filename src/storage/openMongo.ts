@@ -87,7 +87,11 @@ export async function openMongo(url: string, prefix: string, log?: Logger): Prom
   let client = createClient(url);
   await connect(client).catch(async (error: DriverError) => {
     // Not logged: it ends the start, and is shown.
-    throw await translateError(error, { database, options: client.options, outage: explainOutages('the start') });
+    throw await translateError(error, {
+      database,
+      options: client.options,
+      outage: explainOutages('the start'),
+    });
   });
   const closing = new AbortController();
   let replacement: Promise<void> | undefined;
@@ -225,7 +229,7 @@ export function isDuplicateKey(error: unknown): boolean {
   return errors.every((each) => each.code === DUPLICATE_KEY);
 }
 
-type DriverError = Error & { code?: unknown; errorResponse?: unknown };
+type DriverError = Error & { code?: unknown; syscall?: unknown; errorResponse?: unknown };
 
 type Options = MongoClient['options'];
 
@@ -250,7 +254,10 @@ const HINTS: Partial<Record<Finding['kind'], string>> = {
 async function whyUnavailable(error: DriverError, options: Options): Promise<string> {
   if (REFUSED_CODES.has(error.code)) return `the user was refused (${error.message})`;
   const endpoints = options.hosts.filter(({ host }) => host !== undefined).map((host) => host.toHostPort());
-  const finding = await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined);
+  // Not if the server has answered, or a file that the address names could not be read.
+  const isConnectionAtFault = typeof error.code !== 'number' && error.syscall !== 'open';
+  const finding =
+    isConnectionAtFault && (await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined));
   if (finding) return finding.message + (HINTS[finding.kind] ?? '');
   return error instanceof CallTimedOut
     ? error.message
@@ -258,7 +265,15 @@ async function whyUnavailable(error: DriverError, options: Options): Promise<str
 }
 
 /** The driver has read the files by then that the address names. */
-function tlsOf({ tls, ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity }: Options): TlsSettings {
+function tlsOf({
+  tls,
+  ca,
+  cert,
+  key,
+  passphrase,
+  rejectUnauthorized,
+  checkServerIdentity,
+}: Options): TlsSettings {
   if (!tls) return undefined;
   const given = { ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

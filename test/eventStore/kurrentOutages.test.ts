@@ -11,7 +11,11 @@ import { event, metadata } from '../contracts/eventStore.ts';
 import type { Access } from '../kurrentDouble/access.ts';
 import { makeAuthority } from '../kurrentDouble/certificates.ts';
 import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
-import { type DoubleOptions, type KurrentDouble, startKurrentDouble } from '../kurrentDouble/kurrentDouble.ts';
+import {
+  type DoubleOptions,
+  type KurrentDouble,
+  startKurrentDouble,
+} from '../kurrentDouble/kurrentDouble.ts';
 import { unusedPort } from '../listeners.ts';
 import { sharedStores } from '../sharedStores.ts';
 import { signedFetch } from '../signed.ts';
@@ -232,7 +236,11 @@ describe('a log in use', () => {
     access.denied['app'] = ['read $all'];
     await failure(store.head());
     double.log.append([
-      { stream: 'test.s', expected: 0, events: [{ ...proxyless, id: '00000000-0000-4000-8000-000000000001' }] },
+      {
+        stream: 'test.s',
+        expected: 0,
+        events: [{ ...proxyless, id: '00000000-0000-4000-8000-000000000001' }],
+      },
     ]);
     access.denied['app'] = [];
     await following;
@@ -242,7 +250,8 @@ describe('a log in use', () => {
   test('shows its password in no error and no line', async () => {
     access.passwords['app'] = 'another';
     const error = await failure(store.head());
-    const shown = JSON.stringify([error, lines]) + error.stack + String(error.cause) + JSON.stringify(error.cause);
+    const shown =
+      JSON.stringify([error, lines]) + error.stack + String(error.cause) + JSON.stringify(error.cause);
     expect(shown).not.toContain(PASSWORD);
     expect(shown).not.toContain(Buffer.from(`app:${PASSWORD}`).toString('base64'));
   });

@@ -56,6 +56,7 @@ export function checkAccess(access: Access): ServerInterceptor {
 function credentialsIn(metadata: Metadata): { name: string; password: string } | undefined {
   const [, encoded] = /^Basic (.*)$/i.exec(String(metadata.get('authorization')[0] ?? '')) ?? [];
   if (encoded === undefined) return undefined;
-  const [, name = '', password = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  const [, name = '', password = ''] =
+    /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
   return { name, password };
 }

@@ -38,7 +38,10 @@ export function makeAuthority() {
     certify(subject: string): { key: Buffer; cert: Buffer } {
       openssl([...request, '-subj', '/CN=test server', '-keyout', 'key', '-out', 'request'], subject);
       const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-out', 'cert'];
-      openssl(['x509', '-req', '-in', 'request', '-extfile', 'config', '-extensions', 'server', ...signing], subject);
+      openssl(
+        ['x509', '-req', '-in', 'request', '-extfile', 'config', '-extensions', 'server', ...signing],
+        subject,
+      );
       return {
         key: readFileSync(file('key')),
         cert: Buffer.concat([readFileSync(file('cert')), readFileSync(file('ca.pem'))]),

@@ -82,7 +82,10 @@ describe('the diagnosis of a connection', () => {
   });
 
   test('of several servers tells the first with something wrong', async () => {
-    const finding = await diagnoseConnection([...at(plain), ...at(secure), ...at(await unusedPort())], undefined);
+    const finding = await diagnoseConnection(
+      [...at(plain), ...at(secure), ...at(await unusedPort())],
+      undefined,
+    );
     expect(finding?.message).toBe(`127.0.0.1:${secure} speaks TLS`);
   });
 });

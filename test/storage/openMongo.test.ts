@@ -71,7 +71,12 @@ describe('a start without MongoDB says in one line what to change', () => {
 
   test('if the user is refused', async () => {
     const errmsg = 'Authentication failed.';
-    const double = await startMongoDouble(() => ({ ok: 0, code: 18, codeName: 'AuthenticationFailed', errmsg }));
+    const double = await startMongoDouble(() => ({
+      ok: 0,
+      code: 18,
+      codeName: 'AuthenticationFailed',
+      errmsg,
+    }));
     expect(await failureOfStart(double.port, '', `app:${PASSWORD}@`)).toBe(
       'authledger: READ_STORE_URL: the user was refused (Authentication failed.)',
     );
@@ -84,7 +89,8 @@ describe('MongoDB in use', () => {
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
 
   test('that refuses a right is unavailable, and the words do not show what was to be written', async () => {
-    const errmsg = 'not authorized on app to execute command { update: "t", updates: [ "what was written" ] }';
+    const errmsg =
+      'not authorized on app to execute command { update: "t", updates: [ "what was written" ] }';
     const double = await startMongoDouble((command) =>
       command === 'update' ? { ok: 0, code: 13, codeName: 'Unauthorized', errmsg } : { ok: 1 },
     );
