@@ -5,13 +5,15 @@ import type { Operation } from './kurrentOutages.ts';
 
 /** How long (ms) a call is retried before the server counts as unavailable. */
 const RETRY_TIMEOUT = 3000;
+/** After this many tries, some tenths of a second, it is looked whether others can help. */
+const TRIES_BEFORE_DIAGNOSIS = 4;
 /** How long (ms) the server may stay silent before a call counts as lost. */
 const ANSWER_TIMEOUT = 4000;
 
 /**
  * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable, with the
- * cause in its message, if that does not help within 3 s, and at once if the user lacks a right; any other error is the
- * driver's own.
+ * cause in its message, if that does not help within 3 s, and earlier if it cannot help, as when the user is refused; any
+ * other error is the driver's own.
  */
 export async function withRetries<T>(
   kurrent: Kurrent,
@@ -28,9 +30,12 @@ export async function withRetries<T>(
     } catch (error) {
       if (!isTransient(error)) throw error;
       renewConnection(error, { kurrent, client });
-      const isTimeUp = kurrent.isClosed() || performance.now() - startedAt > RETRY_TIMEOUT;
-      if (isTimeUp || failureOf(error) === 'denied')
-        throw await kurrent.outages.unavailable(error, operation);
+      const isOver =
+        kurrent.isClosed() ||
+        performance.now() - startedAt > RETRY_TIMEOUT ||
+        failureOf(error) === 'denied' ||
+        (tries === TRIES_BEFORE_DIAGNOSIS && (await kurrent.outages.isHopeless()));
+      if (isOver) throw await kurrent.outages.unavailable(error, operation);
     }
     await sleep(backoff(tries));
   }

@@ -34,7 +34,7 @@ export function openKurrent(url: string, log?: Logger): Kurrent {
       client = connect(address.url);
       failed.dispose().catch(() => undefined);
     },
-    outages: kurrentOutages(address, log),
+    outages: kurrentOutages(address, { log, isClosed: () => isClosed }),
     isClosed: () => isClosed,
     close() {
       isClosed = true;

@@ -191,6 +191,7 @@ async function translatingErrors<T>(
 
 const HINTS: Partial<Record<Finding['kind'], string>> = {
   plain: ', and KAFKA_SSL is true',
+  silent: ', and KAFKA_SSL is true',
   tls: ', and KAFKA_SSL is not true',
 };
 

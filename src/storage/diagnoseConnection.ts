@@ -12,11 +12,12 @@ export type Endpoint = { host: string; port: number };
 export type TlsSettings = ConnectionOptions | undefined;
 
 /**
- * What is wrong with a connection: the server cannot be reached, speaks TLS or not unlike the driver, shows a
- * certificate that the driver does not accept, or ends the handshake. `message` is one line, and holds no secret.
+ * What is wrong with a connection: the server cannot be reached, does not speak TLS (`plain`) or perhaps does not
+ * (`silent`), speaks TLS with a driver that does not (`tls`), shows a certificate that the driver does not accept, or
+ * ends the handshake. `message` is one line, and holds no secret.
  */
 export type Finding = {
-  kind: 'unreachable' | 'plain' | 'tls' | 'certificate' | 'handshake';
+  kind: 'unreachable' | 'plain' | 'silent' | 'tls' | 'certificate' | 'handshake';
   message: string;
 };
 
@@ -86,7 +87,7 @@ function findingOf(
   if (NOT_TLS.test(code) || /wrong version number/.test(words))
     return { kind: 'plain', message: `${server} does not speak TLS` };
   return code === 'ECONNRESET' || code === 'ETIMEDOUT'
-    ? { kind: 'plain', message: `${server} completes no TLS handshake: perhaps it does not speak TLS` }
+    ? { kind: 'silent', message: `${server} completes no TLS handshake: perhaps it does not speak TLS` }
     : { kind: 'handshake', message: `the TLS handshake with ${server} failed: ${words}` };
 }
 

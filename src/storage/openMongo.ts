@@ -84,14 +84,11 @@ export type Mongo = {
 export async function openMongo(url: string, prefix: string, log?: Logger): Promise<Mongo> {
   const database = databaseName(url);
   const outage = explainOutages('MongoDB cannot be used', log);
+  /** For the start, whose failure is shown, and for the end, when nobody needs the server any more. */
+  const unlogged = explainOutages('MongoDB cannot be used');
   let client = createClient(url);
   await connect(client).catch(async (error: DriverError) => {
-    // Not logged: it ends the start, and is shown.
-    throw await translateError(error, {
-      database,
-      options: client.options,
-      outage: explainOutages('the start'),
-    });
+    throw await translateError(error, { database, options: client.options, outage: unlogged });
   });
   const closing = new AbortController();
   let replacement: Promise<void> | undefined;
@@ -118,7 +115,11 @@ export async function openMongo(url: string, prefix: string, log?: Logger): Prom
     } catch (error) {
       if (error instanceof CallTimedOut || error instanceof MongoServerSelectionError)
         replacement ??= replaceClient().finally(() => (replacement = undefined));
-      throw await translateError(error as DriverError, { database, options: client.options, outage });
+      throw await translateError(error as DriverError, {
+        database,
+        options: client.options,
+        outage: closing.signal.aborted ? unlogged : outage,
+      });
     }
   }
 
@@ -248,6 +249,7 @@ async function translateError(
 
 const HINTS: Partial<Record<Finding['kind'], string>> = {
   plain: ', and the address asks for it with tls=true',
+  silent: ', and the address asks for it with tls=true',
   tls: ', and the address does not ask for it with tls=true',
 };
 

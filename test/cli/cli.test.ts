@@ -147,11 +147,13 @@ describe('serve on servers that cannot be used', () => {
       }),
     ]);
     mongo.close();
-    expect(ends.map(({ code, stderr }) => [code, stderr])).toEqual([
-      [1, `authledger: READ_STORE_URL: nothing listens at 127.0.0.1:${port}\n`],
-      [1, `authledger: EVENT_STORE_URL: nothing listens at 127.0.0.1:${port}\n`],
-    ]);
-    expect(JSON.stringify(ends)).not.toContain('a-secret');
+    expect(ends).toEqual(
+      ['READ_STORE_URL', 'EVENT_STORE_URL'].map((name) => ({
+        code: 1,
+        stdout: '',
+        stderr: `authledger: ${name}: nothing listens at 127.0.0.1:${port}\n`,
+      })),
+    );
   }, 30_000);
 });
 

@@ -172,8 +172,8 @@ describe('a log in use', () => {
     await append(store);
     const message = 'EVENT_STORE_URL: the user was refused: check user and password';
     expect(logged()).toEqual([
-      ['KurrentDB cannot be used: trying again until it works', message],
-      ['KurrentDB cannot be used: it works again', undefined],
+      ['KurrentDB refuses the user: trying again until it works', message],
+      ['KurrentDB refuses the user: it works again', undefined],
     ]);
   });
 
@@ -271,6 +271,30 @@ describe('a log in use', () => {
       ],
       ['KurrentDB cannot be used: it works again', undefined],
     ]);
+  });
+
+  test('that is away, and refuses the user once it is back, tells both', async () => {
+    const { port } = double;
+    double.close();
+    await failure(store.head());
+    access.passwords['app'] = 'another';
+    await startDouble({ tls, access, port });
+    expect((await failure(store.head())).message).toBe(
+      'EVENT_STORE_URL: the user was refused: check user and password',
+    );
+    expect(logged().map(([line]) => line)).toEqual([
+      'KurrentDB cannot be used: trying again until it works',
+      'KurrentDB cannot be used: it works again',
+      'KurrentDB refuses the user: trying again until it works',
+    ]);
+  });
+
+  test('that is closed during a call reports no outage', async () => {
+    double.close();
+    const failing = failure(store.head());
+    await store.close();
+    expect(await failing).toBeInstanceOf(StoreUnavailable);
+    expect(lines).toEqual([]);
   });
 
   test('that refuses changes makes them 503, which say nothing of the cause to callers', async () => {

@@ -54,7 +54,7 @@ describe('the diagnosis of a connection', () => {
       message: `127.0.0.1:${plain} does not speak TLS`,
     });
     expect(await diagnoseConnection(at(closing), {})).toEqual({
-      kind: 'plain',
+      kind: 'silent',
       message: `127.0.0.1:${closing} completes no TLS handshake: perhaps it does not speak TLS`,
     });
   });
