@@ -180,6 +180,8 @@ async function reconnect(url: string, signal: AbortSignal): Promise<MongoClient 
 
 class CallTimedOut extends StoreUnavailable {}
 
+const CONNECTION_ERRORS = [MongoNetworkError, MongoServerSelectionError, CallTimedOut];
+
 /** Throws CallTimedOut if the promise does not settle in time. */
 function withTimeout<T>(promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -238,13 +240,14 @@ async function translateError(
   error: DriverError,
   { database, options, outage }: { database: string; options: Options; outage: OutageCause },
 ): Promise<Error> {
-  // No outage: what needs other rights works meanwhile. The server's own words would contain the command, with what was
-  // to be written.
+  // The server's own words would contain the command, with what was to be written.
   if (error.code === UNAUTHORIZED)
     return new StoreUnavailable(`READ_STORE_URL: the user may not use the database ${database}`);
   if (!isUnavailable(error)) return error;
-  const cause = await outage.failed(async () => `READ_STORE_URL: ${await whyUnavailable(error, options)}`);
-  return new StoreUnavailable(cause);
+  const why = async (): Promise<string> => `READ_STORE_URL: ${await whyUnavailable(error, options)}`;
+  // While other calls are answered, as when too many are made at once, there is no outage.
+  const isOutage = isConnectionAtFault(error) || REFUSED_CODES.has(error.code);
+  return new StoreUnavailable(isOutage ? await outage.failed(why) : await why());
 }
 
 const HINTS: Partial<Record<Finding['kind'], string>> = {
@@ -256,10 +259,9 @@ const HINTS: Partial<Record<Finding['kind'], string>> = {
 async function whyUnavailable(error: DriverError, options: Options): Promise<string> {
   if (REFUSED_CODES.has(error.code)) return `the user was refused (${error.message})`;
   const endpoints = options.hosts.filter(({ host }) => host !== undefined).map((host) => host.toHostPort());
-  // Not if the server has answered, or a file that the address names could not be read.
-  const isConnectionAtFault = typeof error.code !== 'number' && error.syscall !== 'open';
   const finding =
-    isConnectionAtFault && (await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined));
+    isConnectionAtFault(error) &&
+    (await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined));
   if (finding) return finding.message + (HINTS[finding.kind] ?? '');
   return error instanceof CallTimedOut
     ? error.message
@@ -279,6 +281,12 @@ function tlsOf({
   if (!tls) return undefined;
   const given = { ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Not if the server has answered, or a file that the address names could not be read. */
+function isConnectionAtFault(error: DriverError): boolean {
+  const isOfConnection = CONNECTION_ERRORS.some((kind) => error instanceof kind);
+  return isOfConnection || (SYSTEM_ERROR.test(String(error.code)) && error.syscall !== 'open');
 }
 
 function isUnavailable(error: DriverError): boolean {
