@@ -311,4 +311,25 @@ describe('a log in use', () => {
     access.denied['app'] = [];
     await node.stop();
   });
+
+  test('that may not be read any more makes a node answer 503, which it logs once', async () => {
+    const { startNode } = sharedStores(undefined, store);
+    const node = await startNode();
+    access.denied['app'] = ['read $all'];
+    const ask = () => signedFetch(`${node.rootUrl}/api/auth/v1/scopes/current`, ROOT);
+    let reply = await ask();
+    while (reply.status === 200) {
+      await sleep(50);
+      reply = await ask();
+    }
+    expect(reply).toMatchObject({ status: 503, body: { code: 'ServiceUnavailable' } });
+    const proofs = node
+      .logged()
+      .split('\n')
+      .filter((line) => line.includes('could not prove that it has everything'));
+    expect(proofs).toHaveLength(1);
+    expect(proofs[0]).toContain('EVENT_STORE_URL: the user may not read $all');
+    access.denied['app'] = [];
+    await node.stop();
+  });
 });
