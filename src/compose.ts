@@ -89,7 +89,7 @@ export async function openStores(config: StoreConfig, opening: OpenOptions = {})
 
 /** Opens the stores without upcasting, so that a copy gets the events as they were stored. */
 export function openStoresAsStored(config: StoreConfig, opening: OpenOptions = {}): Promise<Stores> {
-  return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config);
+  return config.eventStoreUrl === undefined ? openEmbedded(config, opening) : openShared(config, opening);
 }
 
 async function openEmbedded(config: StoreConfig, { mustExist = false, log }: OpenOptions): Promise<Stores> {
@@ -140,7 +140,7 @@ export async function openFiles(
 }
 
 /** The log is on KurrentDB, the read models and the secrets are on MongoDB. Several nodes share them. */
-async function openShared(config: StoreConfig): Promise<Stores> {
+async function openShared(config: StoreConfig, { log }: OpenOptions): Promise<Stores> {
   // Imported here, so that the embedded stores do not wait for these drivers, which take longer to load than all the
   // rest.
   const { openKurrent } = await import('./eventStore/openKurrent.ts');
@@ -150,11 +150,12 @@ async function openShared(config: StoreConfig): Promise<Stores> {
   const { mongoSecretStore } = await import('./secretStore/mongoSecretStore.ts');
   const { eventStoreUrl, readStoreUrl, streamPrefix, collectionPrefix } = config;
   const { keys } = openKeyring(config);
-  const openDatabase = () => openMongo(readStoreUrl!, collectionPrefix!);
   return openTogether(async (opened) => {
-    const readStore = opened(mongoReadStore(await openDatabase()));
-    const secretStore = opened(mongoSecretStore({ mongo: await openDatabase(), keyring: keys }));
-    const kurrent = opened(openKurrent(eventStoreUrl!));
+    const readStore = opened(mongoReadStore(await openMongo(readStoreUrl!, collectionPrefix!, log)));
+    // Without the log: an outage of the server that both are on is reported once.
+    const mongo = await openMongo(readStoreUrl!, collectionPrefix!);
+    const secretStore = opened(mongoSecretStore({ mongo, keyring: keys }));
+    const kurrent = opened(openKurrent(eventStoreUrl!, log));
     const eventStore = await kurrentEventStore({ kurrent, validate: validateEvent, prefix: streamPrefix! });
     const filesGone = new Promise<never>(() => undefined);
     return closeTogether({ eventStore, readStore, secretStore, keys, addKey: undefined, filesGone });

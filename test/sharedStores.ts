@@ -32,8 +32,8 @@ export type TestNode = RunningServer & { link: Link; logged(): string };
 export type OpenStores = (keys: Keyring) => Promise<Pick<Stores, 'readStore' | 'secretStore'>>;
 
 /**
- * Stores that several nodes share, as they would servers: by default a log in memory, and the others in memory unless `open`
- * opens them.
+ * Stores that several nodes share, as they would servers: the log in memory unless another is given, and the others too
+ * unless `open` opens them.
  */
 export function sharedStores(
   open?: OpenStores,

@@ -3,7 +3,7 @@ import type { NewEvent, Metadata, Position, Recorded } from '../event.ts';
 import type { Kurrent, KurrentDBClient } from './openKurrent.ts';
 import { EventTooLarge, nextRevision, type Revision, type Write } from './eventStore.ts';
 import { OutcomeUnknown } from '../storage/storeErrors.ts';
-import { failureOf, isTransient, unavailable } from './kurrentFailures.ts';
+import { AccessDenied, failureOf, isTransient } from './kurrentFailures.ts';
 import { backoff, renewConnection, withTimeout } from './kurrentCalls.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { eventsToAppend } from './eventsToAppend.ts';
@@ -13,6 +13,8 @@ import { positionOfOffsets } from './position.ts';
 const UNCLEAR_PATIENCE_FACTOR = 4;
 /** How many of a stream's last events are searched for an append's ids if it expects no particular revision. */
 const MAX_EVENTS_SEARCHED = 64;
+
+const APPEND = { kind: 'append' } as const;
 
 type Parts = {
   kurrent: Kurrent;
@@ -56,14 +58,17 @@ export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts
         const failure = failureOf(error);
         if (failure === 'refused') throw error;
         if (failure === 'too large') throw new EventTooLarge(tooLargeForServer(error));
-        mayHaveHappened ||= isSent && failure === 'unclear';
+        // AccessDenied comes from a read after the append; the refusal of an append is an error of the driver.
+        mayHaveHappened ||= isSent && (failure === 'unclear' || error instanceof AccessDenied);
+        if (failure === 'denied') break;
         // Whatever was sent is looked for once more, even if time is up.
         if (!isSent && isTimeUp()) break;
         if (failure !== 'conflict') await sleep(backoff(tries));
       }
       mustReadStreams = true;
     }
-    throw mayHaveHappened ? outcomeUnknown(cause) : unavailable(cause);
+    const reason = await kurrent.outages.unavailable(cause, APPEND);
+    throw mayHaveHappened ? outcomeUnknown(reason) : reason;
   };
 
   /** Reads the streams to plan what is left to do. Throws WrongExpectedRevision if another change came first. */
@@ -119,7 +124,11 @@ export function kurrentAppend({ kurrent, prefix, logId, reads, patience }: Parts
         expectedState: expectedRevision === 'none' ? ('no_stream' as const) : BigInt(expectedRevision),
         events: events.map((event) => jsonEvent(event, metadata)),
       }));
-      return await (requests.length === 1 ? sendOne(client, requests[0]!) : sendMany(client, requests));
+      const position = await (requests.length === 1
+        ? sendOne(client, requests[0]!)
+        : sendMany(client, requests));
+      kurrent.outages.worked(APPEND);
+      return position;
     } catch (error) {
       if (isTransient(error)) renewConnection(error, { kurrent, client });
       throw error;

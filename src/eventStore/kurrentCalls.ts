@@ -1,40 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kurrent, KurrentDBClient } from './openKurrent.ts';
-import { AnswerTimedOut, isTransient, unavailable } from './kurrentFailures.ts';
+import { AnswerTimedOut, failureOf, isTransient } from './kurrentFailures.ts';
+import type { Operation } from './kurrentOutages.ts';
 
 /** How long (ms) a call is retried before the server counts as unavailable. */
 const RETRY_TIMEOUT = 3000;
+/** After this many tries, some tenths of a second, it is looked whether others can help. */
+const TRIES_BEFORE_DIAGNOSIS = 4;
 /** How long (ms) the server may stay silent before a call counts as lost. */
 const ANSWER_TIMEOUT = 4000;
 
 /**
- * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable if that
- * does not help within 3 s; any other error is the driver's own.
+ * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable, with the
+ * cause in its message, if that does not help within 3 s, and earlier if it cannot help, as when the user is refused; any
+ * other error is the driver's own.
  */
 export async function withRetries<T>(
   kurrent: Kurrent,
   call: (client: KurrentDBClient) => Promise<T>,
+  operation: Operation = { kind: 'read a stream' },
 ): Promise<T> {
   const startedAt = performance.now();
   for (let tries = 1; ; tries += 1) {
     const client = kurrent.client();
     try {
-      return await call(client);
+      const answer = await call(client);
+      kurrent.outages.worked(operation);
+      return answer;
     } catch (error) {
       if (!isTransient(error)) throw error;
       renewConnection(error, { kurrent, client });
-      if (kurrent.isClosed() || performance.now() - startedAt > RETRY_TIMEOUT) throw unavailable(error);
+      const isOver =
+        kurrent.isClosed() ||
+        performance.now() - startedAt > RETRY_TIMEOUT ||
+        failureOf(error) === 'denied' ||
+        (tries === TRIES_BEFORE_DIAGNOSIS && (await kurrent.outages.isHopeless()));
+      if (isOver) throw await kurrent.outages.unavailable(error, operation);
     }
     await sleep(backoff(tries));
   }
 }
 
-/** Replaces a connection that failed. After `not-leader` the driver connects to the leader by itself. */
+/**
+ * Replaces a connection that failed. After `not-leader` the driver connects to the leader by itself, and a user without
+ * a right has a connection that works.
+ */
 export function renewConnection(
   error: unknown,
   { kurrent, client }: { kurrent: Kurrent; client: KurrentDBClient },
 ): void {
-  if ((error as { type?: string }).type !== 'not-leader') kurrent.renew(client);
+  if ((error as { type?: string }).type !== 'not-leader' && failureOf(error) !== 'denied')
+    kurrent.renew(client);
 }
 
 /** Exponential backoff with jitter (ms) before the next try. */
@@ -102,5 +118,15 @@ export async function unlessAborted<T>(
     return await Promise.race([promise, aborted]);
   } finally {
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Whether the user may read a stream. If the server answers otherwise, or not at all, that is taken as a yes. */
+export async function canReadStream(kurrent: Kurrent, stream: string): Promise<boolean> {
+  try {
+    await collect(kurrent.client().readStream(stream, { maxCount: 1 }));
+    return true;
+  } catch (error) {
+    return failureOf(error) !== 'denied';
   }
 }

@@ -8,7 +8,7 @@ import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';
 import { collect, withRetries, withTimeout } from './kurrentCalls.ts';
 import { failureOf } from './kurrentFailures.ts';
-import { kurrentReads } from './kurrentReads.ts';
+import { kurrentReads, logStream } from './kurrentReads.ts';
 import { kurrentSubscription } from './kurrentSubscription.ts';
 import { newLogId } from './newLogId.ts';
 
@@ -69,12 +69,9 @@ function hasAnyRevision(writes: Write[]): boolean {
   return writes.some(({ expectedRevision }) => expectedRevision === 'any');
 }
 
-/**
- * The log's id, from a stream that holds nothing else; the first process to come creates it. The stream's name begins
- * with `~`, which no prefix contains, so that it belongs to no log.
- */
+/** The log's id; the first process to come creates it. */
 async function openLogId(kurrent: Kurrent, prefix: string): Promise<string> {
-  const stream = `~${prefix}log`;
+  const stream = logStream(prefix);
   return withRetries(kurrent, async (client) => {
     const named = {
       contentType: 'application/json' as const,
@@ -92,8 +89,10 @@ async function openLogId(kurrent: Kurrent, prefix: string): Promise<string> {
       if (first) return (first.event!.data as { logId: string }).logId;
       const event = { ...named, data: { logId: newLogId() } };
       await withTimeout(client.appendToStream(stream, event, { streamState: 'no_stream' })).catch(
-        (error: unknown) => {
-          if (failureOf(error) !== 'conflict') throw error;
+        async (error: unknown) => {
+          const failure = failureOf(error);
+          if (failure === 'denied') throw await kurrent.outages.unavailable(error, { kind: 'append' });
+          if (failure !== 'conflict') throw error;
         },
       );
     }

@@ -1,6 +1,6 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
-import { collect, itemsOf, withRetries } from './kurrentCalls.ts';
+import { canReadStream, collect, itemsOf, withRetries } from './kurrentCalls.ts';
 import { offsetsIn, positionOfOffsets } from './position.ts';
 
 /** How long (ms) the server may search backwards through other applications' events for this log's last one. */
@@ -11,6 +11,14 @@ const UNKNOWN_OFFSET = 2n ** 64n - 1n;
 type ReadOptions = NonNullable<Parameters<KurrentDBClient['readStream']>[1]>;
 type ReadAllOptions = NonNullable<Parameters<KurrentDBClient['readAll']>[0]>;
 export type KurrentReads = ReturnType<typeof kurrentReads>;
+
+/**
+ * The stream that holds the id of the log of a prefix, and nothing else. Its name begins with `~`, which no prefix
+ * contains, so that it belongs to no log.
+ */
+export function logStream(prefix: string): string {
+  return `~${prefix}log`;
+}
 
 /** Reads of the log whose streams begin with the prefix. All go to the leader, because followers lag behind. */
 export function kurrentReads({
@@ -24,6 +32,10 @@ export function kurrentReads({
 }) {
   const start = positionOfOffsets(logId, { commit: 0n, prepare: 0n });
   const filter = { filterOn: 'streamName' as const, prefixes: [prefix], checkpointInterval: 1 };
+  const operation = {
+    kind: 'read $all',
+    canReadStream: () => canReadStream(kurrent, logStream(prefix)),
+  } as const;
   let scannedTo: Position | undefined;
   let newest = start;
 
@@ -81,18 +93,24 @@ export function kurrentReads({
   }
 
   const readEvents = (options: ReadAllOptions, within?: number): Promise<AllStreamResolvedEvent[]> =>
-    withRetries(kurrent, (client) =>
-      collect(client.readAll({ ...options, requiresLeader: true }), { within }),
+    withRetries(
+      kurrent,
+      (client) => collect(client.readAll({ ...options, requiresLeader: true }), { within }),
+      operation,
     );
 
   /** The position of the last event that a read returns, of which none is kept; undefined if it returns none. */
   const positionOfLast = (options: ReadAllOptions, within?: number): Promise<Position | undefined> =>
-    withRetries(kurrent, async (client) => {
-      let position: Position | undefined;
-      const reading = client.readAll({ ...options, requiresLeader: true });
-      for await (const { event } of itemsOf(reading, { within })) position = positionOfEvent(event!);
-      return position;
-    });
+    withRetries(
+      kurrent,
+      async (client) => {
+        let position: Position | undefined;
+        const reading = client.readAll({ ...options, requiresLeader: true });
+        for await (const { event } of itemsOf(reading, { within })) position = positionOfEvent(event!);
+        return position;
+      },
+      operation,
+    );
 
   /**
    * The position of this log's last event. Other applications' events may follow it, and searching backwards each time

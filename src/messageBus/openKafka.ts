@@ -12,6 +12,8 @@ import {
 } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { KafkaSettings } from '../config/config.ts';
+import { diagnoseConnection, type Finding } from '../storage/diagnoseConnection.ts';
+import { explainOutages, type OutageCause } from '../storage/explainOutages.ts';
 import { BusUnavailable } from './messageBus.ts';
 
 /** How long (ms) connecting may take, and replicating a message to all in-sync brokers. */
@@ -29,7 +31,7 @@ const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 };
 /** Apache Kafka, or a server that speaks its protocol. Nothing connects until a connection is used. */
 export type Kafka = { connection(): KafkaConnection };
 
-/** Throws BusUnavailable for what cannot be done now. After that the connection must be ended and a new one used. */
+/** Throws BusUnavailable for what cannot be done now; its message names the setting and the cause. After that the connection must be ended and a new one used. */
 export type KafkaConnection = {
   /** Connects, and creates missing topics with the given settings, or else the broker's defaults. */
   open(topics: readonly NewTopic[]): Promise<void>;
@@ -43,6 +45,9 @@ export type NewTopic = { topic: string; settings?: Record<string, string> };
 /** Opens Kafka. The driver's own log goes to the debug level, because the driver also throws what it logs. */
 export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): Kafka {
   let connectionCount = 0;
+  const whyUnavailable = explainErrors({ brokers, ssl });
+  // Whoever publishes logs the outages.
+  const outage = explainOutages('Kafka cannot be used');
 
   function connection(): KafkaConnection {
     const sockets = destroyableSockets();
@@ -72,7 +77,7 @@ export function openKafka({ brokers, ssl, sasl }: KafkaSettings, log: Logger): K
     });
     const withTimeout = <T>(call: () => Promise<T>): Promise<T> => {
       const timer = setTimeout(sockets.end, CALL_TIMEOUT);
-      return translatingErrors(call).finally(() => clearTimeout(timer));
+      return translatingErrors(call, { outage, whyUnavailable }).finally(() => clearTimeout(timer));
     };
     return {
       open: (topics) =>
@@ -163,15 +168,48 @@ function partitionMoved(): BusUnavailable {
   return new BusUnavailable("a topic's partitions changed while messages were sent", { kind: 'moved' });
 }
 
+type WhyUnavailable = (kind: string, message: string) => Promise<string>;
+
 /** Calls a broker. Throws BusUnavailable if the brokers or the connection fail; any other error is passed on. */
-async function translatingErrors<T>(call: () => Promise<T>): Promise<T> {
+async function translatingErrors<T>(
+  call: () => Promise<T>,
+  { outage, whyUnavailable }: { outage: OutageCause; whyUnavailable: WhyUnavailable },
+): Promise<T> {
   try {
-    return await call();
+    const answer = await call();
+    outage.ended();
+    return answer;
   } catch (error) {
     const kind = error instanceof BusUnavailable ? undefined : errorKind(error);
     if (kind === undefined) throw error;
-    throw new BusUnavailable(`Kafka cannot be used right now: ${(error as Error).message}`, { kind });
+    const { message } = error as Error;
+    // Only what needs a connection is remembered.
+    const why = () => whyUnavailable(kind, message);
+    throw new BusUnavailable(await (kind === 'unreachable' ? outage.failed(why) : why()), { kind });
   }
+}
+
+const HINTS: Partial<Record<Finding['kind'], string>> = {
+  plain: ', and KAFKA_SSL is true',
+  silent: ', and KAFKA_SSL is true',
+  tls: ', and KAFKA_SSL is not true',
+};
+
+function explainErrors({ brokers, ssl }: Pick<KafkaSettings, 'brokers' | 'ssl'>): WhyUnavailable {
+  const endpoints = brokers.map((broker) => {
+    const { hostname, port } = new URL(`tcp://${broker}`);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+  });
+  return async (kind, message) => {
+    if (kind === 'sasl-authentication-failed')
+      return `KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: the user was refused (${message})`;
+    const finding =
+      kind === 'unreachable' &&
+      (await diagnoseConnection(endpoints, ssl ? {} : undefined).catch(() => undefined));
+    return finding
+      ? `KAFKA_BROKERS: ${finding.message}${HINTS[finding.kind] ?? ''}`
+      : `KAFKA_BROKERS: Kafka cannot be used right now: ${message}`;
+  };
 }
 
 /** The root cause of an error of the driver, in a word or two; undefined if it is not one of Kafka's. */

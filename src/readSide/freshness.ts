@@ -4,6 +4,7 @@ import { coalesce } from './coalesce.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
+import { watchOutage } from '../process/outage.ts';
 import type { Projector } from './projector.ts';
 
 /** How often (ms) a node proves that it has everything in a log on another machine. */
@@ -63,6 +64,7 @@ export async function openFreshness(parts: Parts, maxStaleness: number | undefin
 async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const outage = watchOutage(log, 'this node could not prove that it has everything');
   let provenAt = -Infinity;
   /** Why the last proof failed, if the read models say why. */
   let problem = '';
@@ -72,6 +74,7 @@ async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
     await projector.catchUp();
     provenAt = askedAt;
     problem = '';
+    outage.ended();
   }
 
   async function keepProving(): Promise<void> {
@@ -80,7 +83,7 @@ async function proveRegularly({ projector, log }: Parts, maxStaleness: number) {
       if (signal.aborted) return;
       await prove().catch((error: unknown) => {
         problem = error instanceof ApiError ? ` (${error.message})` : '';
-        log.warn({ err: error }, 'this node could not prove that it has everything: trying again');
+        outage.failed(error);
       });
     }
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import {
   type Collection,
   type Document,
@@ -11,6 +12,8 @@ import {
   MongoTopologyClosedError,
 } from 'mongodb';
 import { invalid } from '../config/configError.ts';
+import { diagnoseConnection, type Finding, type TlsSettings } from './diagnoseConnection.ts';
+import { explainOutages, type OutageCause } from './explainOutages.ts';
 import { StoreUnavailable } from './storeErrors.ts';
 
 /**
@@ -43,6 +46,9 @@ const UNAVAILABLE_ERRORS = [
 const UNAVAILABLE_CODES = new Set<unknown>([
   6, 7, 43, 50, 64, 89, 91, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11601, 11602, 13435, 13436,
 ]);
+/** Error codes of a user who is unknown, or has another password; 8000 is MongoDB Atlas's for it. */
+const REFUSED_CODES = new Set<unknown>([18, 8000]);
+const UNAUTHORIZED = 13;
 /** Codes of socket and DNS errors, some of which the driver passes on unchanged. */
 const SYSTEM_ERROR = /^E(?!RR_)[A-Z_]+$|^ERR_(STREAM|SOCKET|SSL|TLS)_/;
 const DUPLICATE_KEY = 11000;
@@ -71,14 +77,18 @@ export type Mongo = {
 
 /**
  * Opens the database that the URL names, or `authledger` if it names none. Writes are acknowledged by a majority, so
- * that no failover rolls them back; reads go to the primary. Names of collections get the prefix. Throws ConfigError
- * for a URL that the driver refuses, StoreUnavailable if the server cannot be reached. No error contains the URL's
- * password.
+ * that no failover rolls them back; reads go to the primary. Names of collections get the prefix. Outages are reported
+ * to `log`. Throws ConfigError for a URL that the driver refuses, StoreUnavailable if the server cannot be reached or
+ * refuses the user: its message names READ_STORE_URL and the cause. No error contains the URL's password.
  */
-export async function openMongo(url: string, prefix: string): Promise<Mongo> {
+export async function openMongo(url: string, prefix: string, log?: Logger): Promise<Mongo> {
   const database = databaseName(url);
-  let client = await connect(url).catch((error: DriverError) => {
-    throw translateError(error);
+  const outage = explainOutages('MongoDB cannot be used', log);
+  /** For the start, whose failure is shown, and for the end, when nobody needs the server any more. */
+  const unlogged = explainOutages('MongoDB cannot be used');
+  let client = createClient(url);
+  await connect(client).catch(async (error: DriverError) => {
+    throw await translateError(error, { database, options: client.options, outage: unlogged });
   });
   const closing = new AbortController();
   let replacement: Promise<void> | undefined;
@@ -99,11 +109,17 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
 
   async function call<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await withTimeout(ask());
+      const answer = await withTimeout(ask());
+      outage.ended();
+      return answer;
     } catch (error) {
       if (error instanceof CallTimedOut || error instanceof MongoServerSelectionError)
         replacement ??= replaceClient().finally(() => (replacement = undefined));
-      throw translateError(error as DriverError);
+      throw await translateError(error as DriverError, {
+        database,
+        options: client.options,
+        outage: closing.signal.aborted ? unlogged : outage,
+      });
     }
   }
 
@@ -138,11 +154,10 @@ export async function openMongo(url: string, prefix: string): Promise<Mongo> {
   };
 }
 
-/** A client that is connected to the server. If connecting fails, the client is closed. */
-async function connect(url: string): Promise<MongoClient> {
-  const client = createClient(url);
+/** Connects a client, or closes it if that fails. */
+async function connect(client: MongoClient): Promise<void> {
   try {
-    return await withTimeout(client.connect());
+    await withTimeout(client.connect());
   } catch (error) {
     client.close().catch(() => undefined);
     throw error;
@@ -152,14 +167,20 @@ async function connect(url: string): Promise<MongoClient> {
 /** Connects a new client as soon as the server can be reached; undefined if the signal aborts first. */
 async function reconnect(url: string, signal: AbortSignal): Promise<MongoClient | undefined> {
   while (!signal.aborted) {
-    const client = await connect(url).catch(() => undefined);
-    if (client) return client;
+    const client = createClient(url);
+    const isConnected = await connect(client).then(
+      () => true,
+      () => false,
+    );
+    if (isConnected) return client;
     await sleep(RECONNECT_DELAY, undefined, { ref: false, signal }).catch(() => undefined);
   }
   return undefined;
 }
 
 class CallTimedOut extends StoreUnavailable {}
+
+const CONNECTION_ERRORS = [MongoNetworkError, MongoServerSelectionError, CallTimedOut];
 
 /** Throws CallTimedOut if the promise does not settle in time. */
 function withTimeout<T>(promise: Promise<T>): Promise<T> {
@@ -211,16 +232,67 @@ export function isDuplicateKey(error: unknown): boolean {
   return errors.every((each) => each.code === DUPLICATE_KEY);
 }
 
-type DriverError = Error & { code?: unknown; errorResponse?: unknown };
+type DriverError = Error & { code?: unknown; syscall?: unknown; errorResponse?: unknown };
 
-function translateError(error: DriverError): Error {
-  return isUnavailable(error)
-    ? new StoreUnavailable(`MongoDB cannot be used right now: ${error.message}`)
-    : error;
+type Options = MongoClient['options'];
+
+async function translateError(
+  error: DriverError,
+  { database, options, outage }: { database: string; options: Options; outage: OutageCause },
+): Promise<Error> {
+  // The server's own words would contain the command, with what was to be written.
+  if (error.code === UNAUTHORIZED)
+    return new StoreUnavailable(`READ_STORE_URL: the user may not use the database ${database}`);
+  if (!isUnavailable(error)) return error;
+  const why = async (): Promise<string> => `READ_STORE_URL: ${await whyUnavailable(error, options)}`;
+  // While other calls are answered, as when too many are made at once, there is no outage.
+  const isOutage = isConnectionAtFault(error) || REFUSED_CODES.has(error.code);
+  return new StoreUnavailable(isOutage ? await outage.failed(why) : await why());
+}
+
+const HINTS: Partial<Record<Finding['kind'], string>> = {
+  plain: ', and the address asks for it with tls=true',
+  silent: ', and the address asks for it with tls=true',
+  tls: ', and the address does not ask for it with tls=true',
+};
+
+async function whyUnavailable(error: DriverError, options: Options): Promise<string> {
+  if (REFUSED_CODES.has(error.code)) return `the user was refused (${error.message})`;
+  const endpoints = options.hosts.filter(({ host }) => host !== undefined).map((host) => host.toHostPort());
+  const finding =
+    isConnectionAtFault(error) &&
+    (await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined));
+  if (finding) return finding.message + (HINTS[finding.kind] ?? '');
+  return error instanceof CallTimedOut
+    ? error.message
+    : `MongoDB cannot be used right now: ${error.message.trim().replace(/\s*\n\s*/g, ' ')}`;
+}
+
+/** The driver has read the files by then that the address names. */
+function tlsOf({
+  tls,
+  ca,
+  cert,
+  key,
+  passphrase,
+  rejectUnauthorized,
+  checkServerIdentity,
+}: Options): TlsSettings {
+  if (!tls) return undefined;
+  const given = { ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Not if the server has answered, or a file that the address names could not be read. */
+function isConnectionAtFault(error: DriverError): boolean {
+  const isOfConnection = CONNECTION_ERRORS.some((kind) => error instanceof kind);
+  return isOfConnection || (SYSTEM_ERROR.test(String(error.code)) && error.syscall !== 'open');
 }
 
 function isUnavailable(error: DriverError): boolean {
   return (
+    error instanceof CallTimedOut ||
+    REFUSED_CODES.has(error.code) ||
     UNAVAILABLE_ERRORS.some((kind) => error instanceof kind) ||
     error.name === 'MongoWaitQueueTimeoutError' ||
     UNAVAILABLE_CODES.has(error.code) ||

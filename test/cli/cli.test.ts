@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openSqlite } from '../../src/storage/openSqlite.ts';
+import { unusedPort } from '../listeners.ts';
+import { startMongoDouble } from '../mongoDouble.ts';
 import { end, runCommand, runIntoHead, startCommand, startServer } from '../runCommand.ts';
 import { sharedFile, testWithShared } from '../sharedData.ts';
 import { signedFetch } from '../signed.ts';
@@ -124,6 +126,35 @@ describe('serve', () => {
     expect(readFileSync(file, 'utf8')).toBe(credentials);
     expect(statSync(env['DATA_DIR']!).mode & 0o777).toBe(0o700);
   });
+});
+
+describe('serve on servers that cannot be used', () => {
+  async function startOn(settings: Record<string, string>) {
+    const SECRET_KEYS = JSON.stringify([{ id: 'k', key: Buffer.alloc(32).toString('base64') }]);
+    const servers = { EVENT_STORE_URL: 'kurrentdb://in.no.use', READ_STORE_URL: 'mongodb://in.no.use' };
+    const { DATA_DIR: _, ...own } = env;
+    return runCommand(['serve'], { ...own, PORT: '0', SECRET_KEYS, ...servers, ...settings });
+  }
+
+  test('ends with one line, which names the setting and the cause', async () => {
+    const port = await unusedPort();
+    const mongo = await startMongoDouble(() => ({ ok: 1 }));
+    const ends = await Promise.all([
+      startOn({ READ_STORE_URL: `mongodb://app:a-secret@127.0.0.1:${port}/` }),
+      startOn({
+        READ_STORE_URL: `mongodb://127.0.0.1:${mongo.port}/`,
+        EVENT_STORE_URL: `kurrentdb://app:a-secret@127.0.0.1:${port}?tls=false`,
+      }),
+    ]);
+    mongo.close();
+    expect(ends).toEqual(
+      ['READ_STORE_URL', 'EVENT_STORE_URL'].map((name) => ({
+        code: 1,
+        stdout: '',
+        stderr: `authledger: ${name}: nothing listens at 127.0.0.1:${port}\n`,
+      })),
+    );
+  }, 30_000);
 });
 
 test('a reader who has had enough, as head has, ends a command quietly, and no change halfway', async () => {

@@ -44,6 +44,12 @@ describe('the address of a KurrentDB server', () => {
     printed.mockRestore();
   });
 
+  test('that names a file that does not exist is refused, with the name of the option', () => {
+    expect(() => openKurrent(`kurrentdb://user:${SECRET}@h:2113?tlsCAFile=%2Fno%2Fsuch.pem`)).toThrow(
+      new ConfigError('the address of the KurrentDB server names a file as tlsCAFile that does not exist'),
+    );
+  });
+
   test('stands in no error of a server that cannot be reached', async () => {
     const kurrent = openKurrent(`kurrentdb://user:${SECRET}@127.0.0.1:1?tls=false`);
     const error: unknown = await kurrent

@@ -12,6 +12,7 @@ import statuses from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1
 import v1 from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_pb.js';
 import errors from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/errors_pb.js';
 import v2 from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/streams_pb.js';
+import { type Access, accessDenied, isDenied } from './access.ts';
 import {
   type DoubleLog,
   type Expected,
@@ -42,7 +43,15 @@ export type Calls = {
   eventsFollowed: number;
 };
 
-type Appending = { log: DoubleLog; faults: Faults; calls: Calls; maxAppendSize: number };
+type Appending = {
+  log: DoubleLog;
+  faults: Faults;
+  calls: Calls;
+  maxAppendSize: number;
+  access?: Access | undefined;
+};
+
+class Denied extends Error {}
 
 class TooLarge extends Error {
   readonly limit: number;
@@ -81,6 +90,7 @@ export function makeBatchAppend(appending: Appending) {
       const stream = Buffer.from(identifier.getStreamName_asU8()).toString();
       const response = new v1.BatchAppendResp().setCorrelationId(id).setStreamIdentifier(identifier);
       try {
+        if (isDenied(appending.access, 'append', call.metadata)) throw new Denied();
         const held = appendWithFaults(appending, [
           { stream, expected: expectedV1(part.options), events: part.events },
         ]);
@@ -126,6 +136,8 @@ function refusedV1(error: unknown): statuses.Status {
   } else if (error instanceof TooLarge) {
     const tooLarge = new shared.MaximumAppendSizeExceeded().setMaxappendsize(error.limit);
     details.pack(tooLarge.serializeBinary(), 'event_store.client.MaximumAppendSizeExceeded');
+  } else if (error instanceof Denied) {
+    details.pack(new shared.AccessDenied().serializeBinary(), 'event_store.client.AccessDenied');
   } else throw error;
   return new statuses.Status().setMessage('refused').setDetails(details);
 }
@@ -151,6 +163,7 @@ export function makeAppendSession(appending: Appending) {
             code: status.ABORTED,
             details: 'a stream may appear only once in an append session',
           });
+        if (isDenied(appending.access, 'append', call.metadata)) return reply(accessDenied());
         const held = appendWithFaults(appending, writes);
         if (!held) return;
         const outputs = writes.map(({ stream }) =>

@@ -7,6 +7,7 @@ import gossip from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/g
 import shared from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/shared_pb.js';
 import streamsService from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v1/streams_grpc_pb.js';
 import streamsV2Service from '@kurrent/kurrentdb-client/generated/kurrentdb/protocols/v2/streams/streams_grpc_pb.js';
+import { type Access, checkAccess } from './access.ts';
 import { type Calls, type Faults, makeAppendSession, makeBatchAppend } from './appending.ts';
 import { DoubleLog } from './doubleLog.ts';
 import { makeRead } from './reading.ts';
@@ -23,6 +24,10 @@ export type DoubleOptions = {
   positionsInStreams?: boolean;
   /** The most bytes of data and metadata in one append; by default what servers before 25.1 take. */
   maxAppendSize?: number;
+  /** Who may use it; everybody when left out. Clients show a user over TLS only. */
+  access?: Access;
+  /** The key and the certificate for TLS, with that of the authority; without TLS when left out. */
+  tls?: { key: Buffer; cert: Buffer };
   /** Where clients who ask for the members of the cluster are sent; here when left out. */
   leaderPort?: number;
 };
@@ -34,6 +39,7 @@ export type KurrentDouble = Awaited<ReturnType<typeof startKurrentDouble>>;
  */
 export async function startKurrentDouble(options: DoubleOptions = {}) {
   const { multiStreamAppend = true, positionsInStreams = true, maxAppendSize = 1024 * 1024 } = options;
+  const { access, tls } = options;
   const log = new DoubleLog();
   const faults: Faults = {};
   const calls: Calls = {
@@ -44,8 +50,11 @@ export async function startKurrentDouble(options: DoubleOptions = {}) {
     eventsRead: 0,
     eventsFollowed: 0,
   };
-  const appending = { log, faults, calls, maxAppendSize };
-  const server = new Server({ 'grpc.max_receive_message_length': 17 * 1024 * 1024 });
+  const appending = { log, faults, calls, maxAppendSize, access };
+  const server = new Server({
+    'grpc.max_receive_message_length': 17 * 1024 * 1024,
+    ...(access && { interceptors: [checkAccess(access)] }),
+  });
   let port = options.port ?? 0;
   const methods: { path: string }[] = [StreamsService.read, StreamsService.batchAppend];
   if (multiStreamAppend) methods.push(StreamsServiceService.appendSession);
@@ -63,8 +72,11 @@ export async function startKurrentDouble(options: DoubleOptions = {}) {
     read: (_: unknown, reply: sendUnaryData<gossip.ClusterInfo>) =>
       reply(null, clusterOf(options.leaderPort ?? port)),
   });
+  const credentials = tls
+    ? ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }])
+    : ServerCredentials.createInsecure();
   port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
       error ? reject(error) : resolve(bound),
     ),
   );

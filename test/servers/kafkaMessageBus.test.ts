@@ -146,7 +146,9 @@ whereServersRun(['kafka'], 'on Kafka with users', () => {
     let logged = '';
     const log = pino({ level: 'trace' }, { write: (line: string) => void (logged += line) });
     const refused = await published({ ...as('app', 'password-that-is-wrong'), log }).catch(String);
-    expect(refused).toMatch(/^Error: Kafka cannot be used right now: .*[Aa]uthentication/);
+    expect(refused).toMatch(
+      /^Error: KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: the user was refused \(.*[Aa]uthentication/,
+    );
     await expect(published(as('app', 'password-that-is-wrong'))).rejects.toMatchObject({
       kind: 'sasl-authentication-failed',
     });
