@@ -191,8 +191,11 @@ function jsonEvent({ id, type, data, metadata: own }: NewEvent, metadata: Metada
 function tooLargeForServer(error: unknown): string {
   const { maxSize, maxAppendSize } = error as { maxSize?: number; maxAppendSize?: number };
   const limit = maxSize ?? maxAppendSize;
+  const { type } = error as { type?: string };
+  const what =
+    type === 'append-record-size-exceeded' ? 'an event is larger' : 'the events are together larger';
   const figure = limit === undefined ? '' : `: at most ${limit} bytes`;
-  return `the events are together larger than the KurrentDB server takes at once${figure}`;
+  return `${what} than the KurrentDB server takes at once${figure}`;
 }
 
 function outcomeUnknown(cause: unknown): OutcomeUnknown {

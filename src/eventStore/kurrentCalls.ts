@@ -8,7 +8,7 @@ const RETRY_TIMEOUT = 3000;
 /** After this many tries, some tenths of a second, it is looked whether others can help. */
 const TRIES_BEFORE_DIAGNOSIS = 4;
 /** How long (ms) the server may stay silent before a call counts as lost. */
-const ANSWER_TIMEOUT = 4000;
+export const ANSWER_TIMEOUT = 4000;
 
 /**
  * Calls the server, and retries over a new connection while the failure is transient. Throws StoreUnavailable, with the
@@ -59,30 +59,49 @@ export function backoff(tries: number): number {
 }
 
 /** The value of a promise. Throws AnswerTimedOut, a transient failure, if it takes longer (ms). */
-export async function withTimeout<T>(promise: Promise<T>, within: number = ANSWER_TIMEOUT): Promise<T> {
+export function withTimeout<T>(promise: Promise<T>, within: number = ANSWER_TIMEOUT): Promise<T> {
+  return settled(promise, { within }) as Promise<T>;
+}
+
+/** The value of a promise; undefined if the signal aborts first. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return settled(promise, { signal });
+}
+
+/** Neither the timer nor the listener outlives the wait. */
+async function settled<T>(
+  promise: Promise<T>,
+  { within, signal }: { within?: number; signal?: AbortSignal | undefined },
+): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const timedOut = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AnswerTimedOut(`no answer within ${within} ms`)), within);
+  let stop = (): void => undefined;
+  const given = new Promise<undefined>((resolve, reject) => {
+    stop = () => resolve(undefined);
+    if (within !== undefined)
+      timer = setTimeout(() => reject(new AnswerTimedOut(`no answer within ${within} ms`)), within);
   });
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
   try {
-    return await Promise.race([promise, timedOut]);
+    return await Promise.race([given, promise]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
   }
 }
 
 /**
  * The items of a read. It ends when the signal aborts, and throws AnswerTimedOut if the server pauses for longer than
- * `within` (ms). The next item is requested when the consumer asks for it.
+ * `within()` (ms). The next item is requested when the consumer asks for it.
  */
 export async function* itemsOf<T>(
   reading: AsyncIterable<T>,
-  { within = ANSWER_TIMEOUT, signal }: { within?: number; signal?: AbortSignal } = {},
+  { within = () => ANSWER_TIMEOUT, signal }: { within?(): number; signal?: AbortSignal } = {},
 ): AsyncGenerator<T> {
   const iterator = reading[Symbol.asyncIterator]();
   try {
     while (!signal?.aborted) {
-      const next = await unlessAborted(withTimeout(iterator.next(), within), signal);
+      const next = await settled(iterator.next(), { within: within(), signal });
       if (next === undefined || next.done) return;
       yield next.value;
     }
@@ -95,30 +114,14 @@ export async function* itemsOf<T>(
 /** The items of a read, up to the first that `isEnough`. Throws AnswerTimedOut as `itemsOf` does. */
 export async function collect<T>(
   reading: AsyncIterable<T>,
-  { within, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
+  { within = ANSWER_TIMEOUT, isEnough = () => false }: { within?: number; isEnough?(item: T): boolean } = {},
 ): Promise<T[]> {
   const items: T[] = [];
-  for await (const item of itemsOf(reading, { within })) {
+  for await (const item of itemsOf(reading, { within: () => within })) {
     items.push(item);
     if (isEnough(item)) break;
   }
   return items;
-}
-
-/** The value of a promise; undefined if the signal aborts first. */
-export async function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T | undefined> {
-  if (!signal) return promise;
-  let stop = (): void => undefined;
-  const aborted = new Promise<undefined>((resolve) => (stop = () => resolve(undefined)));
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
 
 /** Whether the user may read a stream. If the server answers otherwise, or not at all, that is taken as a yes. */

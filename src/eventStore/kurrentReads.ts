@@ -1,6 +1,6 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
-import { canReadStream, collect, itemsOf, withRetries } from './kurrentCalls.ts';
+import { ANSWER_TIMEOUT, canReadStream, collect, itemsOf, withRetries } from './kurrentCalls.ts';
 import { offsetsIn, positionOfOffsets } from './position.ts';
 
 /** How long (ms) the server may search backwards through other applications' events for this log's last one. */
@@ -100,13 +100,14 @@ export function kurrentReads({
     );
 
   /** The position of the last event that a read returns, of which none is kept; undefined if it returns none. */
-  const positionOfLast = (options: ReadAllOptions, within?: number): Promise<Position | undefined> =>
+  const positionOfLast = (options: ReadAllOptions, within = ANSWER_TIMEOUT): Promise<Position | undefined> =>
     withRetries(
       kurrent,
       async (client) => {
         let position: Position | undefined;
         const reading = client.readAll({ ...options, requiresLeader: true });
-        for await (const { event } of itemsOf(reading, { within })) position = positionOfEvent(event!);
+        for await (const { event } of itemsOf(reading, { within: () => within }))
+          position = positionOfEvent(event!);
         return position;
       },
       operation,
@@ -133,12 +134,12 @@ export function kurrentReads({
 
   /**
    * This log's events from a position on, including it, to the present end of the log, as the consumer takes them. Ends
-   * when the signal aborts. Throws AnswerTimedOut if the server sends nothing for `within` ms, as when it scans other
+   * when the signal aborts. Throws AnswerTimedOut if the server sends nothing for `within()` ms, as when it scans other
    * applications' events; that is no reason to replace the connection.
    */
   async function* readLog(
     from: Position,
-    { within, signal }: { within: number; signal: AbortSignal },
+    { within, signal }: { within(): number; signal: AbortSignal },
   ): AsyncGenerator<Recorded> {
     const fromPosition = from === start ? ('start' as const) : offsetsIn(from, logId);
     const reading = kurrent.client().readAll({ fromPosition, filter, requiresLeader: true });

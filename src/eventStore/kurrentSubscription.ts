@@ -14,6 +14,10 @@ const MAX_BATCH_SIZE = 500;
  * says how far it has come meanwhile.
  */
 const MAX_SILENCE = 3000;
+/** The same once the read has reached the head that the log had when it began. */
+const MAX_SILENCE_AT_HEAD = 100;
+/** How long (ms) events of a backlog wait for others to fill their batch. */
+const MAX_BATCH_DELAY = 50;
 /** In units of 32: the server sends a checkpoint at the latest after 32 × 32 events of other applications. */
 const CHECKPOINT_INTERVAL = 32;
 
@@ -56,47 +60,87 @@ export async function* kurrentSubscription(parts: Parts, { after, signal }: Opti
 /** Follows the log over one connection: first the backlog, then what comes. */
 async function* followConnection(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
   let position = after;
-  const head = await unlessAborted(parts.reads.head(), signal);
+  let head = await unlessAborted(parts.reads.head(), signal);
   if (head === undefined) return;
   if (position < head) {
-    for await (const events of readBacklog(parts, { after, signal })) {
+    for await (const events of readBacklog(parts, { after, head, signal })) {
       position = events.at(-1)!.position;
       yield { events, position, live: false };
       if (signal.aborted) return;
     }
+    head = await unlessAborted(parts.reads.head(), signal);
+    if (head === undefined) return;
   }
-  yield* followSubscription(parts, { after: position, signal });
+  yield* followSubscription(parts, { after: position, goal: head, signal });
 }
 
 /**
- * The events that the log has already, in batches. One read returns them several times as fast as a subscription.
- * Whatever keeps it from its end, the subscription is left to go on from the last batch, and to fail if it cannot.
+ * The events that the log has already, in batches. One read returns them several times as fast as a subscription. If it
+ * fails or falls silent, that is its end: the subscription goes on after the last batch, and fails if it cannot. Any
+ * other error is the driver's own.
  */
 async function* readBacklog(
   { reads }: Parts,
-  { after, signal }: Options,
-): AsyncGenerator<[Recorded, ...Recorded[]]> {
-  let batch: Recorded[] = [];
-  try {
-    for await (const event of reads.readLog(after, { within: MAX_SILENCE, signal })) {
+  { after, head, signal }: Options & { head: Position },
+): AsyncGenerator<Recorded[]> {
+  let last = after;
+  const within = (): number => (last < head ? MAX_SILENCE : MAX_SILENCE_AT_HEAD);
+  async function* read(): AsyncGenerator<Recorded> {
+    for await (const event of reads.readLog(after, { within, signal })) {
       // The read begins with the event at the position itself.
       if (event.position <= after) continue;
-      batch.push(event);
-      if (batch.length < MAX_BATCH_SIZE) continue;
-      yield batch as [Recorded, ...Recorded[]];
-      batch = [];
+      last = event.position;
+      yield event;
     }
+  }
+  try {
+    yield* inBatches(read());
   } catch (error) {
     if (!isTransient(error)) throw error;
   }
-  if (batch.length > 0 && !signal.aborted) yield batch as [Recorded, ...Recorded[]];
 }
 
-/** Follows the log by a subscription. It is live once it reaches what was the head of the log when it began. */
-async function* followSubscription(parts: Parts, { after, signal }: Options): AsyncGenerator<Batch> {
-  const { kurrent, prefix, logId, reads } = parts;
-  const goal = await unlessAborted(reads.head(), signal);
-  if (goal === undefined) return;
+/** Items in batches of up to MAX_BATCH_SIZE; of fewer, if the next item does not come soon. */
+async function* inBatches<T>(items: AsyncGenerator<T>): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  let next = items.next();
+  try {
+    for (;;) {
+      const result = batch.length === 0 ? await next : await unlessSlow(next);
+      if (result && !result.done) {
+        batch.push(result.value);
+        next = items.next();
+        if (batch.length < MAX_BATCH_SIZE) continue;
+      }
+      if (batch.length > 0) yield batch;
+      if (result?.done) return;
+      batch = [];
+    }
+  } finally {
+    // Not awaited, nor missed: while the server is silent, neither settles.
+    next.catch(() => undefined);
+    items.return(undefined).catch(() => undefined);
+  }
+}
+
+/** The value of a promise; undefined if it takes longer than MAX_BATCH_DELAY. */
+async function unlessSlow<T>(promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const slow = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), MAX_BATCH_DELAY);
+  });
+  try {
+    return await Promise.race([promise, slow]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Follows the log by a subscription. It is live once it reaches `goal`, the head of the log when it began. */
+async function* followSubscription(
+  { kurrent, prefix, logId, reads }: Parts,
+  { after, goal, signal }: Options & { goal: Position },
+): AsyncGenerator<Batch> {
   let position = after;
   let events: Recorded[] = [];
   if (position >= goal) yield { events, position, live: true };

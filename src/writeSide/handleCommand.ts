@@ -11,8 +11,11 @@ import { type MaybeTimeSliced, asTimeSliced } from '../domain/timeSliced.ts';
 import type { Event, Metadata, NewEvent, Position, Recorded } from '../event.ts';
 import {
   type EventStore,
+  EventTooLarge,
+  InvalidEvent,
   nextRevision,
   type Revision,
+  type Write,
   WrongExpectedRevision,
 } from '../eventStore/eventStore.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../storage/storeErrors.ts';
@@ -54,10 +57,10 @@ export type Outcome<R> = { events: Event[]; row: R | undefined; position: Positi
 export type HandleCommand = ReturnType<typeof makeHandleCommand>;
 
 /**
- * Runs commands. It is the only place that retries and authorizes: authorize, decide, append at the revision of the
- * state (optimistic concurrency). The first state is the read side's. Unless an append at its revision succeeds, the
- * stream is read and the command judged again, at most 10 times, then ServiceUnavailable: only what is judged on the
- * stream is answered as a refusal, or as being so already. Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
+ * Runs commands. It is the only place that retries and authorizes: authorize, decide, append at the state's revision
+ * (optimistic concurrency). The first state is the read side's. Unless the append succeeds there, the outcome is decided
+ * on the stream, at most 10 times, then ServiceUnavailable: no refusal and no "nothing to change" rests on a state that
+ * lags. Commands on one stream queue. Resolves once this node's read models hold the change, or after 5 s all the same: a
  * durable change is never answered with an error. Throws what check, authorize and decide throw; then nothing was
  * changed.
  */
@@ -79,49 +82,70 @@ export function makeHandleCommand(parts: {
     run.command.check?.(run.input);
     const { workFor } = run.context;
     if (workFor) await longWork.untilReady(workFor);
-    return runExclusive(run.subject.stream, async () => {
-      const secret = run.secret && storeOnce(run.secret);
-      try {
-        const outcome = await tryUntilAppended(run, secret);
-        if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
-        return outcome;
-      } catch (error) {
-        if (error instanceof ApiError) await secret?.discard();
-        if (error instanceof StoreUnavailable || error instanceof OutcomeUnknown)
-          log.warn(
-            { err: error, requestId: run.context.metadata.requestId },
-            'a change could not be written',
-          );
-        throw refusalOf(error);
-      }
-    });
+    const attempt: Attempt = { ids: [], secret: run.secret && storeOnce(run.secret) };
+    const { secret } = attempt;
+    try {
+      const outcome = (await tryOnHeldState(run, attempt)) ?? (await tryOnStream(run, attempt));
+      if (!secret?.isNamedIn(outcome.events)) await secret?.discard();
+      return outcome;
+    } catch (error) {
+      if (!secret?.mayBeNamed) await secret?.discard();
+      if (error instanceof StoreUnavailable || error instanceof OutcomeUnknown)
+        log.warn({ err: error, requestId: run.context.metadata.requestId }, 'a change could not be written');
+      throw refusalOf(error);
+    }
   };
 
-  async function tryUntilAppended<Input, State, R, E extends Event>(
+  /**
+   * Judges the state that the read side holds, which may lag behind the stream. It ends the command only if an append at
+   * its revision succeeds, or if the stream turns out to be at that revision still. Else the result is undefined.
+   */
+  async function tryOnHeldState<Input, State, R, E extends Event>(
     run: CommandRun<Input, State, R, E>,
-    secret: PendingSecret | undefined,
-  ): Promise<Outcome<R>> {
+    attempt: Attempt,
+  ): Promise<Outcome<R> | undefined> {
     const { subject } = run;
-    const ids: string[] = [];
-    await freshness.ensureFresh();
-    // The read side may lag behind the stream. So its state ends a command only if an append at its revision succeeds.
-    const held = await subject.held();
-    const early = await judge(run, held);
-    const appended = await tryAppend(run, { at: held, judgement: early, ids, secret }).catch(unlessRefused);
-    if (appended) return appended;
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const loaded = await subject.load();
-      const judgement = loaded.revision === held.revision ? early : await judge(run, loaded);
-      if ('refusal' in judgement) throw judgement.refusal;
-      if (judgement.events.length === 0) return unchanged(subject.row(loaded.state));
-      const outcome = await tryAppend(run, { at: loaded, judgement, ids, secret });
-      if (outcome) return outcome;
-      await sleep(Math.random() * 10 * tries);
-    }
-    throw new ApiError('ServiceUnavailable', 'too many others changed the same at the same time: try again');
+    const { held, judgement, outcome } = await runExclusive(subject.stream, async () => {
+      await freshness.ensureFresh();
+      const held = await subject.held();
+      const judgement = await judge(run, held);
+      const appending = tryAppend(run, { at: held, judgement, attempt });
+      return { held, judgement, outcome: await appending.catch(unlessScopesAreMissing) };
+    });
+    const isConflict = 'events' in judgement && judgement.events.length > 0;
+    if (outcome || isConflict) return outcome;
+    // Outside the queue: other commands on the stream do not wait for this read.
+    const { revision } = await subject.load();
+    if (revision !== held.revision) return undefined;
+    if ('refusal' in judgement) throw judgement.refusal;
+    return unchanged(run, { row: subject.row(held.state), authParams: judgement.authParams });
   }
 
-  /** Authorizes and decides. Only refusals are returned; other errors are thrown. */
+  /** Judges the stream's state and appends, again whenever another change came first. */
+  function tryOnStream<Input, State, R, E extends Event>(
+    run: CommandRun<Input, State, R, E>,
+    attempt: Attempt,
+  ): Promise<Outcome<R>> {
+    const { subject } = run;
+    return runExclusive(subject.stream, async () => {
+      for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+        const loaded = await subject.load();
+        const judgement = await judge(run, loaded);
+        if ('refusal' in judgement) throw judgement.refusal;
+        const { authParams, events } = judgement;
+        if (events.length === 0) return unchanged(run, { row: subject.row(loaded.state), authParams });
+        const outcome = await tryAppend(run, { at: loaded, judgement, attempt });
+        if (outcome) return outcome;
+        await sleep(Math.random() * 10 * tries);
+      }
+      throw new ApiError(
+        'ServiceUnavailable',
+        'too many others changed the same at the same time: try again',
+      );
+    });
+  }
+
+  /** Authorizes and decides. Refusals that depend on the state are returned, other errors thrown. */
   async function judge<Input, State, R, E extends Event>(
     { command, input, context }: CommandRun<Input, State, R, E>,
     { state }: StateAt<State>,
@@ -133,7 +157,7 @@ export function makeHandleCommand(parts: {
       const events = await inSlices(context, (work) => command.decide(input, state, { now, work }));
       return { authParams, events };
     } catch (error) {
-      if (error instanceof ApiError) return { refusal: error };
+      if (error instanceof ApiError && !mayPass(error)) return { refusal: error };
       throw error;
     }
   }
@@ -141,20 +165,11 @@ export function makeHandleCommand(parts: {
   /** Appends the events that were decided on, if any; returns undefined if another change came first. */
   async function tryAppend<Input, State, R, E extends Event>(
     { subject, context }: CommandRun<Input, State, R, E>,
-    {
-      at: { state, revision },
-      judgement,
-      ids,
-      secret,
-    }: {
-      at: StateAt<State>;
-      judgement: Judgement;
-      /** The ids of the events; the same for every try. */
-      ids: string[];
-      secret: PendingSecret | undefined;
-    },
+    { at, judgement, attempt }: { at: StateAt<State>; judgement: Judgement; attempt: Attempt },
   ): Promise<Outcome<R> | undefined> {
     if ('refusal' in judgement || judgement.events.length === 0) return undefined;
+    const { state, revision } = at;
+    const { ids, secret } = attempt;
     const before = subject.row(state);
     const events = judgement.events.map((event, i): NewEvent => ({ ...event, id: (ids[i] ??= uuid()) }));
     const write = { stream: subject.stream, expectedRevision: revision, events };
@@ -167,7 +182,7 @@ export function makeHandleCommand(parts: {
         }
         // If this process was frozen, the caller may have lost all rights meanwhile.
         freshness.assertStillFresh();
-        return eventStore.append([write], context.metadata);
+        return appendNaming(secret, [write], context.metadata);
       });
       const row = subject.fold(before, asRecorded(write, { revision, position, context }));
       const released = subject.releasedSecret?.(before, row);
@@ -179,9 +194,29 @@ export function makeHandleCommand(parts: {
     }
   }
 
-  async function unchanged<R>(row: R | undefined): Promise<Outcome<R>> {
+  /** Notes whether the events, which name the secret, may have been appended. */
+  async function appendNaming(
+    secret: PendingSecret | undefined,
+    writes: Write[],
+    metadata: Metadata,
+  ): Promise<{ position: Position }> {
+    if (secret) secret.mayBeNamed = true;
+    try {
+      return await eventStore.append(writes, metadata);
+    } catch (error) {
+      if (secret && NOT_APPENDED.some((kind) => error instanceof kind)) secret.mayBeNamed = false;
+      throw error;
+    }
+  }
+
+  /** The outcome of a command that has nothing to change. Meanwhile the caller may have lost the right. */
+  async function unchanged<Input, State, R, E extends Event>(
+    { context }: CommandRun<Input, State, R, E>,
+    { row, authParams }: { row: R | undefined; authParams: Record<string, unknown> },
+  ): Promise<Outcome<R>> {
     // Another node may have made this change just now.
     await projector.catchUp();
+    await context.authorize(authParams);
     freshness.assertStillFresh();
     return { events: [], row, position: projector.position };
   }
@@ -207,6 +242,7 @@ export function makeHandleCommand(parts: {
   function storeOnce({ ref, token }: NewSecret): PendingSecret {
     let stored = false;
     return {
+      mayBeNamed: false,
       isNamedIn: (events) =>
         events.some(({ data }) => (data as { credential?: Credential }).credential?.id === ref.credentialId),
       async store() {
@@ -224,11 +260,24 @@ export function makeHandleCommand(parts: {
 /** What authorize and decide say of a state; no events if it is already as requested. */
 type Judgement = { authParams: Record<string, unknown>; events: Event[] } | { refusal: ApiError };
 
-function unlessRefused(error: unknown): undefined {
+/** What all tries of a command share: the ids of its events, and its secret. */
+type Attempt = { ids: string[]; secret: PendingSecret | undefined };
+
+/** Errors of an append after which its events are certainly not in the log. */
+const NOT_APPENDED = [WrongExpectedRevision, EventTooLarge, InvalidEvent, StoreUnavailable];
+
+/** Whether the same state may be judged otherwise a moment later. */
+function mayPass({ status }: ApiError): boolean {
+  return status === 429 || status >= 500;
+}
+
+function unlessScopesAreMissing(error: unknown): undefined {
   if (!(error instanceof ApiError) || error.code !== 'InsufficientScopes') throw error;
 }
 
 type PendingSecret = {
+  /** An event that names it may be in the log. */
+  mayBeNamed: boolean;
   isNamedIn(events: Event[]): boolean;
   store(): Promise<void>;
   discard(): Promise<void>;
