@@ -360,6 +360,18 @@ describe('a connection to KurrentDB', () => {
       },
     );
 
+    test('is handed out as far as it has come while the server is silent, and ends when it is told to', async () => {
+      double.faults.duringLogRead = (sent) => (sent === 300 ? 'silence' : undefined);
+      const done = new AbortController();
+      const batches: { isEmpty: boolean; live: boolean }[] = [];
+      for await (const { events, live } of store.subscribe({ signal: done.signal })) {
+        batches.push({ isEmpty: events.length === 0, live });
+        setTimeout(() => done.abort(), 100);
+      }
+      expect(batches).toEqual([{ isEmpty: false, live: false }]);
+      expect(double.calls.subscriptions).toBe(0);
+    });
+
     test.each([0, 1, 500, 777])('goes on when the connection is cut after %d events', async (count) => {
       let isCut = false;
       double.faults.duringLogRead = (sent) => {
