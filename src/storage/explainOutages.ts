@@ -17,9 +17,9 @@ export type OutageCause = {
   isOngoing(): boolean;
 };
 
-/** Remembers the cause of each outage, and logs it when it begins, once a minute, and when it is over. */
+/** Remembers the cause of each outage, and logs it once, any other cause that it comes to have, and when it is over. */
 export function explainOutages(what: string, log?: Logger): OutageCause {
-  const outage = log && watchOutage(log, what);
+  const outage = log && watchOutage(log, what, { once: true });
   let current: Promise<string> | undefined;
   let foundAt = 0;
   return {
