@@ -160,15 +160,7 @@ export class RoleGraph<R extends RoleDefinition> {
     { key, held, former }: { key: string; held: Scopes; former: CachedExpansion | undefined },
     work: WorkBudget,
   ): TimeSliced<CachedExpansion> {
-    const roles = new RolesSnapshot(this.#index, this.#version);
-    this.#snapshots.add(roles);
-    let lists;
-    try {
-      lists = yield* this.#expansions.listsOf(held, roles, work);
-    } finally {
-      this.#snapshots.delete(roles);
-    }
-    const { version } = roles;
+    const { lists, version } = yield* this.inSnapshot((roles) => this.#listsIn(roles, held, work));
     if (former && isSame(former.from, lists)) return { ...former, version };
     const scopes = yield* mergeInSlices([held, ...lists], work);
     const from = [...lists];
@@ -176,6 +168,21 @@ export class RoleGraph<R extends RoleDefinition> {
     const characters = scopes.reduce((sum, { length }) => sum + length, key.length);
     const bytes = ENTRY_BYTES + 2 * characters + SCOPE_BYTES * scopes.length + REFERENCE_BYTES * from.length;
     return { scopes, from, version, bytes };
+  }
+
+  *#listsIn(roles: RolesSnapshot, held: Scopes, work: WorkBudget) {
+    return { lists: yield* this.#expansions.listsOf(held, roles, work), version: roles.version };
+  }
+
+  /** Runs a computation in time slices on the roles as they are now, whatever changes meanwhile. */
+  *inSnapshot<Result>(compute: (roles: RolesSnapshot) => TimeSliced<Result>): TimeSliced<Result> {
+    const roles = new RolesSnapshot(this.#index, this.#version);
+    this.#snapshots.add(roles);
+    try {
+      return yield* compute(roles);
+    } finally {
+      this.#snapshots.delete(roles);
+    }
   }
 
   /** What the scope that grants a role expands to, that scope included. Throws ExpansionTooLarge. */

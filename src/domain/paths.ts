@@ -1,0 +1,208 @@
+import { type GrantPattern, grantPatternOf, parameterFrom } from './grantPattern.ts';
+import { withParameter } from './roleDefinition.ts';
+import type { RolesSnapshot } from './rolesSnapshot.ts';
+import { covers } from './scopes.ts';
+import type { TimeSliced } from './timeSliced.ts';
+import type { WorkBudget } from './workBudget.ts';
+
+/** One step of a path: the scope before it grants a role, one of whose scopes the path goes on with. */
+export type Step = {
+  roleId: string;
+  /** How the scope before grants the role: by its id, by the star of the role's id, or by the scope's own star. */
+  match: 'exact' | 'role-star' | 'held-star';
+  /** The text that takes the place of `<..>` in the role's scopes; left out unless the role is parameterised. */
+  parameter?: string;
+  /** The role's scope, as it is stored. */
+  grant: string;
+  /** The same scope with the parameter substituted. */
+  scope: string;
+  /** Roles that come before on this path and that this role grants again: cycles, which are cut. */
+  returnsTo?: string[];
+};
+
+/** A path from a scope that is held to the last step's scope (or the held one), which covers the scope asked for. */
+export type Path = { held: string; steps: Step[] };
+
+/** `paths` are the shortest ones. All of them were counted if `complete`; otherwise there may be more. */
+export type Paths = { paths: Path[]; pathCount: number; complete: boolean };
+
+/** A role as it is granted, with the ways on from there. */
+type Node = {
+  roleId: string;
+  parameter: string | undefined;
+  edges: Edge[];
+  /** Its scopes that cover the scope asked for. */
+  goals: Held[];
+  parents: Node[];
+  /** The fewest steps from here to a goal. */
+  distance: number;
+};
+/** A scope of a role: as stored, and with the parameter. */
+type Held = { grant: string; scope: string };
+type Edge = Held & { to: Node; match: Step['match'] };
+
+/** The start of a path, linked from its end. `complete` is the scope that covers the scope asked for. */
+type Partial = {
+  node: Node;
+  via: Edge | undefined;
+  before: Partial | undefined;
+  length: number;
+  complete?: Held;
+};
+
+/** How many paths are counted, and how many starts of paths are in memory at a time. */
+const MAX_COUNTED = 10_000;
+const MAX_STARTS = 100_000;
+
+/**
+ * Finds the ways in which held scopes cover a scope through roles: the `limit` shortest paths, each without a cycle,
+ * and how many there are (up to 10,000). The order is the same each time. Throws ExpansionTooLarge if the roles that are
+ * reachable are more than the budget allows.
+ */
+export function* findPaths(
+  { held, scope }: { held: readonly string[]; scope: string },
+  roles: Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>,
+  { limit, work }: { limit: number; work: WorkBudget },
+): TimeSliced<Paths> {
+  const root = yield* reachableFrom(held, scope, roles, work);
+  yield* measureDistances(root, work);
+  return yield* shortestFirst(root.start, limit, work);
+}
+
+type Reachable = { start: Node; nodes: Node[] };
+
+/** The graph of everything that the held scopes grant. The start stands for the holder, whose scopes are its own. */
+function* reachableFrom(
+  held: readonly string[],
+  target: string,
+  roles: Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>,
+  work: WorkBudget,
+): TimeSliced<Reachable> {
+  const byGrant = new Map<string, Node>();
+  const start = newNode('', undefined);
+  const nodes = [start];
+  for (const node of nodes) {
+    const { roleId, parameter } = node;
+    const grants = node === start ? held : (roles.get(roleId)?.scopes ?? []);
+    for (const grant of new Set(grants)) {
+      if (work.spend()) yield;
+      const scope = parameter === undefined ? grant : withParameter(grant, parameter);
+      if (covers(scope, target)) node.goals.push({ grant, scope });
+      const pattern = grantPatternOf(scope);
+      if (!pattern) continue;
+      for (const id of new Set(roles.idsMatching(pattern))) {
+        if (work.spend()) yield;
+        const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
+        to.parents.push(node);
+        node.edges.push({ grant, scope, to, match: matchOf(pattern, id) });
+      }
+    }
+  }
+  return { start, nodes };
+
+  function nodeOf(roleId: string, parameter: string | undefined): Node {
+    const key = parameter === undefined ? roleId : `${roleId}\n${parameter}`;
+    let node = byGrant.get(key);
+    if (!node) {
+      node = newNode(roleId, parameter);
+      byGrant.set(key, node);
+      nodes.push(node);
+    }
+    return node;
+  }
+}
+
+function newNode(roleId: string, parameter: string | undefined): Node {
+  return { roleId, parameter, edges: [], goals: [], parents: [], distance: Infinity };
+}
+
+function matchOf(pattern: GrantPattern, roleId: string): Step['match'] {
+  if ('prefix' in pattern) return 'held-star';
+  return pattern.exact === roleId ? 'exact' : 'role-star';
+}
+
+/** Breadth first, backwards from all goals. */
+function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<void> {
+  let frontier = nodes.filter(({ goals }) => goals.length > 0);
+  for (const node of frontier) node.distance = 0;
+  for (let distance = 1; frontier.length > 0; distance += 1) {
+    const next: Node[] = [];
+    for (const { parents } of frontier) {
+      for (const parent of parents) {
+        if (work.spend()) yield;
+        if (parent.distance <= distance) continue;
+        parent.distance = distance;
+        next.push(parent);
+      }
+    }
+    frontier = next;
+  }
+}
+
+/**
+ * Paths by length. A start of a path waits under the length of the shortest path that it may become, which is exact but
+ * for cycles.
+ */
+function* shortestFirst(start: Node, limit: number, work: WorkBudget): TimeSliced<Paths> {
+  const waiting: Partial[][] = [];
+  let count = 0;
+  const add = (partial: Partial, length: number): void => {
+    if (length === Infinity) return;
+    (waiting[length] ??= []).push(partial);
+    count += 1;
+  };
+  add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
+  const paths: Path[] = [];
+  let pathCount = 0;
+  for (let length = 0; length < waiting.length; length += 1) {
+    // The loop also sees what is added while it runs.
+    for (const partial of waiting[length] ?? []) {
+      if (work.spend()) yield;
+      count -= 1;
+      if (partial.complete) {
+        pathCount += 1;
+        if (paths.length < limit) paths.push(pathOf(partial, partial.complete));
+        continue;
+      }
+      if (pathCount >= MAX_COUNTED || count > MAX_STARTS) return { paths, pathCount, complete: false };
+      for (const goal of partial.node.goals) add({ ...partial, complete: goal }, partial.length);
+      for (const via of partial.node.edges) {
+        if (work.spend()) yield;
+        const { to } = via;
+        if (!isOn(partial, to))
+          add(
+            { node: to, via, before: partial, length: partial.length + 1 },
+            partial.length + 1 + to.distance,
+          );
+      }
+    }
+    delete waiting[length];
+  }
+  return { paths, pathCount, complete: true };
+}
+
+function isOn(partial: Partial | undefined, node: Node): boolean {
+  for (let at = partial; at; at = at.before) if (at.node === node) return true;
+  return false;
+}
+
+function pathOf(end: Partial, last: Held): Path {
+  const steps: Step[] = [];
+  let held = last;
+  for (let at = end; at.via; at = at.before!) {
+    const { node, via } = at;
+    const { roleId, parameter } = node;
+    const returnsTo = [
+      ...new Set(node.edges.flatMap(({ to }) => (to.distance < Infinity && isOn(at, to) ? [to.roleId] : []))),
+    ];
+    steps.push({
+      roleId,
+      match: via.match,
+      ...(parameter !== undefined && { parameter }),
+      ...held,
+      ...(returnsTo.length > 0 && { returnsTo }),
+    });
+    held = { grant: via.grant, scope: via.scope };
+  }
+  return { held: held.scope, steps: steps.reverse() };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { findPaths, type Path } from '../../src/domain/paths.ts';
+import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { covers, satisfies } from '../../src/domain/scopes.ts';
+import { runToCompletion } from '../../src/domain/timeSliced.ts';
+import { WorkBudget } from '../../src/domain/workBudget.ts';
+import { histories } from '../histories.ts';
+import { roleChecks } from '../roleChecks.ts';
+import { anyRoles, forwardingRoles } from './anyRoles.ts';
+import { type PlainRole, plainExpansion } from './plainExpansion.ts';
+
+function pathsIn(roles: PlainRole[], held: string[], scope: string, limit = 1000) {
+  const graph = new RoleGraph();
+  for (const role of roles) graph.set(role);
+  return runToCompletion(
+    graph.inSnapshot((snapshot) => findPaths({ held, scope }, snapshot, { limit, work: new WorkBudget() })),
+  );
+}
+
+/** Whether every step of a path holds by the rules, looked at one by one. */
+function isValid({ held, steps }: Path, roles: PlainRole[], scopes: string[], target: string): boolean {
+  let scope = held;
+  if (!scopes.includes(held)) return false;
+  for (const step of steps) {
+    const role = roles.find(({ roleId }) => roleId === step.roleId);
+    if (!role?.scopes.includes(step.grant)) return false;
+    // Alone, the scope before and the role give the scope after.
+    const given = plainExpansion([{ roleId: role.roleId, scopes: [step.grant] }], [scope]);
+    if (!satisfies(given, step.scope)) return false;
+    scope = step.scope;
+  }
+  return covers(scope, target);
+}
+
+describe('the paths to a scope', () => {
+  const roles = [
+    { roleId: 'a', scopes: ['assume:b', 'x'] },
+    { roleId: 'b', scopes: ['assume:a', 'assume:c:1', 'x'] },
+    { roleId: 'c:*', scopes: ['y:<..>:z'] },
+  ];
+
+  test('begin with the shortest, and name how each role is granted', () => {
+    expect(pathsIn(roles, ['assume:a'], 'y:1:z')).toEqual({
+      paths: [
+        {
+          held: 'assume:a',
+          steps: [
+            { roleId: 'a', match: 'exact', grant: 'assume:b', scope: 'assume:b' },
+            { roleId: 'b', match: 'exact', grant: 'assume:c:1', scope: 'assume:c:1', returnsTo: ['a'] },
+            { roleId: 'c:*', match: 'role-star', parameter: '1', grant: 'y:<..>:z', scope: 'y:1:z' },
+          ],
+        },
+      ],
+      pathCount: 1,
+      complete: true,
+    });
+    const { paths, pathCount } = pathsIn(roles, ['assume:a', 'x'], 'x', 2);
+    expect(paths.map(({ steps }) => steps.length)).toEqual([0, 1]);
+    expect(pathCount).toBe(3);
+  });
+
+  test('lead through the star of a held scope, whose parameter is a star', () => {
+    const { paths } = pathsIn(roles, ['assume:*'], 'y:anything');
+    expect(paths[0]).toEqual({
+      held: 'assume:*',
+      steps: [{ roleId: 'c:*', match: 'held-star', parameter: '*', grant: 'y:<..>:z', scope: 'y:*' }],
+    });
+  });
+
+  test('are none where the scope is not satisfied', () => {
+    expect(pathsIn(roles, ['assume:a'], 'z')).toEqual({ paths: [], pathCount: 0, complete: true });
+  });
+
+  test.each([
+    ['any roles', anyRoles()],
+    ['roles that pass parameters on', forwardingRoles()],
+  ])('of %s are there if and only if the scope is satisfied, and each holds step by step', (_, step) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12, size: 'max' }), (history) => {
+        const graph = new RoleGraph();
+        const roleOf = new Map<string, PlainRole>();
+        for (const { roleId, scopes } of history) {
+          if (!scopes || roleChecks(graph).unboundedCycleThrough({ roleId, scopes })) continue;
+          graph.set({ roleId, scopes });
+          roleOf.set(roleId, { roleId, scopes });
+        }
+        const present = [...roleOf.values()];
+        for (const { held } of history) {
+          const expanded = plainExpansion(present, held);
+          const targets = [...expanded.slice(0, 4), 'not/held', ...held];
+          for (const target of targets) {
+            const { paths, pathCount, complete } = pathsIn(present, held, target, 20);
+            expect(paths.length > 0).toBe(satisfies(expanded, target));
+            expect(pathCount).toBeGreaterThanOrEqual(paths.length);
+            if (complete && pathCount <= 20) expect(paths).toHaveLength(pathCount);
+            const lengths = paths.map(({ steps }) => steps.length);
+            expect(lengths).toEqual(lengths.toSorted((one, other) => one - other));
+            expect(new Set(paths.map((path) => JSON.stringify(path))).size).toBe(paths.length);
+            for (const path of paths)
+              expect([path, isValid(path, present, held, target)]).toEqual([path, true]);
+          }
+        }
+      }),
+      histories(30),
+    );
+  });
+});
