@@ -60,22 +60,25 @@ const MAX_STARTS = 100_000;
  * reachable are more than the budget allows.
  */
 export function* findPaths(
-  { held, scope }: { held: readonly string[]; scope: string },
-  roles: Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>,
+  question: Question,
+  roles: Roles,
   { limit, work }: { limit: number; work: WorkBudget },
 ): TimeSliced<Paths> {
-  const root = yield* reachableFrom(held, scope, roles, work);
+  const root = yield* reachableFrom(question, roles, work);
   yield* measureDistances(root, work);
   return yield* shortestFirst(root.start, limit, work);
 }
+
+/** Whether the held scopes cover the scope. */
+type Question = { held: readonly string[]; scope: string };
+type Roles = Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>;
 
 type Reachable = { start: Node; nodes: Node[] };
 
 /** The graph of everything that the held scopes grant. The start stands for the holder, whose scopes are its own. */
 function* reachableFrom(
-  held: readonly string[],
-  target: string,
-  roles: Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>,
+  { held, scope: target }: Question,
+  roles: Roles,
   work: WorkBudget,
 ): TimeSliced<Reachable> {
   const byGrant = new Map<string, Node>();
