@@ -1,0 +1,60 @@
+import { SortedStringSet } from './sortedStringSet.ts';
+
+/** Which scopes are looked for: a text, everything that begins with a text, or a prefix of a text followed by a star. */
+export type ScopeMatch = { kind: 'equal' | 'starting' | 'starred-prefix'; text: string };
+
+/** Who has which scopes of their own, by the scopes' text. */
+export class ScopeHolders {
+  #byScope = new Map<string, Set<string>>();
+  #scopes = new SortedStringSet();
+  /** The scopes that end in a star, without it. */
+  #starred = new SortedStringSet();
+
+  add(holder: string, scopes: readonly string[]): void {
+    const added: string[] = [];
+    for (const scope of scopes) {
+      const holders = this.#byScope.get(scope);
+      if (holders) holders.add(holder);
+      else {
+        this.#byScope.set(scope, new Set([holder]));
+        added.push(scope);
+      }
+    }
+    this.#scopes.addAll(added);
+    this.#starred.addAll(added.filter(isStarred).map(withoutStar));
+  }
+
+  delete(holder: string, scopes: readonly string[]): void {
+    const unused: string[] = [];
+    for (const scope of scopes) {
+      const holders = this.#byScope.get(scope);
+      if (!holders?.delete(holder) || holders.size > 0) continue;
+      this.#byScope.delete(scope);
+      unused.push(scope);
+    }
+    this.#scopes.deleteAll(unused);
+    this.#starred.deleteAll(unused.filter(isStarred).map(withoutStar));
+  }
+
+  /** The scopes that match, with their holders. */
+  *matching({ kind, text }: ScopeMatch): Generator<{ scope: string; holders: ReadonlySet<string> }> {
+    for (const scope of this.#scopesMatching(kind, text)) {
+      const holders = this.#byScope.get(scope);
+      if (holders) yield { scope, holders };
+    }
+  }
+
+  #scopesMatching(kind: ScopeMatch['kind'], text: string): Iterable<string> {
+    if (kind === 'equal') return [text];
+    if (kind === 'starting') return this.#scopes.startingWith(text);
+    return this.#starred.prefixesOf(text).map((prefix) => `${prefix}*`);
+  }
+}
+
+function isStarred(scope: string): boolean {
+  return scope.endsWith('*');
+}
+
+function withoutStar(scope: string): string {
+  return scope.slice(0, -1);
+}
