@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { describeFailure } from '../../src/cli/failure.ts';
 import type { EventStore } from '../../src/eventStore/eventStore.ts';
@@ -9,7 +9,7 @@ import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 import type { Access } from '../kurrentDouble/access.ts';
-import { makeAuthority, whereOpensslRuns } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
 import {
   type DoubleOptions,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { BusUnavailable } from '../../src/messageBus/messageBus.ts';
 import { openKafka } from '../../src/messageBus/openKafka.ts';
-import { makeAuthority, whereOpensslRuns } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { type Listener, listenPlain, listenWithTls, unusedPort } from '../listeners.ts';
 
 jest.setTimeout(40_000);

@@ -3,7 +3,7 @@ import pino from 'pino';
 import { describeFailure } from '../../src/cli/failure.ts';
 import { openMongo } from '../../src/storage/openMongo.ts';
 import { StoreUnavailable } from '../../src/storage/storeErrors.ts';
-import { makeAuthority, whereOpensslRuns } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { type Listener, listenPlain, listenWithTls, unusedPort } from '../listeners.ts';
 import { startMongoDouble } from '../mongoDouble.ts';
 
