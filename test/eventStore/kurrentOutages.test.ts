@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { describeFailure } from '../../src/cli/failure.ts';
 import type { EventStore } from '../../src/eventStore/eventStore.ts';
@@ -9,7 +9,7 @@ import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { OutcomeUnknown, StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { event, metadata } from '../contracts/eventStore.ts';
 import type { Access } from '../kurrentDouble/access.ts';
-import { makeAuthority } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
 import {
   type DoubleOptions,
@@ -79,7 +79,7 @@ const failure = (promise: Promise<unknown>): Promise<Error> =>
   );
 const logged = () => lines.map(({ msg, err }) => [msg, err?.message]);
 
-describe('a start that fails says in one line what to change', () => {
+whereOpensslRuns('a start that fails says in one line what to change', () => {
   const startAt = async (options: DoubleOptions, address: Parameters<typeof urlOf>[1] = {}) =>
     failureOfStart(urlOf((await startDouble({ ...options, access })).port, address));
 
@@ -149,7 +149,7 @@ describe('a start that fails says in one line what to change', () => {
   });
 });
 
-describe('a log in use', () => {
+whereOpensslRuns('a log in use', () => {
   let double: KurrentDouble;
   let store: EventStore;
   beforeEach(async () => {

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { BusUnavailable } from '../../src/messageBus/messageBus.ts';
 import { openKafka } from '../../src/messageBus/openKafka.ts';
-import { makeAuthority } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { type Listener, listenPlain, listenWithTls, unusedPort } from '../listeners.ts';
 
 jest.setTimeout(40_000);
 
-describe('a broker that cannot be used is told of in one line', () => {
+whereOpensslRuns('a broker that cannot be used is told of in one line', () => {
   let authority: ReturnType<typeof makeAuthority>;
   let secure: Listener;
   let plain: Listener;

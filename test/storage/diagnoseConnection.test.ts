@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { diagnoseConnection } from '../../src/storage/diagnoseConnection.ts';
-import { makeAuthority } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { type Listener, listenPlain, listenWithTls, unusedPort } from '../listeners.ts';
 
 const HOST = '127.0.0.1';
 
-describe('the diagnosis of a connection', () => {
+whereOpensslRuns('the diagnosis of a connection', () => {
   const listeners: Listener[] = [];
   let authority: ReturnType<typeof makeAuthority>;
   let plain: number;

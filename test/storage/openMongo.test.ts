@@ -3,7 +3,7 @@ import pino from 'pino';
 import { describeFailure } from '../../src/cli/failure.ts';
 import { openMongo } from '../../src/storage/openMongo.ts';
 import { StoreUnavailable } from '../../src/storage/storeErrors.ts';
-import { makeAuthority } from '../kurrentDouble/certificates.ts';
+import { makeAuthority, whereOpensslRuns } from '../certificates.ts';
 import { type Listener, listenPlain, listenWithTls, unusedPort } from '../listeners.ts';
 import { startMongoDouble } from '../mongoDouble.ts';
 
@@ -23,7 +23,7 @@ async function failureOfStart(port: number, options = '', user = ''): Promise<st
   return describeFailure(error);
 }
 
-describe('a start without MongoDB says in one line what to change', () => {
+whereOpensslRuns('a start without MongoDB says in one line what to change', () => {
   let authority: ReturnType<typeof makeAuthority>;
   let secure: Listener;
   let plain: Listener;

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from '@jest/globals';
 
 const CONFIG = `
 [req]
@@ -15,6 +16,21 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:FALSE
 subjectAltName = ${'$'}ENV::SUBJECT
 `;
+/** Tests that need certificates. Without openssl they are skipped, saying so; with NO_TEST_SKIP=1 they fail there. */
+export function whereOpensslRuns(name: string, tests: () => void): void {
+  if (process.env['NO_TEST_SKIP'] === '1' || hasOpenssl()) describe(name, tests);
+  else describe.skip(`${name} (skipped: openssl is needed)`, tests);
+}
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore', timeout: 20_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
 /**
