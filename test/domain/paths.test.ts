@@ -1,13 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { findPaths, type Path } from '../../src/domain/paths.ts';
+import { findPaths } from '../../src/domain/paths.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
-import { covers, satisfies } from '../../src/domain/scopes.ts';
+import { satisfies } from '../../src/domain/scopes.ts';
 import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { WorkBudget } from '../../src/domain/workBudget.ts';
 import { histories } from '../histories.ts';
 import { roleChecks } from '../roleChecks.ts';
 import { anyRoles, forwardingRoles } from './anyRoles.ts';
+import { isValidPath } from './isValidPath.ts';
 import { type PlainRole, plainExpansion } from './plainExpansion.ts';
 
 function pathsIn(roles: PlainRole[], held: string[], scope: string, limit = 1000) {
@@ -16,21 +17,6 @@ function pathsIn(roles: PlainRole[], held: string[], scope: string, limit = 1000
   return runToCompletion(
     graph.inSnapshot((snapshot) => findPaths({ held, scope }, snapshot, { limit, work: new WorkBudget() })),
   );
-}
-
-/** Whether every step of a path holds by the rules, looked at one by one. */
-function isValid({ held, steps }: Path, roles: PlainRole[], scopes: string[], target: string): boolean {
-  let scope = held;
-  if (!scopes.includes(held)) return false;
-  for (const step of steps) {
-    const role = roles.find(({ roleId }) => roleId === step.roleId);
-    if (!role?.scopes.includes(step.grant)) return false;
-    // Alone, the scope before and the role give the scope after.
-    const given = plainExpansion([{ roleId: role.roleId, scopes: [step.grant] }], [scope]);
-    if (!satisfies(given, step.scope)) return false;
-    scope = step.scope;
-  }
-  return covers(scope, target);
 }
 
 describe('the paths to a scope', () => {
@@ -98,7 +84,7 @@ describe('the paths to a scope', () => {
             expect(lengths).toEqual(lengths.toSorted((one, other) => one - other));
             expect(new Set(paths.map((path) => JSON.stringify(path))).size).toBe(paths.length);
             for (const path of paths)
-              expect([path, isValid(path, present, held, target)]).toEqual([path, true]);
+              expect([path, isValidPath(path, { roles: present, held, target })]).toEqual([path, true]);
           }
         }
       }),
