@@ -99,8 +99,8 @@ type Both = { here: Service; other: Service };
 /**
  * Prints some rows of this build beside those of another one: the median of each, and the ratio of this to the other, round by round,
  * as median and extremes. `checkout` is a folder of authledger that is built: its `dist/src/main.js serve` is used over a copy of
- * the same log, and for KurrentDB its modules that `kurrentNode.ts` names. Rounds alternate, this one's first; one of each that comes before them is not counted. Throws an Error for
- * what is no such folder.
+ * the same log, and for KurrentDB its modules that `kurrentNode.ts` names. Rounds alternate, this one's first; one of each that
+ * comes before them is not counted. Throws an Error for what is no such folder.
  */
 export async function measureAgainst(
   checkout: string,

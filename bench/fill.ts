@@ -4,6 +4,7 @@ import { MAX_APPEND_BYTES } from '../schemas/constants.ts';
 import { openStores } from '../src/compose.ts';
 import type { Event, NewEvent } from '../src/event.ts';
 import { secretMaker } from '../src/secretStore/newSecret.ts';
+import { bytesInAppend, encodeEvent } from '../src/eventStore/encodeEvent.ts';
 import { clientStream, ROLES_STREAM } from '../src/eventStore/streams.ts';
 import type { Signer } from './calls.ts';
 import { folder } from './servers.ts';
@@ -55,13 +56,14 @@ export async function fill(dataDir: string, { roles, clients, events }: Size): P
     waiting.clear();
   }
   async function add(stream: string, event: Event): Promise<void> {
-    const others = waiting.get(stream) ?? [];
-    waiting.set(stream, [...others, { ...event, id: uuid() }]);
-    bytes += 1024 + JSON.stringify(event.data).length;
-    if (bytes > MAX_APPEND_BYTES / 2) {
+    const size = bytesInAppend(encodeEvent(event, metadata));
+    if (bytes + size > MAX_APPEND_BYTES) {
       bytes = 0;
       await flush();
     }
+    bytes += size;
+    const others = waiting.get(stream) ?? [];
+    waiting.set(stream, [...others, { ...event, id: uuid() }]);
   }
   const created = (clientId: string, scopes: string[], credential: object): Event => ({
     type: 'ClientCreated',

@@ -32,7 +32,10 @@ async function listening(server: Server): Promise<Listener> {
 
 /** A port of loopback at which nothing listens. */
 export async function unusedPort(): Promise<number> {
-  const { port, close } = await listenPlain();
-  close();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
   return port;
 }

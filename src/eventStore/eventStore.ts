@@ -17,8 +17,8 @@ export type EventStore = {
    * Appends to several streams, all or nothing. Durable when it resolves; the position is that of the last event.
    * Idempotent by event id: if the events after a write's expected revision already have these ids (the reply to an
    * earlier try was lost), it resolves with their position. Throws WrongExpectedRevision naming the stream,
-   * InvalidEvent if data does not match its schema, EventTooLarge (before anything is sent, unless only the server has such a limit), or OutcomeUnknown: only then the events may or may
-   * not have been appended.
+   * InvalidEvent if data does not match its schema, EventTooLarge (before anything is sent, unless only the server has
+   * such a limit), or OutcomeUnknown: only then the events may or may not have been appended.
    */
   append(writes: Write[], metadata: Metadata): Promise<{ position: Position }>;
 
@@ -91,7 +91,9 @@ export class WrongExpectedRevision extends Error {
   }
 }
 
-/** An event larger than MAX_EVENT_BYTES, an append larger than MAX_APPEND_BYTES, or either larger than the server takes. */
+/**
+ * An event larger than MAX_EVENT_BYTES, an append larger than MAX_APPEND_BYTES, or either larger than the server takes.
+ */
 export class EventTooLarge extends Error {}
 
 /** An event of unknown type, or whose data does not match its schema: a bug of ours, never a caller's mistake. */

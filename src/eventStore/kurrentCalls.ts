@@ -68,17 +68,30 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
   return settled(promise, { signal });
 }
 
-/** Neither the timer nor the listener outlives the wait. */
+/** The value of a promise; undefined if it takes longer (ms). */
+export function unlessLate<T>(promise: Promise<T>, within: number): Promise<T | undefined> {
+  return settled(promise, { within, isQuiet: true });
+}
+
+/**
+ * Throws AnswerTimedOut after `within` ms, or is undefined if `isQuiet`, as it is when the signal aborts. Neither the
+ * timer nor the listener outlives the wait.
+ */
 async function settled<T>(
   promise: Promise<T>,
-  { within, signal }: { within?: number; signal?: AbortSignal | undefined },
+  {
+    within,
+    isQuiet = false,
+    signal,
+  }: { within?: number; isQuiet?: boolean; signal?: AbortSignal | undefined },
 ): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   let stop = (): void => undefined;
   const given = new Promise<undefined>((resolve, reject) => {
     stop = () => resolve(undefined);
-    if (within !== undefined)
-      timer = setTimeout(() => reject(new AnswerTimedOut(`no answer within ${within} ms`)), within);
+    const isLate = (): void =>
+      isQuiet ? stop() : reject(new AnswerTimedOut(`no answer within ${within} ms`));
+    if (within !== undefined) timer = setTimeout(isLate, within);
   });
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();

@@ -2,7 +2,7 @@ import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:time
 import type { Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent } from './openKurrent.ts';
 import type { Batch } from './eventStore.ts';
-import { backoff, unlessAborted } from './kurrentCalls.ts';
+import { backoff, unlessAborted, unlessLate } from './kurrentCalls.ts';
 import { isTransient } from './kurrentFailures.ts';
 import type { KurrentReads } from './kurrentReads.ts';
 import { type KurrentOffsets, offsetsIn, positionOfOffsets } from './position.ts';
@@ -106,7 +106,7 @@ async function* inBatches<T>(items: AsyncGenerator<T>): AsyncGenerator<T[]> {
   let next = items.next();
   try {
     for (;;) {
-      const result = batch.length === 0 ? await next : await unlessSlow(next);
+      const result = batch.length === 0 ? await next : await unlessLate(next, MAX_BATCH_DELAY);
       if (result && !result.done) {
         batch.push(result.value);
         next = items.next();
@@ -120,19 +120,6 @@ async function* inBatches<T>(items: AsyncGenerator<T>): AsyncGenerator<T[]> {
     // Not awaited, nor missed: while the server is silent, neither settles.
     next.catch(() => undefined);
     items.return(undefined).catch(() => undefined);
-  }
-}
-
-/** The value of a promise; undefined if it takes longer than MAX_BATCH_DELAY. */
-async function unlessSlow<T>(promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const slow = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), MAX_BATCH_DELAY);
-  });
-  try {
-    return await Promise.race([promise, slow]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

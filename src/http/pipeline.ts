@@ -11,7 +11,7 @@ import {
   type ScopeExpression,
 } from '../domain/scopeExpression.ts';
 import { ExpansionTooLarge, SLICE_UNITS } from '../domain/workBudget.ts';
-import { StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
+import { DAMAGED, StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
 import { type Authenticate, checkPayload, type Verdict } from '../authentication/authenticate.ts';
 import { callerKey } from './callerKey.ts';
 import type { BodyTracker } from './limitConnections.ts';
@@ -379,10 +379,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     }
     if (thrown instanceof StoreDamaged) {
       log.error({ err: thrown, requestId, method }, 'a store is damaged');
-      return new ApiError(
-        'ServiceUnavailable',
-        'a database is damaged: whoever runs this service has to act',
-      );
+      return new ApiError('ServiceUnavailable', DAMAGED);
     }
     if (thrown instanceof StoreUnavailable) {
       log.warn({ err: thrown, requestId, method }, 'a store did not answer');

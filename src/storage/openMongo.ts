@@ -258,14 +258,14 @@ const HINTS: Partial<Record<Finding['kind'], string>> = {
 
 async function whyUnavailable(error: DriverError, options: Options): Promise<string> {
   if (REFUSED_CODES.has(error.code)) return `the user was refused (${error.message})`;
+  // It was connected, and the caller has waited long enough.
+  if (error instanceof CallTimedOut) return error.message;
   const endpoints = options.hosts.filter(({ host }) => host !== undefined).map((host) => host.toHostPort());
   const finding =
     isConnectionAtFault(error) &&
     (await diagnoseConnection(endpoints, tlsOf(options)).catch(() => undefined));
   if (finding) return finding.message + (HINTS[finding.kind] ?? '');
-  return error instanceof CallTimedOut
-    ? error.message
-    : `MongoDB cannot be used right now: ${error.message.trim().replace(/\s*\n\s*/g, ' ')}`;
+  return `MongoDB cannot be used right now: ${error.message.trim().replace(/\s*\n\s*/g, ' ')}`;
 }
 
 /** The driver has read the files by then that the address names. */

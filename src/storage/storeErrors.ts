@@ -4,6 +4,9 @@ export class StoreUnavailable extends Error {}
 /** The disk that the store is on is full. */
 export class StoreFull extends StoreUnavailable {}
 
+/** What callers are told of a damaged store; the log and the command line name the file. */
+export const DAMAGED = 'a database is damaged: whoever runs this service has to act';
+
 /** A file of the store is damaged. It stays damaged until somebody restores or removes it. */
 export class StoreDamaged extends StoreUnavailable {
   file: string;

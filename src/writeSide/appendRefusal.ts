@@ -1,6 +1,12 @@
 import { ApiError } from '../domain/errors.ts';
 import { EventTooLarge } from '../eventStore/eventStore.ts';
-import { OutcomeUnknown, StoreDamaged, StoreFull, StoreUnavailable } from '../storage/storeErrors.ts';
+import {
+  DAMAGED,
+  OutcomeUnknown,
+  StoreDamaged,
+  StoreFull,
+  StoreUnavailable,
+} from '../storage/storeErrors.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
 /** Translates a store's refusal of a write into the error for the caller; returns any other error unchanged. */
@@ -8,10 +14,7 @@ export function refusalOf(error: unknown): unknown {
   if (error instanceof FileGone || error instanceof StoreFull)
     return new ApiError('ServiceUnavailable', `nothing was changed: ${error.message}`);
   if (error instanceof StoreDamaged) {
-    return new ApiError(
-      'ServiceUnavailable',
-      'nothing was changed: a database is damaged: whoever runs this service has to act',
-    );
+    return new ApiError('ServiceUnavailable', `nothing was changed: ${DAMAGED}`);
   }
   if (error instanceof StoreUnavailable) {
     return new ApiError(

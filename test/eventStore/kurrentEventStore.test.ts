@@ -338,12 +338,11 @@ describe('a connection to KurrentDB', () => {
         batches.push({ events: events.length, live });
         if (live) done.abort();
       }
-      expect(batches).toEqual([
-        { events: 500, live: false },
-        { events: 500, live: false },
-        { events: 200, live: false },
-        { events: 0, live: true },
-      ]);
+      // How many events share a batch depends on how soon they come.
+      expect(batches.at(-1)).toEqual({ events: 0, live: true });
+      const ofTheRead = batches.slice(0, -1);
+      expect(ofTheRead.some(({ live }) => live)).toBe(false);
+      expect(ofTheRead.reduce((sum, { events }) => sum + events, 0)).toBe(COUNT);
     });
 
     test.each([0, 1, 500])(

@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from '@jest/globals';
+import { unusedPort } from '../listeners.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** Two installations from npm and a build, on a slow machine. */
@@ -81,15 +81,6 @@ done`;
   return ['set -e', ...steps, ''].join('\n');
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Ends a terminal with all that runs in it, and waits until it is gone. */
 async function endAll(group: number): Promise<void> {
   const signal = (name: NodeJS.Signals | 0): boolean => {
@@ -109,7 +100,7 @@ async function endAll(group: number): Promise<void> {
 async function runExamples(path: string): Promise<{ code: number | null; output: string; ran: Example[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'authledger-examples-'));
   const checkout = join(folder, 'authledger');
-  const port = await freePort();
+  const port = await unusedPort();
   execFileSync('git', ['clone', '--quiet', root, checkout], { env: terminal });
   const page = readFileSync(join(checkout, path), 'utf8');
   // The tests are run by .ci/run with this very line, which the last test here looks for.

@@ -11,7 +11,8 @@ import { rebuild } from '../../src/readSide/rebuild.ts';
 import { byKey, firsts } from '../contracts/messageBus.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { inStores, logIn } from '../inStores.ts';
-import { freePort } from './realServers.ts';
+import { unusedPort } from '../listeners.ts';
+import {} from './realServers.ts';
 import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
 import { allRows } from '../allRows.ts';
@@ -30,7 +31,7 @@ export async function startCluster(count: number) {
   const servers = await startSharedServers();
   const { readStore, kafka, kurrent, proxy } = servers;
   const env = { ...servers.env, KAFKA_BROKERS: kafka.address, READ_ACCESS: 'guarded' };
-  const ports = await Promise.all(Array.from({ length: count }, freePort));
+  const ports = await Promise.all(Array.from({ length: count }, unusedPort));
   const startNode = (port: number): Promise<Node> => startServer({ ...env, PORT: String(port) });
   const nodes = await Promise.all(ports.map(startNode));
 

@@ -8,7 +8,8 @@ import { BusUnavailable, type MessageBus } from '../../src/messageBus/messageBus
 import { openKafka } from '../../src/messageBus/openKafka.ts';
 import { messageBusContract } from '../contracts/messageBus.ts';
 import { kafkaAt, readTopic } from './kafkaTopic.ts';
-import { freePort, type RealServer, startKafka } from './realServers.ts';
+import { unusedPort } from '../listeners.ts';
+import { type RealServer, startKafka } from './realServers.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
 const silent = pino({ level: 'silent' });
@@ -166,7 +167,7 @@ whereServersRun(['kafka'], 'on Kafka with users', () => {
 });
 
 test('a broker that is nowhere shows as BusUnavailable', async () => {
-  const bus = busAt(`127.0.0.1:${await freePort()}`, newPrefix());
+  const bus = busAt(`127.0.0.1:${await unusedPort()}`, newPrefix());
   await expect(bus.publish([])).rejects.toMatchObject({ kind: 'unreachable' });
   await bus.close();
 }, 60_000);

@@ -11,7 +11,8 @@ import { byKey, firsts } from '../contracts/messageBus.ts';
 import { logIn } from '../inStores.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { publisherAt, untilPublished } from './publisherAt.ts';
-import { freePort, type RealServer, startKafka } from './realServers.ts';
+import { unusedPort } from '../listeners.ts';
+import { type RealServer, startKafka } from './realServers.ts';
 import { end, runCommand, startServer } from '../runCommand.ts';
 import { signedFetch } from '../signed.ts';
 import { minutesFromNow, ROOT, startService, STATIC_CLIENTS } from '../startService.ts';
@@ -162,7 +163,7 @@ whereServersRun(['kafka'], 'the service with Kafka', () => {
   }, 60_000);
 
   test('a start does not wait for a broker, and a stop does neither', async () => {
-    const service = await startService({ KAFKA_BROKERS: `127.0.0.1:${await freePort()}` });
+    const service = await startService({ KAFKA_BROKERS: `127.0.0.1:${await unusedPort()}` });
     await service.current().createRole!('a', { description: '', scopes: [] });
     const { position, head } = await publisherAt(service.rootUrl);
     expect(position < head).toBe(true);

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unusedPort } from '../listeners.ts';
 
 /** A server of another project that this process started, on data of its own. */
 export type RealServer = {
@@ -39,13 +40,13 @@ export const isInstalled = {
 
 /** FerretDB, which speaks MongoDB's protocol. */
 export async function startFerretdb(): Promise<RealServer> {
-  const port = await freePort();
+  const port = await unusedPort();
   return startServer(port, (directory) => ['ferretdb', 'run', directory, String(port)]);
 }
 
 /** Apache Kafka, with these settings on top of the usual ones. */
 export async function startKafka(settings: Record<string, string> = {}): Promise<RealServer> {
-  const [port, controller] = [await freePort(), await freePort()];
+  const [port, controller] = [await unusedPort(), await unusedPort()];
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   return startServer(port, (directory) => {
     writeFileSync(join(directory, 'more.properties'), lines.join(''));
@@ -55,7 +56,7 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
 
 /** moto, which stands in for AWS; it forgets everything when it stops. */
 export async function startMoto(): Promise<RealServer> {
-  const port = await freePort();
+  const port = await unusedPort();
   return startServer(port, (directory) => ['moto', 'run', directory, String(port)]);
 }
 
@@ -63,7 +64,7 @@ export async function startMoto(): Promise<RealServer> {
 export async function startAzurite(
   accounts: Record<string, string>,
 ): Promise<RealServer & { blobEndpoint(account: string): string; tableEndpoint(account: string): string }> {
-  const [blobs, tables] = [await freePort(), await freePort()];
+  const [blobs, tables] = [await unusedPort(), await unusedPort()];
   // It starts the one of tables last.
   const server = await startServer(tables, (directory) => {
     const lines = Object.entries(accounts).map(([name, key]) => `${name}:${key}`);
@@ -116,15 +117,6 @@ async function startServer(port: number, argsIn: (directory: string) => string[]
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Whether anybody listens at a port on loopback. */

@@ -8,7 +8,8 @@ import { openMongo } from '../../src/storage/openMongo.ts';
 import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { untilPublished } from './publisherAt.ts';
-import { freePort, listens } from './realServers.ts';
+import { unusedPort } from '../listeners.ts';
+import { listens } from './realServers.ts';
 import { end } from '../runCommand.ts';
 import { startService } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
@@ -33,7 +34,7 @@ whereServersRun(['ferretdb', 'kafka'], 'scripts/servers', () => {
   }
 
   test('starts what a service can publish to, and leaves nothing behind when it is interrupted', async () => {
-    const ports = [await freePort(), await freePort(), await freePort()];
+    const ports = [await unusedPort(), await unusedPort(), await unusedPort()];
     const { child, settings } = await started(ports);
     try {
       const service = await startService({ KAFKA_BROKERS: settings['KAFKA_BROKERS']! });

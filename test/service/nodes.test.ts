@@ -131,7 +131,7 @@ describe('several nodes', () => {
   });
 
   test('judge a change on the log where they lag, and not on what they hold', async () => {
-    const [node, late] = (await start(2)) as [TestNode, TestNode];
+    const [node, late] = (await start(2, { MAX_STALENESS: '30s' })) as [TestNode, TestNode];
     for (const clientId of ['again', 'disabled']) await create(node, clientId);
     expect(await change(node, 'again', '/disable')).toBe(200);
     await until(async () => (await signedFetch(clientAt(late, 'again'), ROOT)).body['disabled'] === true);
@@ -156,7 +156,7 @@ describe('several nodes', () => {
   });
 
   test('change the same client at the same time, one of them behind, and lose no change', async () => {
-    const [node, late] = (await start(2)) as [TestNode, TestNode];
+    const [node, late] = (await start(2, { MAX_STALENESS: '30s' })) as [TestNode, TestNode];
     await create(node, 'both');
     late.link.lag = 100;
     for (let round = 0; round < 5; round += 1) {
