@@ -1,49 +1,67 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
+import type { CredentialsEvent } from '../schemas/events/credentialsEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
-import type { Recorded } from '../src/event.ts';
+import { rangeOf, type Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
 import { type AuditEntry, auditedTypes, auditEntry } from './auditEntry.ts';
 
-/** The compact form of an audit entry, of which there is one for every event. The actor is in the row's key. */
+/**
+ * The compact form of an entry, of which there is one for every event. The actor is in the row's key, and so is the
+ * beginning of the position.
+ */
 export type BriefEntry = [
   actionType: string,
   created: string,
-  entityType: AuditEntry['entityType'],
+  entityType: AuditEntry['entityType'] | 'credentials',
   entityId: string,
+  endOfPosition: string,
+  revision: number,
 ];
 
 /** Changes by one actor at neighbouring positions, in log order. */
 export type ActorHistoryRow = { entries: BriefEntry[] };
 
-/** Positions that differ only in this many last digits share a row. */
-const SHARED_DIGITS = 2;
+/** About 100 events share a range of positions, and so, if they have one actor, a row. */
+const EXPONENT = 2;
 
 /** The prefix of the keys of one actor's rows. */
 export function actorPrefix(clientId: string): string {
   return `${clientId}\n`;
 }
 
-/** The changes that each actor made. Keys are the actor, a line feed, and the position without its last digits. */
-export const actorHistory: Projection<ActorHistoryRow, ClientEvent | RoleEvent> = {
+/**
+ * What each actor did: changes of clients and roles, and credentials that it was given. Keys are the actor, a line feed,
+ * and the range of positions.
+ */
+export const actorHistory: Projection<ActorHistoryRow, ClientEvent | RoleEvent | CredentialsEvent> = {
   name: 'actor-history',
-  version: 3,
-  key: ({ metadata, position }) => actorPrefix(metadata.actor) + position.slice(0, -SHARED_DIGITS),
-  on: Object.fromEntries(auditedTypes.map((type) => [type, withEntry])),
+  version: 4,
+  keys: ({ metadata, position }) => [actorPrefix(metadata.actor) + rangeOf(position, EXPONENT)],
+  on: {
+    ...Object.fromEntries(auditedTypes.map((type) => [type, withChange])),
+    CredentialsIssued: (row, event) =>
+      withEntry(row, [
+        'credentials issued',
+        event.metadata.at,
+        'credentials',
+        event.data.service,
+        ...placeOf(event),
+      ]),
+  },
 };
 
-function withEntry(
+function withChange(
   row: ActorHistoryRow | undefined,
   event: Recorded<ClientEvent | RoleEvent>,
 ): ActorHistoryRow {
   const { actionType, created, entityType, entityId } = auditEntry(event);
-  const entry: BriefEntry = [actionType, created, entityType, entityId];
+  return withEntry(row, [actionType, created, entityType, entityId, ...placeOf(event)]);
+}
+
+function withEntry(row: ActorHistoryRow | undefined, entry: BriefEntry): ActorHistoryRow {
   return { entries: row ? [...row.entries, entry] : [entry] };
 }
 
-/** The audit entry of a compact one. */
-export function fullEntry(
-  clientId: string,
-  [actionType, created, entityType, entityId]: BriefEntry,
-): AuditEntry {
-  return { clientId, actionType, created, entityId, entityType };
+function placeOf({ position, revision }: Recorded): [endOfPosition: string, revision: number] {
+  return [position.slice(rangeOf(position, EXPONENT).length), revision];
 }

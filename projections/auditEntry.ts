@@ -27,7 +27,11 @@ const ACTION: Record<AuthEvent['type'], string> = {
 };
 
 /** The audit entry of an event. */
-export function auditEntry({ type, data, metadata }: Recorded<AuthEvent>): AuditEntry {
+export function auditEntry({
+  type,
+  data,
+  metadata,
+}: Pick<Recorded<AuthEvent>, 'type' | 'data' | 'metadata'>): AuditEntry {
   return { clientId: metadata.actor, actionType: ACTION[type], created: metadata.at, ...entityOf(data) };
 }
 

@@ -20,7 +20,7 @@ export type ClientRow = ClientSettings & {
 export const clients: Projection<ClientRow, ClientEvent> = {
   name: 'clients',
   version: 2,
-  key: (event) => event.data.clientId,
+  keys: (event) => [event.data.clientId],
   on: {
     ClientCreated: (_, { data, metadata: { at }, revision }) => ({
       clientId: data.clientId,

@@ -39,7 +39,7 @@ export function sourceOf(row: GrantsRow, scope: string): GrantSource | undefined
 export const grants: Projection<GrantsRow, GrantEvent> = {
   name: 'grants',
   version: 1,
-  key: ({ data }) => holderKey(entityOf(data)),
+  keys: ({ data }) => [holderKey(entityOf(data))],
   on: {
     ClientCreated: (_, event) => withScopes({ added: [] }, event.data.scopes, event),
     ClientUpdated: (row, event) =>

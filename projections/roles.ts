@@ -8,7 +8,7 @@ export type RoleRow = RoleSettings & { roleId: string; created: string; lastModi
 export const roles: Projection<RoleRow, RoleEvent> = {
   name: 'roles',
   version: 2,
-  key: (event) => event.data.roleId,
+  keys: (event) => [event.data.roleId],
   on: {
     RoleCreated: (_, { data: { imported, ...data }, metadata: { at } }) => ({
       ...data,

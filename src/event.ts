@@ -4,6 +4,21 @@
  */
 export type Position = string;
 
+/** Digits of a position that counts events; other positions are KurrentDB's byte offsets. */
+const COUNT_DIGITS = 20;
+/** An event takes about 1000 bytes there. */
+const DIGITS_OF_AN_EVENT = 3;
+
+/**
+ * The range of positions that holds a position together with about 10^exponent events around it. Ranges sort as text in
+ * log order, and before the positions within them.
+ */
+export function rangeOf(position: Position, exponent: number): string {
+  const [logId, digits] = position.split('.') as [string, string];
+  const cut = digits.length === COUNT_DIGITS ? exponent : exponent + DIGITS_OF_AN_EVENT;
+  return `${logId}.${digits.slice(0, COUNT_DIGITS - cut)}`;
+}
+
 /** A fact, named in the past tense. Its data is only ever extended, never changed. */
 export type Event<Type extends string = string, Data = unknown> = { type: Type; data: Data };
 

@@ -1,16 +1,17 @@
 import type { Event, Recorded } from './event.ts';
 
 /**
- * One read model: how each event changes the one row that it concerns. Handlers are pure; undefined removes the row.
+ * One read model: how each event changes the rows that it concerns. Handlers are pure; undefined removes the row.
  * Events of other types are ignored. A changed projection gets a new `version`, and so a new table,
  * `<name>-v<version>`, which is built from the log beside the old one.
  */
 export type Projection<Row, E extends Event> = {
   name: string;
   version: number;
-  key(event: Recorded<E>): string;
-  /** Each event has its own row, so that no former row needs to be looked up. */
-  rowPerEvent?: true;
+  /** The keys of the rows that the event concerns. */
+  keys(event: Recorded<E>): readonly string[];
+  /** A row depends only on the last event that concerns it, so that no former row needs to be looked up. */
+  forgetsFormer?: true;
   on: {
     [T in E['type']]?: (row: Row | undefined, event: Recorded<Extract<E, { type: T }>>) => Row | undefined;
   };

@@ -62,10 +62,16 @@ async function rebuildAll(
   const bar = progressBar(`rebuilding ${names}`, approximateProgress(await eventStore.head()));
   const began = performance.now();
   let read = 0;
-  await rebuild(projections, { eventStore, readStore }, (events, position) => {
-    read = events;
-    bar.update(approximateProgress(position));
-  });
+  await rebuild(
+    projections,
+    { eventStore, readStore },
+    {
+      onProgress(events, position) {
+        read = events;
+        bar.update(approximateProgress(position));
+      },
+    },
+  );
   bar.stop();
   const seconds = (performance.now() - began) / 1000;
   console.log(`${names}: built from ${read} events in ${seconds.toFixed(1)} s`);

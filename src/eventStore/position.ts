@@ -28,6 +28,12 @@ export function approximateProgress(position: Position): number {
   return Number(after.slice(0, DIGITS));
 }
 
+/** About how many events lie between two positions: in KurrentDB, an event takes about 1000 bytes. */
+export function approximateDistance(from: Position, to: Position): number {
+  const unit = to.length - to.indexOf('.') - 1 === DIGITS ? 1 : 1000;
+  return (approximateProgress(to) - approximateProgress(from)) / unit;
+}
+
 /** The count in a position of this log. Throws UnknownPosition if the position belongs to another log. */
 export function countIn(position: Position, logId: string): bigint {
   return BigInt(digitsIn(position, logId));

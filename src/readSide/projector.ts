@@ -1,21 +1,26 @@
 import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorHistory } from '../../projections/actorHistory.ts';
+import { auditedTypes } from '../../projections/auditEntry.ts';
 import { clients } from '../../projections/clients.ts';
+import { clientScopes } from '../../projections/clientScopes.ts';
+import { lives } from '../../projections/lives.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles, type RoleRow } from '../../projections/roles.ts';
+import { times } from '../../projections/times.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import { ApiError } from '../domain/errors.ts';
 import { RoleGraph } from '../domain/roleGraph.ts';
 import { ROLE_LIMITS } from '../domain/roleTotals.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import type { Batch, EventStore, Revision } from '../eventStore/eventStore.ts';
-import { UnknownPosition } from '../eventStore/position.ts';
-import { ROLES_STREAM, isAuthStream } from '../eventStore/streams.ts';
+import { approximateDistance, UnknownPosition } from '../eventStore/position.ts';
+import { ROLES_STREAM, isAuthStream, isPublishedStream } from '../eventStore/streams.ts';
 import { holdLease } from '../readStore/lease.ts';
-import { applyEvent, type Projection } from '../projection.ts';
+import { applyEvent, type Projection, tableOf } from '../projection.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
-import { type Follower, readModel } from './readModel.ts';
+import { bringUpLateTables, type Table } from './lateTables.ts';
+import { type Follower, type ReadModel, readModel } from './readModel.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
@@ -33,6 +38,8 @@ const MAX_UNWRITTEN_AT_START = 200_000;
 const MAX_EVENTS_PER_CHECKPOINT = 10_000;
 /** Rows are written this long (ms) after the first change (debounce), so that many changes cost one commit. */
 const WRITE_DELAY = 20;
+/** A table that no decision on access needs, and that lacks more events than this, is brought up while the node serves. */
+const MAX_LATE_AT_START = 10_000;
 /** How long (ms) a request waits for a position. */
 const WAIT_TIMEOUT = 5000;
 /** How often (ms) a node that is not the writer reads the checkpoints, to shed what the tables hold. */
@@ -44,7 +51,10 @@ const MAX_WAITERS = 500;
 const MAX_WAITERS_PER_CALLER = 100;
 const BEHIND = 'this node has not caught up with the log yet: try again';
 
-/** The read models of this node, including the role-expansion index, and how far they have followed the log. */
+/**
+ * The read models of this node, including the role-expansion index, and how far they have followed the log. Those that no
+ * decision on access needs may still be built after an update: reading them throws ServiceUnavailable until then.
+ */
 export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   /** The position of the last event in the read models. Every other node reaches it as well. */
   readonly position: Position;
@@ -62,15 +72,22 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
   waitForCaller(caller: string, position: Position): Promise<boolean>;
   /** Whether this node writes the shared tables, because it holds the lease. */
   isWriter(): boolean;
+  /** Resolves once all read models are complete, or the projector was stopped. */
+  untilComplete: Promise<void>;
   /** Stops following the log. If this node is the writer, it writes what was applied. */
   stop(): Promise<void>;
 };
 
 /** Every projection that has a table. */
-export const allProjections = [clients, roles, roleHistory, actorHistory] as unknown as Projection<
-  object,
-  Event
->[];
+export const allProjections = [
+  clients,
+  roles,
+  roleHistory,
+  actorHistory,
+  lives,
+  times,
+  clientScopes,
+] as unknown as Projection<object, Event>[];
 
 /** All read models over a read store, empty until they are loaded. */
 function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = ROLE_LIMITS.scopes) {
@@ -79,10 +96,26 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
     roles: readModel(roles, store, follower),
     roleHistory: readModel(roleHistory, store, follower),
     actorHistory: readModel(actorHistory, store, follower),
+    lives: readModel(lives, store, follower),
+    times: readModel(times, store, follower),
+    clientScopes: readModel(clientScopes, store, follower),
     /** All roles with their expansions, as of revision `rolesRevision` of the stream `roles`. */
     roleGraph: new RoleGraph<RoleRow>({ ...ROLE_LIMITS, scopes: maxRoleScopes }),
     rolesRevision: 'none' as Revision,
   };
+}
+
+/** The tables that no decision on access needs. */
+function tablesOf(models: ReturnType<typeof openReadModels>): Table[] {
+  const { roleHistory: ofRoles, actorHistory: ofActors } = models;
+  const pairs = [
+    [roleHistory, ofRoles],
+    [actorHistory, ofActors],
+    [lives, models.lives],
+    [times, models.times],
+    [clientScopes, models.clientScopes],
+  ];
+  return pairs.map(([projection, model]) => ({ projection, model })) as unknown as Table[];
 }
 
 /**
@@ -111,12 +144,19 @@ export async function startProjector(options: {
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
   let eventsSinceWrite = 0;
+  const known = new Set<string>(auditedTypes);
   const holds = (wanted: Position): boolean => wanted <= position;
   const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
-  const tables = [models.clients, models.roles, models.roleHistory, models.actorHistory];
+  const authorizing = [models.clients, models.roles] as unknown as ReadModel<object>[];
+  const others = tablesOf(models);
+  /** The tables that events are applied to. */
+  const tables = [...authorizing];
+  const late = new Set<Table>();
+  let lateProgress = 0;
   const lease = holdLease({
     readStore,
-    name: 'projections',
+    // With the tables' versions: nodes of two releases each have their own tables written.
+    name: `projections ${allProjections.map(tableOf).join(' ')}`,
     holder,
     signal: stopping.signal,
     onError: logRetry,
@@ -128,8 +168,17 @@ export async function startProjector(options: {
     log.warn({ err: error }, 'the read store did not answer: trying again');
   }
 
-  /** Loads the role-expansion index from its table. Returns the earliest checkpoint of all tables, to follow from. */
+  /**
+   * Loads the role-expansion index from its table. Returns the earliest checkpoint of the tables that are not late, to
+   * follow from.
+   */
   async function load(): Promise<Position> {
+    const head = await eventStore.head();
+    for (const table of others) {
+      const checkpoint = (await table.model.checkpoint()) ?? eventStore.start;
+      if (approximateDistance(checkpoint, head) > MAX_LATE_AT_START) late.add(table);
+      else tables.push(table.model);
+    }
     const checkpoints = await Promise.all(tables.map((model) => model.checkpoint()));
     // Lookups in a table that exists cost less.
     for (const [i, { table }] of tables.entries())
@@ -145,8 +194,8 @@ export async function startProjector(options: {
 
   /** Synchronous, so that readers see all of a batch or nothing of it. */
   function applyAll(batch: Batch): void {
-    for (const event of batch.events.filter(({ stream }) => isAuthStream(stream))) {
-      if (!(event.type in actorHistory.on)) throw new UnknownEvent(event);
+    for (const event of batch.events.filter(({ stream }) => isPublishedStream(stream))) {
+      if (isAuthStream(event.stream) && !known.has(event.type)) throw new UnknownEvent(event);
       for (const model of tables) model.apply(event);
       if (event.stream === ROLES_STREAM) applyToRoleGraph(event as Recorded<RoleEvent>);
     }
@@ -221,7 +270,28 @@ export async function startProjector(options: {
     }
   }
 
+  /** Takes tables that were brought up to a position; synchronous, so that no event comes in between. */
+  function join(joining: readonly Table[], upTo: Position): boolean {
+    if (upTo < position) return false;
+    for (const table of joining) {
+      tables.push(table.model);
+      late.delete(table);
+    }
+    scheduleWrite();
+    return true;
+  }
+
+  function complete<R extends object>(model: ReadModel<R>): ReadModel<R> {
+    if (late.size === 0 || tables.includes(model as unknown as ReadModel<object>)) return model;
+    throw new ApiError(
+      'ServiceUnavailable',
+      `the table ${model.table} is being built from the log and has come to ${Math.floor(100 * lateProgress)} %: try again`,
+      { retryAfter: 5 },
+    );
+  }
+
   let running: Promise<void> | undefined;
+  let bringingUp: Promise<void> = Promise.resolve();
   async function start(): Promise<void> {
     followFrom = await load();
     running = run();
@@ -229,6 +299,12 @@ export async function startProjector(options: {
     if (failure || !(await waitFor(head, Infinity))) throw failure!;
     if (lastEvent < head) lastEvent = head;
     isStarted = true;
+    if (late.size > 0) {
+      const onProgress = (share: number): void => void (lateProgress = Math.min(share, 0.99));
+      const { signal } = stopping;
+      const parts = { eventStore, readStore, log, signal, onProgress, isWriter: lease.isHeld, join };
+      bringingUp = bringUpLateTables([...late], parts);
+    }
   }
 
   const waitFor = async (wanted: Position, within = WAIT_TIMEOUT): Promise<boolean> =>
@@ -262,6 +338,7 @@ export async function startProjector(options: {
   async function stop(): Promise<void> {
     stopping.abort();
     await running;
+    await bringingUp;
     clearTimeout(writeTimer);
     await writing?.catch(logRetry);
     if (!failure && isStarted && lease.isHeld()) await writeTables().catch(logRetry);
@@ -277,6 +354,22 @@ export async function startProjector(options: {
 
   return {
     ...models,
+    get roleHistory() {
+      return complete(models.roleHistory);
+    },
+    get actorHistory() {
+      return complete(models.actorHistory);
+    },
+    get lives() {
+      return complete(models.lives);
+    },
+    get times() {
+      return complete(models.times);
+    },
+    get clientScopes() {
+      return complete(models.clientScopes);
+    },
+    untilComplete: bringingUp,
     holds,
     waitFor,
     waitForCaller,

@@ -29,16 +29,22 @@ export function readModel<R extends object, E extends Event>(
   return new ReadModel<R>(projection as unknown as Projection<object, Event>, parts);
 }
 
-/** A view of a new table, which nobody else writes. Until its first write, nothing is looked up in it. */
-export function draftReadModel(projection: Projection<object, Event>, store: ReadStore): ReadModel<object> {
+/**
+ * A view of a new table, which nobody else writes, `batchSize` rows at a time. Until its first write, nothing is looked
+ * up in it.
+ */
+export function draftReadModel(
+  projection: Projection<object, Event>,
+  { store, batchSize }: { store: ReadStore; batchSize?: number },
+): ReadModel<object> {
   const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
-  return new ReadModel<object>(projection, { store, follower: alone, isNew: true });
+  return new ReadModel<object>(projection, { store, follower: alone, isNew: true, batchSize });
 }
 
 /** Rows in one read of `all`. */
 const PAGE_SIZE = 500;
 /** Rows in one write: some milliseconds' work. A draft takes more, because nobody waits for it. */
-const WRITE_BATCH_SIZE = 250;
+export const WRITE_BATCH_SIZE = 250;
 const DRAFT_WRITE_BATCH_SIZE = 1000;
 
 /** What the shared table may lack: a row of this node, or events to be folded into a row that it has not read yet. */
@@ -72,14 +78,19 @@ export class ReadModel<R extends object> {
 
   constructor(
     projection: Projection<object, Event>,
-    { store, follower, isNew }: { store: ReadStore; follower: Follower; isNew: boolean },
+    {
+      store,
+      follower,
+      isNew,
+      batchSize = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE,
+    }: { store: ReadStore; follower: Follower; isNew: boolean; batchSize?: number },
   ) {
     this.#projection = projection;
     this.table = tableOf(projection);
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
-    this.#batchSize = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE;
+    this.#batchSize = batchSize;
   }
 
   /**
@@ -131,15 +142,18 @@ export class ReadModel<R extends object> {
     } while (after !== undefined);
   }
 
-  /** Folds an event into its row, unless the row is newer already. */
+  /** Folds an event into the rows that it concerns, unless they are newer already. */
   apply(event: Recorded): void {
-    const { on, rowPerEvent, key: keyOf } = this.#projection;
-    if (!on[event.type]) return;
-    const key = keyOf(event);
+    if (!this.#projection.on[event.type]) return;
+    for (const key of this.#projection.keys(event)) this.#applyTo(key, event);
+  }
+
+  #applyTo(key: string, event: Recorded): void {
+    const { forgetsFormer } = this.#projection;
     const entry = this.#overlay.get(key);
     const known = entry ? undefined : this.#known.get(key);
     if (known) this.#known.delete(key);
-    const row = entry ? entry.row : (known ?? (rowPerEvent || this.#isNew ? absentRow(key) : undefined));
+    const row = entry ? entry.row : (known ?? (forgetsFormer || this.#isNew ? absentRow(key) : undefined));
     if (row) {
       const wasRequested = entry ? entry.wasRequested : known !== undefined;
       this.#overlay.set(key, { row: this.#applied(row, event), wasRequested });

@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { actorHistory, fullEntry } from '../../projections/actorHistory.ts';
+import { actorHistory } from '../../projections/actorHistory.ts';
+import { clientScopes } from '../../projections/clientScopes.ts';
+import { lives } from '../../projections/lives.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
+import { times, type TimesRow } from '../../projections/times.ts';
 import { roles } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
@@ -142,29 +145,62 @@ describe('roles', () => {
 
 describe('the histories', () => {
   const event = recorded([disabled], 'who/did-it')[0]!;
-  const entry = {
-    clientId: 'who/did-it',
-    actionType: 'client disabled',
-    created: first,
-    entityId: clientId,
-    entityType: 'client',
-  };
   test('have an entry for every event type', () => {
     const { entries } = actorHistory.on.ClientDisabled!(undefined, event as never)!;
-    expect(entries.map((each) => fullEntry('who/did-it', each))).toEqual([entry]);
-    expect(Object.keys(actorHistory.on).sort()).toEqual(
-      [...Object.keys(clients.on), ...Object.keys(roles.on)].sort(),
-    );
+    expect(entries).toEqual([
+      ['client disabled', first, 'client', clientId, event.position.slice(-2), event.revision],
+    ]);
+    const types = [...Object.keys(clients.on), ...Object.keys(roles.on)];
+    expect(Object.keys(actorHistory.on).sort()).toEqual([...types, 'CredentialsIssued'].sort());
+    expect(Object.keys(times.on).sort()).toEqual(types.sort());
     expect(Object.keys(roleHistory.on).sort()).toEqual(Object.keys(roles.on).sort());
   });
   test('of an actor has its changes at neighbouring positions in one row, in order', () => {
     const { entries } = rowAfter(actorHistory, created, disabled)!;
     expect(entries.map(([actionType]) => actionType)).toEqual(['created', 'client disabled']);
-    expect(actorHistory.key(event)).toBe(`who/did-it\n${event.position.slice(0, -2)}`);
+    expect(actorHistory.keys(event)).toEqual([`who/did-it\n${event.position.slice(0, -2)}`]);
   });
   test('of a role has a row for each change, in log order', () => {
-    const role = recorded([roleCreated])[0]!;
-    expect(roleHistory.key(role as never)).toBe(`r\n${role.position}`);
-    expect(rowAfter(roleHistory, roleCreated)).toMatchObject({ actionType: 'created', entityId: 'r' });
+    const { stream: _, ...role } = recorded([roleCreated])[0]!;
+    expect(roleHistory.keys(role as never)).toEqual([`r\n${role.position}`]);
+    expect(rowAfter(roleHistory, roleCreated)).toEqual(role);
+  });
+});
+
+describe('the lives', () => {
+  test('have a row for each beginning and each end', () => {
+    const [begun, , ended] = recorded([created, disabled, { type: 'ClientDeleted', data: { clientId } }]);
+    expect(lives.keys(begun as never)).toEqual([`client/${clientId}\n${begun!.position}`]);
+    expect(rowAfter(lives, created)).toEqual({ created: first });
+    expect(lives.on.ClientDeleted!(undefined, ended as never)).toEqual({});
+    expect(lives.on.ClientDisabled).toBeUndefined();
+  });
+});
+
+describe('the times', () => {
+  test('of neighbouring events are those of the latest, whatever their order', () => {
+    const events = recorded([created, disabled, roleCreated]);
+    const at = ['2030-01-02T00:00:00Z', '2030-01-03T00:00:00+01:00', '2030-01-01T00:00:00Z'];
+    const row = at.reduce<TimesRow | undefined>(
+      (before, time, i) =>
+        times.on.RoleCreated!(before, {
+          ...events[i]!,
+          metadata: { ...events[i]!.metadata, at: time },
+        } as never),
+      undefined,
+    );
+    expect(row).toEqual({ latest: Date.parse('2030-01-02T23:00:00Z') });
+    expect(new Set(events.flatMap((event) => times.keys(event as never))).size).toBe(1);
+  });
+});
+
+describe('the scopes of clients', () => {
+  test('have a row for each scope that a client was given', () => {
+    const [event] = recorded([created]);
+    expect(clientScopes.keys(event as never)).toEqual(
+      created.data.scopes.map((scope) => `${scope}\n${clientId}`),
+    );
+    expect(clientScopes.keys(recorded([disabled])[0] as never)).toEqual([]);
+    expect(rowAfter(clientScopes, created)).toEqual({ clientId });
   });
 });

@@ -14,7 +14,7 @@ type Change = Event<'Added' | 'Removed', { key: string }>;
 const projection: Projection<Row, Change> = {
   name: 'adding-up',
   version: 1,
-  key: ({ data }) => data.key,
+  keys: ({ data }) => [data.key],
   on: {
     Added: (row, { revision }) => ({ since: [...(row?.since ?? []), revision] }),
     Removed: () => undefined,
@@ -163,7 +163,9 @@ class Nodes {
   }
 
   async #rebuild(): Promise<void> {
-    const model = draftReadModel(projection as never, { ...this.#plain, commit: this.#store.commit });
+    const model = draftReadModel(projection as never, {
+      store: { ...this.#plain, commit: this.#store.commit },
+    });
     // A table of its own: as rebuild.ts does, but for the name.
     const draft = Object.assign(model, { table: `draft-${this.#failures.length}` });
     const upTo = this.log.length;

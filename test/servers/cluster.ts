@@ -103,7 +103,7 @@ async function expectTablesOfTheLog(stores: Stores): Promise<void> {
     if (Date.now() > until) expect(checkpoints).toEqual(tables.map(() => head));
   }
   const written = await rows();
-  await rebuild(allProjections, stores, () => undefined);
+  await rebuild(allProjections, stores);
   expect(written).toEqual(await rows());
 }
 

@@ -78,7 +78,7 @@ whereServersRun(['ferretdb'], 'nodes on FerretDB', () => {
     const rows = (): Promise<unknown[]> =>
       Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
     const written = await rows();
-    await rebuild(allProjections, { ...shared, readStore }, () => undefined);
+    await rebuild(allProjections, { ...shared, readStore });
     expect(await rows()).toEqual(written);
     await readStore.close();
   }, 90_000);

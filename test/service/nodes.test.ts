@@ -64,7 +64,7 @@ async function expectTablesOfTheLog(): Promise<void> {
   });
   const rows = (): Promise<unknown[]> => Promise.all(tables.map((table) => allRows(shared.readStore, table)));
   const written = await rows();
-  await rebuild(allProjections, shared, () => undefined);
+  await rebuild(allProjections, shared);
   expect(await rows()).toEqual(written);
 }
 

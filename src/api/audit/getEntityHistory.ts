@@ -1,5 +1,5 @@
-import type { AuditEntry } from '../../../projections/auditEntry.ts';
-import { rolePrefix } from '../../../projections/roleHistory.ts';
+import { auditEntry } from '../../../projections/auditEntry.ts';
+import { type RoleHistoryRow, rolePrefix } from '../../../projections/roleHistory.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { keyInContinuationToken, pageLimit, invalidContinuationToken } from '../../http/pagination.ts';
 import type { LongWork } from '../../process/longWork.ts';
@@ -10,7 +10,7 @@ import { historyReply } from './historyReply.ts';
 import { withinFairShare } from './withinFairShare.ts';
 
 type Query = Record<string, string>;
-type Histories = { roleHistory: ReadModel<AuditEntry>; clientHistory: ClientHistory };
+type Histories = { roleHistory: ReadModel<RoleHistoryRow>; clientHistory: ClientHistory };
 
 /** `getEntityHistory`: all changes of one client or role. */
 export function getEntityHistory({
@@ -59,7 +59,7 @@ async function pageOfClient(
 
 /** The continuation token is a key in the role's history, which later entries never shift. */
 async function pageOfRole(
-  history: ReadModel<AuditEntry>,
+  history: ReadModel<RoleHistoryRow>,
   prefix: string,
   query: Query,
 ): Promise<EndpointReply> {
@@ -70,7 +70,7 @@ async function pageOfRole(
     limit: pageLimit(query),
   });
   return historyReply(
-    rows.map(({ value }) => value),
+    rows.map(({ value }) => auditEntry(value)),
     last?.slice(prefix.length),
   );
 }

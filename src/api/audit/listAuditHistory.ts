@@ -1,9 +1,5 @@
-import {
-  type ActorHistoryRow,
-  actorPrefix,
-  type BriefEntry,
-  fullEntry,
-} from '../../../projections/actorHistory.ts';
+import { type ActorHistoryRow, actorPrefix, type BriefEntry } from '../../../projections/actorHistory.ts';
+import type { AuditEntry } from '../../../projections/auditEntry.ts';
 import type { Endpoint, EndpointReply } from '../../http/endpoint.ts';
 import { keyInContinuationToken, pageLimit, invalidContinuationToken } from '../../http/pagination.ts';
 import type { LongWork } from '../../process/longWork.ts';
@@ -61,7 +57,7 @@ async function pageOfActor(
   const entries: BriefEntry[] = [];
   const replyUpTo = (next: string | undefined): EndpointReply =>
     historyReply(
-      entries.map((entry) => fullEntry(clientId, entry)),
+      entries.flatMap((entry) => changeOf(clientId, entry)),
       next,
     );
   for (const row of all) {
@@ -72,6 +68,14 @@ async function pageOfActor(
       return replyUpTo(`${row.key.slice(prefix.length)}/${row.before + part.length}`);
   }
   return replyUpTo(last && `${last.slice(prefix.length)}/${all.at(-1)!.entries.length}`);
+}
+
+/** The entry of a change; none of credentials that the actor was given. */
+function changeOf(
+  clientId: string,
+  [actionType, created, entityType, entityId]: BriefEntry,
+): AuditEntry[] {
+  return entityType === 'credentials' ? [] : [{ clientId, actionType, created, entityId, entityType }];
 }
 
 function parseCursor(text: string | undefined): [key: string | undefined, count: number] {
