@@ -162,7 +162,7 @@ describe('documented is', () => {
     expect(done.filter((name) => !documented(name))).toEqual([]);
   });
 
-  test('every method of both dialects, with its route', async () => {
+  test('every method of all dialects, with its route', async () => {
     const service = await startService();
     try {
       const { paths } = (await (await fetch(`${service.rootUrl}/openapi.json`)).json()) as {
@@ -170,7 +170,7 @@ describe('documented is', () => {
       };
       const methods = Object.entries(paths).flatMap(([path, operations]) =>
         Object.entries(operations).map(([verb, { operationId }]) => {
-          const route = path.replace(/^\/(api\/auth\/)?v1/, '').replaceAll(/\{(\w+)\}/g, '<$1>');
+          const route = path.replace(/^\/(api\/auth(ledger)?\/)?v1/, '').replaceAll(/\{(\w+)\}/g, '<$1>');
           return { name: operationId.replace(/_v1$/, ''), route: `${verb.toUpperCase()} \`${route}\`` };
         }),
       );

@@ -3,6 +3,7 @@ declare module 'taskcluster-client' {
   const taskcluster: {
     Auth: new (options: object) => OfficialClient;
     createTemporaryCredentials(options: object): Credentials;
+    createClient(reference: object): new (options: object) => OfficialClient;
   };
   export default taskcluster;
 }

@@ -80,10 +80,13 @@ export async function startServer(
       },
       checks: { validator: makeValidator(bodySchemas), checkReplies },
     });
-    const documents = makeDocuments(service.answering.endpoints, {
-      rootUrl,
-      topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
-    });
+    const documents = makeDocuments(
+      { endpoints: service.answering.endpoints, schemas: bodySchemas },
+      {
+        rootUrl,
+        topicPrefix: config.kafka?.topicPrefix ?? DEFAULT_PREFIX,
+      },
+    );
     const { allowedCorsOrigin } = config;
     server.on('request', makeListener(pipeline, { allowedCorsOrigin, documents }));
     const publisher = await service.publisher?.start();

@@ -3,9 +3,17 @@ import type { Incomplete } from './incomplete.ts';
 import type { Caller, RefusedSignature, SentRequest } from '../authentication/signedRequest.ts';
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
 
-/** `older` is served at /v1, `current` at /api/auth/v1. */
-export type Dialect = 'older' | 'current';
-export const URL_PREFIX: Record<Dialect, string> = { older: '/v1', current: '/api/auth/v1' };
+/**
+ * `older` and `current` are the dialects of the Taskcluster Auth API. `authledger` is a service of our own beside it,
+ * whose methods always ask for their scopes.
+ */
+export type Dialect = 'older' | 'current' | 'authledger';
+/** Where each dialect is served. */
+export const URL_PREFIX: Record<Dialect, string> = {
+  older: '/v1',
+  current: '/api/auth/v1',
+  authledger: '/api/authledger/v1',
+};
 
 /**
  * One method of the API: the single declaration of its route, validation, authorization, documentation and behaviour.
@@ -28,17 +36,25 @@ export type Endpoint = {
   takesRest?: true;
   /** Names of its query parameters. */
   query?: readonly string[];
+  /**
+   * It can answer as of a past moment: it also takes the query parameter `at`, a position or a time, in each of its
+   * dialects. The reference of the Taskcluster Auth API does not say so, because the published one does not.
+   */
+  readsPast?: true;
   /** What its path and query parameters must match, by name. Shared patterns are in parameters.ts. */
   patterns?: Readonly<Record<string, RegExp>>;
   title: string;
   description: string;
   category: string;
   stability: 'stable' | 'experimental' | 'deprecated';
-  /** What the caller's scopes must satisfy; by default, nothing. */
+  /** What the caller's scopes must satisfy; by default, nothing. Required in the dialect `authledger`. */
   scopes?: ScopeExpression;
   /** Parameters of the scope expression besides the path parameters, from a validated request. */
   scopeParams?(request: { params: Record<string, string>; body: unknown }): Record<string, unknown>;
-  /** It only reads. Whether its scopes are required depends on the dialect and on READ_ACCESS. */
+  /**
+   * It only reads. Whether its scopes are required depends on the dialect and on READ_ACCESS; in the dialect
+   * `authledger` they always are.
+   */
   reads?: true;
   /**
    * `request` (the default): the signature of the request is verified before the handler runs. `none`: it is ignored,
@@ -61,6 +77,7 @@ export type Endpoint = {
   stateless?: true;
   /**
    * Names of the schemas of its body and reply, from schemas/v1 or a guarded service, such as 'create-client-request'.
+   * In the dialect `authledger`, from schemas/v1/authledger.
    */
   input?: string;
   output?: string;
@@ -72,6 +89,11 @@ export type Endpoint = {
 /** All dialects that serve an endpoint. */
 export function servedIn({ dialects, alsoServedIn = [] }: Endpoint): Dialect[] {
   return [...dialects, ...alsoServedIn];
+}
+
+/** The names of all query parameters of an endpoint. */
+export function queryOf({ query = [], readsPast }: Pick<Endpoint, 'query' | 'readsPast'>): readonly string[] {
+  return readsPast ? [...query, 'at'] : query;
 }
 
 /** All parameters of an endpoint's scope expression for a request. */

@@ -1,6 +1,6 @@
 import { MAX_ID_LENGTH } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
-import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from './endpoint.ts';
+import { type Dialect, type Endpoint, queryOf, servedIn, URL_PREFIX } from './endpoint.ts';
 import { pathPattern, queryPattern } from './parameters.ts';
 
 /** The endpoint for a request, with its path parameters still percent-encoded. */
@@ -12,7 +12,8 @@ const NO_PARAMETERS = {};
 
 /**
  * Makes the function that finds the endpoint for a method and a path. One trailing slash is ignored. Routes without
- * parameters take precedence. Throws a plain Error for a parameter without a pattern.
+ * parameters take precedence. Throws a plain Error for a parameter without a pattern, and for a method of the dialect
+ * `authledger` without scopes.
  */
 export function makeMatchRoute(
   endpoints: readonly Endpoint[],
@@ -43,9 +44,11 @@ export function makeMatchRoute(
 }
 
 function makeRoute(endpoint: Endpoint, dialect: Dialect): Route {
+  if (dialect === 'authledger' && endpoint.scopes === undefined)
+    throw new Error(`${endpoint.name} declares no scopes, as every method at ${URL_PREFIX[dialect]} must`);
   const segments = (URL_PREFIX[dialect] + endpoint.route).replace(/\/$/, '').split('/');
   for (const segment of segments.filter(isParameter)) pathPattern(endpoint, parameterName(segment));
-  for (const name of endpoint.query ?? []) queryPattern(endpoint, name);
+  for (const name of queryOf(endpoint)) queryPattern(endpoint, name);
   return { endpoint, dialect, segments };
 }
 
@@ -110,7 +113,7 @@ export function readParameters({ endpoint, encoded }: Match): Record<string, str
 export function readQuery(endpoint: Endpoint, search: string): Record<string, string> {
   const query: Record<string, string> = {};
   if (search === '') return query;
-  const known = endpoint.query ?? [];
+  const known = queryOf(endpoint);
   const problems: string[] = [];
   for (const [name, value] of new URLSearchParams(search)) {
     if (name === 'bewit') continue;

@@ -10,11 +10,12 @@ const PATH_PATTERNS: Record<string, RegExp> = {
   entityId: new RegExp(ROLE_ID_PATTERN),
 };
 
-/** What each query parameter must match. Continuation tokens are checked further when they are decoded. */
+/** What each query parameter must match. Continuation tokens and moments are checked further when they are decoded. */
 const QUERY_PATTERNS: Record<string, RegExp> = {
   prefix: new RegExp(CLIENT_ID_PATTERN),
   limit: /^[0-9]+$/,
   continuationToken: /^[A-Za-z0-9_.-]+$/,
+  at: /^[0-9A-Za-z.:+-]{1,64}$/,
 };
 
 type Patterns = Pick<Endpoint, 'name' | 'patterns'>;

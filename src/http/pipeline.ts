@@ -297,7 +297,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
   ): Promise<void> | undefined {
     const { endpoint } = exchange.match;
     if (endpoint.authorization !== 'command') return request.authorize(scopeParamsOf(endpoint, request));
-    if (access.readAccess !== 'guarded') return undefined;
+    if (!isAlwaysGuarded(exchange.match) && access.readAccess !== 'guarded') return undefined;
     // The command's errors disclose what is stored under the URL.
     const { params } = request;
     const ofUrl = requiredPart(scopes, Object.keys(params));
@@ -462,12 +462,15 @@ function sentRequest(
 }
 
 /** The scopes that the endpoint asks for in this dialect; undefined where everybody may call it. */
-function requiredScopes(
-  { endpoint, dialect }: Match,
-  { readAccess = 'published' }: Access,
-): Endpoint['scopes'] {
+function requiredScopes(match: Match, { readAccess = 'published' }: Access): Endpoint['scopes'] {
+  const { endpoint, dialect } = match;
   const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
-  return endpoint.reads && !isGuarded ? undefined : endpoint.scopes;
+  return endpoint.reads && !isGuarded && !isAlwaysGuarded(match) ? undefined : endpoint.scopes;
+}
+
+/** READ_ACCESS is for the Taskcluster Auth API: it does not open the methods of our own. */
+function isAlwaysGuarded({ dialect }: Match): boolean {
+  return dialect === 'authledger';
 }
 
 /** Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it. */

@@ -33,9 +33,10 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
   function compiled(name: string): ValidateFunction {
     const known = validators.get(name);
     if (known) return known;
+    const schema = schemas[name];
+    if (!schema) throw new Error(`there is no schema ${name} in schemas/v1 or of a guarded service`);
     ajv ??= makeAjv(schemas);
-    const validate = ajv.getSchema(`${schemaPath(name)}#`);
-    if (!validate) throw new Error(`there is no schema ${name} in schemas/v1 or of a guarded service`);
+    const validate = ajv.getSchema(schema['$id'] as string)!;
     validators.set(name, validate);
     return validate;
   }
@@ -59,7 +60,7 @@ export function makeValidator(schemas: Readonly<Record<string, Schema>>): Valida
         `the body does not match its schema:\n${shown.map((each) => `  * ${each}`).join('\n')}`,
         {
           problems: shown,
-          schema: schemaPath(name),
+          schema: schemaPath(schemas[name]!),
         },
       );
     },

@@ -65,7 +65,7 @@ async function makeSubject({ name, route }: Endpoint, id: string): Promise<void>
   if (route.includes('<roleId>')) await ask('PUT', `/v1/roles/${id}`, bodies['create-role-request']);
 }
 
-test('every method of both dialects answers the same with and without a slash at the end of the path', async () => {
+test('every method of all dialects answers the same with and without a slash at the end of the path', async () => {
   const seen = new Set<number>();
   for (const endpoint of service.service.answering.endpoints.filter(
     ({ takesRest }) => takesRest === undefined,
@@ -95,7 +95,12 @@ test('every method of both dialects answers the same with and without a slash at
 });
 
 test('so do the documents', async () => {
-  for (const path of ['/openapi.json', '/references/auth/v1/api.json', '/schemas/auth/v1/scopeset.json']) {
+  for (const path of [
+    '/openapi.json',
+    '/references/auth/v1/api.json',
+    '/references/authledger/v1/api.json',
+    '/schemas/auth/v1/scopeset.json',
+  ]) {
     const [without, withSlash] = [await ask('GET', path), await ask('GET', `${path}/`)];
     expect(withSlash).toEqual(without);
     expect(without.status).toBe(200);

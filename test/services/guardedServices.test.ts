@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { SERVICE_NAME_PATTERN } from '../../schemas/events/credentialsEvents.ts';
-import { apiSchemas } from '../../schemas/v1/apiSchemas.ts';
+import { authSchemas } from '../../schemas/v1/apiSchemas.ts';
+import { authledgerSchemas } from '../../schemas/v1/authledger/authledgerSchemas.ts';
 import { guardedServices } from '../../src/services/guardedServices.ts';
 
 test('no two guarded services have the same name, or a schema of the same name', () => {
@@ -9,7 +10,8 @@ test('no two guarded services have the same name, or a schema of the same name',
   for (const name of names) expect(name).toMatch(new RegExp(SERVICE_NAME_PATTERN));
   const schemas = [
     ...guardedServices.flatMap((each) => Object.keys(each.schemas)),
-    ...Object.keys(apiSchemas),
+    ...Object.keys(authSchemas),
+    ...Object.keys(authledgerSchemas),
   ];
   expect(new Set(schemas).size).toBe(schemas.length);
 });

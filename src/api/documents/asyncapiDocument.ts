@@ -2,7 +2,7 @@ import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.t
 import { credentialsEventSchemas, SERVICE_NAME_PATTERN } from '../../../schemas/events/credentialsEvents.ts';
 import { eventSchemaName, eventSchemas } from '../../../schemas/events/eventSchemas.ts';
 import { roleEventSchemas } from '../../../schemas/events/roleEvents.ts';
-import { apiSchemas } from '../../../schemas/v1/apiSchemas.ts';
+import { authSchemas } from '../../../schemas/v1/apiSchemas.ts';
 import { CLOUD_EVENT_TYPE_PREFIX } from '../../messageBus/cloudEvent.ts';
 import { EXCHANGE_PREFIX, type Exchange, exchanges } from '../../messageBus/exchanges.ts';
 import { topicName, type Topic } from '../../messageBus/messageBus.ts';
@@ -79,7 +79,9 @@ export function asyncapiDocument({ version, topicPrefix }: { version: string; to
       },
       schemas: {
         ...Object.fromEntries(Object.entries(eventSchemas)),
-        ...Object.fromEntries(exchanges.map(({ schema }) => [schema, withoutSchemaIds(apiSchemas[schema]!)])),
+        ...Object.fromEntries(
+          exchanges.map(({ schema }) => [schema, withoutSchemaIds(authSchemas[schema]!)]),
+        ),
       },
     },
   };

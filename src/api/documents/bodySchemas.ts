@@ -6,6 +6,7 @@ import { guardedServices } from '../../services/guardedServices.ts';
 export const bodySchemas: Record<string, Schema> = {
   ...apiSchemas,
   ...withSchemaIds(
+    'auth',
     Object.assign({}, ...guardedServices.map(({ schemas }) => schemas)) as Record<string, Schema>,
   ),
 };

@@ -1,11 +1,14 @@
 import { ERROR_CODES } from '../../domain/errors.ts';
-import { bodySchemas } from './bodySchemas.ts';
-import { type Dialect, type Endpoint, servedIn, URL_PREFIX } from '../../http/endpoint.ts';
+import type { Schema } from '../../../schemas/v1/schemaBuilders.ts';
+import { type Dialect, type Endpoint, queryOf, servedIn, URL_PREFIX } from '../../http/endpoint.ts';
 import { pathPattern, queryPattern } from '../../http/parameters.ts';
 
-/** The OpenAPI 3.1 document of the whole API, in both dialects. */
+/** All methods of the API, and the schemas of their bodies by name. */
+export type DescribedApi = { endpoints: readonly Endpoint[]; schemas: Readonly<Record<string, Schema>> };
+
+/** The OpenAPI 3.1 document of the whole API, in all dialects. */
 export function openapiDocument(
-  endpoints: readonly Endpoint[],
+  { endpoints, schemas }: DescribedApi,
   { rootUrl, version }: { rootUrl: string; version: string },
 ): object {
   const paths: Record<string, Record<string, object>> = {};
@@ -22,7 +25,8 @@ export function openapiDocument(
       title: 'authledger',
       version,
       description:
-        'The Taskcluster Auth API on a log of events: /api/auth/v1 is the current dialect, /v1 the older one.',
+        'The Taskcluster Auth API on a log of events: /api/auth/v1 is the current dialect, /v1 the older one. ' +
+        'Methods of authledger itself are at /api/authledger/v1.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: rootUrl }],
@@ -30,7 +34,7 @@ export function openapiDocument(
     paths,
     components: {
       schemas: {
-        ...Object.fromEntries(Object.entries(bodySchemas).map(([name, schema]) => [name, component(schema)])),
+        ...Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, component(schema)])),
         error: ERROR,
       },
       securitySchemes: {
@@ -58,7 +62,7 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
   const isChange = endpoint.authorization === 'command';
   const ok = { description: title, ...(isChange && { headers: AUTH_POSITION }) };
   return {
-    operationId: dialect === 'current' ? name : `${name}_v1`,
+    operationId: dialect === 'older' ? `${name}_v1` : name,
     summary: title,
     description:
       scopes === undefined
@@ -80,25 +84,26 @@ function operation(endpoint: Endpoint, dialect: Dialect): object {
 }
 
 function parameters(endpoint: Endpoint): object[] {
-  const { route, query = [] } = endpoint;
+  const { route } = endpoint;
   const inPath = [...route.matchAll(/<([^>]+)>/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     schema: { type: 'string', pattern: pathPattern(endpoint, name!).source },
   }));
-  const inQuery = query.map((name) => ({
+  const inQuery = queryOf(endpoint).map((name) => ({
     name,
     in: 'query',
+    ...(name === 'at' && { description: AT }),
     schema: { type: 'string', pattern: queryPattern(endpoint, name).source },
   }));
   return [...inPath, ...inQuery];
 }
 
-/** A schema as a component, with its references changed to components. */
+/** A schema as a component, with its references, by name or by path, changed to components. */
 function component({ $schema: _, $id: __, ...schema }: Record<string, unknown>): object {
   const text = JSON.stringify(schema).replaceAll(
-    /"\$ref":"([^"]+)\.json#"/g,
+    /"\$ref":"(?:[^"]*\/)?([^"/]+)\.json#"/g,
     '"$ref":"#/components/schemas/$1"',
   );
   return JSON.parse(text) as object;
@@ -122,6 +127,7 @@ const AT_LEAST = {
     'Answer only with what is true since this position, which an earlier reply gave as Auth-Position.',
   schema: { type: 'string' },
 };
+const AT = 'Answer as of this moment: a position in the log, or a time as RFC 3339 writes it.';
 const ERROR = {
   type: 'object',
   required: ['code', 'message', 'requestInfo'],

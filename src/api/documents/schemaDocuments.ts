@@ -1,9 +1,9 @@
 import { eventSchemaName, eventSchemaPath, eventSchemas } from '../../../schemas/events/eventSchemas.ts';
 import { schemaPath } from '../../../schemas/v1/apiSchemas.ts';
-import { bodySchemas } from './bodySchemas.ts';
+import type { Schema } from '../../../schemas/v1/schemaBuilders.ts';
 
-/** The served schemas, by path: those of bodies and messages, and those of event data. */
-export function schemaDocuments(): Record<string, object> {
+/** The served schemas, by path: these, which are of bodies and messages, and those of event data. */
+export function schemaDocuments(schemas: Readonly<Record<string, Schema>>): Record<string, object> {
   const ofEvents = Object.entries(eventSchemas).map(([type, schema]) => [
     eventSchemaPath(type),
     {
@@ -14,7 +14,7 @@ export function schemaDocuments(): Record<string, object> {
     },
   ]);
   return Object.fromEntries([
-    ...Object.entries(bodySchemas).map(([name, schema]) => [schemaPath(name), schema]),
+    ...Object.values(schemas).map((schema) => [schemaPath(schema), schema]),
     ...ofEvents,
   ]) as Record<string, object>;
 }

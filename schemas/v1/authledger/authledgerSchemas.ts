@@ -1,0 +1,4 @@
+import type { Schema } from '../schemaBuilders.ts';
+
+/** The schemas of bodies of our own methods, by name. Each file beside this one has those of one area. */
+export const authledgerSchemas: Record<string, Schema> = {};
