@@ -1,4 +1,5 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
+import type { CredentialsEvent } from '../schemas/events/credentialsEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
 import { rangeOf, type Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
@@ -14,11 +15,11 @@ const EXPONENT = 3;
  * The latest time in each range of the log, by range. Times of requests may run backwards between events, so the state as
  * of a time ends before the first range with a later one.
  */
-export const times: Projection<TimesRow, ClientEvent | RoleEvent> = {
+export const times: Projection<TimesRow, ClientEvent | RoleEvent | CredentialsEvent> = {
   name: 'times',
   version: 1,
   keys: ({ position }) => [rangeOf(position, EXPONENT)],
-  on: Object.fromEntries(auditedTypes.map((type) => [type, withTime])),
+  on: Object.fromEntries([...auditedTypes, 'CredentialsIssued'].map((type) => [type, withTime])),
 };
 
 function withTime(row: TimesRow | undefined, { metadata: { at } }: Recorded): TimesRow {

@@ -67,14 +67,21 @@ const MAX_CHANGED = 100_000;
 export class Expansions {
   #nodes = new WeakMap<RoleDefinition, Node>();
   #own = new WeakMap<RoleDefinition, Scopes>();
-  #closures = new LRUCache<string, Closure>({
-    maxSize: MAX_CLOSURE_BYTES,
-    sizeCalculation: ({ bytes }, grant) => bytes + 2 * grant.length,
-  });
+  #closures: LRUCache<string, Closure>;
+  #maxMergedScopes: number;
   /** The version at which a role, or something it reaches, last changed. */
   #changedAt = new Map<string, number>();
   #allChangedAt = 0;
   #merges = new Map<string, WideMerge>();
+
+  /** The limits are on what is cached: bytes of closures, and scopes in all merges of wide scopes. */
+  constructor({ maxClosureBytes = MAX_CLOSURE_BYTES, maxMergedScopes = MAX_MERGED_SCOPES } = {}) {
+    this.#maxMergedScopes = maxMergedScopes;
+    this.#closures = new LRUCache({
+      maxSize: maxClosureBytes,
+      sizeCalculation: ({ bytes }, grant) => bytes + 2 * grant.length,
+    });
+  }
 
   /** Invalidates these roles: they, or roles that they reach, changed at a version. */
   invalidate(roles: Iterable<{ roleId: string; role: RoleDefinition | undefined }>, version: number): void {
@@ -212,7 +219,7 @@ export class Expansions {
     let merged = 0;
     for (const { list } of this.#merges.values()) merged += list.length;
     for (const [scope, { list }] of this.#merges) {
-      if (this.#merges.size <= MAX_MERGES && merged <= MAX_MERGED_SCOPES) return;
+      if (this.#merges.size <= MAX_MERGES && merged <= this.#maxMergedScopes) return;
       this.#merges.delete(scope);
       merged -= list.length;
     }

@@ -70,6 +70,8 @@ export type Projector = Readonly<ReturnType<typeof openReadModels>> & {
    * has ended.
    */
   waitForCaller(caller: string, position: Position): Promise<boolean>;
+  /** Calls a function with the id of every role that changes from now on. */
+  onRole(call: (roleId: string) => void): void;
   /** Whether this node writes the shared tables, because it holds the lease. */
   isWriter(): boolean;
   /** Resolves once all read models are complete, or the projector was stopped. */
@@ -151,6 +153,7 @@ export async function startProjector(options: {
   const others = tablesOf(models);
   /** The tables that events are applied to. */
   const tables = [...authorizing];
+  const roleListeners: ((roleId: string) => void)[] = [];
   const late = new Set<Table>();
   let lateProgress = 0;
   const lease = holdLease({
@@ -209,6 +212,7 @@ export async function startProjector(options: {
     if (row) models.roleGraph.set(row);
     else models.roleGraph.delete(roleId);
     models.rolesRevision = event.revision;
+    for (const call of roleListeners) call(roleId);
   }
 
   const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
@@ -379,6 +383,7 @@ export async function startProjector(options: {
     get position() {
       return lastEvent;
     },
+    onRole: (call) => void roleListeners.push(call),
     catchUp: () => (nextCheck ??= checkHead()),
     isWriter: () => lease.isHeld(),
     stop,

@@ -98,9 +98,17 @@ export class ReadModel<R extends object> {
    * node.
    */
   async get(key: string): Promise<R | undefined> {
+    return (await this.row(key)).value;
+  }
+
+  /**
+   * The current row of a key with the position of the event that made it, also if it was removed; the position is empty
+   * if nothing is known of it. Throws like `get`.
+   */
+  async row(key: string): Promise<Row<R>> {
     for (;;) {
       const row = this.#fromMemory(key) ?? (await this.#load(key));
-      if (this.#follower.holds(row.position)) return row.value;
+      if (this.#follower.holds(row.position)) return row;
       await this.#follower.untilHeld(row.position);
     }
   }
@@ -129,11 +137,11 @@ export class ReadModel<R extends object> {
   }
 
   /**
-   * All rows with a prefix, page by page. Rows of one page are of one moment. Yields to the event loop between pages.
+   * All rows with a prefix, after a key, page by page. Rows of one page are of one moment. Yields to the event loop
+   * between pages.
    */
-  async *all(prefix?: string): AsyncGenerator<StoredRow<R>> {
+  async *all({ prefix, after }: { prefix?: string; after?: string } = {}): AsyncGenerator<StoredRow<R>> {
     const yieldIfDue = makeYielder('background');
-    let after: string | undefined;
     do {
       const page = await this.list({ prefix, after, limit: PAGE_SIZE });
       yield* page.rows;

@@ -38,7 +38,7 @@ export async function synchronizeStaticClients(
   const administrator = configured ? {} : await administratorOf(parts, dataDir);
   const { madeRoot: root } = administrator;
   const wanted = new Map((configured ?? (root ? [root] : [])).map((client) => [client.clientId, client]));
-  for await (const { key: clientId } of parts.projector.clients.all(STATIC_PREFIX)) {
+  for await (const { key: clientId } of parts.projector.clients.all({ prefix: STATIC_PREFIX })) {
     const isKept = wanted.has(clientId) || (!configured && clientId === ROOT_CLIENT_ID);
     if (!isKept) await configure(parts, clientId, undefined);
   }

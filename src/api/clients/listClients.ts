@@ -77,7 +77,7 @@ async function page(parts: ClientReadParts, request: EndpointRequest): Promise<E
 function all(parts: ClientReadParts, request: EndpointRequest): EndpointReply {
   const incomplete: Incomplete = new Set();
   const chunks = clientListChunks(parts, {
-    rows: parts.projector.clients.all(request.query['prefix']),
+    rows: parts.projector.clients.all({ prefix: request.query['prefix'] }),
     incomplete,
     schema: 'get-client-response',
     owner: workFor(request),

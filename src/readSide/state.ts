@@ -1,0 +1,45 @@
+import type { ClientRow } from '../../projections/clients.ts';
+import type { RoleRow } from '../../projections/roles.ts';
+import type { RoleGraph } from '../domain/roleGraph.ts';
+import type { StoredRow } from '../readStore/readStore.ts';
+import type { LastUsed } from './lastUsed.ts';
+import type { Moment } from './moments.ts';
+import type { Projector } from './projector.ts';
+
+/** Roles with what they expand to. */
+export type Roles = Pick<RoleGraph<RoleRow>, 'get' | 'idsAfter' | 'expandInSlices' | 'inSnapshot'>;
+
+/** A page of clients in byte order of their ids. It may be short, or even empty: continue after `last`. */
+export type ClientPage = { rows: StoredRow<ClientRow>[]; last: string | undefined };
+
+/** Clients and roles, as they are now or as they were at a moment. */
+export type State = {
+  /** The moment; undefined for the present. */
+  moment: Moment | undefined;
+  /** A client; undefined if there is none. */
+  client(clientId: string): Promise<ClientRow | undefined>;
+  /** Clients after an id that begin with a prefix. */
+  clients(page: { prefix?: string; after?: string; limit: number }): Promise<ClientPage>;
+  /** When a client was last used in its present life. Of the past, only its creation is known. */
+  lastUsed(client: ClientRow): Promise<string>;
+  /** A role; undefined if there is none. */
+  role(roleId: string): Promise<RoleRow | undefined>;
+  /** Roles among which are all that these scopes reach, so that they can be expanded. Throws ExpansionTooLarge. */
+  rolesReachedBy(scopes: readonly string[]): Promise<Roles>;
+  /** All roles. */
+  allRoles(): Promise<Roles>;
+};
+
+/** The state as this node's read models hold it. */
+export function presentState(projector: Projector, lastUsed: LastUsed): State {
+  const { clients, roleGraph } = projector;
+  return {
+    moment: undefined,
+    client: (clientId) => clients.get(clientId),
+    clients: (page) => clients.list(page),
+    lastUsed: (client) => lastUsed.of(client),
+    role: async (roleId) => roleGraph.get(roleId),
+    rolesReachedBy: async () => roleGraph,
+    allRoles: async () => roleGraph,
+  };
+}
