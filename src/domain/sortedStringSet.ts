@@ -78,6 +78,13 @@ export class SortedStringSet {
     return this.#texts.slice(at, at + limit);
   }
 
+  /** The members with a prefix that sort before a text, last first. The set must not change meanwhile. */
+  *eachBefore(text: string, prefix: string): Generator<string> {
+    const end = prefix + MAX_CODE_UNIT;
+    let at = this.#lowerBound(text < end ? text : end) - 1;
+    for (; this.#texts[at]?.startsWith(prefix); at -= 1) yield this.#texts[at]!;
+  }
+
   /** The index of the first member that does not sort before the given text. */
   #lowerBound(text: string): number {
     let low = 0;

@@ -2,10 +2,11 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { compareIds } from './compareIds.ts';
+import { SortedStringSet } from '../domain/sortedStringSet.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import { applyEvent, type Projection, tableOf } from '../projection.ts';
-import type { Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
+import type { Listed, Page, ReadStore, Row, StoredRow } from '../readStore/readStore.ts';
 
 /** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
 const MAX_KNOWN_BYTES = 32 * 1024 * 1024;
@@ -68,6 +69,8 @@ export class ReadModel<R extends object> {
   #store: ReadStore;
   #follower: Follower;
   #overlay = new Map<string, OverlayEntry<R>>();
+  /** The keys of the overlay in order, from the first `lastUpTo` on: only some tables have such lookups. */
+  #sortedKeys: SortedStringSet | undefined;
   /** Rows that were read lately. They stay up to date, because every event that changes one passes through `apply`. */
   #known = new LRUCache<string, Row<R>>({ maxSize: MAX_KNOWN_BYTES, sizeCalculation: sizeOf });
   /** Reads of the store that are in progress. Overlay entries of these rows stay until the reads have ended. */
@@ -119,21 +122,31 @@ export class ReadModel<R extends object> {
   }
 
   /**
-   * A page of rows in byte order of their keys. It may be short, or even empty, before the end: continue after `last`.
+   * A page of rows in byte order of their keys, or in the opposite order. It may be short, or even empty, before the
+   * end: continue after `last`, or, if descending, before it.
    */
-  async list(page: Page): Promise<{ rows: StoredRow<R>[]; last: string | undefined }> {
-    const entries = this.#overlayWithin(page);
-    const { rows: stored, last } = await this.#store.list<R>(this.table, page);
-    const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
-    const rows = await Promise.all(
-      entries
-        .filter(([key]) => merged.has(key) || last === undefined || compareIds(key, last) < 0)
-        .map(([key, entry]) => this.#merge(merged.get(key), entry) ?? this.#load(key)),
-    );
-    for (const row of rows) merged.set(row.key, row);
-    const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
-    const sorted = present.sort((a, b) => compareIds(a.key, b.key)).slice(0, page.limit);
-    return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
+  list(page: Page): Promise<Listed<R>> {
+    return this.#listOver(this.#overlayWithin(page), page);
+  }
+
+  /**
+   * The row with the greatest key that has the prefix and is not beyond the given key; undefined if there is none. As in
+   * a list, each row is of some moment during the call. Throws ServiceUnavailable if the store stays ahead of this node.
+   */
+  async lastUpTo({ prefix, key }: { prefix: string; key: string }): Promise<StoredRow<R> | undefined> {
+    // The least key beyond it, because `before` leaves its own key out.
+    const following = `${key}\0`;
+    let before: string | undefined = following;
+    while (before !== undefined) {
+      const entries = this.#overlayDownToRow(before, prefix);
+      const limit = Math.max(entries.length, 1);
+      const { rows, last } = await this.#listOver(entries, { prefix, before, limit, descending: true });
+      const row = rows[0];
+      if (row && this.#follower.holds(row.position)) return row;
+      if (row) await this.#follower.untilHeld(row.position);
+      before = row ? following : last;
+    }
+    return undefined;
   }
 
   /**
@@ -170,6 +183,7 @@ export class ReadModel<R extends object> {
       else this.#overlay.set(key, { events: [event] });
       this.#unfoldedEvents += 1;
     }
+    if (!entry) this.#sortedKeys?.add(key);
   }
 
   /** About how many rows and events are in memory because the shared table may lack them. */
@@ -201,13 +215,16 @@ export class ReadModel<R extends object> {
 
   /** Removes rows from the overlay that the shared table holds, now that its checkpoint is at the position. */
   settle(position: Position): void {
+    const settled: string[] = [];
     for (const [key, { row, events, wasRequested }] of this.#overlay) {
       const at = row ? row.position : events.at(-1)!.position;
       if (at > position || this.#pendingReads.has(key)) continue;
       this.#overlay.delete(key);
+      settled.push(key);
       this.#unfoldedEvents -= events?.length ?? 0;
       if (row && wasRequested) this.#known.set(key, row);
     }
+    this.#sortedKeys?.deleteAll(settled);
   }
 
   /** The checkpoint of the shared table. */
@@ -262,12 +279,54 @@ export class ReadModel<R extends object> {
     return { key: row.key, value, position: event.position };
   }
 
-  /** A copy of the overlay. Taken before the store is read, so that a row written meanwhile is in one of the two. */
-  #overlayWithin({ prefix = '', after }: Page): [string, OverlayEntry<R>][] {
+  /**
+   * A page of the store, overlaid with the given entries. They are taken before the store is read, so that a row written
+   * meanwhile is in one of the two.
+   */
+  async #listOver(entries: [string, OverlayEntry<R>][], page: Page): Promise<Listed<R>> {
+    const compare = comparerOf(page);
+    const { rows: stored, last } = await this.#store.list<R>(this.table, page);
+    const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
+    const rows = await Promise.all(
+      entries
+        .filter(([key]) => merged.has(key) || last === undefined || compare(key, last) < 0)
+        .map(([key, entry]) => this.#merge(merged.get(key), entry) ?? this.#load(key)),
+    );
+    for (const row of rows) merged.set(row.key, row);
+    const present = [...merged.values()].filter((row): row is StoredRow<R> => row.value !== undefined);
+    const sorted = present.sort((a, b) => compare(a.key, b.key)).slice(0, page.limit);
+    return { rows: sorted, last: present.length > page.limit ? sorted.at(-1)!.key : last };
+  }
+
+  /** The overlay's entries that a page may contain. */
+  #overlayWithin(page: Page): [string, OverlayEntry<R>][] {
+    const { prefix = '', after, before } = page;
+    const start = after ?? before;
+    const compare = comparerOf(page);
     return [...this.#overlay].filter(
-      ([key]) => key.startsWith(prefix) && (after === undefined || compareIds(key, after) > 0),
+      ([key]) => key.startsWith(prefix) && (start === undefined || compare(key, start) > 0),
     );
   }
+
+  /** The overlay's last entries before a key, up to the first that surely is a row: what is below it is no last row. */
+  #overlayDownToRow(before: string, prefix: string): [string, OverlayEntry<R>][] {
+    if (!this.#sortedKeys) {
+      this.#sortedKeys = new SortedStringSet();
+      this.#sortedKeys.addAll([...this.#overlay.keys()]);
+    }
+    const entries: [string, OverlayEntry<R>][] = [];
+    for (const key of this.#sortedKeys.eachBefore(before, prefix)) {
+      const entry = this.#overlay.get(key)!;
+      entries.push([key, entry]);
+      if (entry.row?.value !== undefined) break;
+    }
+    return entries;
+  }
+}
+
+/** Compares keys in the order of a page. */
+function comparerOf({ descending }: Page): (a: string, b: string) => number {
+  return descending ? (a, b) => compareIds(b, a) : compareIds;
 }
 
 /** A row that never existed. Its position is before all others. */

@@ -1,6 +1,7 @@
 import type { Position } from '../event.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
-import type { LeaseRecord, ReadStore, Row, StoredRow } from './readStore.ts';
+import { compareBytes } from './compareBytes.ts';
+import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 type Table = { rows: Map<string, Row<object>>; checkpoint: Position | undefined };
 
@@ -13,14 +14,12 @@ export function memoryReadStore(): ReadStore {
     async get<Value>(table: string, key: string) {
       return structuredClone(tables.get(table)?.rows.get(key)) as Row<Value> | undefined;
     },
-    async list<Value>(
-      table: string,
-      { prefix = '', after, limit }: { prefix?: string; after?: string; limit: number },
-    ) {
+    async list<Value>(table: string, { prefix = '', descending, after, before, limit }: Page) {
       const rows = [...(tables.get(table)?.rows.values() ?? [])]
         .filter(({ key, value }) => value !== undefined && key.startsWith(prefix))
         .filter(({ key }) => after === undefined || compareBytes(key, after) > 0)
-        .sort((a, b) => compareBytes(a.key, b.key));
+        .filter(({ key }) => before === undefined || compareBytes(key, before) < 0)
+        .sort((a, b) => (descending ? compareBytes(b.key, a.key) : compareBytes(a.key, b.key)));
       const { page, hasMore } = boundedPage(
         rows.slice(0, limit),
         ({ value }) => JSON.stringify(value).length,
@@ -62,9 +61,4 @@ export function memoryReadStore(): ReadStore {
     probe: async () => undefined,
     close: async () => undefined,
   };
-}
-
-/** Compares UTF-8 bytes: beyond the basic plane, the order of JavaScript's strings differs. */
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

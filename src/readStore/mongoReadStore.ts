@@ -4,6 +4,7 @@ import type { Position } from '../event.ts';
 import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { type Collection, isDuplicateKey, type Mongo } from '../storage/openMongo.ts';
+import { keyRange } from './keyRange.ts';
 import { mongoRegister, type RegisterState } from './mongoRegister.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
@@ -21,8 +22,6 @@ type Rows = Collection<Document>;
 /** The checkpoint of a collection. */
 type Checkpoint = { _id: string; position: Position };
 
-/** Sorts after every other character in UTF-8. */
-const MAX_CHARACTER = '\u{10FFFF}';
 /** How long (ms) a reader uses a table's location before it looks it up again. */
 const LOCATION_TTL = 500;
 /** Rows that are replaced in one request: some compatible servers take long for each. */
@@ -126,13 +125,18 @@ export function mongoReadStore(mongo: Mongo): ReadStore {
       const row = await query(name, (rows) => rows.findOne({ _id: key }));
       return row ? (toRow(row) as Row<Value>) : undefined;
     },
-    async list<Value>(name: string, { prefix = '', after, limit }: Page) {
-      const from = after === undefined || after < prefix ? { $gte: prefix } : { $gt: after };
-      const filter = { _id: { ...from, $lt: prefix + MAX_CHARACTER }, 'row.value': { $exists: true } };
+    async list<Value>(name: string, wanted: Page) {
+      const { limit, descending } = wanted;
+      const { from, isAfter, before } = keyRange(wanted);
+      const _id = { [isAfter ? '$gt' : '$gte']: from, $lt: before };
+      const filter = { _id, 'row.value': { $exists: true } };
       const found = await query(name, async (stored) => {
         const page: Document[] = [];
         let size = 0;
-        const cursor = stored.find(filter, { batchSize: limit }).sort({ _id: 1 }).limit(limit);
+        const cursor = stored
+          .find(filter, { batchSize: limit })
+          .sort({ _id: descending ? -1 : 1 })
+          .limit(limit);
         for await (const document of cursor) {
           page.push(document);
           if ((size += document.row.value!.length) >= MAX_PAGE_CHARS) break;

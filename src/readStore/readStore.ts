@@ -14,9 +14,9 @@ export type ReadStore = {
   get<Value>(table: string, key: string): Promise<Row<Value> | undefined>;
 
   /**
-   * Rows in byte order of their keys (`a` and `A` differ) that have the prefix and follow the given key, without
-   * tombstones. Of large rows it may return fewer than `limit`, but at least one. `last` is the key to continue after
-   * if there may be more.
+   * Rows in byte order of their keys (`a` and `A` differ), without tombstones: see Page. Of large rows it may return
+   * fewer than `limit`, but at least one. `last` is the key to continue with if there may be more: `after` it, or, in
+   * a descending list, `before` it.
    */
   list<Value>(table: string, page: Page): Promise<Listed<Value>>;
 
@@ -64,5 +64,12 @@ export type ReadStore = {
 export type Row<Value> = { key: string; value: Value | undefined; position: Position };
 export type StoredRow<Value> = Row<Value> & { value: Value };
 export type Listed<Value> = { rows: StoredRow<Value>[]; last: string | undefined };
-export type Page = { prefix?: string; after?: string; limit: number };
+/**
+ * The first `limit` rows with a prefix: in ascending order those after a key, in descending order those before a key. No
+ * row needs to have that key, and one that has it is left out.
+ */
+export type Page = { prefix?: string; limit: number } & (
+  | { descending?: false; after?: string; before?: undefined }
+  | { descending: true; before?: string; after?: undefined }
+);
 export type LeaseRecord = { holder: string; counter: number };

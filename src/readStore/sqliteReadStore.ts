@@ -9,15 +9,13 @@ import {
   writeProbe,
 } from '../storage/openSqlite.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
+import { keyRange } from './keyRange.ts';
 import type { LeaseRecord, Page, ReadStore, Row, StoredRow } from './readStore.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS checkpoints (name TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
-
-/** Sorts after every other character in UTF-8. */
-const MAX_CHARACTER = '\u{10FFFF}';
 
 type StoredColumns = { key: string; value: string | null; position: Position };
 
@@ -80,17 +78,14 @@ export function sqliteReadStore({ db }: { db: Sqlite }): ReadStore {
       const row = reading(name, ({ get }) => get.get(key));
       return row && (toRow(row) as Row<Value>);
     },
-    async list<Value>(name: string, { prefix = '', after, limit }: Page) {
-      const upTo = prefix + MAX_CHARACTER;
+    async list<Value>(name: string, wanted: Page) {
+      const { limit, descending } = wanted;
+      const { from, isAfter, before } = keyRange(wanted);
       const { page = [], hasMore } =
-        reading(name, ({ from, following }) =>
-          boundedPage(
-            after === undefined || after < prefix
-              ? from.iterate(prefix, upTo, limit)
-              : following.iterate(after, upTo, limit),
-            ({ value }) => value!.length,
-          ),
-        ) ?? {};
+        reading(name, (prepared) => {
+          const select = descending ? prepared.descending : isAfter ? prepared.after : prepared.ascending;
+          return boundedPage(select.iterate(from, before, limit), ({ value }) => value!.length);
+        }) ?? {};
       const rows = page.map(toRow) as StoredRow<Value>[];
       return { rows, last: hasMore || rows.length === limit ? rows.at(-1)?.key : undefined };
     },
@@ -150,11 +145,15 @@ const COLUMNS = 'key TEXT PRIMARY KEY, value TEXT, position TEXT NOT NULL';
 
 function prepareTable(db: Sqlite, name: string) {
   const select = `SELECT key, value, position FROM ${name} WHERE`;
-  const present = 'AND key < ? AND value IS NOT NULL ORDER BY key LIMIT ?';
+  const prepareList = (from: string, order: string) =>
+    db.prepare<[string, string, number], StoredColumns>(
+      `${select} ${from} AND key < ? AND value IS NOT NULL ORDER BY ${order} LIMIT ?`,
+    );
   return {
     get: db.prepare<[string], StoredColumns>(`${select} key = ?`),
-    from: db.prepare<[string, string, number], StoredColumns>(`${select} key >= ? ${present}`),
-    following: db.prepare<[string, string, number], StoredColumns>(`${select} key > ? ${present}`),
+    ascending: prepareList('key >= ?', 'key'),
+    after: prepareList('key > ?', 'key'),
+    descending: prepareList('key >= ?', 'key DESC'),
     put: db.prepare<[string, string | null, Position]>(
       `INSERT INTO ${name} VALUES (?, ?, ?)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, position = excluded.position

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { ReadStore } from '../../src/readStore/readStore.ts';
+import type { Page, ReadStore } from '../../src/readStore/readStore.ts';
 import { allRows } from '../allRows.ts';
 
 export type OpenedReadStore = { store: ReadStore; other?: ReadStore; remove(): Promise<void> };
@@ -28,16 +28,21 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
     test('a table that was never written is empty', async () => {
       expect(await store.get('t', 'a')).toBeUndefined();
       expect(await keys()).toEqual([]);
+      expect(await store.list('t', { limit: 9, descending: true, before: 'b' })).toEqual({
+        rows: [],
+        last: undefined,
+      });
       expect(await store.checkpoint('t')).toBeUndefined();
       expect(await store.tables()).toEqual([]);
     });
 
+    const large = ['a', 'b', 'c', 'd', 'e'].map((key) => ({
+      key,
+      value: { text: key.repeat(400_000) },
+      position: at(1),
+    }));
+
     test('a list of large rows ends early, and continues after its last key', async () => {
-      const large = ['a', 'b', 'c', 'd', 'e'].map((key) => ({
-        key,
-        value: { text: key.repeat(400_000) },
-        position: at(1),
-      }));
       await store.commit('t', large, at(1));
       expect(await allRows(store, 't')).toEqual(large);
       const { rows, last } = await store.list('t', { limit: 100 });
@@ -45,6 +50,18 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       expect(last).toBe(rows.at(-1)!.key);
       expect(await store.list('t', { after: 'd', limit: 100 })).toEqual({
         rows: [large[4]],
+        last: undefined,
+      });
+    });
+
+    test('a descending list of large rows ends early, and continues before its last key', async () => {
+      await store.commit('t', large, at(1));
+      const { rows, last } = await store.list('t', { limit: 100, descending: true });
+      expect(rows.length).toBeLessThan(5);
+      expect(rows).toEqual(large.toReversed().slice(0, rows.length));
+      expect(last).toBe(rows.at(-1)!.key);
+      expect(await store.list('t', { before: 'b', limit: 100, descending: true })).toEqual({
+        rows: [large[0]],
         last: undefined,
       });
     });
@@ -101,6 +118,46 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
       expect(await keys({ after: 'a', limit: 2 })).toEqual(['a\n1', 'a/']);
       expect(await keys({ prefix: 'b', after: 'a' })).toEqual(['b']);
       expect(await keys({ prefix: 'zz' })).toEqual([]);
+    });
+
+    test('descending lists are in the opposite order, by prefix, in pages', async () => {
+      const all = ['a', 'A', 'b', 'aa', 'a/', 'a\n1', 'é', '\u{1F600}', '\uFFFD', 'a\uFFFD', 'a\u{1F600}'];
+      await store.commit(
+        't',
+        all.map((key) => row(key, 1)),
+        at(1),
+      );
+      const sorted = all.toSorted((one, other) => Buffer.compare(Buffer.from(other), Buffer.from(one)));
+      const descending = true;
+      expect(await keys({ descending })).toEqual(sorted);
+      expect(await keys({ descending, prefix: 'a' })).toEqual(sorted.filter((key) => key.startsWith('a')));
+      expect(await keys({ descending, prefix: 'a', before: 'aa' })).toEqual(['a/', 'a\n1', 'a']);
+      expect(await keys({ descending, prefix: 'a', before: 'a0' })).toEqual(['a/', 'a\n1', 'a']);
+      expect(await keys({ descending, prefix: 'a', before: 'a/\0' })).toEqual(['a/', 'a\n1', 'a']);
+      expect(await keys({ descending, prefix: 'a\n', before: 'b' })).toEqual(['a\n1']);
+      expect(await keys({ descending, prefix: 'b', before: 'a' })).toEqual([]);
+      expect(await keys({ descending, prefix: 'zz' })).toEqual([]);
+      expect(await keys({ descending, before: '\uFFFD', limit: 2 })).toEqual(['é', 'b']);
+      expect(await keys({ descending, before: '\u{1F600}', limit: 2 })).toEqual(['\uFFFD', 'é']);
+      expect(await keys({ descending, prefix: 'a', before: 'a\uFFFD', limit: 1 })).toEqual(['aa']);
+      expect(await keys({ descending, prefix: 'a', before: 'a\u{1F600}', limit: 1 })).toEqual(['a\uFFFD']);
+    });
+
+    test('a page that is full says where to continue, in either direction', async () => {
+      await store.commit('t', [row('a', 1), row('b', 1), row('c', 1)], at(1));
+      const lastOf = async (page: Page): Promise<string | undefined> => (await store.list('t', page)).last;
+      expect(await lastOf({ limit: 2 })).toBe('b');
+      expect(await lastOf({ limit: 2, after: 'b' })).toBeUndefined();
+      expect(await lastOf({ limit: 2, descending: true })).toBe('b');
+      expect(await lastOf({ limit: 2, descending: true, before: 'b' })).toBeUndefined();
+    });
+
+    test('a removed row is in no list, and takes no place in a page', async () => {
+      await store.commit('t', [row('a', 1), row('b', 2), row('c', 3)], at(3));
+      await store.commit('t', [{ key: 'b', value: undefined, position: at(4) }], at(4));
+      expect(await keys({ limit: 2 })).toEqual(['a', 'c']);
+      expect(await keys({ limit: 2, descending: true })).toEqual(['c', 'a']);
+      expect(await keys({ limit: 1, descending: true, before: 'c' })).toEqual(['a']);
     });
 
     test('a table replaces another only if its checkpoint is not behind', async () => {
@@ -193,9 +250,10 @@ export function readStoreContract(name: string, open: () => Promise<OpenedReadSt
           const expected = [...plain]
             .filter(([, count]) => !isRemoved(count))
             .map(([key, count]) => row(key, count));
-          expect((await store.list('t', { limit: 9 })).rows).toEqual(
-            expected.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
-          );
+          const ascending = expected.toSorted((one, other) => (one.key < other.key ? -1 : 1));
+          expect((await store.list('t', { limit: 9 })).rows).toEqual(ascending);
+          const { rows: descending } = await store.list('t', { limit: 9, descending: true });
+          expect(descending).toEqual(ascending.toReversed());
         }),
         { numRuns: 40 },
       );

@@ -6,16 +6,23 @@ const text = fc.stringMatching(/^[ab!]{0,4}$/);
 
 test('a sorted string set finds what a linear search finds', () => {
   fc.assert(
-    fc.property(fc.array(text, { maxLength: 20 }), fc.array(text), text, (added, deleted, wanted) => {
-      const texts = new SortedStringSet();
-      for (const each of added) texts.add(each);
-      for (const each of deleted) texts.delete(each);
-      const plain = [...new Set(added)].filter((each) => !deleted.includes(each)).sort();
-      expect(texts.after(undefined, Infinity)).toEqual(plain);
-      expect(texts.after(wanted, 2)).toEqual(plain.filter((each) => each > wanted).slice(0, 2));
-      expect(texts.startingWith(wanted)).toEqual(plain.filter((each) => each.startsWith(wanted)));
-      expect(texts.prefixesOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
-    }),
+    fc.property(
+      fc.array(text, { maxLength: 20 }),
+      fc.array(text),
+      fc.tuple(text, text),
+      (added, deleted, [wanted, prefix]) => {
+        const texts = new SortedStringSet();
+        for (const each of added) texts.add(each);
+        for (const each of deleted) texts.delete(each);
+        const plain = [...new Set(added)].filter((each) => !deleted.includes(each)).sort();
+        expect(texts.after(undefined, Infinity)).toEqual(plain);
+        expect(texts.after(wanted, 2)).toEqual(plain.filter((each) => each > wanted).slice(0, 2));
+        expect(texts.startingWith(wanted)).toEqual(plain.filter((each) => each.startsWith(wanted)));
+        const before = plain.filter((each) => each < wanted && each.startsWith(prefix));
+        expect([...texts.eachBefore(wanted, prefix)]).toEqual(before.reverse());
+        expect(texts.prefixesOf(wanted)).toEqual(plain.filter((each) => wanted.startsWith(each)).reverse());
+      },
+    ),
     { numRuns: 1000 },
   );
 });
