@@ -1,4 +1,5 @@
 import type { Position } from '../event.ts';
+import type { Moment } from '../readSide/moments.ts';
 import type { Incomplete } from './incomplete.ts';
 import type { Caller, RefusedSignature, SentRequest } from '../authentication/signedRequest.ts';
 import type { ScopeExpression } from '../domain/scopeExpression.ts';
@@ -145,4 +146,6 @@ export type EndpointReply = {
   incomplete?: Incomplete;
   /** The position in the log of the change that was made. */
   position?: Position;
+  /** The moment of the past that it is true of, which headers name. */
+  moment?: Moment;
 };

@@ -1,5 +1,6 @@
 import { MAX_PAGE_SIZE } from '../../schemas/constants.ts';
 import { ApiError } from '../domain/errors.ts';
+import type { Position } from '../event.ts';
 
 /**
  * The `limit` of a query, from 1 to 1000; by default 1000, to which larger ones are reduced. Throws
@@ -16,9 +17,17 @@ export function isPaged({ limit, continuationToken }: Record<string, string>): b
   return limit !== undefined || continuationToken !== undefined;
 }
 
-/** Encodes the key after which the next page begins as a continuation token. */
-export function continuationTokenFor(key: string | undefined): string | undefined {
-  return key === undefined ? undefined : Buffer.from(key).toString('base64url');
+/** The moment that the pages of a list keep to: its position, and the parameter `at` that named it. */
+export type PagedMoment = { position: Position; at: string };
+
+/**
+ * Encodes the key after which the next page begins as a continuation token, with the moment that the pages keep to. No
+ * key contains a line feed.
+ */
+export function continuationTokenFor(key: string | undefined, moment?: PagedMoment): string | undefined {
+  if (key === undefined) return undefined;
+  const text = moment ? [moment.position, moment.at, key].join('\n') : key;
+  return Buffer.from(text).toString('base64url');
 }
 
 /**
@@ -26,9 +35,23 @@ export function continuationTokenFor(key: string | undefined): string | undefine
  * made.
  */
 export function keyInContinuationToken(token: string | undefined): string | undefined {
-  if (token === undefined) return undefined;
-  const key = Buffer.from(token, 'base64url').toString();
-  return continuationTokenFor(key) === token ? key : invalidContinuationToken();
+  const { key, moment } = pageStart(token);
+  return moment ? invalidContinuationToken() : key;
+}
+
+/**
+ * Decodes the key and the moment in a continuation token; neither without a token. Throws InvalidRequestArguments for a
+ * token that this service cannot have made.
+ */
+export function pageStart(token: string | undefined): { key?: string; moment?: PagedMoment } {
+  if (token === undefined) return {};
+  const text = Buffer.from(token, 'base64url').toString();
+  const parts = text.split('\n');
+  if (Buffer.from(text).toString('base64url') !== token || (parts.length !== 1 && parts.length !== 3))
+    invalidContinuationToken();
+  if (parts.length === 1) return { key: text };
+  const [position, at, key] = parts as [Position, string, string];
+  return { key, moment: { position, at } };
 }
 
 /** Throws InvalidRequestArguments for a continuation token. */

@@ -327,7 +327,9 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     const { response } = exchange;
     const { incomplete } = reply;
     if (reply.refused) exchange.denial = { kind: 'signature', ...reply.refused };
-    if (reply.position !== undefined) response.setHeader('auth-position', reply.position);
+    const position = reply.position ?? reply.moment?.position;
+    if (position !== undefined) response.setHeader('auth-position', position);
+    if (reply.moment?.at !== undefined) response.setHeader('auth-position-time', reply.moment.at);
     if (incomplete && incomplete.size > 0)
       response.setHeader('auth-incomplete', incompleteHeader(incomplete));
     const mayCompress = reply.isRoutine !== true && reply.holdsSecret !== true;

@@ -1,0 +1,47 @@
+import { ApiError } from '../domain/errors.ts';
+import type { FormerStates } from '../readSide/formerStates.ts';
+import type { Moment, Moments } from '../readSide/moments.ts';
+import type { State } from '../readSide/state.ts';
+import type { EndpointRequest } from './endpoint.ts';
+import { isDateTime } from './isDateTime.ts';
+import { type PagedMoment, pageStart } from './pagination.ts';
+import { workFor } from './workFor.ts';
+
+/**
+ * The state that a request asks about: the present, or that of the moment in its parameter `at` (or in `at` of its body).
+ * `paged` is what continuation tokens carry, so that all pages are of one moment.
+ */
+export type RequestedState = (
+  request: EndpointRequest,
+  body?: { at?: string; continuationToken?: string },
+) => Promise<State & { paged: PagedMoment | undefined }>;
+
+type Parts = { present: State; formerStates: FormerStates; moments: Moments };
+
+/** Finds the states that requests ask about. They throw InvalidRequestArguments for an `at` that is not of this log. */
+export function makeRequestedState({ present, formerStates, moments }: Parts): RequestedState {
+  return async (request, asked = request.query) => {
+    const { at, continuationToken } = asked;
+    const { key, moment: paged } = pageStart(continuationToken);
+    if (at === undefined) {
+      if (paged) refuseOther(`needs at=${paged.at}, as the first page had it`);
+      return { ...present, paged: undefined };
+    }
+    if (key !== undefined && !paged) refuseOther('is of a list of the present: it goes without at');
+    if (paged && at !== paged.at && at !== paged.position) refuseOther(`goes with at=${paged.at}`);
+    const moment = await momentNamed(at, paged?.position, request.now);
+    return { ...formerStates(moment, workFor(request)), paged: { position: moment.position, at } };
+  };
+
+  async function momentNamed(at: string, position: string | undefined, now: Date): Promise<Moment> {
+    if (!isDateTime(at)) return moments.atPosition(at);
+    const time = new Date(at);
+    return position === undefined
+      ? moments.atTime(time, now)
+      : { ...(await moments.atPosition(position)), time };
+  }
+}
+
+function refuseOther(why: string): never {
+  throw new ApiError('InvalidRequestArguments', `this continuationToken ${why}`);
+}
