@@ -193,8 +193,8 @@ export function kurrentReads({
           size += sizeOf(event!.data);
           return size > MAX_PAGE_CHARS;
         };
-        // The driver hands out events by 64, and the rest when the read ends. The server ends it only when it finds an event
-        // more than was asked for, or at its own start.
+        // The driver hands out events by 64, and the rest when the read ends. The server ends it only when it finds one
+        // more event than was asked for, or at the start of its own log.
         const found = await collect(reading, { within: SEARCH_TIMEOUT, isEnough });
         // Servers read what lies before a position; one that began with the event at it would repeat that event.
         const before = found.map(toRecorded).filter(({ position }) => position < end);
