@@ -32,6 +32,21 @@ export type EventStore = {
     options?: { fromRevision?: number; limit?: number },
   ): Promise<{ events: Recorded[]; revision: Revision }>;
 
+  /**
+   * A stream's events before a revision (default: all), newest first, at most `limit` of them. Of large events it may
+   * return fewer, but at least one.
+   */
+  readBackwards(
+    stream: string,
+    options: { beforeRevision?: number | undefined; limit: number },
+  ): Promise<BackwardsPage>;
+
+  /**
+   * The events of the log before a position (default: all), newest first, at most `limit` of them. Of large events it may
+   * return fewer, but at least one. Throws UnknownPosition if `before` belongs to another log.
+   */
+  readLogBackwards(options: { before?: Position | undefined; limit: number }): Promise<BackwardsPage>;
+
   /** The last event of a stream; undefined if it has none. */
   readLast(stream: string): Promise<Recorded | undefined>;
 
@@ -74,6 +89,8 @@ export type Write<E extends Event = Event> = {
   events: NewEvent<E>[];
 };
 export type Batch = { events: Recorded[]; position: Position; live: boolean };
+/** Events, newest first, and whether there is nothing before them. */
+export type BackwardsPage = { events: Recorded[]; reachesStart: boolean };
 
 /** Another change to the stream came first: read it again and decide anew. */
 export class WrongExpectedRevision extends Error {

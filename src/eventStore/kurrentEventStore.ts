@@ -29,6 +29,17 @@ export async function kurrentEventStore(options: {
   const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
   const runExclusive = keyedMutex();
 
+  /** The revision of a stream's last event before one; undefined if there is none. */
+  async function revisionBefore(
+    stream: string,
+    revision: number | undefined,
+  ): Promise<bigint | 'end' | undefined> {
+    if (revision === undefined) return 'end';
+    // From a revision beyond the last one, the server would search page by page.
+    const last = revision > 0 ? await reads.readLast(stream) : undefined;
+    return last && BigInt(Math.min(revision - 1, last.revision));
+  }
+
   return {
     logId,
     start: reads.start,
@@ -55,6 +66,14 @@ export async function kurrentEventStore(options: {
         revision: last?.revision ?? 'none',
       };
     },
+    async readBackwards(stream, { beforeRevision, limit }) {
+      const fromRevision = await revisionBefore(stream, beforeRevision);
+      if (fromRevision === undefined) return { events: [], reachesStart: true };
+      const options = { direction: 'backwards', fromRevision, maxCount: limit } as const;
+      const { events } = await reads.readUpTo(stream, options, MAX_PAGE_CHARS);
+      return { events, reachesStart: (events.at(-1)?.revision ?? 0) === 0 };
+    },
+    readLogBackwards: reads.readLogBackwards,
     readLast: reads.readLast,
     subscribe: ({ after = reads.start, signal }) =>
       kurrentSubscription({ kurrent, prefix, logId, reads }, { after, signal }),

@@ -1,9 +1,11 @@
 import type { Metadata, Position, Recorded } from '../event.ts';
 import type { AllStreamResolvedEvent, Kurrent, KurrentDBClient, ResolvedEvent } from './openKurrent.ts';
+import { boundedPage, MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
+import type { BackwardsPage } from './eventStore.ts';
 import { ANSWER_TIMEOUT, canReadStream, collect, itemsOf, withRetries } from './kurrentCalls.ts';
-import { offsetsIn, positionOfOffsets } from './position.ts';
+import { type KurrentOffsets, offsetsIn, positionOfOffsets } from './position.ts';
 
-/** How long (ms) the server may search backwards through other applications' events for this log's last one. */
+/** How long (ms) the server may search backwards through other applications' events for those of this log. */
 const SEARCH_TIMEOUT = 120_000;
 /** The offset that stands for "unknown" in the server's replies. */
 const UNKNOWN_OFFSET = 2n ** 64n - 1n;
@@ -73,7 +75,7 @@ export function kurrentReads({
     return withRetries(kurrent, async (client) => {
       let size = 0;
       const isEnough = ({ event }: ResolvedEvent): boolean => {
-        if (maxChars !== Infinity) size += JSON.stringify(event!.data).length;
+        if (maxChars !== Infinity) size += sizeOf(event!.data);
         return size >= maxChars;
       };
       try {
@@ -146,22 +148,80 @@ export function kurrentReads({
     for await (const item of itemsOf(reading, { within, signal })) yield toRecorded(item);
   }
 
+  /** This log's last event; undefined if it has none. */
+  async function readNewest(): Promise<Recorded | undefined> {
+    const at = await head();
+    if (at === start) return undefined;
+    // Without the filter, which would go on through other applications' events once the event is found.
+    const [last] = await readEvents({ fromPosition: offsetsIn(at, logId), maxCount: 1 });
+    return last && toRecorded(last);
+  }
+
+  /**
+   * This log's events before a position, newest first. At the end of the log it begins with the last event, so that
+   * other applications' events after it are not searched again each time.
+   */
+  async function readLogBackwards({
+    before,
+    limit,
+  }: {
+    before?: Position | undefined;
+    limit: number;
+  }): Promise<BackwardsPage> {
+    const from = before === undefined ? undefined : offsetsIn(before, logId);
+    if (from !== undefined && before! <= (await head())) return readPageBefore(from, { first: [], limit });
+    const last = await readNewest();
+    if (last === undefined) return { events: [], reachesStart: true };
+    return readPageBefore(offsetsIn(last.position, logId), { first: [last], limit });
+  }
+
+  /** A page of the events `first` and those before `from`. */
+  function readPageBefore(
+    from: KurrentOffsets,
+    { first, limit }: { first: Recorded[]; limit: number },
+  ): Promise<BackwardsPage> {
+    const end = positionOfOffsets(logId, from);
+    // One more, to know whether there is one.
+    const maxCount = limit - first.length + 1;
+    return withRetries(
+      kurrent,
+      async (client) => {
+        const options = { direction: 'backwards', fromPosition: from, maxCount, filter } as const;
+        const reading = client.readAll({ ...options, requiresLeader: true });
+        let size = first.reduce((sum, { data }) => sum + sizeOf(data), 0);
+        const isEnough = ({ event }: AllStreamResolvedEvent): boolean => {
+          size += sizeOf(event!.data);
+          return size > MAX_PAGE_CHARS;
+        };
+        // The driver hands out events by 64, and the rest when the read ends. The server ends it only when it finds one
+        // more event than was asked for, or at the start of its own log.
+        const found = await collect(reading, { within: SEARCH_TIMEOUT, isEnough });
+        // Servers read what lies before a position; one that began with the event at it would repeat that event.
+        const before = found.map(toRecorded).filter(({ position }) => position < end);
+        const events = [...first, ...before].slice(0, limit);
+        const { page } = boundedPage(events, ({ data }) => sizeOf(data));
+        return { events: page, reachesStart: found.length < maxCount && size <= MAX_PAGE_CHARS };
+      },
+      operation,
+    );
+  }
+
   return {
     start,
     toRecorded,
     readUpTo,
     readStream,
     readLog,
+    readLogBackwards,
     head,
-    async newest(): Promise<Recorded | undefined> {
-      const at = await head();
-      if (at === start) return undefined;
-      const [last] = await readEvents({ fromPosition: offsetsIn(at, logId), maxCount: 1, filter });
-      return last && toRecorded(last);
-    },
+    newest: readNewest,
     async readLast(stream: string): Promise<Recorded | undefined> {
       const [last] = await readStream(stream, { direction: 'backwards', fromRevision: 'end', maxCount: 1 });
       return last;
     },
   };
+}
+
+function sizeOf(data: unknown): number {
+  return JSON.stringify(data).length;
 }

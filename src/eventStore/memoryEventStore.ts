@@ -1,7 +1,7 @@
 import type { Event, Metadata, NewEvent, Recorded } from '../event.ts';
 import { boundedPage } from '../storage/boundedPage.ts';
 import { encodeEvent, encodeWrites } from './encodeEvent.ts';
-import { type EventStore, nextRevision, type Write } from './eventStore.ts';
+import { type BackwardsPage, type EventStore, nextRevision, type Write } from './eventStore.ts';
 import { eventsToAppend } from './eventsToAppend.ts';
 import { newLogId } from './newLogId.ts';
 import { countIn, positionOf, UnknownPosition } from './position.ts';
@@ -60,8 +60,15 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     },
     async read(stream, { fromRevision = 0, limit = Infinity } = {}) {
       const events = streamOf(stream).slice(fromRevision, fromRevision + limit);
-      const { page } = boundedPage(events, ({ data }) => JSON.stringify(data).length);
+      const { page } = boundedPage(events, sizeOf);
       return { events: structuredClone(page), revision: revisionOf(stream) };
+    },
+    async readBackwards(stream, { beforeRevision = Infinity, limit }) {
+      return lastPage(streamOf(stream).slice(0, beforeRevision), limit);
+    },
+    async readLogBackwards({ before, limit }) {
+      const end = before === undefined ? log.length : Number(countIn(before, logId)) - 1;
+      return lastPage(log.slice(0, Math.max(0, end)), limit);
     },
     async readLast(stream) {
       return structuredClone(streamOf(stream).at(-1));
@@ -85,4 +92,13 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     probe: async () => undefined,
     close: async () => undefined,
   };
+}
+
+function sizeOf({ data }: Recorded): number {
+  return JSON.stringify(data).length;
+}
+
+function lastPage(events: Recorded[], limit: number): BackwardsPage {
+  const { page } = boundedPage(events.slice(Math.max(0, events.length - limit)).reverse(), sizeOf);
+  return { events: structuredClone(page), reachesStart: page.length === events.length };
 }

@@ -134,6 +134,22 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       const lastRead = events.at(-1)?.revision;
       return { events, revision: lastRead === undefined || lastRead < last! ? (last ?? 'none') : lastRead };
     },
+    async readBackwards(stream, { beforeRevision = Number.MAX_SAFE_INTEGER, limit }) {
+      const { page } = translatingErrors(db, () =>
+        boundedPage(statements.readBackwards.iterate(stream, beforeRevision, limit), sizeOf),
+      );
+      const events = page.map((row) => toRecorded(row));
+      return { events, reachesStart: (events.at(-1)?.revision ?? 0) === 0 };
+    },
+    async readLogBackwards({ before, limit }) {
+      const end = before === undefined ? Number.MAX_SAFE_INTEGER : Number(countIn(before, logId));
+      const { page } = translatingErrors(db, () =>
+        boundedPage(statements.readLogBackwards.iterate(end, limit), sizeOf),
+      );
+      const events = page.map((row) => toRecorded(row));
+      // Positions count the events, from 1.
+      return { events, reachesStart: (page.at(-1)?.[0] ?? 1) === 1 };
+    },
     async readLast(stream) {
       const row = translatingErrors(db, () => statements.readLast.get(stream));
       return row && toRecorded(row);
@@ -209,6 +225,16 @@ function prepare(db: Sqlite) {
     read: db
       .prepare<[string, number, number], Row>(
         `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`,
+      )
+      .raw(),
+    readBackwards: db
+      .prepare<[string, number, number], Row>(
+        `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision < ? ORDER BY revision DESC LIMIT ?`,
+      )
+      .raw(),
+    readLogBackwards: db
+      .prepare<[number, number], Row>(
+        `SELECT ${COLUMNS} FROM events WHERE position < ? ORDER BY position DESC LIMIT ?`,
       )
       .raw(),
     readLast: db

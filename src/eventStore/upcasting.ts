@@ -1,5 +1,5 @@
 import { upcast } from './upcast.ts';
-import type { EventStore } from './eventStore.ts';
+import type { BackwardsPage, EventStore } from './eventStore.ts';
 
 /** A log whose events are converted to today's form as they are read. What is stored does not change. */
 export function upcasting(log: EventStore): EventStore {
@@ -9,6 +9,8 @@ export function upcasting(log: EventStore): EventStore {
       const { events, revision } = await log.read(stream, options);
       return { events: events.map(upcast), revision };
     },
+    readBackwards: async (stream, options) => upcastPage(await log.readBackwards(stream, options)),
+    readLogBackwards: async (options) => upcastPage(await log.readLogBackwards(options)),
     async readLast(stream) {
       const last = await log.readLast(stream);
       return last && upcast(last);
@@ -21,4 +23,8 @@ export function upcasting(log: EventStore): EventStore {
       for await (const batch of log.subscribe(options)) yield { ...batch, events: batch.events.map(upcast) };
     },
   };
+}
+
+function upcastPage({ events, reachesStart }: BackwardsPage): BackwardsPage {
+  return { events: events.map(upcast), reachesStart };
 }

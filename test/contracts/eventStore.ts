@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Metadata, NewEvent, Recorded } from '../../src/event.ts';
 import {
+  type BackwardsPage,
   type Batch,
   type EventStore,
   EventTooLarge,
@@ -38,6 +39,10 @@ export async function take(
   }
   return events;
 }
+
+/** The ids of roles in events. */
+export const roleIds = (events: Recorded[]): string[] =>
+  events.map(({ data }) => (data as { roleId: string }).roleId);
 
 /** What every event store does. */
 export function eventStoreContract(name: string, open: () => Promise<Opened>): void {
@@ -216,6 +221,154 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
       });
     });
 
+    /** Reads pages backwards, each before the oldest event of the one before it, until one reaches the start. */
+    async function pagesBackwards(
+      readBefore: (oldest: Recorded | undefined) => Promise<BackwardsPage>,
+      between: () => Promise<unknown> = async () => undefined,
+    ): Promise<Recorded[][]> {
+      const pages: Recorded[][] = [];
+      for (;;) {
+        const { events, reachesStart } = await readBefore(pages.at(-1)?.at(-1));
+        pages.push(events);
+        if (reachesStart) return pages;
+        expect(events.length).toBeGreaterThan(0);
+        await between();
+      }
+    }
+
+    const large = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
+
+    describe('a stream that is read backwards', () => {
+      const readBackwards = (beforeRevision: number | undefined, limit = 10) =>
+        store.readBackwards('s', { beforeRevision, limit });
+
+      test('begins with the newest event, and ends at the limit or at the start', async () => {
+        await append('other', 'none', event('of another stream'));
+        await append('s', 'none', event('0'), event('1'));
+        await append('s', 1, event('2'));
+        const { events, reachesStart } = await readBackwards(undefined);
+        expect(events).toEqual((await store.read('s')).events.toReversed());
+        expect(reachesStart).toBe(true);
+        const newest = await readBackwards(undefined, 2);
+        expect([roleIds(newest.events), newest.reachesStart]).toEqual([['2', '1'], false]);
+        expect(await readBackwards(undefined, 3)).toMatchObject({ reachesStart: true });
+      });
+
+      test('ends before a revision', async () => {
+        await append('s', 'none', event('0'), event('1'), event('2'));
+        const revisionsBefore = async (revision: number) =>
+          (await readBackwards(revision)).events.map((each) => each.revision);
+        expect(await revisionsBefore(2)).toEqual([1, 0]);
+        for (const beyond of [3, 4, 1_000_000, Number.MAX_SAFE_INTEGER])
+          expect(await revisionsBefore(beyond)).toEqual([2, 1, 0]);
+        expect(await readBackwards(0)).toEqual({ events: [], reachesStart: true });
+      });
+
+      test('has nothing where the stream has no event', async () => {
+        for (const revision of [undefined, 0, 5])
+          expect(await readBackwards(revision)).toEqual({ events: [], reachesStart: true });
+      });
+
+      test('goes on without gap or repetition while events are appended', async () => {
+        for (let i = 0; i < 7; i += 1) await append('s', 'any', event(`${i}`));
+        const pages = await pagesBackwards(
+          (oldest) => readBackwards(oldest?.revision, 3),
+          () => append('s', 'any', event('late')),
+        );
+        expect(pages.map(roleIds)).toEqual([['6', '5', '4'], ['3', '2', '1'], ['0']]);
+      });
+
+      test('returns large events in shorter pages', async () => {
+        for (const roleId of large) await append('s', 'any', event(roleId));
+        const pages = await pagesBackwards((oldest) => readBackwards(oldest?.revision));
+        expect(roleIds(pages.flat())).toEqual(large.toReversed());
+        expect(pages.length).toBeGreaterThan(1);
+      });
+    });
+
+    describe('the log that is read backwards', () => {
+      const readBefore = (before?: string, limit = 10) => store.readLogBackwards({ before, limit });
+
+      test('has nothing while it is empty, and before its start', async () => {
+        expect(await readBefore()).toEqual({ events: [], reachesStart: true });
+        expect(await readBefore(store.start)).toEqual({ events: [], reachesStart: true });
+        const { position } = await append('s', 'none', event());
+        for (const before of [store.start, position])
+          expect(await readBefore(before)).toEqual({ events: [], reachesStart: true });
+      });
+
+      test('begins with the newest event, across streams, and ends at the limit or at the start', async () => {
+        for (let i = 0; i < 6; i += 1) await append(`s${i % 2}`, 'any', event(`${i}`));
+        const { events, reachesStart } = await readBefore();
+        expect(events).toEqual((await take(store)).toReversed());
+        expect(reachesStart).toBe(true);
+        const newest = await readBefore(undefined, 4);
+        expect([roleIds(newest.events), newest.reachesStart]).toEqual([['5', '4', '3', '2'], false]);
+        expect(await readBefore(undefined, 1)).toMatchObject({ events: [events[0]], reachesStart: false });
+        expect(await readBefore(undefined, 6)).toMatchObject({ reachesStart: true });
+      });
+
+      test('ends before a position, also within one append', async () => {
+        await append('a', 'none', event('0'));
+        await append('a', 0, event('1'), event('2'));
+        const writes = ['b', 'c'].map((stream) => ({
+          stream,
+          expectedRevision: 'none' as const,
+          events: [event(`${stream}0`), event(`${stream}1`)],
+        }));
+        await store.append(writes, metadata);
+        const inOrder = await take(store);
+        for (const [i, { position }] of inOrder.entries()) {
+          expect((await readBefore(position)).events).toEqual(inOrder.slice(0, i).toReversed());
+          const last = i > 0 ? [inOrder[i - 1]] : [];
+          expect(await readBefore(position, 1)).toEqual({ events: last, reachesStart: i <= 1 });
+        }
+      });
+
+      test('is all there before a position that is to come', async () => {
+        await append('s', 'none', event('0'), event('1'));
+        const digits = store.start.replace(/^.*\./, '');
+        const toCome = `${store.logId}.${'9'.repeat(digits.length)}`;
+        for (let i = 0; i < 2; i += 1) {
+          expect(await readBefore(toCome)).toMatchObject({ reachesStart: true });
+          expect(roleIds((await readBefore(toCome)).events).slice(-2)).toEqual(['1', '0']);
+          await append('s', 'any', event('2'));
+        }
+      });
+
+      test('goes on without gap or repetition while events are appended', async () => {
+        for (let i = 0; i < 7; i += 1) await append(`s${i % 3}`, 'any', event(`${i}`));
+        const pages = await pagesBackwards(
+          (oldest) => readBefore(oldest?.position, 3),
+          () => append('s', 'any', event('late')),
+        );
+        expect(pages.map(roleIds)).toEqual([['6', '5', '4'], ['3', '2', '1'], ['0']]);
+      });
+
+      test('returns large events in shorter pages', async () => {
+        for (const [i, roleId] of large.entries()) await append(`s${i % 2}`, 'any', event(roleId));
+        const pages = await pagesBackwards((oldest) => readBefore(oldest?.position));
+        expect(roleIds(pages.flat())).toEqual(large.toReversed());
+        expect(pages.length).toBeGreaterThan(1);
+      });
+
+      test('refuses another log’s position', async () => {
+        await append('s', 'none', event());
+        const digits = store.start.replace(/^.*\./, '');
+        for (const logId of ['000000000000', 'ffffffffffff'])
+          await expect(readBefore(`${logId}.${digits}`)).rejects.toThrow(UnknownPosition);
+      });
+
+      test('shows what another process appended', async () => {
+        const { other } = opened;
+        if (!other) return;
+        await append('s', 'none', event('0'));
+        expect(roleIds((await readBefore()).events)).toEqual(['0']);
+        await other.append([{ stream: 's', expectedRevision: 0, events: [event('1')] }], metadata);
+        expect(roleIds((await readBefore()).events)).toEqual(['1', '0']);
+      });
+    });
+
     describe('an event that holds what this release would not write', () => {
       const given = { id: randomUUID(), type: 'RoleCreated' };
       const data = { roleId: 'r', description: 'cut \ud83d, \0 and 😀', scopes: ['a'] };
@@ -240,6 +393,8 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect({ events, revision }).toMatchObject({ events: [{ ...shown, stream: 's' }], revision: 1 });
         expect((await log.readLast('t'))!.data).toEqual(shown.data);
         expect((await log.newest())!.data).toEqual(shown.data);
+        expect(await log.readBackwards('t', { limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
+        expect(await log.readLogBackwards({ limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readLast('nothing')).toBeUndefined();
         expect(await take(log)).toMatchObject([shown, { type: 'RoleDeleted' }, { data: shown.data }]);
         const { position } = (await log.read('s')).events[1]!;

@@ -8,7 +8,7 @@ import { OutcomeUnknown, StoreUnavailable } from '../../src/storage/storeErrors.
 import { kurrentEventStore } from '../../src/eventStore/kurrentEventStore.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { openKurrent } from '../../src/eventStore/openKurrent.ts';
-import { event, eventStoreContract, metadata, take } from '../contracts/eventStore.ts';
+import { event, eventStoreContract, metadata, roleIds, take } from '../contracts/eventStore.ts';
 import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
 import { type KurrentDouble, startKurrentDouble } from '../kurrentDouble/kurrentDouble.ts';
 
@@ -67,6 +67,27 @@ function storesAt(name: string, url: () => string): void {
       );
       const late = await openAt(url(), prefix);
       expect(await late.head()).toBe(events.at(-1)!.position);
+      await late.close();
+    });
+
+    test('shows nothing of the others backwards either, page by page', async () => {
+      for (let i = 0; i < 5; i += 1) {
+        await append(foreign, 's', event(`theirs ${i}`), event(`theirs too ${i}`));
+        await append(store, 's', event(`ours ${i}`));
+      }
+      await append(foreign, 's', event('theirs at last'));
+      const late = await openAt(url(), prefix);
+      const pages: string[][] = [];
+      for (let before: string | undefined, isOver = false; !isOver;) {
+        const { events, reachesStart } = await late.readLogBackwards({ before, limit: 2 });
+        pages.push(roleIds(events));
+        before = events.at(-1)!.position;
+        isOver = reachesStart;
+      }
+      expect(pages).toEqual([['ours 4', 'ours 3'], ['ours 2', 'ours 1'], ['ours 0']]);
+      const { position: theirs } = (await foreign.readLast('s'))!;
+      const between = store.logId + theirs.slice(theirs.indexOf('.'));
+      expect(roleIds((await late.readLogBackwards({ before: between, limit: 2 })).events)).toEqual(pages[0]);
       await late.close();
     });
 
@@ -294,6 +315,27 @@ describe('a connection to KurrentDB', () => {
       if (batch.live) done.abort();
     }
     expect(seen).toEqual(ids(double.log.events.filter(({ stream }) => stream.startsWith(prefix))));
+  });
+
+  describe('that reads backwards', () => {
+    const fill = (to: EventStore, ...roles: string[]) =>
+      to.append(
+        [{ stream: 's', expectedRevision: 'any', events: roles.map((role) => event(role)) }],
+        metadata,
+      );
+
+    test.each([0, 1, 3])('reads again when the connection is cut after %d events', async (count) => {
+      await fill(store, '0', '1', '2', '3', '4');
+      let isCut = false;
+      double.faults.duringBackwardsRead = (sent) => {
+        if (sent !== count || isCut) return;
+        isCut = true;
+        proxy.cut();
+      };
+      const { events, reachesStart } = await store.readLogBackwards({ limit: 10 });
+      expect([roleIds(events), reachesStart]).toEqual([['4', '3', '2', '1', '0'], true]);
+      expect(isCut).toBe(true);
+    });
   });
 
   describe('with a backlog', () => {

@@ -31,6 +31,8 @@ export type Faults = {
   beforeReply?: (() => 'silence' | void) | undefined;
   beforeSubscription?: (() => void) | undefined;
   duringLogRead?: ((sent: number) => 'silence' | void) | undefined;
+  /** The same for a read of the log backwards, also before each event that its filter leaves out. */
+  duringBackwardsRead?: ((sent: number) => 'silence' | void) | undefined;
 };
 
 /** What clients called so far, and how many events they were sent by reads of the log and by subscriptions. */

@@ -40,8 +40,12 @@ async function readOnce({ log, faults, calls, positionsInStreams }: Reading, cal
     : startInAll(log, options.getAll()!, isForwards);
   let left = BigInt(options.getCount());
   let sent = 0;
-  for (let i = start; events[i] && left > 0n && !call.cancelled; i += isForwards ? 1 : -1) {
+  for (let i = start; events[i] && !call.cancelled; i += isForwards ? 1 : -1) {
+    if (!stream && !isForwards && faults.duringBackwardsRead?.(sent) === 'silence')
+      return once(call, 'cancelled').then(() => undefined);
     if (!matches(events[i]!)) continue;
+    // As a server does, which searches for one more event than was asked for before it ends the read.
+    if (left === 0n) break;
     left -= 1n;
     if (!stream && isForwards && faults.duringLogRead?.(sent) === 'silence')
       return once(call, 'cancelled').then(() => undefined);

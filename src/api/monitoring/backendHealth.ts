@@ -52,6 +52,8 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     ...eventStore,
     append: (...args) => events.writing(() => eventStore.append(...args)),
     read: (...args) => events.noteDamage(() => eventStore.read(...args)),
+    readBackwards: (...args) => events.noteDamage(() => eventStore.readBackwards(...args)),
+    readLogBackwards: (...args) => events.noteDamage(() => eventStore.readLogBackwards(...args)),
     readLast: (...args) => events.noteDamage(() => eventStore.readLast(...args)),
     newest: () => events.noteDamage(() => eventStore.newest()),
     async *subscribe(subscription) {
