@@ -15,11 +15,11 @@ import { sameList } from '../src/domain/sameList.ts';
 export const updateRole: Command<RoleUpdated['data'], RolesState, RoleUpdated> = {
   check: ({ scopes }) => refuseDoubleStars(scopes),
   *authParams({ roleId, scopes }, roles, work) {
-    const held = yield* expansionOf(existingRole(roles, roleId), roles, work);
+    const held = yield* expansionOf(existingRole(roles.get(roleId), roleId), roles, work);
     return { roleId, scopesAdded: yield* missingInSlices(held, scopes, work) };
   },
   *decide(data, roles, { work }) {
-    const stored = existingRole(roles, data.roleId);
+    const stored = existingRole(roles.get(data.roleId), data.roleId);
     if (stored.description === data.description && sameList(stored.scopes, data.scopes)) return [];
     refuseAmbiguousScopes(data.roleId, data.scopes);
     const cycles = (yield* addsDependency(stored, { roles, next: data }, work)) ? 'all' : 'unbounded';

@@ -25,6 +25,10 @@ import type { EventStore } from './eventStore/eventStore.ts';
 import { sqliteEventStore } from './eventStore/sqliteEventStore.ts';
 import { upcasting } from './eventStore/upcasting.ts';
 import { validateEvent } from './eventStore/validateEvent.ts';
+import { makeFormerStates } from './readSide/formerStates.ts';
+import { makeMoments } from './readSide/moments.ts';
+import { presentState } from './readSide/state.ts';
+import { makeRequestedState } from './http/requestedState.ts';
 import { openFreshness } from './readSide/freshness.ts';
 import { makeHandleCommand } from './writeSide/handleCommand.ts';
 import { openLastUsed } from './readSide/lastUsed.ts';
@@ -277,7 +281,15 @@ export async function startService(
     },
     state: sharedPublisherState(stores),
   };
+  const present = presentState(projector, lastUsed);
+  const requestedState = makeRequestedState({
+    present,
+    formerStates: makeFormerStates({ projector, eventStore, longWork }),
+    moments: makeMoments({ eventStore, projector }),
+  });
   const core = {
+    present,
+    requestedState,
     eventStore,
     secretStore,
     projector,

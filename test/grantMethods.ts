@@ -30,7 +30,7 @@ export const grantMethods: Endpoint[] = [
     route: '/grants/<roleId>',
     scopes: 'authledger:read-grant:<roleId>',
     reads: true,
-    readsPast: true,
+    readsPast: [],
     output: 'grant',
     handle: ({ params, query }) => ({ body: { roleId: params['roleId'], at: query['at'] } }),
   },
@@ -70,6 +70,6 @@ export const pastMethod: Endpoint = {
   query: ['limit'],
   scopes: 'auth:count-grants',
   reads: true,
-  readsPast: true,
+  readsPast: [],
   handle: ({ query }) => ({ body: query }),
 };

@@ -1,5 +1,6 @@
 import type { Authenticate } from '../authentication/authenticate.ts';
 import type { Endpoint } from '../http/endpoint.ts';
+import type { RequestedState } from '../http/requestedState.ts';
 import type { ClientHistory } from '../readSide/clientHistory.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
@@ -32,7 +33,7 @@ import { expandScopesGet } from './scopes/expandScopesGet.ts';
 /** The dependencies of the endpoints; each endpoint gets those that it uses. */
 export type EndpointParts = {
   /** Reads and changes clients and roles. */
-  core: Parameters<typeof createClient>[0];
+  core: Parameters<typeof createClient>[0] & { requestedState: RequestedState };
   clientHistory: ClientHistory;
   authenticate: Authenticate;
   health: Health;

@@ -76,8 +76,7 @@ export class FormerRoles<R extends RoleDefinition> {
     if (this.isWhole) return missing;
     const visited = new Set<string>();
     const waiting = [...scopes];
-    const isNew = (key: string): boolean =>
-      !this.#followed.has(key) && visited.size < visited.add(key).size;
+    const isNew = (key: string): boolean => !this.#followed.has(key) && visited.size < visited.add(key).size;
     for (let scope = waiting.pop(); scope !== undefined; scope = waiting.pop()) {
       if (work.spend()) yield;
       const pattern = grantPatternOf(scope);

@@ -90,8 +90,7 @@ export function* validateRole(
 }
 
 /** The stored role. Throws ResourceNotFound if there is none. */
-export function existingRole(roles: Pick<RolesState, 'get'>, roleId: string): RoleRow {
-  const role = roles.get(roleId);
+export function existingRole(role: RoleRow | undefined, roleId: string): RoleRow {
   if (!role) throw new ApiError('ResourceNotFound', `role ${asCode(roleId)} does not exist`, { roleId });
   return role;
 }

@@ -64,6 +64,9 @@ export type EventStore = {
   /** The last event in the log, appended by any process; undefined if the log is empty. */
   newest(): Promise<Recorded | undefined>;
 
+  /** The event at a position; undefined if there is none. Throws UnknownPosition for a position of another log. */
+  eventAt(position: Position): Promise<Recorded | undefined>;
+
   /** The position before the first event. */
   start: Position;
 

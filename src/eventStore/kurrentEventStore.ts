@@ -79,6 +79,7 @@ export async function kurrentEventStore(options: {
       kurrentSubscription({ kurrent, prefix, logId, reads }, { after, signal }),
     head: reads.head,
     newest: reads.newest,
+    eventAt: reads.eventAt,
     probe: async () => void (await reads.head()),
     close: () => kurrent.close(),
   };

@@ -157,6 +157,13 @@ export function kurrentReads({
     return last && toRecorded(last);
   }
 
+  async function eventAt(position: Position): Promise<Recorded | undefined> {
+    const fromPosition = offsetsIn(position, logId);
+    const [found] = await readEvents({ fromPosition, maxCount: 1 });
+    const isOfThisLog = found?.event?.streamId.startsWith(prefix) === true;
+    return isOfThisLog && positionOfEvent(found.event!) === position ? toRecorded(found) : undefined;
+  }
+
   /**
    * This log's events before a position, newest first. At the end of the log it begins with the last event, so that
    * other applications' events after it are not searched again each time.
@@ -215,6 +222,7 @@ export function kurrentReads({
     readLogBackwards,
     head,
     newest: readNewest,
+    eventAt,
     async readLast(stream: string): Promise<Recorded | undefined> {
       const [last] = await readStream(stream, { direction: 'backwards', fromRevision: 'end', maxCount: 1 });
       return last;

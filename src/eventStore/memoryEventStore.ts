@@ -89,6 +89,7 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
     },
     head: async () => positionOf(logId, log.length),
     newest: async () => structuredClone(log.at(-1)),
+    eventAt: async (position) => structuredClone(log[Number(countIn(position, logId)) - 1]),
     probe: async () => undefined,
     close: async () => undefined,
   };

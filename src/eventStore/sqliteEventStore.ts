@@ -190,6 +190,11 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       const row = translatingErrors(db, () => statements.newest.get());
       return row && toRecorded(row);
     },
+    async eventAt(position) {
+      const count = Number(countIn(position, logId));
+      const row = translatingErrors(db, () => statements.eventAt.get(count));
+      return row && toRecorded(row);
+    },
     probe: async () => inTransaction(db, () => writeProbe(db)),
     async close() {
       await group.idle();
@@ -241,6 +246,7 @@ function prepare(db: Sqlite) {
       .prepare<[string], Row>(`SELECT ${COLUMNS} FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1`)
       .raw(),
     newest: db.prepare<[], Row>(`SELECT ${COLUMNS} FROM events ORDER BY position DESC LIMIT 1`).raw(),
+    eventAt: db.prepare<[number], Row>(`SELECT ${COLUMNS} FROM events WHERE position = ?`).raw(),
     batch: db
       .prepare<[number, number], Row>(
         `SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`,

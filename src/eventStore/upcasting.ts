@@ -19,6 +19,10 @@ export function upcasting(log: EventStore): EventStore {
       const last = await log.newest();
       return last && upcast(last);
     },
+    async eventAt(position) {
+      const event = await log.eventAt(position);
+      return event && upcast(event);
+    },
     async *subscribe(options) {
       for await (const batch of log.subscribe(options)) yield { ...batch, events: batch.events.map(upcast) };
     },

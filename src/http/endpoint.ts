@@ -39,9 +39,10 @@ export type Endpoint = {
   query?: readonly string[];
   /**
    * It can answer as of a past moment: it also takes the query parameter `at`, a position or a time, in each of its
-   * dialects. The reference of the Taskcluster Auth API does not say so, because the published one does not.
+   * dialects. The reference of the Taskcluster Auth API does not say so, because the published one does not. For the
+   * past, the caller needs these scopes besides, whatever READ_ACCESS says.
    */
-  readsPast?: true;
+  readsPast?: readonly string[];
   /** What its path and query parameters must match, by name. Shared patterns are in parameters.ts. */
   patterns?: Readonly<Record<string, RegExp>>;
   title: string;
@@ -86,6 +87,9 @@ export type Endpoint = {
   otherOutput?: string;
   handle(request: EndpointRequest): Promise<EndpointReply> | EndpointReply;
 };
+
+/** The scopes to read expanded scopes of the past, which depend on the histories of both clients and roles. */
+export const PAST_EXPANSION = ['auth:audit-history:client', 'auth:audit-history:role'] as const;
 
 /** All dialects that serve an endpoint. */
 export function servedIn({ dialects, alsoServedIn = [] }: Endpoint): Dialect[] {

@@ -22,7 +22,14 @@ function corsFor(origin: Config['allowedCorsOrigin']) {
       'Traceparent',
       'X-Taskcluster-Trace-Id',
     ],
-    exposedHeaders: ['Auth-Position', 'Auth-Position-Time', 'Www-Authenticate', 'Retry-After', 'RateLimit-Policy', 'RateLimit'],
+    exposedHeaders: [
+      'Auth-Position',
+      'Auth-Position-Time',
+      'Www-Authenticate',
+      'Retry-After',
+      'RateLimit-Policy',
+      'RateLimit',
+    ],
     maxAge: 24 * 60 * 60,
     optionsSuccessStatus: 204,
   });

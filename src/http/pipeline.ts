@@ -186,7 +186,7 @@ export function makePipeline(parts: PipelineParts): Pipeline {
     exchange.identity = identity;
 
     // Authorization.
-    const scopes = requiredScopes(match, access);
+    const scopes = requiredScopes(match, access, query);
     const request: EndpointRequest = {
       now,
       params: exchange.params,
@@ -463,11 +463,21 @@ function sentRequest(
   };
 }
 
-/** The scopes that the endpoint asks for in this dialect; undefined where everybody may call it. */
-function requiredScopes(match: Match, { readAccess = 'published' }: Access): Endpoint['scopes'] {
+/**
+ * The scopes that the endpoint asks for in this dialect, and for the past where the query names a moment; undefined where
+ * everybody may call it.
+ */
+function requiredScopes(
+  match: Match,
+  { readAccess = 'published' }: Access,
+  { at }: Record<string, string>,
+): Endpoint['scopes'] {
   const { endpoint, dialect } = match;
   const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
-  return endpoint.reads && !isGuarded && !isAlwaysGuarded(match) ? undefined : endpoint.scopes;
+  const isOpen = endpoint.reads && !isGuarded && !isAlwaysGuarded(match);
+  const scopes = isOpen ? undefined : endpoint.scopes;
+  if (at === undefined) return scopes;
+  return { AllOf: [...(scopes === undefined ? [] : [scopes]), ...endpoint.readsPast!] };
 }
 
 /** READ_ACCESS is for the Taskcluster Auth API: it does not open the methods of our own. */

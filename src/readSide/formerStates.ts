@@ -2,23 +2,25 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { type ClientRow, clients } from '../../projections/clients.ts';
 import { lifePrefix } from '../../projections/lives.ts';
-import { rolePrefix } from '../../projections/roleHistory.ts';
-import type { RoleRow } from '../../projections/roles.ts';
+import { type RoleHistoryRow, rolePrefix } from '../../projections/roleHistory.ts';
+import { roles, type RoleRow } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
+import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import { FormerRoles } from '../domain/formerRoles.ts';
 import type { GrantPattern } from '../domain/grantPattern.ts';
 import type { RoleDefinition } from '../domain/roleDefinition.ts';
+import { ExpansionTooLarge } from '../domain/workBudget.ts';
 import { RoleIndex } from '../domain/roleIndex.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
-import { clientStream } from '../eventStore/streams.ts';
+import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
-import { fold } from '../projection.ts';
+import { applyEvent, fold } from '../projection.ts';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { type Life, livesAt } from './livesAt.ts';
 import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
-import type { ClientPage, State } from './state.ts';
+import type { ClientPage, Roles, State } from './state.ts';
 
 /** Bytes, approximately, of the roles of all moments that are kept in memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -109,15 +111,8 @@ export function makeFormerStates(parts: Parts): FormerStates {
     async function role(roleId: string, created?: string): Promise<RoleRow | undefined> {
       const prefix = rolePrefix(roleId);
       const last = await projector.roleHistory.lastUpTo({ prefix, key: prefix + position });
-      if (!last || last.value.type === 'RoleDeleted') return undefined;
-      const { type, data, metadata } = last.value;
-      const { description, scopes } = data;
-      if (type === 'RoleCreated') {
-        const { created: since = metadata.at, lastModified = metadata.at } = data.imported ?? {};
-        return { roleId, description, scopes, created: since, lastModified };
-      }
-      const since = created ?? (await creationOf(roleId)) ?? metadata.at;
-      return { roleId, description, scopes, created: since, lastModified: metadata.at };
+      if (last?.value.type !== 'RoleUpdated') return last && roleAfter(last.value, undefined);
+      return roleAfter(last.value, created ?? (await creationOf(roleId)));
     }
 
     async function creationOf(roleId: string): Promise<string | undefined> {
@@ -125,12 +120,47 @@ export function makeFormerStates(parts: Parts): FormerStates {
       return (await projector.lives.lastUpTo({ prefix, key: prefix + position }))?.value.created;
     }
 
-    async function load(roles: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
+    async function load(into: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
       const rows = await inBatches(lives, ({ id, created }) => role(id, created));
       for (const [i, row] of rows.entries()) {
-        if (row) roles.add(row, bytesInMemory(row));
-        else roles.addAbsent(lives[i]!.id);
+        if (row) into.add(row, bytesInMemory(row));
+        else into.addAbsent(lives[i]!.id);
       }
+    }
+
+    async function rolesReachedBy(scopes: readonly string[]): Promise<Roles> {
+      const known = cache.get(position) ?? new FormerRoles<RoleRow>();
+      const candidates = await everRoles();
+      try {
+        for (;;) {
+          const missing = await longWork.run(owner, (work) => known.missing(scopes, candidates, work));
+          if (missing.size === 0) break;
+          await load(
+            known,
+            [...missing].map((id) => ({ id })),
+          );
+        }
+      } catch (error) {
+        // Whoever expands them is told so for the entries that are too large, not for all of a list.
+        if (error instanceof ExpansionTooLarge) return allRoles();
+        throw error;
+      }
+      cache.set(position, known);
+      return known;
+    }
+
+    async function allRoles(): Promise<Roles> {
+      const known = cache.get(position);
+      if (known?.isWhole) return known;
+      const all = new FormerRoles<RoleRow>();
+      for await (const lives of livesAt(projector.lives, { of: 'role' }, position))
+        await load(
+          all,
+          lives.filter(({ created }) => created !== undefined),
+        );
+      all.isWhole = true;
+      cache.set(position, all);
+      return all;
     }
 
     return {
@@ -138,58 +168,39 @@ export function makeFormerStates(parts: Parts): FormerStates {
       client,
       clients: clientPage,
       lastUsed: async ({ created }) => created,
-      role,
-      async rolesReachedBy(scopes) {
-        const roles = cache.get(position) ?? new FormerRoles<RoleRow>();
-        const candidates = await everRoles();
-        for (;;) {
-          const missing = await longWork.run(owner, (work) => roles.missing(scopes, candidates, work));
-          if (missing.size === 0) break;
-          await load(
-            roles,
-            [...missing].map((id) => ({ id })),
-          );
-        }
-        cache.set(position, roles);
-        return roles;
-      },
-      async allRoles() {
-        const known = cache.get(position);
-        if (known?.isWhole) return known;
-        const roles = new FormerRoles<RoleRow>();
-        for await (const lives of livesAt(projector.lives, { of: 'role' }, position))
-          await load(
-            roles,
-            lives.filter(({ created }) => created !== undefined),
-          );
-        roles.isWhole = true;
-        cache.set(position, roles);
-        return roles;
-      },
+      role: (roleId) => role(roleId),
+      rolesReachedBy,
+      allRoles,
     };
   };
 }
 
+/** A role after its last event, created at a time; undefined if that event deleted it. */
+function roleAfter(event: RoleHistoryRow, created: string | undefined): RoleRow | undefined {
+  const row = created === undefined ? undefined : { ...NO_ROLE, created };
+  return applyEvent(roles, row, { ...event, stream: ROLES_STREAM } as Recorded<RoleEvent>);
+}
+
+/** What RoleUpdated replaces all of, except the time of the creation. */
+const NO_ROLE: RoleRow = { roleId: '', description: '', scopes: [], created: '', lastModified: '' };
+
 /** Makes a function that returns how to find the ids of all roles that there ever were. They are loaded once. */
 function makeEverRoles(projector: Projector): () => Promise<(pattern: GrantPattern) => string[]> {
-  let loading: Promise<RoleIndex<RoleDefinition>> | undefined;
+  const index = new RoleIndex<RoleDefinition>();
+  const add = (roleId: string): void => void (index.get(roleId) ?? index.set({ roleId, scopes: [] }));
+  let loading: Promise<void> | undefined;
 
-  async function load(): Promise<RoleIndex<RoleDefinition>> {
-    const index = new RoleIndex<RoleDefinition>();
-    const add = (roleId: string): void => void (index.get(roleId) ?? index.set({ roleId, scopes: [] }));
-    const lives = projector.lives;
-    // Before reading, so that none is missed that is created meanwhile.
-    projector.onRole(add);
-    for await (const some of livesAt(lives, { of: 'role' }, '')) for (const { id } of some) add(id);
-    return index;
+  async function load(): Promise<void> {
+    for await (const some of livesAt(projector.lives, { of: 'role' }, '')) for (const { id } of some) add(id);
   }
 
   return async () => {
-    loading ??= load().catch((error: unknown) => {
+    // Before reading, so that none is missed that is created meanwhile.
+    if (!loading) projector.onRole(add);
+    await (loading ??= load().catch((error: unknown) => {
       loading = undefined;
       throw error;
-    });
-    const index = await loading;
+    }));
     return (pattern) => index.idsMatching(pattern);
   };
 }

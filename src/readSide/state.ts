@@ -1,6 +1,7 @@
 import type { ClientRow } from '../../projections/clients.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
+import { makeYielder } from '../process/timeSlicing.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
 import type { LastUsed } from './lastUsed.ts';
 import type { Moment } from './moments.ts';
@@ -24,7 +25,7 @@ export type State = {
   lastUsed(client: ClientRow): Promise<string>;
   /** A role; undefined if there is none. */
   role(roleId: string): Promise<RoleRow | undefined>;
-  /** Roles among which are all that these scopes reach, so that they can be expanded. Throws ExpansionTooLarge. */
+  /** Roles among which are all that these scopes reach, so that they can be expanded. */
   rolesReachedBy(scopes: readonly string[]): Promise<Roles>;
   /** All roles. */
   allRoles(): Promise<Roles>;
@@ -42,4 +43,22 @@ export function presentState(projector: Projector, lastUsed: LastUsed): State {
     rolesReachedBy: async () => roleGraph,
     allRoles: async () => roleGraph,
   };
+}
+
+/** Clients in one read of `allClients`. */
+const PAGE_SIZE = 500;
+
+/** All clients with a prefix, page by page. Yields to the event loop between pages. */
+export async function* allClients(
+  state: Pick<State, 'clients'>,
+  prefix?: string,
+): AsyncGenerator<StoredRow<ClientRow>> {
+  const yieldIfDue = makeYielder('background');
+  let after: string | undefined;
+  do {
+    const page = await state.clients({ prefix, after, limit: PAGE_SIZE });
+    yield* page.rows;
+    after = page.last;
+    await yieldIfDue();
+  } while (after !== undefined);
 }

@@ -393,6 +393,7 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect({ events, revision }).toMatchObject({ events: [{ ...shown, stream: 's' }], revision: 1 });
         expect((await log.readLast('t'))!.data).toEqual(shown.data);
         expect((await log.newest())!.data).toEqual(shown.data);
+        expect((await log.eventAt((await log.newest())!.position))!.data).toEqual(shown.data);
         expect(await log.readBackwards('t', { limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readLogBackwards({ limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readLast('nothing')).toBeUndefined();
@@ -417,6 +418,9 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         );
         expect(events.at(-1)!.position).toBe(await store.head());
         expect(await store.newest()).toEqual(events.at(-1));
+        expect(await store.eventAt(events[7]!.position)).toEqual(events[7]);
+        expect(await store.eventAt(store.start)).toBeUndefined();
+        await expect(store.eventAt(`000000000000.${store.start.split('.')[1]}`)).rejects.toThrow(UnknownPosition);
       });
 
       test('begins after a position', async () => {

@@ -71,10 +71,7 @@ async function pageOfActor(
 }
 
 /** The entry of a change; none of credentials that the actor was given. */
-function changeOf(
-  clientId: string,
-  [actionType, created, entityType, entityId]: BriefEntry,
-): AuditEntry[] {
+function changeOf(clientId: string, [actionType, created, entityType, entityId]: BriefEntry): AuditEntry[] {
   return entityType === 'credentials' ? [] : [{ clientId, actionType, created, entityId, entityType }];
 }
 

@@ -7,13 +7,19 @@ import type { EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { type Incomplete } from '../../http/incomplete.ts';
 import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
+import type { LongWork } from '../../process/longWork.ts';
+import type { LastUsed } from '../../readSide/lastUsed.ts';
+import type { Projector } from '../../readSide/projector.ts';
 import type { NewSecret } from '../../secretStore/newSecret.ts';
 import type { HandleCommand, Outcome } from '../../writeSide/handleCommand.ts';
 import { clientSubject } from '../../writeSide/subjects.ts';
-import { type ClientReadParts, clientView } from './clientView.ts';
+import { clientView } from './clientView.ts';
 
 /** The dependencies of methods that change clients. */
-export type ClientWriteParts = ClientReadParts & { eventStore: EventStore; handleCommand: HandleCommand };
+export type ClientWriteParts = ChangedReplyParts & { eventStore: EventStore; handleCommand: HandleCommand };
+
+/** The dependencies of the reply with a changed client. */
+type ChangedReplyParts = { projector: Projector; lastUsed: LastUsed; longWork: LongWork };
 
 type Change<I> = { command: Command<I, ClientRow | undefined, Event>; input: I; secret?: NewSecret };
 
@@ -44,7 +50,7 @@ export async function changeClient<I>(
 
 /** The reply with a changed client, even if it is too large to expand, and with its new token if there is one. */
 export async function changedClientReply(
-  { projector, lastUsed, longWork }: ClientReadParts,
+  { projector: { roleGraph }, lastUsed, longWork }: ChangedReplyParts,
   { client, accessToken }: { client: ClientRow; accessToken: string | undefined },
   request: EndpointRequest,
 ): Promise<EndpointReply> {
@@ -52,7 +58,7 @@ export async function changedClientReply(
   const lastDateUsed = await lastUsed.ofChanged(client);
   const owner = workFor(request);
   const entry = await longWork.run(owner, (work) =>
-    clientView(projector, { client, lastDateUsed, incomplete }, work),
+    clientView(roleGraph, { client, lastDateUsed, incomplete }, work),
   );
   const body = accessToken === undefined ? entry : { ...entry, accessToken };
   return { ...entryReply(body, longWork, owner), incomplete, holdsSecret: accessToken !== undefined };

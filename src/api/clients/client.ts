@@ -1,12 +1,12 @@
 import { existingClient } from '../../domain/client.ts';
-import type { Endpoint } from '../../http/endpoint.ts';
+import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
 import { type ClientReadParts, clientView } from './clientView.ts';
 
 /** `client`: one client. */
-export function client({ projector, lastUsed, longWork }: ClientReadParts): Endpoint {
+export function client({ requestedState, longWork }: ClientReadParts): Endpoint {
   return {
     ...clientMethod,
     name: 'client',
@@ -17,15 +17,16 @@ export function client({ projector, lastUsed, longWork }: ClientReadParts): Endp
     output: 'get-client-response',
     title: 'Get Client',
     description: 'One client, with the scopes it has and all that they expand to; never its accessToken.',
+    readsPast: PAST_EXPANSION,
     async handle(request) {
       const clientId = request.params['clientId']!;
-      const client = existingClient(await projector.clients.get(clientId), clientId);
-      const lastDateUsed = await lastUsed.of(client);
+      const state = await requestedState(request);
+      const client = existingClient(await state.client(clientId), clientId);
+      const lastDateUsed = await state.lastUsed(client);
+      const roles = await state.rolesReachedBy(client.scopes);
       const owner = workFor(request);
-      const entry = await longWork.run(owner, (work) =>
-        clientView(projector, { client, lastDateUsed }, work),
-      );
-      return entryReply(entry, longWork, owner);
+      const entry = await longWork.run(owner, (work) => clientView(roles, { client, lastDateUsed }, work));
+      return { ...entryReply(entry, longWork, owner), moment: state.moment };
     },
   };
 }

@@ -4,9 +4,9 @@ import type { WorkBudget } from '../../domain/workBudget.ts';
 import { expandOrMarkIncomplete, type Incomplete } from '../../http/incomplete.ts';
 import { type ExpandedEntry } from '../../http/entryReply.ts';
 import { type ListFormat, listChunks } from '../../http/listChunks.ts';
+import type { RequestedState } from '../../http/requestedState.ts';
 import type { LongWork } from '../../process/longWork.ts';
-import type { LastUsed } from '../../readSide/lastUsed.ts';
-import type { Projector } from '../../readSide/projector.ts';
+import type { Roles, State } from '../../readSide/state.ts';
 import type { StoredRow } from '../../readStore/readStore.ts';
 
 /** Clients whose last use is read at a time, as that store may be on another machine. */
@@ -21,13 +21,13 @@ type ClientWithUse = { client: ClientRow; lastDateUsed: string };
  * Makes the view of a client, in slices. Throws ExpansionTooLarge, or adds the client to `incomplete` if that is given.
  */
 export function* clientView(
-  { roleGraph }: Pick<Projector, 'roleGraph'>,
+  roles: Pick<Roles, 'expandInSlices'>,
   { client, lastDateUsed, incomplete }: ClientWithUse & { incomplete?: Incomplete },
   work: WorkBudget,
 ): TimeSliced<ClientView> {
   const { revision: _, creationRevision: __, credential: ___, ...rest } = client;
   const { clientId: name, scopes } = rest;
-  const expand = (counted: WorkBudget) => roleGraph.expandInSlices(scopes, counted);
+  const expand = (counted: WorkBudget) => roles.expandInSlices(scopes, counted);
   const expandedScopes = incomplete
     ? yield* expandOrMarkIncomplete({ name, scopes, incomplete }, expand, work)
     : yield* expand(work);
@@ -35,31 +35,31 @@ export function* clientView(
 }
 
 /** The dependencies of methods that read clients. */
-export type ClientReadParts = { projector: Projector; lastUsed: LastUsed; longWork: LongWork };
+export type ClientReadParts = { requestedState: RequestedState; longWork: LongWork };
 type Rows = AsyncIterable<StoredRow<ClientRow>> | Iterable<StoredRow<ClientRow>>;
 
-/** A JSON list of clients in chunks; by default of all clients, ordered by clientId. */
+/** A JSON list of clients in chunks, in the order of the rows, with these roles. */
 export function clientListChunks(
-  { projector, lastUsed, longWork }: ClientReadParts,
   {
-    rows = projector.clients.all(),
+    rows,
+    roles,
+    lastUsed,
+  }: { rows: Rows; roles: Pick<Roles, 'expandInSlices'>; lastUsed: State['lastUsed'] },
+  {
     incomplete = new Set<string>(),
     ...listing
-  }: Omit<ListFormat<ClientWithUse>, 'toJson' | 'longWork'> & { rows?: Rows; incomplete?: Incomplete },
+  }: Omit<ListFormat<ClientWithUse>, 'toJson'> & { incomplete?: Incomplete },
 ): AsyncGenerator<string> {
   return listChunks(withLastUse(lastUsed, rows), {
     ...listing,
-    longWork,
-    toJson: (used, work) => clientView(projector, { ...used, incomplete }, work),
+    toJson: (used, work) => clientView(roles, { ...used, incomplete }, work),
   });
 }
 
-async function* withLastUse(lastUsed: LastUsed, rows: Rows): AsyncGenerator<ClientWithUse> {
+async function* withLastUse(lastUsed: State['lastUsed'], rows: Rows): AsyncGenerator<ClientWithUse> {
   const clients: ClientRow[] = [];
   const used = () =>
-    Promise.all(
-      clients.splice(0).map(async (client) => ({ client, lastDateUsed: await lastUsed.of(client) })),
-    );
+    Promise.all(clients.splice(0).map(async (client) => ({ client, lastDateUsed: await lastUsed(client) })));
   for await (const { value } of rows) {
     if (clients.push(value) === BATCH_SIZE) yield* await used();
   }
@@ -68,12 +68,12 @@ async function* withLastUse(lastUsed: LastUsed, rows: Rows): AsyncGenerator<Clie
 
 /** Finds the clients that are too large to expand, in slices. */
 export function* findIncompleteClients(
-  projector: Pick<Projector, 'roleGraph'>,
+  roles: Pick<Roles, 'expandInSlices'>,
   rows: Iterable<StoredRow<ClientRow>>,
   work: WorkBudget,
 ): TimeSliced<Incomplete> {
   const incomplete: Incomplete = new Set();
   for (const { value } of rows)
-    yield* clientView(projector, { client: value, lastDateUsed: '', incomplete }, work);
+    yield* clientView(roles, { client: value, lastDateUsed: '', incomplete }, work);
   return incomplete;
 }

@@ -1,6 +1,12 @@
-import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
+import {
+  type Endpoint,
+  type EndpointReply,
+  type EndpointRequest,
+  PAST_EXPANSION,
+} from '../../http/endpoint.ts';
 import type { Incomplete } from '../../http/incomplete.ts';
-import { isPaged, keyInContinuationToken, pageLimit, continuationTokenFor } from '../../http/pagination.ts';
+import { isPaged, pageLimit, pageStart, continuationTokenFor } from '../../http/pagination.ts';
+import { allClients } from '../../readSide/state.ts';
 import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
 import { clientListChunks, type ClientReadParts, findIncompleteClients } from './clientView.ts';
@@ -19,6 +25,7 @@ export function listClients(parts: ClientReadParts): Endpoint[] {
       query: ['prefix', 'continuationToken', 'limit'],
       scopes: 'auth:list-clients',
       reads: true,
+      readsPast: PAST_EXPANSION,
       output: 'list-clients-response',
       title: 'List Clients',
       description:
@@ -35,6 +42,7 @@ export function listClients(parts: ClientReadParts): Endpoint[] {
       query: ['prefix', 'continuationToken', 'limit'],
       scopes: 'auth:list-clients',
       reads: true,
+      readsPast: PAST_EXPANSION,
       output: 'older-list-clients-response',
       otherOutput: 'list-clients-response',
       title: 'List Clients',
@@ -47,40 +55,47 @@ export function listClients(parts: ClientReadParts): Endpoint[] {
 }
 
 /** A page. Clients that are too large to expand are found before it is sent, and named in a header. */
-async function page(parts: ClientReadParts, request: EndpointRequest): Promise<EndpointReply> {
-  const { projector, longWork } = parts;
+async function page(
+  { requestedState, longWork }: ClientReadParts,
+  request: EndpointRequest,
+): Promise<EndpointReply> {
   const { query } = request;
   const { prefix, continuationToken } = query;
   const owner = workFor(request);
-  const { rows, last } = await projector.clients.list({
-    prefix,
-    after: keyInContinuationToken(continuationToken),
-    limit: pageLimit(query),
-  });
-  const token = continuationTokenFor(last);
-  const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(projector, rows, work));
-  const chunks = clientListChunks(parts, {
-    rows,
-    incomplete,
-    schema: 'get-client-response',
-    name: 'clients',
-    rest: token === undefined ? {} : { continuationToken: token },
-    owner,
-  });
-  return { chunks, incomplete };
+  const state = await requestedState(request);
+  const after = pageStart(continuationToken).key;
+  const { rows, last } = await state.clients({ prefix, after, limit: pageLimit(query) });
+  const roles = await state.rolesReachedBy(rows.flatMap(({ value }) => value.scopes));
+  const token = continuationTokenFor(last, state.paged);
+  const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(roles, rows, work));
+  const chunks = clientListChunks(
+    { rows, roles, lastUsed: state.lastUsed },
+    {
+      incomplete,
+      schema: 'get-client-response',
+      name: 'clients',
+      rest: token === undefined ? {} : { continuationToken: token },
+      longWork,
+      owner,
+    },
+  );
+  return { chunks, incomplete, moment: state.moment };
 }
 
 /**
  * The whole list is never in memory: clients that are too large to expand are found while it is sent, and named in a
  * trailer.
  */
-function all(parts: ClientReadParts, request: EndpointRequest): EndpointReply {
+async function all(
+  { requestedState, longWork }: ClientReadParts,
+  request: EndpointRequest,
+): Promise<EndpointReply> {
   const incomplete: Incomplete = new Set();
-  const chunks = clientListChunks(parts, {
-    rows: parts.projector.clients.all({ prefix: request.query['prefix'] }),
-    incomplete,
-    schema: 'get-client-response',
-    owner: workFor(request),
-  });
-  return { chunks, incomplete };
+  const state = await requestedState(request);
+  const rows = allClients(state, request.query['prefix']);
+  const chunks = clientListChunks(
+    { rows, roles: await state.allRoles(), lastUsed: state.lastUsed },
+    { incomplete, schema: 'get-client-response', longWork, owner: workFor(request) },
+  );
+  return { chunks, incomplete, moment: state.moment };
 }

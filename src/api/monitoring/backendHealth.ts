@@ -55,6 +55,7 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     readBackwards: (...args) => events.noteDamage(() => eventStore.readBackwards(...args)),
     readLogBackwards: (...args) => events.noteDamage(() => eventStore.readLogBackwards(...args)),
     readLast: (...args) => events.noteDamage(() => eventStore.readLast(...args)),
+    eventAt: (...args) => events.noteDamage(() => eventStore.eventAt(...args)),
     newest: () => events.noteDamage(() => eventStore.newest()),
     async *subscribe(subscription) {
       try {

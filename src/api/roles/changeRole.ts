@@ -21,5 +21,13 @@ export async function changeRole<I extends { roleId: string }>(
   const subject = roleSubject(input.roleId, parts.projector);
   const context = commandContext(request);
   const { row, position } = await parts.handleCommand({ command, subject, input, context });
-  return { ...(row && (await roleReply(parts, { role: row, incomplete: new Set() }, request))), position };
+  return {
+    ...(row &&
+      (await roleReply(
+        { roles: parts.projector.roleGraph, longWork: parts.longWork },
+        { role: row, incomplete: new Set() },
+        request,
+      ))),
+    position,
+  };
 }

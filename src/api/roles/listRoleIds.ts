@@ -9,7 +9,7 @@ import type { RoleReadParts } from './roleReply.ts';
 import { allRoleIds } from './roleView.ts';
 
 /** `listRoleIds`: the ids of roles. */
-export function listRoleIds({ projector: { roleGraph }, longWork }: RoleReadParts): Endpoint {
+export function listRoleIds({ requestedState, longWork }: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     dialects: ['current'],
@@ -23,19 +23,15 @@ export function listRoleIds({ projector: { roleGraph }, longWork }: RoleReadPart
     title: 'List Role IDs',
     description:
       'The roleIds in their order: all of them, or at most `limit`. Go on with the `continuationToken` until there is none.',
-    handle(request) {
-      const owner = workFor(request);
-      if (!isPaged(request.query))
-        return {
-          chunks: listChunks(allRoleIds(roleGraph), {
-            toJson: unchanged,
-            name: 'roleIds',
-            longWork,
-            owner,
-          }),
-        };
-      const { ids: roleIds, ...token } = roleIdsPage(roleGraph, request.query);
-      return { body: { roleIds, ...token } };
+    readsPast: ['auth:audit-history:role'],
+    async handle(request) {
+      const state = await requestedState(request);
+      const { moment } = state;
+      const roles = await state.allRoles();
+      const format = { toJson: unchanged, name: 'roleIds', longWork, owner: workFor(request) };
+      if (!isPaged(request.query)) return { chunks: listChunks(allRoleIds(roles), format), moment };
+      const { ids: roleIds, ...token } = roleIdsPage(roles, request.query, state.paged);
+      return { body: { roleIds, ...token }, moment };
     },
   };
 }

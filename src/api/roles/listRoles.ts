@@ -1,9 +1,9 @@
-import type { Endpoint } from '../../http/endpoint.ts';
+import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { roleMethod } from './roleMethod.ts';
 import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
 /** `listRoles`: all roles, in one list. */
-export function listRoles(views: RoleReadParts): Endpoint {
+export function listRoles(parts: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     name: 'listRoles',
@@ -14,6 +14,11 @@ export function listRoles(views: RoleReadParts): Endpoint {
     output: 'list-roles-response',
     title: 'List Roles',
     description: 'All roles in the order of their roleIds, each with all scopes that it expands to.',
-    handle: (request) => rolesReply(views, request),
+    readsPast: PAST_EXPANSION,
+    async handle(request) {
+      const state = await parts.requestedState(request);
+      const reply = await rolesReply({ ...parts, roles: await state.allRoles() }, request);
+      return { ...reply, moment: state.moment };
+    },
   };
 }

@@ -1,11 +1,11 @@
-import type { Endpoint } from '../../http/endpoint.ts';
+import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { isPaged } from '../../http/pagination.ts';
 import { roleIdsPage } from './roleIdsPage.ts';
 import { roleMethod } from './roleMethod.ts';
 import { rolesReply, type RoleReadParts } from './roleReply.ts';
 
 /** `listRoles2`: roles, in pages if they are asked for. */
-export function listRoles2(views: RoleReadParts): Endpoint {
+export function listRoles2(parts: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     dialects: ['current'],
@@ -20,10 +20,15 @@ export function listRoles2(views: RoleReadParts): Endpoint {
     description:
       'Roles in the order of their roleIds, each with all scopes that it expands to: all of them, or at most `limit`. ' +
       'Go on with the `continuationToken` until there is none.',
-    handle(request) {
-      if (!isPaged(request.query)) return rolesReply(views, request, { name: 'roles' });
-      const { ids, ...rest } = roleIdsPage(views.projector.roleGraph, request.query);
-      return rolesReply(views, request, { ids, name: 'roles', rest });
+    readsPast: PAST_EXPANSION,
+    async handle(request) {
+      const state = await parts.requestedState(request);
+      const roles = await state.allRoles();
+      const { ids, ...rest } = isPaged(request.query)
+        ? roleIdsPage(roles, request.query, state.paged)
+        : { ids: undefined };
+      const reply = await rolesReply({ ...parts, roles }, request, { ids, name: 'roles', rest });
+      return { ...reply, moment: state.moment };
     },
   };
 }

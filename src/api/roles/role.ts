@@ -1,10 +1,11 @@
 import { existingRole } from '../../domain/role.ts';
-import type { Endpoint } from '../../http/endpoint.ts';
+import { grantingScope } from '../../domain/roleDefinition.ts';
+import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { roleMethod } from './roleMethod.ts';
 import { roleReply, type RoleReadParts } from './roleReply.ts';
 
 /** `role`: one role. */
-export function role(views: RoleReadParts): Endpoint {
+export function role(parts: RoleReadParts): Endpoint {
   return {
     ...roleMethod,
     name: 'role',
@@ -15,7 +16,13 @@ export function role(views: RoleReadParts): Endpoint {
     output: 'get-role-response',
     title: 'Get Role',
     description: 'One role, with the scopes it has and all that it expands to.',
-    handle: (request) =>
-      roleReply(views, { role: existingRole(views.projector.roleGraph, request.params['roleId']!) }, request),
+    readsPast: PAST_EXPANSION,
+    async handle(request) {
+      const roleId = request.params['roleId']!;
+      const state = await parts.requestedState(request);
+      const role = existingRole(await state.role(roleId), roleId);
+      const roles = await state.rolesReachedBy([grantingScope(roleId)]);
+      return { ...(await roleReply({ ...parts, roles }, { role }, request)), moment: state.moment };
+    },
   };
 }

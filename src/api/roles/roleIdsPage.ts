@@ -1,13 +1,14 @@
-import { keyInContinuationToken, pageLimit, continuationTokenFor } from '../../http/pagination.ts';
-import type { Roles } from './roleView.ts';
+import { pageLimit, pageStart, continuationTokenFor, type PagedMoment } from '../../http/pagination.ts';
+import type { Roles } from '../../readSide/state.ts';
 
 /** The roleIds of the page that a query asks for. */
 export function roleIdsPage(
-  roleGraph: Roles,
+  roles: Pick<Roles, 'idsAfter'>,
   query: Record<string, string>,
+  moment: PagedMoment | undefined,
 ): { ids: string[]; continuationToken?: string } {
   const limit = pageLimit(query);
-  const ids = roleGraph.idsAfter(keyInContinuationToken(query['continuationToken']), limit);
-  const token = ids.length < limit ? undefined : continuationTokenFor(ids.at(-1));
+  const ids = roles.idsAfter(pageStart(query['continuationToken']).key, limit);
+  const token = ids.length < limit ? undefined : continuationTokenFor(ids.at(-1), moment);
   return { ids, ...(token !== undefined && { continuationToken: token }) };
 }

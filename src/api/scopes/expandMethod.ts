@@ -1,24 +1,21 @@
-import type { RoleGraph } from '../../domain/roleGraph.ts';
-import type { RoleDefinition } from '../../domain/roleDefinition.ts';
-import type { Endpoint } from '../../http/endpoint.ts';
+import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
+import type { RequestedState } from '../../http/requestedState.ts';
 import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 
 /** The dependencies of methods that expand scopes. */
-export type ExpandParts = {
-  projector: { roleGraph: Pick<RoleGraph<RoleDefinition>, 'expandInSlices'> };
-  longWork: LongWork;
-};
+export type ExpandParts = { requestedState: RequestedState; longWork: LongWork };
 
 /** The common part of the declarations of all methods that expand scopes. */
-export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts) {
+export function expandMethod({ requestedState, longWork }: ExpandParts) {
   return {
     category: 'Scopes and Auth',
     stability: 'stable',
     route: '/scopes/expand',
     scopes: 'auth:expand-scopes',
     reads: true,
+    readsPast: PAST_EXPANSION,
     output: 'scopeset',
     title: 'Expand Scopes',
     description:
@@ -26,8 +23,11 @@ export function expandMethod({ projector: { roleGraph }, longWork }: ExpandParts
     async handle(request) {
       const { scopes } = request.body as { scopes: string[] };
       const owner = workFor(request);
-      const expanded = await longWork.run(owner, (work) => roleGraph.expandInSlices(scopes, work));
-      return scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, owner);
+      const state = await requestedState(request);
+      const roles = await state.rolesReachedBy(scopes);
+      const expanded = await longWork.run(owner, (work) => roles.expandInSlices(scopes, work));
+      const reply = scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, owner);
+      return { ...reply, moment: state.moment };
     },
   } satisfies Partial<Endpoint>;
 }
