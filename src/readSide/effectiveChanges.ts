@@ -136,11 +136,13 @@ async function causesOf(
     }
   }
 
-  const own = await (subject.kind === 'client' ? historyOf(subject) : undefined);
-  const became = own && lastSwitch(own.events, before.held.client);
-  const isSwitchedOn = after.held.scopes.length > 0 && before.held.scopes.length === 0;
-  const isSwitchedOff = before.held.scopes.length > 0 && after.held.scopes.length === 0;
-  if (became && (isSwitchedOn || isSwitchedOff)) causes.set(became.position, became);
+  const isSwitchedOn = before.held.scopes.length === 0;
+  const isSwitchedOff = after.held.scopes.length === 0;
+  const became =
+    isSwitchedOn || isSwitchedOff
+      ? lastSwitch((await historyOf(subject)).events, before.held.client)
+      : undefined;
+  if (became) causes.set(became.position, became);
   await add(change.gained, after, lastThatAdded);
   const expired = isSwitchedOff && !became ? after.held.client?.expires : undefined;
   if (!isSwitchedOff || (!became && expired === undefined)) await add(change.lost, before, lastThatRemoved);
@@ -217,7 +219,9 @@ function lastThatTurned(
   return isNow ? turned : undefined;
 }
 
-/** The last event that switched a client on or off: created, deleted, enabled or disabled it, or moved its expiration. */
+/**
+ * The last event that created or deleted a client or role, or that enabled or disabled a client, or moved its expiration.
+ */
 function lastSwitch(events: readonly HolderEvent[], before: ClientRow | undefined): HolderEvent | undefined {
   let found: HolderEvent | undefined;
   let expires = before?.expires;
