@@ -40,8 +40,8 @@ type Parts = {
   owner: WorkFor;
 };
 
-/** What a client or role held at a moment: its own scopes, none while it is missing, disabled or expired. */
-type Held = { scopes: readonly string[]; client?: ClientRow };
+/** What a client or role held at a moment: none of its own scopes while it is missing, disabled or expired. */
+type Held = { isEffective: boolean; scopes: readonly string[]; client?: ClientRow };
 
 /**
  * The changes of the effective scopes of clients and roles between two moments; none for those without a change. `only`
@@ -76,11 +76,14 @@ export async function effectiveChanges(
 }
 
 async function heldBy({ kind, id }: Subject, state: PastState): Promise<Held> {
-  if (kind === 'role') return { scopes: (await state.role(id)) ? [grantingScope(id)] : [] };
+  if (kind === 'role') {
+    const isEffective = (await state.role(id)) !== undefined;
+    return { isEffective, scopes: isEffective ? [grantingScope(id)] : [] };
+  }
   const client = await state.client(id);
-  if (!client) return { scopes: [] };
+  if (!client) return { isEffective: false, scopes: [] };
   const isEffective = !client.disabled && !isExpired(client, state.moment.time);
-  return { client, scopes: isEffective ? client.scopes : [] };
+  return { isEffective, client, scopes: isEffective ? client.scopes : [] };
 }
 
 type Side = { held: Held; roles: Roles };
@@ -136,8 +139,8 @@ async function causesOf(
     }
   }
 
-  const isSwitchedOn = before.held.scopes.length === 0;
-  const isSwitchedOff = after.held.scopes.length === 0;
+  const isSwitchedOn = !before.held.isEffective;
+  const isSwitchedOff = !after.held.isEffective;
   const became =
     isSwitchedOn || isSwitchedOff
       ? lastSwitch((await historyOf(subject)).events, before.held.client)
