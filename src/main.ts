@@ -10,6 +10,8 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['import', async () => (await import('./cli/import.ts')).importCommand()],
   ['export', async () => (await import('./cli/export.ts')).exportCommand()],
   ['history', async () => (await import('./cli/history.ts')).historyCommand()],
+  ['explain', async () => (await import('./cli/explain.ts')).explainCommand()],
+  ['who-can', async () => (await import('./cli/whoCan.ts')).whoCanCommand()],
   ['show', async () => (await import('./cli/show.ts')).showCommand()],
   ['diff', async () => (await import('./cli/diff.ts')).diffCommand()],
   ['copy', async () => (await import('./cli/copy.ts')).copyCommand()],
