@@ -75,7 +75,8 @@ const ROUTES: Record<string, { verb: 'GET' | 'POST'; route: string }> = {
   whatChanged: { verb: 'POST', route: '/api/authledger/v1/what-changed' },
 };
 
-function askOverHttp(rootUrl: string, credentials: CallerCredentials | undefined): Ask {
+/** Asks a service over HTTP. */
+export function askOverHttp(rootUrl: string, credentials: CallerCredentials | undefined): Ask {
   return async <Body>({ method, params = {}, query = {}, body }: Question) => {
     const { verb, route } = ROUTES[method]!;
     const url = new URL(

@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { Option } from 'commander';
 import { print } from './output.ts';
 import { type Tree, treeLines } from './tree.ts';
 

@@ -17,7 +17,8 @@ type Change = {
   complete: boolean;
 };
 type Moment = { position: string; at?: string };
-type Answer = { from: Moment; to: Moment; changes: Change[]; continuationToken?: string };
+/** The reply of the method `whatChanged`, as far as it is shown. */
+export type Difference = { from: Moment; to: Moment; changes: Change[]; continuationToken?: string };
 
 type Options = AuditorOptions & { client: string[]; role: string[]; scope: string[] };
 
@@ -46,26 +47,27 @@ export function diffCommand(): Command {
         ...(subjects.length > 0 && { subjects }),
         ...(options.scope.length > 0 && { scopes: options.scope }),
       });
-      await printAnswer(answer, options, treesOf);
+      await printAnswer(answer, options, differenceTrees);
     }),
   );
 }
 
 /** Asks for all pages. */
-async function askAll(ask: Ask, question: object): Promise<Answer> {
+async function askAll(ask: Ask, question: object): Promise<Difference> {
   const body = { ...question, limit: 1000 };
-  let page = await ask<Answer>({ method: 'whatChanged', body });
+  let page = await ask<Difference>({ method: 'whatChanged', body });
   const { from, to } = page;
   const changes = [...page.changes];
   while (page.continuationToken !== undefined) {
     const { continuationToken } = page;
-    page = await ask<Answer>({ method: 'whatChanged', body: { ...body, continuationToken } });
+    page = await ask<Difference>({ method: 'whatChanged', body: { ...body, continuationToken } });
     changes.push(...page.changes);
   }
   return { from, to, changes };
 }
 
-function treesOf({ from, to, changes }: Answer): Tree[] {
+/** What changed, as a terminal shows it. */
+export function differenceTrees({ from, to, changes }: Difference): Tree[] {
   const count = changes.length === 1 ? 'one change' : `${changes.length || 'no'} changes`;
   return [
     { text: chalk.bold(`${count} of effective scopes from ${nameOfMoment(from)} to ${nameOfMoment(to)}`) },

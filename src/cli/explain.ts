@@ -41,7 +41,8 @@ type Block = {
   start?: string;
   expiry?: string;
 };
-type Answer = {
+/** The reply of the method `explain`, as far as it is shown. */
+export type Explained = {
   position: string;
   at: string;
   expression: ConcreteExpression;
@@ -72,13 +73,16 @@ export function explainCommand(): Command {
       const { role, at, limit } = options;
       const subject = role ? { roleId: id } : { clientId: id };
       const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
-      const answer = await ask<Answer>({ method: 'explain', body });
-      await printAnswer(answer, options, (shown) => treesOf(`${role ? 'role' : 'client'} ${id}`, shown));
+      const answer = await ask<Explained>({ method: 'explain', body });
+      await printAnswer(answer, options, (shown) =>
+        explanationTrees(`${role ? 'role' : 'client'} ${id}`, shown),
+      );
     }),
   );
 }
 
-function treesOf(subject: string, answer: Answer): Tree[] {
+/** An explanation as a terminal shows it. */
+export function explanationTrees(subject: string, answer: Explained): Tree[] {
   const { expression, satisfied, scopes, position, at } = answer;
   const verdict = satisfied ? chalk.green.bold('yes') : chalk.red.bold('no');
   return [
@@ -136,7 +140,7 @@ function sourceText({ at, actor, issuer, requestId, reason, position }: Source):
   return `added ${at} by ${by}, request ${requestId}${reason === undefined ? '' : `: ${reason}`}, at ${position}`;
 }
 
-function helpTrees({ satisfied, missing, grantable: { roles, changes } }: Answer): Tree[] {
+function helpTrees({ satisfied, missing, grantable: { roles, changes } }: Explained): Tree[] {
   if (satisfied || missing.length === 0) return [];
   return [
     { text: chalk.bold('missing'), branches: missing.map((text) => ({ text })) },

@@ -9,7 +9,8 @@ import type { Tree } from './tree.ts';
 type Way = { scope: string; held: string; via: string[] };
 type Client = { clientId: string; disabled: boolean; expired: boolean; ways: Way[] };
 type Grantor = { clientId: string; disabled: boolean; expired: boolean; rights: string[] };
-type Page = {
+/** A page of the reply of the method `whoCan`, as far as it is shown. */
+export type WhoCan = {
   position: string;
   expression: ConcreteExpression;
   clients: Client[];
@@ -30,19 +31,19 @@ export function whoCanCommand(): Command {
     withAsk(options, async (ask) => {
       const { at, includeDisabled = false } = options;
       const answer = await askAll(ask, { expression, includeDisabled, ...(at !== undefined && { at }) });
-      await printAnswer(answer, options, treesOf);
+      await printAnswer(answer, options, whoCanTrees);
     }),
   );
 }
 
 /** Asks for all pages. */
-async function askAll(ask: Ask, question: object): Promise<Page> {
+async function askAll(ask: Ask, question: object): Promise<WhoCan> {
   const body = { ...question, limit: 1000 };
-  let page = await ask<Page>({ method: 'whoCan', body });
+  let page = await ask<WhoCan>({ method: 'whoCan', body });
   const { continuationToken: _, ...all } = page;
   while (page.continuationToken !== undefined) {
     const { continuationToken } = page;
-    page = await ask<Page>({ method: 'whoCan', body: { ...body, continuationToken } });
+    page = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } });
     all.clients.push(...page.clients);
     all.roles.push(...page.roles);
     if (page.grantors) all.grantors = page.grantors;
@@ -50,7 +51,8 @@ async function askAll(ask: Ask, question: object): Promise<Page> {
   return all;
 }
 
-function treesOf({ position, expression, clients, roles, grantors }: Page): Tree[] {
+/** Who has a scope, as a terminal shows it. */
+export function whoCanTrees({ position, expression, clients, roles, grantors }: WhoCan): Tree[] {
   return [
     { text: `who has ${chalk.bold(expressionText(expression))} ${chalk.dim(`as of ${position}`)}` },
     {
