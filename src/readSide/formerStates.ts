@@ -15,6 +15,7 @@ import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
+import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { applyEvent, fold } from '../projection.ts';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { type Life, livesAt } from './livesAt.ts';
@@ -36,6 +37,8 @@ const MAX_CHARGE = 10;
 /** Clients and roles as they were at a moment, computed from the log within a caller's share of the time. */
 export type FormerStates = (moment: Moment, owner: WorkFor) => State;
 
+type WantedPage = Parameters<State['clients']>[0];
+
 type Parts = {
   projector: Projector;
   eventStore: Pick<EventStore, 'read'>;
@@ -55,20 +58,18 @@ export function makeFormerStates(parts: Parts): FormerStates {
     sizeCalculation: ({ bytes }) => bytes,
   });
   const everRoles = makeEverRoles(projector);
+  const nextTurn = makeTurns();
 
   return (moment, owner) => {
     const { position } = moment;
 
-    /** Does work in batches, within the caller's share of the time. */
-    async function inBatches<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-      const results: R[] = [];
-      for (let from = 0; from < all.length; from += BATCH_SIZE) {
-        await longWork.untilReady(owner);
-        const began = performance.now();
-        results.push(...(await Promise.all(all.slice(from, from + BATCH_SIZE).map(work))));
-        longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
-        await yieldToEventLoop();
-      }
+    /** Does some work at the same time, within the caller's share of the time. */
+    async function inBatch<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
+      await longWork.untilReady(owner);
+      const began = performance.now();
+      const results = await Promise.all(all.map(work));
+      longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
+      await yieldToEventLoop();
       return results;
     }
 
@@ -79,38 +80,36 @@ export function makeFormerStates(parts: Parts): FormerStates {
       let row: ClientRow | undefined;
       for (let fromRevision = 0; ;) {
         await longWork.untilReady(owner);
+        await nextTurn();
+        const began = performance.now();
         const page = await eventStore.read(clientStream(clientId), { fromRevision, limit: PAGE_SIZE });
         const events = page.events.filter((event) => event.position <= position);
         row = fold(clients, row, events as Recorded<ClientEvent>[]);
+        if (fromRevision > 0) longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
         fromRevision += page.events.length;
         if (events.length < page.events.length || page.revision === 'none' || fromRevision > page.revision)
           return row;
       }
     }
 
-    async function clientPage({
-      limit,
-      ...range
-    }: {
-      prefix?: string;
-      after?: string;
-      limit: number;
-    }): Promise<ClientPage> {
-      const ids: string[] = [];
-      let lookedAt = 0;
-      const pageUpTo = async (last: string | undefined): Promise<ClientPage> => {
-        const rows = await inBatches(ids, async (key) => ({ key, value: await client(key), position }));
-        return { rows: rows as ClientPage['rows'], last };
-      };
+    async function clientPage({ limit, ...range }: WantedPage): Promise<ClientPage> {
+      const rows: ClientPage['rows'] = [];
+      let [size, lookedAt] = [0, 0];
       for await (const lives of livesAt(projector.lives, { of: 'client', ...range }, position)) {
-        for (const { id, created } of lives) {
-          if (created !== undefined) ids.push(id);
-          lookedAt += 1;
-          if (ids.length === limit || lookedAt === MAX_LOOKED_AT) return pageUpTo(id);
+        for (const some of chunksOf(lives)) {
+          const ids = some.flatMap(({ id, created }) => (created === undefined ? [] : [id]));
+          const wanted = ids.slice(0, limit - rows.length);
+          for (const value of await inBatch(wanted, client)) {
+            if (!value) continue;
+            size += JSON.stringify(value).length;
+            if (size > MAX_PAGE_CHARS && rows.length > 0) return { rows, last: rows.at(-1)!.key };
+            rows.push({ key: value.clientId, value, position });
+          }
+          if (rows.length >= limit) return { rows, last: wanted.at(-1) };
+          if ((lookedAt += some.length) >= MAX_LOOKED_AT) return { rows, last: some.at(-1)!.id };
         }
-        await longWork.untilReady(owner);
       }
-      return pageUpTo(undefined);
+      return { rows, last: undefined };
     }
 
     /** A role; its creation is looked up unless it is known. */
@@ -127,10 +126,12 @@ export function makeFormerStates(parts: Parts): FormerStates {
     }
 
     async function load(into: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
-      const rows = await inBatches(lives, ({ id, created }) => role(id, created));
-      for (const [i, row] of rows.entries()) {
-        if (row) into.add(row, bytesInMemory(row));
-        else into.addAbsent(lives[i]!.id);
+      for (const some of chunksOf(lives)) {
+        const rows = await inBatch(some, ({ id, created }) => role(id, created));
+        for (const [i, row] of rows.entries()) {
+          if (row) into.add(row, bytesInMemory(row));
+          else into.addAbsent(some[i]!.id);
+        }
       }
     }
 
@@ -186,6 +187,17 @@ export function makeFormerStates(parts: Parts): FormerStates {
       allRoles,
     };
   };
+}
+
+/** Lists of at most BATCH_SIZE elements. */
+function* chunksOf<T>(all: readonly T[]): Generator<T[]> {
+  for (let from = 0; from < all.length; from += BATCH_SIZE) yield all.slice(from, from + BATCH_SIZE);
+}
+
+/** Makes a function whose calls each wait for a turn of the event loop of their own: some stores read synchronously. */
+function makeTurns(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => (last = last.then(() => yieldToEventLoop()));
 }
 
 /** A role after its last event, created at a time; undefined if that event deleted it. */

@@ -43,12 +43,12 @@ async function startNode({ eventStore, readStore }: Stores, maxBytes?: number) {
 
 /** Asks for everything that can be asked of a state. */
 async function expectState(state: State, plain: ReturnType<typeof plainStateAt>, held: string[][]) {
-  const byId = <T>(all: Map<string, T>): T[] =>
-    [...all.keys()].sort().map((id) => all.get(id)!);
+  const byId = <T>(all: Map<string, T>): T[] => [...all.keys()].sort().map((id) => all.get(id)!);
   const roles = [...plain.roles.values()];
   for (const scopes of held)
     expect(expansion(await state.rolesReachedBy(scopes), scopes)).toEqual(plainExpansion(roles, scopes));
-  for (const id of ['a', 'a/b', 'ab', 'b', 'never']) expect(await state.client(id)).toEqual(plain.clients.get(id));
+  for (const id of ['a', 'a/b', 'ab', 'b', 'never'])
+    expect(await state.client(id)).toEqual(plain.clients.get(id));
   for (const prefix of [undefined, 'a', 'b!', 'none'])
     for (const limit of [1, 2, 1000])
       expect(await allPages(state, { prefix, limit })).toEqual(
@@ -105,9 +105,9 @@ async function tryCase({ steps, order, maxBytes }: Case, stores: Stores): Promis
     const again = await startNode(stores, maxBytes);
     const last = written.at(-1)?.position ?? stores.eventStore.start;
     await Promise.all(
-      held.slice(0, 4).map(async (scopes) =>
-        expectState(await again.stateAt(last), plainStateAt(written, last), [scopes]),
-      ),
+      held
+        .slice(0, 4)
+        .map(async (scopes) => expectState(await again.stateAt(last), plainStateAt(written, last), [scopes])),
     );
     await again.projector.stop();
   } finally {
