@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { authorizationFor } from '../signed.ts';
@@ -49,7 +50,7 @@ const settings = (...scopes: string[]) => ({ description: '', expires: minutesFr
 /** Makes a change, and notes its position and a time after it. */
 async function change(method: string, path: string, body?: object): Promise<void> {
   const { status, position } = await ask(`/api/auth/v1${path}`, { method, body });
-  expect(status).toBe(method === 'DELETE' ? 200 : 200);
+  expect(status).toBeLessThan(300);
   positions.push(position!);
   await sleep(5);
   times.push(new Date().toJSON());
@@ -203,12 +204,13 @@ describe('at any moment, by position and by time', () => {
   });
 
   test('expandScopes by a GET with a body does, too', async () => {
-    const { request } = await import('node:http');
     for (const prefix of ['/v1', '/api/auth/v1']) {
       const url = `${service.rootUrl}${prefix}/scopes/expand?at=${positions[2]}`;
       const text = await new Promise<string>((resolve, reject) => {
+        const body = JSON.stringify({ scopes: ['assume:r'] });
         const headers = {
           'content-type': 'application/json',
+          'content-length': body.length,
           authorization: authorizationFor(url, 'GET', service.root),
         };
         const sent = request(url, { method: 'GET', headers }, (reply) => {
@@ -216,7 +218,7 @@ describe('at any moment, by position and by time', () => {
           reply.on('data', (chunk: Buffer) => (received += chunk.toString()));
           reply.on('end', () => resolve(received));
         });
-        sent.on('error', reject).end(JSON.stringify({ scopes: ['assume:r'] }));
+        sent.on('error', reject).end(body);
       });
       expect(JSON.parse(text)).toEqual({ scopes: WHOLE });
     }
@@ -399,13 +401,13 @@ describe('the pages of a moment', () => {
 
 describe('the past needs scopes', () => {
   const PAST = ['auth:audit-history:client', 'auth:audit-history:role'];
-  const OWN_SCOPES: [path: string, scope: string, past: string[], asked?: Asked][] = [
-    ['/clients/c', 'auth:get-client:c', PAST],
-    ['/clients/', 'auth:list-clients', PAST],
-    ['/roles/s', 'auth:get-role:s', PAST],
-    ['/roles/', 'auth:list-roles', PAST],
-    ['/roles2/', 'auth:list-roles', PAST],
-    ['/roleids/', 'auth:list-roles', [PAST[1]!]],
+  const OWN_SCOPES: [path: string, scope: string, past: string[], asked: Asked][] = [
+    ['/clients/c', 'auth:get-client:c', PAST, {}],
+    ['/clients/', 'auth:list-clients', PAST, {}],
+    ['/roles/s', 'auth:get-role:s', PAST, {}],
+    ['/roles/', 'auth:list-roles', PAST, {}],
+    ['/roles2/', 'auth:list-roles', PAST, {}],
+    ['/roleids/', 'auth:list-roles', [PAST[1]!], {}],
     ['/scopes/expand', 'auth:expand-scopes', PAST, { method: 'POST', body: { scopes: [] } }],
   ];
   const issued = new Map<string, Credentials>();
@@ -485,6 +487,6 @@ test('the service’s own description names at, and the published reference does
   expect(reference).not.toMatch(/"at"/);
 });
 
-test('official clients that take no other query parameters are not made to', async () => {
-  await expect(auth['listRoleIds']!({ at: positions[0] })).rejects.toThrow(/at/);
+test('official clients take no query parameter that the published reference lacks: at is for plain HTTP', () => {
+  expect(() => auth['listRoleIds']!({ at: positions[0] })).toThrow(/but was given at/);
 });
