@@ -14,6 +14,7 @@ import { RoleIndex } from '../domain/roleIndex.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
+import { keyedMutex } from '../process/keyedMutex.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { applyEvent, fold } from '../projection.ts';
@@ -59,6 +60,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
   });
   const everRoles = makeEverRoles(projector);
   const nextTurn = makeTurns();
+  const runExclusive = keyedMutex();
 
   return (moment, owner) => {
     const { position } = moment;
@@ -135,7 +137,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
       }
     }
 
-    async function rolesReachedBy(scopes: readonly string[]): Promise<Roles> {
+    async function loadReached(scopes: readonly string[]): Promise<Roles> {
       const known = cache.get(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
       const following = known.follow(scopes);
@@ -150,14 +152,14 @@ export function makeFormerStates(parts: Parts): FormerStates {
         }
       } catch (error) {
         // Whoever expands them is told so for the entries that are too large, not for all of a list.
-        if (error instanceof ExpansionTooLarge) return allRoles();
+        if (error instanceof ExpansionTooLarge) return loadAll();
         throw error;
       }
       if (!cache.get(position)?.isWhole) keep(known);
       return known;
     }
 
-    async function allRoles(): Promise<Roles> {
+    async function loadAll(): Promise<Roles> {
       const known = cache.get(position);
       if (known?.isWhole) return known;
       const all = new FormerRoles<RoleRow>();
@@ -183,8 +185,9 @@ export function makeFormerStates(parts: Parts): FormerStates {
       clients: clientPage,
       lastUsed: async ({ created }) => created,
       role: (roleId) => role(roleId),
-      rolesReachedBy,
-      allRoles,
+      // One after the other, so that many requests of one caller for different moments take the memory of one.
+      rolesReachedBy: (scopes) => runExclusive(owner.caller, () => loadReached(scopes)),
+      allRoles: () => runExclusive(owner.caller, loadAll),
     };
   };
 }

@@ -138,3 +138,48 @@ test('so they are in SQLite', async () => {
     { ...histories(5), numRuns: 5 },
   );
 }, 100_000);
+
+test('what is kept of a moment counts what is added to it later', async () => {
+  const eventStore = memoryEventStore({ validate: validateEvent });
+  const plain = memoryReadStore();
+  let lists = 0;
+  const readStore: ReadStore = { ...plain, list: (...page) => ((lists += 1), plain.list(...page)) };
+  const { write, log: written } = historyWriter(eventStore);
+  const rest = { isImported: false, minute: 0, held: [] };
+  await write({ roleId: 'small', scopes: ['x'], ...rest });
+  for (let i = 0; i < 30; i += 1)
+    await write({ roleId: `large${i}`, scopes: [String(i) + 'x'.repeat(100_000)], ...rest });
+  // Room for the small role, and not for the large ones, of 200 KB each.
+  const { projector, stateAt } = await startNode({ eventStore, readStore }, 6_000_000);
+  const state = await stateAt(written.at(-1)!.position);
+  const readsFor = async (scope: string): Promise<number> => {
+    const before = lists;
+    await state.rolesReachedBy([scope]);
+    return lists - before;
+  };
+  expect(await readsFor('assume:small')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBe(0);
+  expect(await readsFor('assume:large*')).toBeGreaterThan(0);
+  expect(await readsFor('assume:large*')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBe(0);
+  await projector.stop();
+});
+
+test('a page of large clients of the past ends at a size, as one of the present does', async () => {
+  const eventStore = memoryEventStore({ validate: validateEvent });
+  const { write, log: written } = historyWriter(eventStore);
+  const { projector, stateAt } = await startNode({ eventStore, readStore: memoryReadStore() });
+  const step = { does: 'update' as const, isImported: false, minute: 0, held: [] };
+  for (const clientId of ['a', 'b', 'c', 'd', 'e'])
+    await write({ ...step, clientId, scopes: ['x'.repeat(400_000)] });
+  const { position } = written.at(-1)!;
+  for (const clientId of ['a', 'b', 'c', 'd', 'e']) await write({ ...step, clientId, scopes: [] });
+  const state = await stateAt(position);
+  const first = await state.clients({ limit: 1000 });
+  expect(first.rows.map(({ key }) => key)).toEqual(['a', 'b']);
+  expect((await allPages(state, { limit: 1000 })).map(({ scopes }) => scopes[0]!.length)).toEqual(
+    Array(5).fill(400_000),
+  );
+  await projector.stop();
+});
