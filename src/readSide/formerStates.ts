@@ -59,7 +59,8 @@ export function makeFormerStates(parts: Parts): FormerStates {
     sizeCalculation: ({ bytes }) => bytes,
   });
   const everRoles = makeEverRoles(projector);
-  const nextTurn = makeTurns();
+  /** One caller's reads of streams are each in a turn of the event loop of their own: some stores read synchronously. */
+  const inTurn = keyedMutex();
   const runExclusive = keyedMutex();
 
   return (moment, owner) => {
@@ -82,7 +83,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
       let row: ClientRow | undefined;
       for (let fromRevision = 0; ;) {
         await longWork.untilReady(owner);
-        await nextTurn();
+        await inTurn(owner.caller, () => yieldToEventLoop());
         const began = performance.now();
         const page = await eventStore.read(clientStream(clientId), { fromRevision, limit: PAGE_SIZE });
         const events = page.events.filter((event) => event.position <= position);
@@ -195,12 +196,6 @@ export function makeFormerStates(parts: Parts): FormerStates {
 /** Lists of at most BATCH_SIZE elements. */
 function* chunksOf<T>(all: readonly T[]): Generator<T[]> {
   for (let from = 0; from < all.length; from += BATCH_SIZE) yield all.slice(from, from + BATCH_SIZE);
-}
-
-/** Makes a function whose calls each wait for a turn of the event loop of their own: some stores read synchronously. */
-function makeTurns(): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return () => (last = last.then(() => yieldToEventLoop()));
 }
 
 /** A role after its last event, created at a time; undefined if that event deleted it. */

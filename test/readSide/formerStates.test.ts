@@ -15,7 +15,7 @@ import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { makeMoments } from '../../src/readSide/moments.ts';
 import { startProjector } from '../../src/readSide/projector.ts';
-import type { Roles, State } from '../../src/readSide/state.ts';
+import { type Roles, rolesToExpand, type State } from '../../src/readSide/state.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
 import { anyHistory, type HistoryStep, historyWriter, plainStateAt } from '../anyHistory.ts';
@@ -24,7 +24,6 @@ import { histories } from '../histories.ts';
 import { inStores } from '../inStores.ts';
 
 const log = pino({ level: 'silent' });
-const owner = { caller: 'an auditor' };
 /** Nothing is kept, two moments are, or many. */
 const LIMITS = [1, 10_000_000, undefined];
 
@@ -37,7 +36,8 @@ async function startNode({ eventStore, readStore }: Stores, maxBytes?: number) {
   const moments = makeMoments({ eventStore, projector });
   return {
     projector,
-    stateAt: async (position: Position) => formerStates(await moments.atPosition(position), owner),
+    stateAt: async (position: Position, caller = 'an auditor') =>
+      formerStates(await moments.atPosition(position), { caller }),
   };
 }
 
@@ -101,13 +101,15 @@ async function tryCase({ steps, order, maxBytes }: Case, stores: Stores): Promis
     const all = written.map((_, i) => i).sort((a, b) => (order[a] ?? 0) - (order[b] ?? 0));
     const held = steps.map((step) => step.held);
     for (const at of all) await ask(at, [held[at]!, held[(at * 7) % held.length]!]);
-    // And two at the same time, whose roles were not asked for before.
+    // And several callers at the same time, about a moment that nobody asked for before.
     const again = await startNode(stores, maxBytes);
     const last = written.at(-1)?.position ?? stores.eventStore.start;
     await Promise.all(
       held
         .slice(0, 4)
-        .map(async (scopes) => expectState(await again.stateAt(last), plainStateAt(written, last), [scopes])),
+        .map(async (scopes, i) =>
+          expectState(await again.stateAt(last, `caller ${i}`), plainStateAt(written, last), [scopes]),
+        ),
     );
     await again.projector.stop();
   } finally {
@@ -163,6 +165,11 @@ test('what is kept of a moment counts what is added to it later', async () => {
   expect(await readsFor('assume:large*')).toBeGreaterThan(0);
   expect(await readsFor('assume:small')).toBeGreaterThan(0);
   expect(await readsFor('assume:small')).toBe(0);
+  // Whoever has all scopes needs no role.
+  const roles = await rolesToExpand(state, [['*'], ['assume:small']]);
+  expect(roles.get('large0')).toBeUndefined();
+  expect(expansion(roles, ['*'])).toEqual(['*']);
+  expect(expansion(roles, ['assume:small'])).toEqual(['assume:small', 'x']);
   await projector.stop();
 });
 
