@@ -1,11 +1,13 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sharedStores } from '../sharedStores.ts';
 import { authorizationFor } from '../signed.ts';
 import {
   type Credentials,
   minutesFromNow,
   type OfficialClient,
+  ROOT,
   startService,
   type TestService,
 } from '../startService.ts';
@@ -489,4 +491,33 @@ test('the service’s own description names at, and the published reference does
 
 test('official clients take no query parameter that the published reference lacks: at is for plain HTTP', () => {
   expect(() => auth['listRoleIds']!({ at: positions[0] })).toThrow(/but was given at/);
+});
+
+test('a node that has not come to a position yet waits for it, and answers as of it', async () => {
+  const shared = sharedStores();
+  const first = await shared.startNode();
+  const late = await shared.startNode({}, { lag: 150, isLogCut: false, isReadCut: false });
+  try {
+    const url = (at: string, path: string): string => `${at}/api/auth/v1${path}`;
+    const send = async (method: string, to: string, body?: object): Promise<Response> =>
+      fetch(to, {
+        method,
+        headers: { 'content-type': 'application/json', authorization: authorizationFor(to, method, ROOT) },
+        body: body && JSON.stringify(body),
+      });
+    for (let i = 0; i < 4; i += 1) {
+      const body = { description: '', scopes: [`x:${i}`] };
+      const { headers } = await send(i === 0 ? 'PUT' : 'POST', url(first.rootUrl, '/roles/r'), body);
+      const position = headers.get('auth-position')!;
+      const reply = await send('GET', url(late.rootUrl, `/roles/r?at=${position}`));
+      expect(reply.headers.get('auth-position')).toBe(position);
+      expect(await reply.json()).toMatchObject({
+        scopes: [`x:${i}`],
+        expandedScopes: ['assume:r', `x:${i}`],
+      });
+    }
+  } finally {
+    await late.stop();
+    await first.stop();
+  }
 });
