@@ -1,7 +1,7 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { CredentialsEvent } from '../schemas/events/credentialsEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
-import { rangeOf, type Recorded } from '../src/event.ts';
+import { type Position, rangeOf, type Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
 import { auditedTypes } from './auditEntry.ts';
 
@@ -11,6 +11,11 @@ export type TimesRow = { latest: number };
 /** About 1000 events share a range. */
 const EXPONENT = 3;
 
+/** The key of the range that holds a position. */
+export function timesKey(position: Position): string {
+  return rangeOf(position, EXPONENT);
+}
+
 /**
  * The latest time in each range of the log, by range. Times of requests may run backwards between events, so the state as
  * of a time ends before the first range with a later one.
@@ -18,7 +23,7 @@ const EXPONENT = 3;
 export const times: Projection<TimesRow, ClientEvent | RoleEvent | CredentialsEvent> = {
   name: 'times',
   version: 1,
-  keys: ({ position }) => [rangeOf(position, EXPONENT)],
+  keys: ({ position }) => [timesKey(position)],
   on: Object.fromEntries([...auditedTypes, 'CredentialsIssued'].map((type) => [type, withTime])),
 };
 
