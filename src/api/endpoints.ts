@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.ts';
 import type { ClientHistory } from '../readSide/clientHistory.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { history } from './auditors/history.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -40,7 +41,7 @@ export type EndpointParts = {
 
 /** All methods of the API except those of guarded services, in the order of its documentation. */
 export function makeEndpoints({ core, clientHistory, authenticate, health }: EndpointParts): Endpoint[] {
-  const { projector, longWork } = core;
+  const { eventStore, projector, longWork } = core;
   return [
     ping(),
     lbheartbeat(),
@@ -69,5 +70,6 @@ export function makeEndpoints({ core, clientHistory, authenticate, health }: End
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
+    history({ eventStore, projector, longWork }),
   ];
 }
