@@ -15,19 +15,19 @@ import { type HistorySpan, isWithin } from './historySpan.ts';
 import { livesAt } from './livesAt.ts';
 import type { Projector } from './projector.ts';
 
-/** Events in one read, and in one of a stream that is read together with many others. */
+/** Events in one read. */
 const PAGE_SIZE = 250;
-const SMALL_PAGE_SIZE = 8;
 /** Rows of an actor's history in one read, each with about 100 events. */
-const ACTOR_ROWS = 10;
-/** How many events to read at a time, and how to pace that. */
-type Reading = { limit: number; pace: Paced };
-/** For streams that are merged: their reads are paced together. */
-const AMONG_MANY: Reading = { limit: SMALL_PAGE_SIZE, pace: (step) => step() };
+const ACTOR_ROWS = 3;
+/** How many events to read first, of which each further read takes more, and how to pace that. */
+type Reading = { first: number; pace: Paced };
+/** For those that are merged: of most, few events are needed, and their reads are paced together. */
+const AMONG_MANY: Reading = { first: 2, pace: (step) => step() };
+const GROWTH = 4;
 /** So many of them are first read at a time. */
 const BATCH_SIZE = 16;
-/** So many clients and roles with a prefix are read one by one, and merged. Of more, the whole log is read. */
-const MAX_MERGED = 400;
+/** So many clients, and so many roles, with a prefix are read one by one, and merged. */
+const MAX_MERGED = 1000;
 
 /** What is known of an event before it is read. */
 export type HistoryCandidate = {
@@ -71,12 +71,12 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
     paced: Paced,
   ): Candidates {
     const { entity, kind, prefix, actor } = selection;
-    const alone: Reading = { limit: PAGE_SIZE, pace: paced };
+    const alone: Reading = { first: PAGE_SIZE, pace: paced };
     if (entity) return yield* eventsOf(entity, alone);
     if (actor !== undefined) return yield* eventsBy(actor);
     if (prefix !== undefined && kind !== 'credentials') {
-      const entities = await entitiesWith(prefix, kind);
-      if (entities) return yield* merged(entities.map((each) => eventsOf(each, AMONG_MANY)));
+      const sources = await sourcesWith(prefix, kind);
+      if (sources) return yield* merged(sources);
     }
     if (kind === 'role') return yield* eventsOfStream(ROLES_STREAM, alone);
     return yield* range.order === 'newest' ? logBackwards() : logForwards();
@@ -95,9 +95,10 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       return range.order === 'newest' ? streamBackwards(stream, reading) : streamForwards(stream, reading);
     }
 
-    async function* streamBackwards(stream: string, { limit, pace }: Reading): Candidates {
+    async function* streamBackwards(stream: string, { first, pace }: Reading): Candidates {
       let beforeRevision: number | undefined;
-      for (let isFirst = true; ; isFirst = false) {
+      for (let limit = first; ; limit = Math.min(limit * GROWTH, PAGE_SIZE)) {
+        const isFirst = beforeRevision === undefined;
         const page = await pace(() => eventStore.readBackwards(stream, { beforeRevision, limit }));
         const oldest = page.events.at(-1);
         if (!oldest) return;
@@ -110,9 +111,10 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       }
     }
 
-    async function* streamForwards(stream: string, { limit, pace }: Reading): Candidates {
+    async function* streamForwards(stream: string, { first, pace }: Reading): Candidates {
       let fromRevision = 0;
-      for (let isFirst = true; ; isFirst = false) {
+      for (let limit = first; ; limit = Math.min(limit * GROWTH, PAGE_SIZE)) {
+        const isFirst = fromRevision === 0;
         const { events, revision } = await pace(() => eventStore.read(stream, { fromRevision, limit }));
         const newest = events.at(-1);
         if (!newest || revision === 'none') return;
@@ -140,9 +142,10 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       return low;
     }
 
-    async function* eventsOfRole(roleId: string, { limit, pace }: Reading): Candidates {
+    async function* eventsOfRole(roleId: string, { first, pace }: Reading): Candidates {
       const ofRole = rolePrefix(roleId);
       const { roleHistory } = projector;
+      let limit = first;
       let key: string | undefined =
         range.order === 'newest' ? `${ofRole}${range.upTo}~` : ofRole + range.after;
       while (key !== undefined) {
@@ -155,6 +158,7 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
           ),
         );
         yield within(rows.map(({ value }) => eventOfRow(value)));
+        limit = Math.min(limit * GROWTH, PAGE_SIZE);
         const reached = last?.slice(ofRole.length);
         key = reached !== undefined && isWithin(range, reached) ? last : undefined;
       }
@@ -211,26 +215,30 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       return { position, at, actor: by, type, entity: { kind, id }, load };
     }
 
-    /** All clients and roles that there ever were with a prefix; undefined if there are too many. */
-    async function entitiesWith(
+    /** What to merge for a prefix; undefined if it is one of so many clients that the log is rather read. */
+    async function sourcesWith(
       idPrefix: string,
       of: HistoryEntity['kind'] | undefined,
-    ): Promise<HistoryEntity[] | undefined> {
-      const found: HistoryEntity[] = [];
-      for (const entityKind of ['client', 'role'] as const) {
-        if (of !== undefined && of !== entityKind) continue;
-        let readsLeft = 4;
-        for await (const lives of livesAt(
-          projector.lives,
-          { of: entityKind, prefix: idPrefix },
-          range.upTo,
-        )) {
-          for (const { id } of lives) found.push({ kind: entityKind, id });
-          readsLeft -= 1;
-          if (found.length > MAX_MERGED || readsLeft === 0) return undefined;
-        }
+    ): Promise<Candidates[] | undefined> {
+      const ofClients = of === 'role' ? [] : await idsWith(idPrefix, 'client');
+      if (!ofClients) return undefined;
+      const ofRoles = of === 'client' ? [] : await idsWith(idPrefix, 'role');
+      const all = ofClients.map((id) => eventsOf({ kind: 'client', id }, AMONG_MANY));
+      for (const id of ofRoles ?? []) all.push(eventsOf({ kind: 'role', id }, AMONG_MANY));
+      if (!ofRoles) all.push(eventsOfStream(ROLES_STREAM, { ...AMONG_MANY, first: PAGE_SIZE }));
+      return all;
+    }
+
+    /** The ids of all clients, or roles, that there ever were with a prefix; undefined if they are too many. */
+    async function idsWith(idPrefix: string, of: 'client' | 'role'): Promise<string[] | undefined> {
+      const ids: string[] = [];
+      let readsLeft = 6;
+      for await (const lives of livesAt(projector.lives, { of, prefix: idPrefix }, range.upTo)) {
+        for (const { id } of lives) ids.push(id);
+        readsLeft -= 1;
+        if (ids.length > MAX_MERGED || readsLeft === 0) return undefined;
       }
-      return found;
+      return ids;
     }
 
     async function* merged(sources: readonly Candidates[]): Candidates {

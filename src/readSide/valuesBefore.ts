@@ -14,7 +14,7 @@ import type { HistoryEntity } from './historyEntity.ts';
 import type { Projector } from './projector.ts';
 
 /** Events in the first read of a stream, besides those that are asked about, and in the longest. */
-const FIRST_READ = 4;
+const FIRST_READ = 2;
 const LONGEST_READ = 250;
 
 type Asked = { event: Recorded; entity: HistoryEntity };
