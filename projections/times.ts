@@ -5,8 +5,8 @@ import { type Position, rangeOf, type Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
 import { auditedTypes } from './auditEntry.ts';
 
-/** The latest time (ms since 1970) of the events in a range of the log. */
-export type TimesRow = { latest: number };
+/** The earliest and the latest time (ms since 1970) of the events in a range of the log. */
+export type TimesRow = { earliest: number; latest: number };
 
 /** About 1000 events share a range. */
 const EXPONENT = 3;
@@ -17,8 +17,8 @@ export function timesKey(position: Position): string {
 }
 
 /**
- * The latest time in each range of the log, by range. Times of requests may run backwards between events, so the state as
- * of a time ends before the first range with a later one.
+ * The earliest and the latest time in each range of the log, by range. Times of requests may run backwards between
+ * events, so the state as of a time ends before the first range with a later one.
  */
 export const times: Projection<TimesRow, ClientEvent | RoleEvent | CredentialsEvent> = {
   name: 'times',
@@ -29,5 +29,8 @@ export const times: Projection<TimesRow, ClientEvent | RoleEvent | CredentialsEv
 
 function withTime(row: TimesRow | undefined, { metadata: { at } }: Recorded): TimesRow {
   const time = Date.parse(at);
-  return row && row.latest >= time ? row : { latest: time };
+  if (!row) return { earliest: time, latest: time };
+  return row.earliest <= time && row.latest >= time
+    ? row
+    : { earliest: Math.min(row.earliest, time), latest: Math.max(row.latest, time) };
 }

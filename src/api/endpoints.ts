@@ -6,6 +6,7 @@ import type { FormerStates } from '../readSide/formerStates.ts';
 import type { Moments } from '../readSide/moments.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { history } from './auditors/history.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
@@ -52,7 +53,7 @@ export function makeEndpoints({
   authenticate,
   health,
 }: EndpointParts): Endpoint[] {
-  const { projector, longWork } = core;
+  const { eventStore, projector, longWork } = core;
   return [
     ping(),
     lbheartbeat(),
@@ -82,5 +83,6 @@ export function makeEndpoints({
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
+    history({ eventStore, projector, longWork }),
   ];
 }
