@@ -43,7 +43,7 @@ export function asciiJson(value: unknown): string {
 }
 
 /** A JSON value in whose texts all characters are escaped that could control the terminal. */
-function withPrintableTexts<Value>(value: Value): Value {
+export function withPrintableTexts<Value>(value: Value): Value {
   return JSON.parse(JSON.stringify(value), (_, each: unknown) =>
     typeof each === 'string' ? printable(each) : each,
   ) as Value;

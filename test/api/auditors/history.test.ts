@@ -47,7 +47,9 @@ afterAll(() => service.remove());
 const eventStore = () => service.service.core.eventStore;
 
 async function ask(query: Query, credentials: Credentials = ROOT) {
-  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, `${value}`]));
+  const search = new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]),
+  );
   const separator = search.size > 0 ? '?' : '';
   return signedFetch(`${service.rootUrl}/api/authledger/v1/history${separator}${search}`, credentials);
 }
