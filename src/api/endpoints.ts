@@ -4,6 +4,7 @@ import type { RequestedState } from '../http/requestedState.ts';
 import type { ClientHistory } from '../readSide/clientHistory.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { whoCan } from './auditors/whoCan.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -70,5 +71,6 @@ export function makeEndpoints({ core, clientHistory, authenticate, health }: End
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
+    whoCan(core),
   ];
 }
