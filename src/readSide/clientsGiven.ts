@@ -5,20 +5,25 @@ import type { StoredRow } from '../readStore/readStore.ts';
 import { compareIds } from './compareIds.ts';
 import type { ReadModel } from './readModel.ts';
 
-/** Reads of the table for one page. Beyond that, going through all clients is faster. */
-const MAX_READS = 1000;
-/** Rows of scopes with few clients that are kept for one page: as many in a table mean that clients are found anyway. */
-const MAX_KEPT = 4000;
-/** Rows in one read while looking which scopes there are, at a text, and in a range that begins with one. */
-const PROBE_SIZE = 64;
-const SCAN_SIZE = 500;
-/** Rows in one read of a scope's clients, and scopes that are read at a time. */
-const LEAST_CHUNK = 16;
+/** How much is read for one page. */
+export const INDEX_SIZES = {
+  /** Reads of the table. Beyond that, going through all clients is faster. */
+  reads: 1000,
+  /** Rows of scopes with few clients that are kept: if there are as many, going through all clients finds them. */
+  kept: 4000,
+  /** Rows in one read while looking which scopes there are: at a text, and in a range that begins with one. */
+  probe: 64,
+  scan: 500,
+  /** Rows in one read of a scope's clients, at least. */
+  chunk: 16,
+};
+/** Scopes that are read at a time. */
 const BATCH_SIZE = 16;
 /** Sorts after all clients of a scope, as ids are ASCII. */
 const LAST = '\x7f';
 
 type Table = Pick<ReadModel<ClientScopesRow>, 'list'>;
+type Parts = { table: Table; paced: Paced; sizes: typeof INDEX_SIZES };
 type Question = { ranges: readonly ScopeRange[]; after: string | undefined; wanted: number };
 
 /** The clients of a scope that has many, in the order of their ids: those that were read, and whether there are more. */
@@ -35,18 +40,17 @@ export type SomeIds = { ids: string[]; upTo: string | undefined };
  */
 export async function clientsGiven(
   question: Question,
-  table: Table,
-  paced: Paced,
+  { sizes = INDEX_SIZES, ...rest }: Omit<Parts, 'sizes'> & Partial<Parts>,
 ): Promise<AsyncGenerator<SomeIds> | undefined> {
-  const found = await findScopes(question, table, paced);
-  return found && merge(found, question, (page) => paced(() => Promise.all(page.map((each) => each(table)))));
+  const parts = { sizes, ...rest };
+  const found = await findScopes(question, parts);
+  return found && merge(found, question, parts);
 }
 
 /** Finds which scopes of the ranges there are, jumping over what is in no range. */
 async function findScopes(
   { ranges, after = '' }: Question,
-  table: Table,
-  paced: Paced,
+  { table, paced, sizes }: Parts,
 ): Promise<Found | undefined> {
   const found: Found = { ids: [], scopes: [], reads: 0 };
   let at = 0;
@@ -54,8 +58,8 @@ async function findScopes(
   while (at < ranges.length) {
     const { text, isPrefix } = ranges[at]!;
     if (compareIds(key, text) < 0) key = text;
-    if ((found.reads += 1) > MAX_READS || found.ids.length > MAX_KEPT) return undefined;
-    const limit = isPrefix ? SCAN_SIZE : PROBE_SIZE;
+    if ((found.reads += 1) > sizes.reads || found.ids.length > sizes.kept) return undefined;
+    const limit = isPrefix ? sizes.scan : sizes.probe;
     const page: { rows: StoredRow<ClientScopesRow>[]; last: string | undefined } = await paced(() =>
       table.list({ after: key, limit }),
     );
@@ -91,24 +95,22 @@ function isBefore(range: ScopeRange, scope: string): boolean {
   return compareIds(range.text, scope) < 0 && !contains(range, scope);
 }
 
-type Read = (table: Table) => Promise<void>;
-
 /** Merges the clients of all scopes. In memory is only a part of each. */
 async function* merge(
   { ids, scopes, reads }: Found,
   { wanted }: Question,
-  readAll: (reads: Read[]) => Promise<unknown>,
+  { table, paced, sizes }: Parts,
 ): AsyncGenerator<SomeIds> {
-  const limit = Math.max(LEAST_CHUNK, Math.ceil((1.5 * wanted) / Math.max(scopes.length, 1)));
-  let left = MAX_READS - reads + scopes.length;
+  const limit = Math.max(sizes.chunk, Math.ceil((1.5 * wanted) / Math.max(scopes.length, 1)));
+  let left = sizes.reads - reads + scopes.length;
   let waiting = ids;
   let upTo: string | undefined = '';
   while (upTo !== undefined) {
     const empty = scopes.filter(({ ids: read, last }) => read.length === 0 && last !== undefined);
     if ((left -= empty.length) < 0) return;
     for (let from = 0; from < empty.length; from += BATCH_SIZE)
-      await readAll(
-        empty.slice(from, from + BATCH_SIZE).map((each) => (table) => readMore(each, limit, table)),
+      await paced(() =>
+        Promise.all(empty.slice(from, from + BATCH_SIZE).map((each) => readMore(each, limit, table))),
       );
     // Of each scope that has more clients than were read, they are known up to the last one read.
     upTo = scopes.map(({ last }) => last).reduce(leastId, undefined);

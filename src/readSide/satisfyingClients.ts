@@ -4,14 +4,19 @@ import { isExpired } from '../domain/client.ts';
 import type { Holders, SatisfyingWay } from '../domain/holders.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
 import { makePaced } from '../process/paced.ts';
-import { clientsGiven } from './clientsGiven.ts';
+import { clientsGiven, INDEX_SIZES } from './clientsGiven.ts';
 import type { ReadModel } from './readModel.ts';
 import type { State } from './state.ts';
 
-/** Clients that are looked at one after another before the index is asked: where many satisfy, that fills a page. */
-const FIRST_LOOK = 300;
-/** Clients that are looked at for one page at most, and at a time. */
-const MAX_LOOKED_AT = 10_000;
+/** How many clients are looked at, and how much is read. */
+const SIZES = {
+  ...INDEX_SIZES,
+  /** One after another, before the index is asked: where many satisfy, that fills a page. */
+  firstLook: 300,
+  /** For one page, at most. */
+  page: 10_000,
+};
+/** Clients that are looked at at a time. */
 const BATCH_SIZE = 100;
 /** What a short page counts as: of the past, very many were looked at that were not there. */
 const SHORT_PAGE = 1000;
@@ -40,13 +45,17 @@ export type ClientQuestion = {
 /** Finds the next clients, in the order of their ids. A page may be short, or even empty, before the end. */
 export type FindClients = (question: ClientQuestion, owner: WorkFor) => Promise<SatisfyingClients>;
 
-type Parts = { projector: { clientScopes: Pick<ReadModel<ClientScopesRow>, 'list'> }; longWork: LongWork };
+type Parts = {
+  projector: { clientScopes: Pick<ReadModel<ClientScopesRow>, 'list'> };
+  longWork: LongWork;
+  sizes?: typeof SIZES;
+};
 
 /**
  * Makes the search for clients by the scopes that they were ever given, each of which is asked about its state at the
  * moment in question. It throws ServiceUnavailable while that table is being built.
  */
-export function makeFindClients({ projector, longWork }: Parts): FindClients {
+export function makeFindClients({ projector, longWork, sizes = SIZES }: Parts): FindClients {
   return async (question, owner) => {
     const { holders, state, limit, time, includeDisabled } = question;
     const paced = makePaced(longWork, owner);
@@ -92,24 +101,24 @@ export function makeFindClients({ projector, longWork }: Parts): FindClients {
     }
 
     async function lookUp(ids: readonly string[]): Promise<boolean> {
-      for (let from = 0; from < ids.length && lookedAt < MAX_LOOKED_AT; from += BATCH_SIZE) {
+      for (let from = 0; from < ids.length && lookedAt < sizes.page; from += BATCH_SIZE) {
         const batch = ids.slice(from, from + BATCH_SIZE);
         const rows = await paced(() => Promise.all(batch.map((id) => state.client(id))));
         if (await take(rows.filter((row) => row !== undefined))) return true;
         lookedAt += rows.filter((row) => row === undefined).length;
         last = batch.at(-1);
       }
-      return lookedAt >= MAX_LOOKED_AT;
+      return lookedAt >= sizes.page;
     }
 
     const found = (): SatisfyingClients => ({ clients, last });
-    if (await lookThrough(Math.max(FIRST_LOOK, limit))) return found();
+    if (await lookThrough(Math.max(sizes.firstLook, limit))) return found();
     const { ranges } = holders;
     const wanted = limit - clients.length;
-    const given =
-      ranges && (await clientsGiven({ ranges, after: last, wanted }, projector.clientScopes, paced));
+    const table = projector.clientScopes;
+    const given = ranges && (await clientsGiven({ ranges, after: last, wanted }, { table, paced, sizes }));
     if (!given) {
-      await lookThrough(MAX_LOOKED_AT - lookedAt);
+      await lookThrough(sizes.page - lookedAt);
       return found();
     }
     for await (const { ids, upTo } of given) {
