@@ -21,8 +21,9 @@ export type ScopeRange = { text: string; isPrefix: boolean };
 export type Goal =
   { name: string; matches: readonly ScopeMatch[] } | { AllOf: readonly Goal[] } | { AnyOf: readonly Goal[] };
 
-/** The most ranges of held scopes that are listed. */
+/** The most ranges in a list, and the most lists. */
 const MAX_RANGES = 100_000;
+const MAX_SOURCES = 8;
 
 /** The goal of satisfying an expression. */
 export function goalOf(expression: ConcreteExpression): Goal {
@@ -46,19 +47,19 @@ export class Holders {
   /** The ids of the roles that satisfy it, in byte order. */
   readonly roleIds: readonly string[];
   /**
-   * Ranges, by their text, in one of which each satisfying holder has a scope of its own; undefined if they are too
-   * many.
+   * Lists of ranges, by their text, shortest first. Each satisfying holder has a scope of its own in one range of each
+   * list, so that one list is enough to find them all. None if they are too long.
    */
-  readonly ranges: readonly ScopeRange[] | undefined;
+  readonly sources: readonly (readonly ScopeRange[])[];
 
   private constructor(
     goal: Compiled,
-    { roleIds, ranges, size }: { roleIds: string[]; ranges: ScopeRange[] | undefined; size: number },
+    { roleIds, sources, size }: { roleIds: string[]; sources: ScopeRange[][]; size: number },
   ) {
     this.#goal = goal;
     this.#size = size;
     this.roleIds = roleIds;
-    this.ranges = ranges;
+    this.sources = sources;
   }
 
   /**
@@ -77,8 +78,8 @@ export class Holders {
       if (work.spend(leaves.size)) yield;
       if (satisfyingWays(compiled, ofRole(roleId))) roleIds.push(roleId);
     }
-    const ranges = yield* rangesOf(compiled, work);
-    return new Holders(compiled, { roleIds, ranges, size: leaves.size });
+    const sources = yield* sourcesOf(compiled, work);
+    return new Holders(compiled, { roleIds, sources, size: leaves.size });
 
     function* compile(part: Goal): TimeSliced<Compiled> {
       if ('AllOf' in part) return { AllOf: yield* compileAll(part.AllOf) };
@@ -179,9 +180,21 @@ function countOf({ equal, starting, beforeStar }: Texts): number {
   return equal.size + starting.size + beforeStar.size;
 }
 
-function* rangesOf(goal: Compiled, work: WorkBudget): TimeSliced<ScopeRange[] | undefined> {
-  const texts = yield* textsOf(goal, work);
-  if (!texts) return undefined;
+function* sourcesOf(goal: Compiled, work: WorkBudget): TimeSliced<ScopeRange[][]> {
+  const sources: ScopeRange[][] = [];
+  for (const part of neededParts(goal)) {
+    const texts = yield* textsOf(part, work);
+    if (texts) sources.push(yield* rangesOf(texts, work));
+  }
+  return sources.sort((one, other) => one.length - other.length).slice(0, MAX_SOURCES);
+}
+
+/** Parts all of which must be satisfied. */
+function neededParts(goal: Compiled): Compiled[] {
+  return 'AllOf' in goal ? goal.AllOf.flatMap(neededParts) : [goal];
+}
+
+function* rangesOf(texts: Texts, work: WorkBudget): TimeSliced<ScopeRange[]> {
   const { equal, starting, beforeStar } = texts;
   for (const text of beforeStar) {
     if (work.spend(text.length)) yield;

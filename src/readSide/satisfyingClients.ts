@@ -113,10 +113,10 @@ export function makeFindClients({ projector, longWork, sizes = SIZES }: Parts): 
 
     const found = (): SatisfyingClients => ({ clients, last });
     if (await lookThrough(Math.max(sizes.firstLook, limit))) return found();
-    const { ranges } = holders;
+    const { sources } = holders;
     const wanted = limit - clients.length;
     const table = projector.clientScopes;
-    const given = ranges && (await clientsGiven({ ranges, after: last, wanted }, { table, paced, sizes }));
+    const given = await clientsGiven({ sources, after: last, wanted }, { table, paced, sizes });
     if (!given) {
       await lookThrough(sizes.page - lookedAt);
       return found();

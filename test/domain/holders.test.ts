@@ -65,12 +65,14 @@ describe('who satisfies an expression', () => {
     expect(holders.roleIds).toEqual([]);
   });
 
-  test('is looked for by the part with the fewest held scopes', () => {
-    expect(holdersOf({ AllOf: ['z', { AnyOf: ['a', 'b'] }] }, []).ranges).toEqual([
-      { text: '*', isPrefix: false },
-      { text: 'z', isPrefix: false },
-      { text: 'z*', isPrefix: false },
+  test('is looked for by any part that is needed, and of these by that with the fewest scopes first', () => {
+    const textsOf = (wanted: ConcreteExpression): string[][] =>
+      holdersOf(wanted, []).sources.map((ranges) => ranges.map(({ text }) => text));
+    expect(textsOf({ AllOf: [{ AnyOf: ['a', 'b'] }, { AllOf: ['z'] }] })).toEqual([
+      ['*', 'z', 'z*'],
+      ['*', 'a', 'a*', 'b', 'b*'],
     ]);
+    expect(textsOf({ AnyOf: [{ AllOf: ['long', 'z'] }, 'y'] })).toEqual([['*', 'y', 'y*', 'z', 'z*']]);
   });
 });
 
@@ -149,9 +151,9 @@ test.each([
             const isIt = plainlySatisfies(expanded, expression);
             expect({ expression, held, isIt: ways !== undefined }).toEqual({ expression, held, isIt });
             if (!ways) continue;
-            const inRange = held.some((scope) =>
-              holders.ranges!.some(({ text, isPrefix }) =>
-                isPrefix ? scope.startsWith(text) : scope === text,
+            const inRange = holders.sources.every((ranges) =>
+              ranges.some(({ text, isPrefix }) =>
+                held.some((scope) => (isPrefix ? scope.startsWith(text) : scope === text)),
               ),
             );
             expect({ expression, held, inRange }).toEqual({ expression, held, inRange: true });
