@@ -24,6 +24,8 @@ export type Goal =
 /** The most ranges in a list, and the most lists. */
 const MAX_RANGES = 100_000;
 const MAX_SOURCES = 8;
+/** Parts with so many ways are no source beside one with very few. */
+const MANY_WAYS = 1000;
 
 /** The goal of satisfying an expression. */
 export function goalOf(expression: ConcreteExpression): Goal {
@@ -44,22 +46,10 @@ export class Holders {
   readonly #goal: Compiled;
   /** The number of leaves. */
   readonly #size: number;
-  /** The ids of the roles that satisfy it, in byte order. */
-  readonly roleIds: readonly string[];
-  /**
-   * Lists of ranges, by their text, shortest first. Each satisfying holder has a scope of its own in one range of each
-   * list, so that one list is enough to find them all. None if they are too long.
-   */
-  readonly sources: readonly (readonly ScopeRange[])[];
 
-  private constructor(
-    goal: Compiled,
-    { roleIds, sources, size }: { roleIds: string[]; sources: ScopeRange[][]; size: number },
-  ) {
+  private constructor(goal: Compiled, size: number) {
     this.#goal = goal;
     this.#size = size;
-    this.roleIds = roleIds;
-    this.sources = sources;
   }
 
   /**
@@ -71,15 +61,7 @@ export class Holders {
     { roles, leaves = new Map() }: { roles: RoleScopes; leaves?: Leaves },
     work: WorkBudget,
   ): TimeSliced<Holders> {
-    const compiled = yield* compile(goal);
-    const candidates = yield* sortedTexts([...(yield* roleCandidates(compiled, work))], work);
-    const roleIds: string[] = [];
-    for (const roleId of candidates) {
-      if (work.spend(leaves.size)) yield;
-      if (satisfyingWays(compiled, ofRole(roleId))) roleIds.push(roleId);
-    }
-    const sources = yield* sourcesOf(compiled, work);
-    return new Holders(compiled, { roleIds, sources, size: leaves.size });
+    return new Holders(yield* compile(goal), leaves.size);
 
     function* compile(part: Goal): TimeSliced<Compiled> {
       if ('AllOf' in part) return { AllOf: yield* compileAll(part.AllOf) };
@@ -108,6 +90,32 @@ export class Holders {
   /** Units of work that asking about a client with so many scopes takes. */
   unitsFor(scopes: readonly string[]): number {
     return 1 + this.#size * scopes.length;
+  }
+
+  /** The ids of the roles that satisfy it, in byte order. Throws ExpansionTooLarge. */
+  *roleIds(work: WorkBudget): TimeSliced<string[]> {
+    const candidates = yield* sortedTexts([...(yield* roleCandidates(this.#goal, work))], work);
+    const roleIds: string[] = [];
+    for (const roleId of candidates) {
+      if (work.spend(this.#size)) yield;
+      if (satisfyingWays(this.#goal, ofRole(roleId))) roleIds.push(roleId);
+    }
+    return roleIds;
+  }
+
+  /**
+   * Lists of ranges, by their text, shortest first. Each satisfying holder has a scope of its own in one range of each
+   * list, so that one list is enough to find them all. None if they are too long. Throws ExpansionTooLarge.
+   */
+  *sources(work: WorkBudget): TimeSliced<ScopeRange[][]> {
+    const parts = neededParts(this.#goal).sort((one, other) => waysIn(one) - waysIn(other));
+    const most = MANY_WAYS + 10 * (parts[0] ? waysIn(parts[0]) : 0);
+    const sources: ScopeRange[][] = [];
+    for (const part of parts.slice(0, MAX_SOURCES)) {
+      const texts = waysIn(part) <= most ? yield* textsOf(part, work) : undefined;
+      if (texts) sources.push(yield* rangesOf(texts, work));
+    }
+    return sources.sort((one, other) => one.length - other.length);
   }
 
   /** How one of `roleIds` satisfies the goal. Its path begins with itself. */
@@ -180,18 +188,15 @@ function countOf({ equal, starting, beforeStar }: Texts): number {
   return equal.size + starting.size + beforeStar.size;
 }
 
-function* sourcesOf(goal: Compiled, work: WorkBudget): TimeSliced<ScopeRange[][]> {
-  const sources: ScopeRange[][] = [];
-  for (const part of neededParts(goal)) {
-    const texts = yield* textsOf(part, work);
-    if (texts) sources.push(yield* rangesOf(texts, work));
-  }
-  return sources.sort((one, other) => one.length - other.length).slice(0, MAX_SOURCES);
-}
-
 /** Parts all of which must be satisfied. */
 function neededParts(goal: Compiled): Compiled[] {
   return 'AllOf' in goal ? goal.AllOf.flatMap(neededParts) : [goal];
+}
+
+function waysIn(goal: Compiled): number {
+  if ('ways' in goal) return goal.ways.length;
+  if ('AllOf' in goal) return Math.min(...goal.AllOf.map(waysIn));
+  return goal.AnyOf.reduce((sum, part) => sum + waysIn(part), 0);
 }
 
 function* rangesOf(texts: Texts, work: WorkBudget): TimeSliced<ScopeRange[]> {

@@ -113,7 +113,7 @@ export function makeFindClients({ projector, longWork, sizes = SIZES }: Parts): 
 
     const found = (): SatisfyingClients => ({ clients, last });
     if (await lookThrough(Math.max(sizes.firstLook, limit))) return found();
-    const { sources } = holders;
+    const sources = await longWork.run(owner, (work) => holders.sources(work));
     const wanted = limit - clients.length;
     const table = projector.clientScopes;
     const given = await clientsGiven({ sources, after: last, wanted }, { table, paced, sizes });

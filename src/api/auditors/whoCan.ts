@@ -84,7 +84,8 @@ export function whoCan(parts: Parts): Endpoint {
         ? await findClients({ ...question, holders, after, limit }, owner)
         : { clients: [], last: undefined };
     const left = last === undefined ? limit - clients.length : 0;
-    const roles = rolesPage(holders, { after: kind === 'role' ? after : undefined, limit: left });
+    const ids = last === undefined ? await longWork.run(owner, (work) => holders.roleIds(work)) : [];
+    const roles = rolesPage(holders, ids, { after: kind === 'role' ? after : undefined, limit: left });
     const grantors =
       ofGrantors &&
       (await grantorsAmong(
@@ -145,9 +146,10 @@ type RoleView = { roleId: string; ways: SatisfyingWay[] };
 /** `next` is the key of the next page; undefined behind the last role. */
 function rolesPage(
   holders: Holders,
+  all: readonly string[],
   { after = '', limit }: { after: string | undefined; limit: number },
 ): { page: RoleView[]; next: string | undefined } {
-  const ids = holders.roleIds.filter((id) => id > after);
+  const ids = all.filter((id) => id > after);
   const page: RoleView[] = [];
   let characters = 0;
   for (const roleId of ids.slice(0, limit)) {
