@@ -8,6 +8,7 @@ import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
 import { history } from './auditors/history.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
+import { whoCan } from './auditors/whoCan.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -84,5 +85,6 @@ export function makeEndpoints({
     ...testAuthenticate(core),
     testAuthenticateGet(core),
     history({ eventStore, projector, longWork }),
+    whoCan(core),
   ];
 }
