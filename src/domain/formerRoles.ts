@@ -5,6 +5,7 @@ import { RoleIndex } from './roleIndex.ts';
 import { RolesSnapshot } from './rolesSnapshot.ts';
 import { mergeInSlices, normalizeInSlices } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
+import { RoleScopes } from './whoCan.ts';
 import type { WorkBudget } from './workBudget.ts';
 
 type Scopes = readonly string[];
@@ -15,6 +16,10 @@ const MAX_MERGED_SCOPES = 20_000;
 /** Bytes, approximately, that these take, and of an entry that notes what was followed. */
 const EXPANSION_BYTES = 4 * 1024 * 1024;
 const NOTE_BYTES = 100;
+/** Units of work to index a scope. */
+const INDEX_UNITS = 10;
+/** How much memory the index of scopes takes, compared with the roles. */
+const SCOPES_FACTOR = 2;
 
 /** Finds the ids of roles that may have been there, whose granting scope a pattern matches. */
 type Candidates = (pattern: GrantPattern) => Iterable<string>;
@@ -31,12 +36,16 @@ export class FormerRoles<R extends RoleDefinition> {
   #followed = new Set<string>();
   #expansions = new Expansions({ maxClosureBytes: MAX_CLOSURE_BYTES, maxMergedScopes: MAX_MERGED_SCOPES });
   #rowBytes = 0;
+  #scopes: RoleScopes | undefined;
   /** Whether all roles are loaded. */
   isWhole = false;
 
   /** Bytes that this takes in memory, approximately, at most. */
   get bytes(): number {
-    return EXPANSION_BYTES + this.#rowBytes + NOTE_BYTES * (this.#absent.size + this.#followed.size);
+    const ofScopes = this.#scopes ? this.#rowBytes * SCOPES_FACTOR : 0;
+    return (
+      EXPANSION_BYTES + this.#rowBytes + ofScopes + NOTE_BYTES * (this.#absent.size + this.#followed.size)
+    );
   }
 
   get size(): number {
@@ -108,6 +117,17 @@ export class FormerRoles<R extends RoleDefinition> {
     if (held[0] === '*') return held;
     const lists = yield* this.#expansions.listsOf(held, this.#snapshot(), work);
     return yield* mergeInSlices([held, ...lists], work);
+  }
+
+  /** The own scopes of all roles, indexed, in time slices. All must be loaded. */
+  *scopes(work: WorkBudget): TimeSliced<RoleScopes> {
+    if (this.#scopes) return this.#scopes;
+    const scopes = new RoleScopes();
+    for (const role of this.#index.values()) {
+      scopes.add(role);
+      if (work.spendUnlimited(INDEX_UNITS * role.scopes.length)) yield;
+    }
+    return (this.#scopes = scopes);
   }
 
   /** Runs a computation in time slices on the roles. */

@@ -149,7 +149,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
       return known;
     }
 
-    async function allRoles(): Promise<Roles> {
+    async function allRoles(): Promise<FormerRoles<RoleRow>> {
       const known = cache.get(position);
       if (known?.isWhole) return known;
       const all = new FormerRoles<RoleRow>();
@@ -171,6 +171,13 @@ export function makeFormerStates(parts: Parts): FormerStates {
       role: (roleId) => role(roleId),
       rolesReachedBy,
       allRoles,
+      async roleScopes() {
+        const all = await allRoles();
+        const scopes = await longWork.run(owner, (work) => all.scopes(work));
+        // It takes more memory now.
+        cache.set(position, all);
+        return scopes;
+      },
     };
   };
 }

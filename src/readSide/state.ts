@@ -1,8 +1,10 @@
 import type { ClientRow } from '../../projections/clients.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
+import type { RoleScopes } from '../domain/whoCan.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
+import { makePresentRoleScopes } from './presentRoleScopes.ts';
 import type { LastUsed } from './lastUsed.ts';
 import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
@@ -29,6 +31,8 @@ export type State = {
   rolesReachedBy(scopes: readonly string[]): Promise<Roles>;
   /** All roles. */
   allRoles(): Promise<Roles>;
+  /** The own scopes of all roles, indexed for the question of who holds a scope. */
+  roleScopes(): Promise<RoleScopes>;
 };
 
 /** The state as this node's read models hold it. */
@@ -42,6 +46,7 @@ export function presentState(projector: Projector, lastUsed: LastUsed): State {
     role: async (roleId) => roleGraph.get(roleId),
     rolesReachedBy: async () => roleGraph,
     allRoles: async () => roleGraph,
+    roleScopes: makePresentRoleScopes(projector),
   };
 }
 
