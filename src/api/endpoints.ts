@@ -4,6 +4,7 @@ import type { RequestedState } from '../http/requestedState.ts';
 import type { ClientHistory } from '../readSide/clientHistory.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { explain, type ExplainParts } from './auditors/explain.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -33,7 +34,7 @@ import { expandScopesGet } from './scopes/expandScopesGet.ts';
 /** The dependencies of the endpoints; each endpoint gets those that it uses. */
 export type EndpointParts = {
   /** Reads and changes clients and roles. */
-  core: Parameters<typeof createClient>[0] & { requestedState: RequestedState };
+  core: Parameters<typeof createClient>[0] & ExplainParts & { requestedState: RequestedState };
   clientHistory: ClientHistory;
   authenticate: Authenticate;
   health: Health;
@@ -70,5 +71,6 @@ export function makeEndpoints({ core, clientHistory, authenticate, health }: End
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
+    explain(core),
   ];
 }

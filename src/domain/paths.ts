@@ -53,21 +53,28 @@ type Partial = {
 /** How many paths are counted, and how many starts of paths are in memory at a time. */
 const MAX_COUNTED = 10_000;
 const MAX_STARTS = 100_000;
+/** Units of work in which paths are looked for, once there is one. */
+export const COUNTING_UNITS = 400_000;
+/** Steps of a path that are compared in the time of one unit of work. */
+const STEPS_PER_UNIT = 16;
 
 /**
  * Finds the ways in which held scopes cover a scope through roles: the `limit` shortest paths, each without a cycle,
- * and how many there are (up to 10,000). The order is the same each time. Throws ExpansionTooLarge if the roles that are
- * reachable are more than the budget allows.
+ * and how many there are (up to 10,000, and as far as `counting` allows, which goes down). The order is the same each time.
+ * Throws ExpansionTooLarge if the roles that are reachable are more than the budget allows.
  */
 export function* findPaths(
   question: Question,
   roles: Roles,
-  { limit, work }: { limit: number; work: WorkBudget },
+  { limit, work, counting = { left: COUNTING_UNITS } }: Bounds,
 ): TimeSliced<Paths> {
   const root = yield* reachableFrom(question, roles, work);
   yield* measureDistances(root, work);
-  return yield* shortestFirst(root.start, limit, work);
+  return yield* shortestFirst(root.start, { limit, work, counting });
 }
+
+/** How many paths are returned, and what work may be done to find and count them. */
+type Bounds = { limit: number; work: WorkBudget; counting?: { left: number } };
 
 /** Whether the held scopes cover the scope. */
 type Question = { held: readonly string[]; scope: string };
@@ -146,7 +153,12 @@ function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<v
  * Paths by length. A start of a path waits under the length of the shortest path that it may become, which is exact but
  * for cycles.
  */
-function* shortestFirst(start: Node, limit: number, work: WorkBudget): TimeSliced<Paths> {
+function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>): TimeSliced<Paths> {
+  const spend = (steps: number): boolean => {
+    const units = 1 + Math.floor(steps / STEPS_PER_UNIT);
+    counting.left -= units;
+    return work.spendUnlimited(units);
+  };
   const waiting: Partial[][] = [];
   let count = 0;
   const add = (partial: Partial, length: number): void => {
@@ -160,18 +172,20 @@ function* shortestFirst(start: Node, limit: number, work: WorkBudget): TimeSlice
   for (let length = 0; length < waiting.length; length += 1) {
     // The loop also sees what is added while it runs.
     for (const partial of waiting[length] ?? []) {
-      if (work.spend()) yield;
+      if (spend(0)) yield;
       count -= 1;
       if (partial.complete) {
         pathCount += 1;
-        if (paths.length < limit) paths.push(pathOf(partial, partial.complete));
+        if (paths.length < limit) paths.push(yield* pathOf(partial, partial.complete, work));
         continue;
       }
-      if (pathCount >= MAX_COUNTED || count > MAX_STARTS) return { paths, pathCount, complete: false };
+      if (pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0))
+        return { paths, pathCount, complete: false };
       for (const goal of partial.node.goals) add({ ...partial, complete: goal }, partial.length);
       for (const via of partial.node.edges) {
-        if (work.spend()) yield;
         const { to } = via;
+        if (to.distance === Infinity) continue;
+        if (spend(partial.length)) yield;
         if (!isOn(partial, to))
           add(
             { node: to, via, before: partial, length: partial.length + 1 },
@@ -189,21 +203,24 @@ function isOn(partial: Partial | undefined, node: Node): boolean {
   return false;
 }
 
-function pathOf(end: Partial, last: Held): Path {
+function* pathOf(end: Partial, last: Held, work: WorkBudget): TimeSliced<Path> {
+  /** Where each role with its parameter is on the path. */
+  const places = new Map<Node, number>();
+  for (let at: Partial | undefined = end; at; at = at.before) places.set(at.node, at.length);
   const steps: Step[] = [];
   let held = last;
   for (let at = end; at.via; at = at.before!) {
     const { node, via } = at;
     const { roleId, parameter } = node;
-    const returnsTo = [
-      ...new Set(node.edges.flatMap(({ to }) => (to.distance < Infinity && isOn(at, to) ? [to.roleId] : []))),
-    ];
+    if (work.spendUnlimited(1 + Math.floor(node.edges.length / STEPS_PER_UNIT))) yield;
+    const returnsTo = new Set<string>();
+    for (const { to } of node.edges) if ((places.get(to) ?? Infinity) <= at.length) returnsTo.add(to.roleId);
     steps.push({
       roleId,
       match: via.match,
       ...(parameter !== undefined && { parameter }),
       ...held,
-      ...(returnsTo.length > 0 && { returnsTo }),
+      ...(returnsTo.size > 0 && { returnsTo: [...returnsTo] }),
     });
     held = { grant: via.grant, scope: via.scope };
   }

@@ -1,4 +1,5 @@
 import type { Schema } from '../schemaBuilders.ts';
+import { explainSchemas } from './explainSchemas.ts';
 
 /** The schemas of bodies of our own methods, by name. Each file beside this one has those of one area. */
-export const authledgerSchemas: Record<string, Schema> = {};
+export const authledgerSchemas: Record<string, Schema> = { ...explainSchemas };
