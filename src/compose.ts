@@ -282,11 +282,11 @@ export async function startService(
     state: sharedPublisherState(stores),
   };
   const present = presentState(projector, lastUsed);
-  const requestedState = makeRequestedState({
-    present,
+  const past = {
     formerStates: makeFormerStates({ projector, eventStore, longWork }),
     moments: makeMoments({ eventStore, projector }),
-  });
+  };
+  const requestedState = makeRequestedState({ present, ...past });
   const core = {
     present,
     requestedState,
@@ -301,7 +301,10 @@ export async function startService(
   };
   const clientHistory = makeClientHistory(eventStore);
   const health = { checkBackends: makeCheck(clientTokens, freshness), diskReserve, publisher };
-  const endpoints = [...makeEndpoints({ core, clientHistory, authenticate, health }), ...guarded.endpoints];
+  const endpoints = [
+    ...makeEndpoints({ core, clientHistory, past, authenticate, health }),
+    ...guarded.endpoints,
+  ];
   return {
     stores,
     /** Reads and changes clients and roles. */

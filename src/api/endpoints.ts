@@ -2,9 +2,12 @@ import type { Authenticate } from '../authentication/authenticate.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import type { RequestedState } from '../http/requestedState.ts';
 import type { ClientHistory } from '../readSide/clientHistory.ts';
+import type { FormerStates } from '../readSide/formerStates.ts';
+import type { Moments } from '../readSide/moments.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
 import { explain, type ExplainParts } from './auditors/explain.ts';
+import { whatChanged } from './auditors/whatChanged.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -36,12 +39,20 @@ export type EndpointParts = {
   /** Reads and changes clients and roles. */
   core: Parameters<typeof createClient>[0] & ExplainParts & { requestedState: RequestedState };
   clientHistory: ClientHistory;
+  /** The past of the log. */
+  past: { moments: Moments; formerStates: FormerStates };
   authenticate: Authenticate;
   health: Health;
 };
 
 /** All methods of the API except those of guarded services, in the order of its documentation. */
-export function makeEndpoints({ core, clientHistory, authenticate, health }: EndpointParts): Endpoint[] {
+export function makeEndpoints({
+  core,
+  clientHistory,
+  past,
+  authenticate,
+  health,
+}: EndpointParts): Endpoint[] {
   const { projector, longWork } = core;
   return [
     ping(),
@@ -68,9 +79,10 @@ export function makeEndpoints({ core, clientHistory, authenticate, health }: End
     ...expandScopes(core),
     expandScopesGet(core),
     currentScopes(core),
+    explain(core),
+    whatChanged({ ...core, ...past }),
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
-    explain(core),
   ];
 }

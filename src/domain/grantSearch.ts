@@ -59,7 +59,10 @@ function scopesAfter({ type, data }: GrantEvent): readonly string[] | undefined 
   return 'scopes' in data ? data.scopes : undefined;
 }
 
-function sourceFrom({ position, metadata: { at, actor, issuer, requestId, reason } }: GrantEvent): GrantSource {
+function sourceFrom({
+  position,
+  metadata: { at, actor, issuer, requestId, reason },
+}: GrantEvent): GrantSource {
   return {
     position,
     at,

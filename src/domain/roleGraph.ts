@@ -218,6 +218,22 @@ export class RoleGraph<R extends RoleDefinition> {
     return this.#totals.total(work);
   }
 
+  /**
+   * The ids of these roles, present or not, and of all roles that depend on them, transitively; undefined if these are
+   * more than `limit`. It takes some milliseconds at most.
+   */
+  reaching(roleIds: Iterable<string>, limit: number): Set<string> | undefined {
+    const reaching = new Set(roleIds);
+    let visited = 0;
+    for (const id of reaching) {
+      const dependents = this.#index.dependentsOf(id);
+      for (const dependent of dependents) reaching.add(dependent);
+      visited += 1 + dependents.length;
+      if (reaching.size > limit || visited > MAX_VISITED) return undefined;
+    }
+    return reaching;
+  }
+
   /** Keeps a role that is about to change in the snapshots of expansions in progress. */
   #preserve(roleId: string): void {
     for (const snapshot of this.#snapshots) snapshot.preserve(roleId, this.#index.get(roleId));
@@ -229,17 +245,8 @@ export class RoleGraph<R extends RoleDefinition> {
    */
   #invalidate(roleId: string): void {
     this.#version += 1;
-    const affected = new Set([roleId]);
-    let visited = 0;
-    for (const id of affected) {
-      const dependents = this.#index.dependentsOf(id);
-      for (const dependent of dependents) affected.add(dependent);
-      visited += 1 + dependents.length;
-      if (visited > MAX_VISITED) {
-        this.#expansions.invalidateAll(this.#version);
-        return;
-      }
-    }
+    const affected = this.reaching([roleId], Infinity);
+    if (!affected) return this.#expansions.invalidateAll(this.#version);
     const roles = [...affected].map((id) => ({ roleId: id, role: this.#index.get(id) }));
     this.#expansions.invalidate(roles, this.#version);
   }

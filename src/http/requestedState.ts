@@ -29,17 +29,16 @@ export function makeRequestedState({ present, formerStates, moments }: Parts): R
     }
     if (key !== undefined && !paged) refuseOther('is of a list of the present: it goes without at');
     if (paged && at !== paged.at && at !== paged.position) refuseOther(`goes with at=${paged.at}`);
-    const moment = await momentNamed(at, paged?.position, request.now);
+    const moment = paged
+      ? { ...(await moments.atPosition(paged.position)), ...(isDateTime(at) && { time: new Date(at) }) }
+      : await momentNamed(moments, at, request.now);
     return { ...formerStates(moment, workFor(request)), paged: { position: moment.position, at } };
   };
+}
 
-  async function momentNamed(at: string, position: string | undefined, now: Date): Promise<Moment> {
-    if (!isDateTime(at)) return moments.atPosition(at);
-    const time = new Date(at);
-    return position === undefined
-      ? moments.atTime(time, now)
-      : { ...(await moments.atPosition(position)), time };
-  }
+/** The moment that a position or a time names. Throws InvalidRequestArguments like `Moments`. */
+export function momentNamed(moments: Moments, at: string, now: Date): Promise<Moment> {
+  return isDateTime(at) ? moments.atTime(new Date(at), now) : moments.atPosition(at);
 }
 
 function refuseOther(why: string): never {

@@ -11,6 +11,7 @@ import { satisfies } from '../../domain/scopes.ts';
 import { ANONYMOUS } from '../../domain/temporaryCredentials.ts';
 import type { TimeSliced } from '../../domain/timeSliced.ts';
 import type { WorkBudget } from '../../domain/workBudget.ts';
+import type { EventStore } from '../../eventStore/eventStore.ts';
 import { type Endpoint, type EndpointRequest, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { DATE_TIME, isDateTime } from '../../http/isDateTime.ts';
 import type { RequestedState } from '../../http/requestedState.ts';
@@ -19,6 +20,7 @@ import type { LongWork } from '../../process/longWork.ts';
 import { makeGrantSources } from '../../readSide/grantSources.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import type { State } from '../../readSide/state.ts';
+import { auditorsMethod } from './auditorsMethod.ts';
 import { boundedExpression } from './boundedExpression.ts';
 import { type ExplainedSubject, explainedSubject } from './explainedSubject.ts';
 import { sourcesOfPaths } from './sourcesOfPaths.ts';
@@ -28,7 +30,7 @@ export type ExplainParts = {
   requestedState: RequestedState;
   longWork: LongWork;
   projector: Pick<Projector, 'position' | 'roleHistory'>;
-  eventStore: Parameters<typeof makeGrantSources>[0]['eventStore'];
+  eventStore: Pick<EventStore, 'readBackwards'>;
 };
 
 /** A validated body. */
@@ -44,17 +46,14 @@ export function explain(parts: ExplainParts): Endpoint {
   const { requestedState, longWork, projector } = parts;
   const grantSources = makeGrantSources(parts);
   return {
+    ...auditorsMethod,
     name: 'explain',
-    dialects: ['authledger'],
     method: 'post',
     route: '/explain',
-    category: 'Auditors',
-    stability: 'experimental',
     title: 'Explain Scopes',
     description:
       'Whether a client, a role or given scopes satisfy a scope or a scope expression, now or at a past moment. ' +
       'If so, by which paths, with the event that added each grant. If not, what is missing, and what would help.',
-    reads: true,
     scopes: {
       AllOf: [
         {

@@ -4,7 +4,7 @@ import type { Path } from '../../domain/paths.ts';
 import type { OwnScopes } from '../../readSide/grantSources.ts';
 
 /** The event that added an own scope of a client or role; undefined if it was not found. */
-export type SourceOf = (holder: 'client' | 'role', id: string, scope: string) => GrantSource | undefined;
+export type SourceOf = (kind: 'client' | 'role', id: string, scope: string) => GrantSource | undefined;
 
 /** Looks up the sources of all grants on the paths of a subject, each client and role once. */
 export async function sourcesOfPaths(
@@ -13,9 +13,9 @@ export async function sourcesOfPaths(
   find: (wanted: OwnScopes[]) => Promise<Map<string, GrantSource>[]>,
 ): Promise<SourceOf> {
   const wanted = new Map<string, OwnScopes & { scopes: Set<string> }>();
-  const want = (entityType: 'client' | 'role', entityId: string, scope: string): void => {
-    const key = `${entityType}/${entityId}`;
-    const known = wanted.get(key) ?? { entityType, entityId, scopes: new Set() };
+  const want = (kind: 'client' | 'role', id: string, scope: string): void => {
+    const key = `${kind}/${id}`;
+    const known = wanted.get(key) ?? { kind, id, scopes: new Set() };
     known.scopes.add(scope);
     wanted.set(key, known);
   };
@@ -25,5 +25,5 @@ export async function sourcesOfPaths(
   }
   const found = await find([...wanted.values()]);
   const sources = new Map([...wanted.keys()].map((key, i) => [key, found[i]!]));
-  return (holder, id, scope) => sources.get(`${holder}/${id}`)?.get(scope);
+  return (kind, id, scope) => sources.get(`${kind}/${id}`)?.get(scope);
 }

@@ -1,0 +1,24 @@
+import { invalidContinuationToken } from '../../http/pagination.ts';
+
+/** Encodes where a page ended as a continuation token. */
+export function encodeCursor(cursor: object): string {
+  return Buffer.from(JSON.stringify(cursor)).toString('base64url');
+}
+
+/**
+ * Decodes a continuation token, which anybody may have made. Throws InvalidRequestArguments for one whose content is not
+ * of the kind that `isCursor` checks.
+ */
+export function decodeCursor<Cursor>(
+  token: string | undefined,
+  isCursor: (value: object) => value is Cursor & object,
+): Cursor | undefined {
+  if (token === undefined) return undefined;
+  try {
+    const cursor = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown;
+    if (typeof cursor === 'object' && cursor !== null && isCursor(cursor)) return cursor;
+  } catch {
+    // Refused below.
+  }
+  return invalidContinuationToken();
+}

@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
+import { momentNamed } from '../../http/requestedState.ts';
+import { workFor } from '../../http/workFor.ts';
+import { ApiError } from '../../domain/errors.ts';
+import type { EventStore } from '../../eventStore/eventStore.ts';
+import type { LongWork, WorkFor } from '../../process/longWork.ts';
+import { compareIds } from '../../readSide/compareIds.ts';
+import { changedSubjects, type Subject } from '../../readSide/changedSubjects.ts';
+import { type EffectiveChange, effectiveChanges } from '../../readSide/effectiveChanges.ts';
+import type { FormerStates } from '../../readSide/formerStates.ts';
+import { type HolderEvent, holderEvents } from '../../readSide/holderEvents.ts';
+import type { Moment, Moments } from '../../readSide/moments.ts';
+import type { Projector } from '../../readSide/projector.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { auditorsMethod } from './auditorsMethod.ts';
+
+/** Clients and roles that are compared at a time, and for one page. */
+const BATCH_SIZE = 32;
+const MAX_LOOKED_AT = 10_000;
+/** Changes on a page by default, and scopes of one change, and of all on a page, at which it ends. */
+const DEFAULT_LIMIT = 100;
+const MAX_SCOPES = 5000;
+
+export type WhatChangedParts = {
+  eventStore: EventStore;
+  projector: Projector;
+  moments: Moments;
+  formerStates: FormerStates;
+  longWork: LongWork;
+};
+
+type NamedSubject = { clientId: string } | { roleId: string };
+type Input = {
+  from: string;
+  to?: string;
+  subjects?: NamedSubject[];
+  scopes?: string[];
+  limit?: number;
+  continuationToken?: string;
+};
+
+/** Where the next page goes on: after a subject, between the moments of the first page. */
+type Cursor = { asked: string; from: SavedMoment; to: SavedMoment; after: Subject };
+/** A position, and the time (ms since 1970) at which expiration is judged. */
+type SavedMoment = [position: string, time: number];
+
+/** `whatChanged`: whose effective scopes changed between two moments, how, and by which events. */
+export function whatChanged(parts: WhatChangedParts): Endpoint {
+  return {
+    ...auditorsMethod,
+    name: 'whatChanged',
+    method: 'post',
+    route: '/what-changed',
+    scopes: 'authledger:what-changed',
+    input: 'what-changed-request',
+    output: 'what-changed-response',
+    title: 'What Changed',
+    description:
+      'Compares two moments, `from` and `to` (by default now): for each client and role, the scopes that it gained and lost of all ' +
+      'that it expands to, in normal form: one that a wider scope covers is no change. A client has none while it is missing, disabled ' +
+      'or expired. `causes` are the events that added the grants of one shortest path that is new, or removed those of one that is ' +
+      'lost. Clients come first, then roles, by id. `complete` says whether that was all; else go on with the `continuationToken`.',
+    handle: (request) => page(parts, request),
+  };
+}
+
+async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<EndpointReply> {
+  const { limit = DEFAULT_LIMIT, continuationToken, ...question } = request.body as Input;
+  const { moments } = parts;
+  const asked = createHash('sha256').update(JSON.stringify(question)).digest('base64url');
+  const cursor = decodeCursor(continuationToken, isCursor);
+  if (cursor && cursor.asked !== asked)
+    refuse('continuationToken goes with the from, to, subjects and scopes of the first page');
+  const from = await (cursor
+    ? restored(moments, cursor.from)
+    : momentNamed(moments, question.from, request.now));
+  const to = await (cursor ? restored(moments, cursor.to) : latest(parts, question.to, request.now));
+  if (from.position > to.position) refuse(`from is after to: ${from.position} comes after ${to.position}`);
+  const found = await compare(parts, workFor(request), {
+    ...question,
+    from,
+    to,
+    after: cursor?.after,
+    limit,
+  });
+  const next = found.last && encodeCursor({ asked, from: saved(from), to: saved(to), after: found.last });
+  return {
+    body: {
+      from: { position: from.position, ...(from.at !== undefined && { at: from.at }) },
+      to: { position: to.position, ...(to.at !== undefined && { at: to.at }) },
+      changes: found.changes.map(shown),
+      complete: next === undefined,
+      ...(next !== undefined && { continuationToken: next }),
+    },
+    moment: to,
+  };
+}
+
+function latest(
+  { moments, projector }: WhatChangedParts,
+  to: string | undefined,
+  now: Date,
+): Promise<Moment> {
+  if (to !== undefined) return momentNamed(moments, to, now);
+  return moments.atPosition(projector.position).then((moment) => ({ ...moment, time: now }));
+}
+
+function saved({ position, time }: Moment): SavedMoment {
+  return [position, time.getTime()];
+}
+
+async function restored(moments: Moments, [position, time]: SavedMoment): Promise<Moment> {
+  return { ...(await moments.atPosition(position)), time: new Date(time) };
+}
+
+function isCursor(value: object): value is Cursor {
+  const { asked, from, to, after } = value as Partial<Cursor>;
+  const isSaved = (moment: unknown): boolean =>
+    Array.isArray(moment) && typeof moment[0] === 'string' && Number.isSafeInteger(moment[1]);
+  const isSubject = (after?.kind === 'client' || after?.kind === 'role') && typeof after.id === 'string';
+  return typeof asked === 'string' && isSaved(from) && isSaved(to) && isSubject;
+}
+
+/** Changes until the page is full. `last` is the subject after which to go on; undefined at the end. */
+async function compare(
+  parts: WhatChangedParts,
+  owner: WorkFor,
+  {
+    from,
+    to,
+    subjects,
+    scopes,
+    after,
+    limit,
+  }: {
+    from: Moment;
+    to: Moment;
+    subjects?: NamedSubject[];
+    scopes?: string[];
+    after?: Subject;
+    limit: number;
+  },
+): Promise<{ changes: EffectiveChange[]; last: Subject | undefined }> {
+  const [former, later] = [from, to].map((moment) => ({ ...parts.formerStates(moment, owner), moment }));
+  const comparison = {
+    before: former!,
+    after: later!,
+    events: (subject: Subject): AsyncIterable<HolderEvent[]> => holderEvents(parts, subject, to.position),
+    longWork: parts.longWork,
+    owner,
+  };
+  const changes: EffectiveChange[] = [];
+  let [lookedAt, shownScopes] = [0, 0];
+  const candidates = subjects
+    ? [subjects.map(subjectNamed).filter((each) => !after || compareSubjects(each, after) > 0)]
+    : changedSubjects(parts, { from: from.position, after });
+  for await (const some of candidates) {
+    if (subjects) some.sort(compareSubjects);
+    for (let start = 0; start < some.length; start += BATCH_SIZE) {
+      const batch = some.slice(start, start + BATCH_SIZE);
+      await parts.longWork.untilReady(owner);
+      for (const change of await effectiveChanges(comparison, batch, scopes)) {
+        changes.push(change);
+        shownScopes += change.gained.length + change.lost.length;
+        if (changes.length === limit || shownScopes > MAX_SCOPES) return { changes, last: change.subject };
+      }
+      lookedAt += batch.length;
+      if (lookedAt >= MAX_LOOKED_AT) return { changes, last: batch.at(-1)! };
+    }
+  }
+  return { changes, last: undefined };
+}
+
+function subjectNamed(named: NamedSubject): Subject {
+  return 'clientId' in named ? { kind: 'client', id: named.clientId } : { kind: 'role', id: named.roleId };
+}
+
+function compareSubjects(one: Subject, other: Subject): number {
+  return compareIds(one.kind, other.kind) || compareIds(one.id, other.id);
+}
+
+function nameOf({ kind, id }: Subject): NamedSubject {
+  return kind === 'client' ? { clientId: id } : { roleId: id };
+}
+
+function shown({ subject, gained, lost, causes, expired, isExplained, isTooLarge }: EffectiveChange): object {
+  return {
+    subject: nameOf(subject),
+    gained: gained.slice(0, MAX_SCOPES),
+    lost: lost.slice(0, MAX_SCOPES),
+    gainedCount: gained.length,
+    lostCount: lost.length,
+    causes: causes.map(shownCause),
+    ...(expired !== undefined && { expired }),
+    complete: isExplained && !isTooLarge && gained.length <= MAX_SCOPES && lost.length <= MAX_SCOPES,
+  };
+}
+
+function shownCause({ position, type, data, metadata }: HolderEvent): object {
+  const { at, actor, issuer, requestId, reason } = metadata;
+  const subject = 'roleId' in data ? { roleId: data.roleId } : { clientId: data.clientId };
+  return {
+    position,
+    at,
+    type,
+    subject,
+    actor,
+    ...(issuer !== undefined && { issuer }),
+    requestId,
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function refuse(message: string): never {
+  throw new ApiError('InvalidRequestArguments', message);
+}
