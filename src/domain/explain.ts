@@ -16,7 +16,7 @@ const MAX_NEAREST = 3;
 
 /**
  * Explains whether held scopes satisfy an expression: for each of its scopes, the shortest paths. `limit` counts the
- * paths of all scopes together. Throws ExpansionTooLarge.
+ * paths of all scopes together, but each scope has at least one. Throws ExpansionTooLarge.
  */
 export function* explain(
   { expression, held }: { expression: ConcreteExpression; held: readonly string[] },
@@ -26,8 +26,10 @@ export function* explain(
   const explained = new Map<string, ScopeExplanation>();
   const counting = { left: COUNTING_UNITS };
   let left = limit;
-  for (const scope of new Set(scopesIn(expression))) {
-    const paths = yield* findPaths({ held, scope }, roles, { limit: left, work, counting });
+  const scopes = new Set(scopesIn(expression));
+  for (const scope of scopes) {
+    const share = Math.max(1, Math.floor(left / (scopes.size - explained.size)));
+    const paths = yield* findPaths({ held, scope }, roles, { limit: share, work, counting });
     left -= paths.paths.length;
     explained.set(
       scope,

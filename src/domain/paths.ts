@@ -1,9 +1,9 @@
-import { type GrantPattern, grantPatternOf, parameterFrom } from './grantPattern.ts';
+import { type GrantPattern, grantPatternOf, parameterFrom, patternKey } from './grantPattern.ts';
 import { withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { covers } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import type { WorkBudget } from './workBudget.ts';
+import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
 
 /** One step of a path: the scope before it grants a role, one of whose scopes the path goes on with. */
 export type Step = {
@@ -33,18 +33,22 @@ type Node = {
   edges: Edge[];
   /** Its scopes that cover the scope asked for. */
   goals: Held[];
-  parents: Node[];
+  /** What grants it. */
+  grantedBy: Grants[];
   /** The fewest steps from here to a goal. */
   distance: number;
 };
 /** A scope of a role: as stored, and with the parameter. */
 type Held = { grant: string; scope: string };
-type Edge = Held & { to: Node; match: Step['match'] };
+/** What a scope grants, which is the same wherever it is. */
+type Edge = Held & { grants: Grants };
+type Grants = { targets: Target[]; holders: Node[] };
+type Target = { to: Node; match: Step['match'] };
 
 /** The start of a path, linked from its end. `complete` is the scope that covers the scope asked for. */
 type Partial = {
   node: Node;
-  via: Edge | undefined;
+  via: (Held & Target) | undefined;
   before: Partial | undefined;
   length: number;
   complete?: Held;
@@ -88,34 +92,55 @@ function* reachableFrom(
   roles: Roles,
   work: WorkBudget,
 ): TimeSliced<Reachable> {
-  const byGrant = new Map<string, Node>();
+  const nodesByGrant = new Map<string, Node>();
+  const grantsByPattern = new Map<string, Grants>();
+  let size = 0;
   const start = newNode('', undefined);
   const nodes = [start];
   for (const node of nodes) {
     const { roleId, parameter } = node;
-    const grants = node === start ? held : (roles.get(roleId)?.scopes ?? []);
-    for (const grant of new Set(grants)) {
-      if (work.spend()) yield;
+    const own = node === start ? held : (roles.get(roleId)?.scopes ?? []);
+    for (const grant of new Set(own)) {
+      if (count()) yield;
       const scope = parameter === undefined ? grant : withParameter(grant, parameter);
       if (covers(scope, target)) node.goals.push({ grant, scope });
       const pattern = grantPatternOf(scope);
       if (!pattern) continue;
-      for (const id of new Set(roles.idsMatching(pattern))) {
-        if (work.spend()) yield;
-        const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
-        to.parents.push(node);
-        node.edges.push({ grant, scope, to, match: matchOf(pattern, id) });
-      }
+      const grants = yield* grantsOf(pattern);
+      grants.holders.push(node);
+      node.edges.push({ grant, scope, grants });
     }
   }
   return { start, nodes };
 
+  /** Counts what takes memory. */
+  function count(): boolean {
+    size += 1;
+    if (size > work.limit) throw new ExpansionTooLarge(work.limit);
+    return work.spend();
+  }
+
+  function* grantsOf(pattern: GrantPattern): TimeSliced<Grants> {
+    const key = patternKey(pattern);
+    const known = grantsByPattern.get(key);
+    if (known) return known;
+    const grants: Grants = { targets: [], holders: [] };
+    grantsByPattern.set(key, grants);
+    for (const id of new Set(roles.idsMatching(pattern))) {
+      if (count()) yield;
+      const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
+      to.grantedBy.push(grants);
+      grants.targets.push({ to, match: matchOf(pattern, id) });
+    }
+    return grants;
+  }
+
   function nodeOf(roleId: string, parameter: string | undefined): Node {
     const key = parameter === undefined ? roleId : `${roleId}\n${parameter}`;
-    let node = byGrant.get(key);
+    let node = nodesByGrant.get(key);
     if (!node) {
       node = newNode(roleId, parameter);
-      byGrant.set(key, node);
+      nodesByGrant.set(key, node);
       nodes.push(node);
     }
     return node;
@@ -123,7 +148,7 @@ function* reachableFrom(
 }
 
 function newNode(roleId: string, parameter: string | undefined): Node {
-  return { roleId, parameter, edges: [], goals: [], parents: [], distance: Infinity };
+  return { roleId, parameter, edges: [], goals: [], grantedBy: [], distance: Infinity };
 }
 
 function matchOf(pattern: GrantPattern, roleId: string): Step['match'] {
@@ -135,14 +160,20 @@ function matchOf(pattern: GrantPattern, roleId: string): Step['match'] {
 function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<void> {
   let frontier = nodes.filter(({ goals }) => goals.length > 0);
   for (const node of frontier) node.distance = 0;
+  const seen = new Set<Grants>();
   for (let distance = 1; frontier.length > 0; distance += 1) {
     const next: Node[] = [];
-    for (const { parents } of frontier) {
-      for (const parent of parents) {
+    for (const { grantedBy } of frontier) {
+      for (const grants of grantedBy) {
         if (work.spend()) yield;
-        if (parent.distance <= distance) continue;
-        parent.distance = distance;
-        next.push(parent);
+        if (seen.has(grants)) continue;
+        seen.add(grants);
+        for (const holder of grants.holders) {
+          if (work.spend()) yield;
+          if (holder.distance <= distance) continue;
+          holder.distance = distance;
+          next.push(holder);
+        }
       }
     }
     frontier = next;
@@ -162,11 +193,11 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
   const waiting: Partial[][] = [];
   let count = 0;
   const add = (partial: Partial, length: number): void => {
-    if (length === Infinity) return;
     (waiting[length] ??= []).push(partial);
     count += 1;
   };
-  add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
+  if (start.distance < Infinity)
+    add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
   const paths: Path[] = [];
   let pathCount = 0;
   for (let length = 0; length < waiting.length; length += 1) {
@@ -182,15 +213,16 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
       if (pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0))
         return { paths, pathCount, complete: false };
       for (const goal of partial.node.goals) add({ ...partial, complete: goal }, partial.length);
-      for (const via of partial.node.edges) {
-        const { to } = via;
-        if (to.distance === Infinity) continue;
-        if (spend(partial.length)) yield;
-        if (!isOn(partial, to))
+      for (const { grants, ...held } of partial.node.edges) {
+        for (const target of grants.targets) {
+          const { to } = target;
+          if (spend(partial.length)) yield;
+          if (to.distance === Infinity || isOn(partial, to)) continue;
           add(
-            { node: to, via, before: partial, length: partial.length + 1 },
+            { node: to, via: { ...held, ...target }, before: partial, length: partial.length + 1 },
             partial.length + 1 + to.distance,
           );
+        }
       }
     }
     delete waiting[length];
@@ -212,9 +244,12 @@ function* pathOf(end: Partial, last: Held, work: WorkBudget): TimeSliced<Path> {
   for (let at = end; at.via; at = at.before!) {
     const { node, via } = at;
     const { roleId, parameter } = node;
-    if (work.spendUnlimited(1 + Math.floor(node.edges.length / STEPS_PER_UNIT))) yield;
     const returnsTo = new Set<string>();
-    for (const { to } of node.edges) if ((places.get(to) ?? Infinity) <= at.length) returnsTo.add(to.roleId);
+    for (const { grants } of node.edges) {
+      if (work.spendUnlimited(1 + Math.floor(grants.targets.length / STEPS_PER_UNIT))) yield;
+      for (const { to } of grants.targets)
+        if ((places.get(to) ?? Infinity) <= at.length) returnsTo.add(to.roleId);
+    }
     steps.push({
       roleId,
       match: via.match,

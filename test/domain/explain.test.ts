@@ -50,15 +50,17 @@ describe('an explanation', () => {
     expect(explained.scopes[1]).toEqual({ scope: 'queue:x:z', satisfied: false });
   });
 
-  test('names at most so many paths, for all scopes together', () => {
+  test('names at most so many paths for all scopes together, but one for each', () => {
     const many = Array.from({ length: 20 }, (_, i) => ({ roleId: `r${i}`, scopes: ['x', 'y'] }));
     const held = many.map(({ roleId }) => `assume:${roleId}`);
     const { explained } = explanationOf({ AllOf: ['x', 'y'] }, held, many, 25);
     const paths = explained.scopes.map((each) => (each.satisfied ? [each.paths.length, each.pathCount] : []));
     expect(paths).toEqual([
-      [20, 20],
-      [5, 20],
+      [12, 20],
+      [13, 20],
     ]);
+    const fewer = explanationOf({ AllOf: ['x', 'y'] }, held, many, 1).explained;
+    expect(fewer.scopes).toMatchObject([{ paths: [{}] }, { paths: [{}] }]);
   });
 
   test('says the same as the check of the expression', () => {

@@ -189,19 +189,21 @@ function momentOf(
   return moment ?? { time: now, position };
 }
 
-/** The paths of each scope as far as they are shown, and the scopes some of whose paths are not. */
+/**
+ * The paths of each scope as far as they are shown, and the scopes some of whose paths are not. The first path of each
+ * scope comes before further ones.
+ */
 function withinSize({ scopes }: Explanation): { shown: Map<string, Path[]>; wasCut: Set<string> } {
-  const shown = new Map<string, Path[]>();
+  const shown = new Map<string, Path[]>(scopes.map(({ scope }) => [scope, []]));
   const wasCut = new Set<string>();
+  const found = scopes.flatMap((each) =>
+    each.satisfied ? each.paths.map((path, rank) => ({ scope: each.scope, path, rank })) : [],
+  );
   let left = MAX_SHOWN;
-  for (const each of scopes) {
-    const paths: Path[] = [];
-    for (const path of each.satisfied ? each.paths : []) {
-      left -= lengthOf(path);
-      if (left >= 0) paths.push(path);
-      else wasCut.add(each.scope);
-    }
-    shown.set(each.scope, paths);
+  for (const { scope, path } of found.toSorted((one, other) => one.rank - other.rank)) {
+    left -= lengthOf(path);
+    if (left >= 0) shown.get(scope)!.push(path);
+    else wasCut.add(scope);
   }
   return { shown, wasCut };
 }
