@@ -13,16 +13,24 @@ type Scopes = readonly string[];
 /** Bytes and scopes, approximately, that the expansions of one moment keep. */
 const MAX_CLOSURE_BYTES = 2 * 1024 * 1024;
 const MAX_MERGED_SCOPES = 20_000;
-/** Bytes, approximately, that these take, and of an entry that notes what was followed. */
+/** Bytes, approximately, that these take, and of a note of what was followed, besides its text. */
 const EXPANSION_BYTES = 4 * 1024 * 1024;
 const NOTE_BYTES = 100;
 /** Units of work to index a scope. */
 const INDEX_UNITS = 10;
-/** How much memory the index of scopes takes, compared with the roles. */
-const SCOPES_FACTOR = 2;
+/** Bytes, approximately, that a scope takes in the index of scopes. */
+const INDEX_BYTES = 200;
 
 /** Finds the ids of roles that may have been there, whose granting scope a pattern matches. */
 type Candidates = (pattern: GrantPattern) => Iterable<string>;
+
+/** How far some scopes were followed. */
+export type Following = {
+  waiting: string[];
+  /** Roles that were reached and not followed yet, with the patterns that reached them. */
+  reached: { id: string; pattern: GrantPattern }[];
+  visited: Set<string>;
+};
 
 /**
  * Roles as they were at one moment, which never change. Only those are loaded that some scopes reached: `missing` names
@@ -35,32 +43,36 @@ export class FormerRoles<R extends RoleDefinition> {
   /** What was followed to its end: patterns, and roles with their parameters. */
   #followed = new Set<string>();
   #expansions = new Expansions({ maxClosureBytes: MAX_CLOSURE_BYTES, maxMergedScopes: MAX_MERGED_SCOPES });
-  #rowBytes = 0;
+  #bytes = EXPANSION_BYTES;
   #scopes: RoleScopes | undefined;
   /** Whether all roles are loaded. */
   isWhole = false;
 
   /** Bytes that this takes in memory, approximately, at most. */
   get bytes(): number {
-    const ofScopes = this.#scopes ? this.#rowBytes * SCOPES_FACTOR : 0;
-    return (
-      EXPANSION_BYTES + this.#rowBytes + ofScopes + NOTE_BYTES * (this.#absent.size + this.#followed.size)
-    );
+    return this.#bytes;
   }
 
   get size(): number {
     return this.#index.size;
   }
 
-  /** Adds a role that takes so many bytes. */
+  /** Adds a role that takes so many bytes, unless another request has added it meanwhile. */
   add(role: R, bytes: number): void {
+    if (this.#index.get(role.roleId)) return;
     this.#index.set(role);
-    this.#rowBytes += bytes;
+    this.#bytes += bytes;
   }
 
   /** Notes that there was no role with this id. */
   addAbsent(roleId: string): void {
-    this.#absent.add(roleId);
+    this.#note(this.#absent, roleId);
+  }
+
+  #note(notes: Set<string>, text: string): void {
+    if (notes.has(text)) return;
+    notes.add(text);
+    this.#bytes += NOTE_BYTES + text.length;
   }
 
   get(roleId: string): R | undefined {
@@ -76,35 +88,45 @@ export class FormerRoles<R extends RoleDefinition> {
     return this.#index.idsAfter(after, limit);
   }
 
+  /** Begins to follow scopes to all roles that they reach. */
+  follow(scopes: Scopes): Following {
+    return { waiting: [...scopes], reached: [], visited: new Set() };
+  }
+
   /**
-   * The ids of roles that scopes reach and that are not loaded, in time slices. Empty once all are: until then, ask again
-   * after loading them. Throws ExpansionTooLarge.
+   * Follows scopes, in time slices, as far as roles are loaded. Returns the ids of those that are not: load them and go
+   * on, until there is none. Throws ExpansionTooLarge.
    */
-  *missing(scopes: Scopes, candidates: Candidates, work: WorkBudget): TimeSliced<Set<string>> {
+  *missing(following: Following, candidates: Candidates, work: WorkBudget): TimeSliced<Set<string>> {
     const missing = new Set<string>();
     if (this.isWhole) return missing;
-    const visited = new Set<string>();
-    const waiting = [...scopes];
+    const { waiting, reached, visited } = following;
     const isNew = (key: string): boolean => !this.#followed.has(key) && visited.size < visited.add(key).size;
-    for (let scope = waiting.pop(); scope !== undefined; scope = waiting.pop()) {
+    const unloaded: typeof reached = [];
+    while (reached.length > 0 || waiting.length > 0) {
       if (work.spend()) yield;
-      const pattern = grantPatternOf(scope);
-      if (!pattern || !isNew(patternKey(pattern))) continue;
-      for (const id of candidates(pattern)) {
-        if (work.spend()) yield;
-        const role = this.get(id);
-        if (!role) {
-          if (!this.#absent.has(id)) missing.add(id);
-          continue;
-        }
+      const next = reached.pop();
+      if (!next) {
+        const pattern = grantPatternOf(waiting.pop()!);
+        if (!pattern || !isNew(patternKey(pattern))) continue;
+        for (const id of candidates(pattern)) reached.push({ id, pattern });
+        continue;
+      }
+      const { id, pattern } = next;
+      const role = this.get(id);
+      if (role) {
         const parameter = this.#index.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
-        if (!isNew(parameter === undefined ? id : `${id}\n${parameter}`)) continue;
+        if (!isNew(roleKey(id, parameter))) continue;
         if (work.spend(role.scopes.length)) yield;
         for (const each of role.scopes)
           waiting.push(parameter === undefined ? each : withParameter(each, parameter));
+      } else if (!this.#absent.has(id)) {
+        missing.add(id);
+        unloaded.push(next);
       }
     }
-    if (missing.size === 0) for (const key of visited) this.#followed.add(key);
+    following.reached = unloaded;
+    if (missing.size === 0) for (const key of visited) this.#note(this.#followed, key);
     return missing;
   }
 
@@ -127,6 +149,9 @@ export class FormerRoles<R extends RoleDefinition> {
       scopes.add(role);
       if (work.spendUnlimited(INDEX_UNITS * role.scopes.length)) yield;
     }
+    // Another request may have indexed them meanwhile.
+    if (this.#scopes) return this.#scopes;
+    for (const role of this.#index.values()) this.#bytes += INDEX_BYTES * role.scopes.length;
     return (this.#scopes = scopes);
   }
 
@@ -138,4 +163,9 @@ export class FormerRoles<R extends RoleDefinition> {
   #snapshot(): RolesSnapshot {
     return new RolesSnapshot(this.#index, 1);
   }
+}
+
+/** The key of a role that was followed, with its parameter if it takes one. No key of a pattern has a line feed. */
+function roleKey(roleId: string, parameter = ''): string {
+  return `${roleId}\n${parameter}`;
 }

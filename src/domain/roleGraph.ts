@@ -234,6 +234,13 @@ export class RoleGraph<R extends RoleDefinition> {
     return reaching;
   }
 
+  /** The ids of the roles whose granting scopes also grant this role, which is present or not. */
+  idsGranting(roleId: string): string[] {
+    const text = roleId.endsWith('*') ? roleId.slice(0, -1) : roleId;
+    const within = roleId.endsWith('*') ? this.#index.idsCoveredBy({ prefix: text }) : [];
+    return [...within, ...this.#index.starredPrefixesOf(text)];
+  }
+
   /** Keeps a role that is about to change in the snapshots of expansions in progress. */
   #preserve(roleId: string): void {
     for (const snapshot of this.#snapshots) snapshot.preserve(roleId, this.#index.get(roleId));

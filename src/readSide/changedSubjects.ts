@@ -33,9 +33,9 @@ type Parts = {
  */
 export async function* changedSubjects(
   parts: Parts,
-  { from, after }: { from: Position; after?: Subject },
+  { from, after, maxEvents = MAX_EVENTS }: { from: Position; after?: Subject; maxEvents?: number },
 ): AsyncGenerator<Subject[]> {
-  const found = await affectedSince(parts, from);
+  const found = await affectedSince(parts, { from, maxEvents });
   for (const kind of ['client', 'role'] as const) {
     if (kind === 'client' && after?.kind === 'role') continue;
     const id = after?.kind === kind ? after.id : undefined;
@@ -52,10 +52,10 @@ export async function* changedSubjects(
 /** Those that events after a position affect; undefined if these are too many to be looked for. */
 async function affectedSince(
   { projector, eventStore }: Parts,
-  from: Position,
+  { from, maxEvents }: { from: Position; maxEvents: number },
 ): Promise<Record<Subject['kind'], Set<string>> | undefined> {
   const { position: upTo } = projector;
-  if (approximateDistance(from, upTo) > MAX_EVENTS) return undefined;
+  if (approximateDistance(from, upTo) > maxEvents) return undefined;
   const changed = { client: new Set<string>(), role: new Set<string>() };
   const done = new AbortController();
   // A role that is unchanged grants the same roles as now, and the others are among the changed ones anyway.
@@ -71,6 +71,8 @@ async function affectedSince(
   const clients = await clientsGranted(projector.clientScopes, roles);
   if (!clients) return undefined;
   for (const id of changed.client) clients.add(id);
+  // What a role expands to begins with its granting scope, which may grant others, too.
+  for (const id of [...roles]) for (const other of projector.roleGraph.idsGranting(id)) roles.add(other);
   return { client: clients, role: roles };
 }
 

@@ -40,8 +40,8 @@ type Parts = {
   owner: WorkFor;
 };
 
-/** What a client or role held at a moment: its own scopes, none while it is missing, disabled or expired. */
-type Held = { scopes: readonly string[]; client?: ClientRow };
+/** What a client or role held at a moment: none of its own scopes while it is missing, disabled or expired. */
+type Held = { isEffective: boolean; scopes: readonly string[]; client?: ClientRow };
 
 /**
  * The changes of the effective scopes of clients and roles between two moments; none for those without a change. `only`
@@ -76,11 +76,14 @@ export async function effectiveChanges(
 }
 
 async function heldBy({ kind, id }: Subject, state: PastState): Promise<Held> {
-  if (kind === 'role') return { scopes: (await state.role(id)) ? [grantingScope(id)] : [] };
+  if (kind === 'role') {
+    const isEffective = (await state.role(id)) !== undefined;
+    return { isEffective, scopes: isEffective ? [grantingScope(id)] : [] };
+  }
   const client = await state.client(id);
-  if (!client) return { scopes: [] };
+  if (!client) return { isEffective: false, scopes: [] };
   const isEffective = !client.disabled && !isExpired(client, state.moment.time);
-  return { client, scopes: isEffective ? client.scopes : [] };
+  return { isEffective, client, scopes: isEffective ? client.scopes : [] };
 }
 
 type Side = { held: Held; roles: Roles };
@@ -136,11 +139,13 @@ async function causesOf(
     }
   }
 
-  const own = await (subject.kind === 'client' ? historyOf(subject) : undefined);
-  const became = own && lastSwitch(own.events, before.held.client);
-  const isSwitchedOn = after.held.scopes.length > 0 && before.held.scopes.length === 0;
-  const isSwitchedOff = before.held.scopes.length > 0 && after.held.scopes.length === 0;
-  if (became && (isSwitchedOn || isSwitchedOff)) causes.set(became.position, became);
+  const isSwitchedOn = !before.held.isEffective;
+  const isSwitchedOff = !after.held.isEffective;
+  const became =
+    isSwitchedOn || isSwitchedOff
+      ? lastSwitch((await historyOf(subject)).events, before.held.client)
+      : undefined;
+  if (became) causes.set(became.position, became);
   await add(change.gained, after, lastThatAdded);
   const expired = isSwitchedOff && !became ? after.held.client?.expires : undefined;
   if (!isSwitchedOff || (!became && expired === undefined)) await add(change.lost, before, lastThatRemoved);
@@ -217,7 +222,9 @@ function lastThatTurned(
   return isNow ? turned : undefined;
 }
 
-/** The last event that switched a client on or off: created, deleted, enabled or disabled it, or moved its expiration. */
+/**
+ * The last event that created or deleted a client or role, or that enabled or disabled a client, or moved its expiration.
+ */
 function lastSwitch(events: readonly HolderEvent[], before: ClientRow | undefined): HolderEvent | undefined {
   let found: HolderEvent | undefined;
   let expires = before?.expires;

@@ -36,16 +36,22 @@ const MAX_CHARGE = 10;
 /** Clients and roles as they were at a moment, computed from the log within a caller's share of the time. */
 export type FormerStates = (moment: Moment, owner: WorkFor) => State;
 
-type Parts = { projector: Projector; eventStore: Pick<EventStore, 'read'>; longWork: LongWork };
+type Parts = {
+  projector: Projector;
+  eventStore: Pick<EventStore, 'read'>;
+  longWork: LongWork;
+  /** Bytes, approximately, of roles that are kept. */
+  maxBytes?: number;
+};
 
 /**
  * States of the past. Roles that were read stay in memory for the next question about the same moment, under one limit
  * for all moments.
  */
 export function makeFormerStates(parts: Parts): FormerStates {
-  const { projector, eventStore, longWork } = parts;
+  const { projector, eventStore, longWork, maxBytes = MAX_BYTES } = parts;
   const cache = new LRUCache<Position, FormerRoles<RoleRow>>({
-    maxSize: MAX_BYTES,
+    maxSize: maxBytes,
     sizeCalculation: ({ bytes }) => bytes,
   });
   const everRoles = makeEverRoles(projector);
@@ -131,9 +137,10 @@ export function makeFormerStates(parts: Parts): FormerStates {
     async function rolesReachedBy(scopes: readonly string[]): Promise<Roles> {
       const known = cache.get(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
+      const following = known.follow(scopes);
       try {
         for (;;) {
-          const missing = await longWork.run(owner, (work) => known.missing(scopes, candidates, work));
+          const missing = await longWork.run(owner, (work) => known.missing(following, candidates, work));
           if (missing.size === 0) break;
           await load(
             known,
@@ -145,7 +152,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
         if (error instanceof ExpansionTooLarge) return allRoles();
         throw error;
       }
-      cache.set(position, known);
+      if (!cache.get(position)?.isWhole) keep(known);
       return known;
     }
 
@@ -159,8 +166,14 @@ export function makeFormerStates(parts: Parts): FormerStates {
           lives.filter(({ created }) => created !== undefined),
         );
       all.isWhole = true;
-      cache.set(position, all);
+      keep(all);
       return all;
+    }
+
+    function keep(known: FormerRoles<RoleRow>): void {
+      // Setting the same value again would not count what it has grown by.
+      cache.delete(position);
+      cache.set(position, known);
     }
 
     return {
@@ -195,6 +208,7 @@ const NO_ROLE: RoleRow = { roleId: '', description: '', scopes: [], created: '',
 function makeEverRoles(projector: Projector): () => Promise<(pattern: GrantPattern) => string[]> {
   const index = new RoleIndex<RoleDefinition>();
   const add = (roleId: string): void => void (index.get(roleId) ?? index.set({ roleId, scopes: [] }));
+  let isListening = false;
   let loading: Promise<void> | undefined;
 
   async function load(): Promise<void> {
@@ -203,7 +217,8 @@ function makeEverRoles(projector: Projector): () => Promise<(pattern: GrantPatte
 
   return async () => {
     // Before reading, so that none is missed that is created meanwhile.
-    if (!loading) projector.onRole(add);
+    if (!isListening) projector.onRole(add);
+    isListening = true;
     await (loading ??= load().catch((error: unknown) => {
       loading = undefined;
       throw error;

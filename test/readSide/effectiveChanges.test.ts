@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import pino from 'pino';
+import type { ClientRow } from '../../projections/clients.ts';
+import { missingFrom } from '../../src/domain/scopes.ts';
+import type { Event, Position } from '../../src/event.ts';
+import type { EventStore } from '../../src/eventStore/eventStore.ts';
+import { memoryEventStore } from '../../src/eventStore/memoryEventStore.ts';
+import { clientStream, ROLES_STREAM } from '../../src/eventStore/streams.ts';
+import { validateEvent } from '../../src/eventStore/validateEvent.ts';
+import { makeLongWork } from '../../src/process/longWork.ts';
+import { changedSubjects, type Subject } from '../../src/readSide/changedSubjects.ts';
+import { type EffectiveChange, effectiveChanges } from '../../src/readSide/effectiveChanges.ts';
+import { makeFormerStates } from '../../src/readSide/formerStates.ts';
+import { holderEvents } from '../../src/readSide/holderEvents.ts';
+import { makeMoments } from '../../src/readSide/moments.ts';
+import { startProjector } from '../../src/readSide/projector.ts';
+import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
+import { anyHistory, historyWriter, type PlainState, plainStateAt } from '../anyHistory.ts';
+import { metadata } from '../contracts/eventStore.ts';
+import { plainExpansion } from '../domain/plainExpansion.ts';
+import { histories } from '../histories.ts';
+
+const log = pino({ level: 'silent' });
+const owner = { caller: 'an auditor' };
+
+/** Compares moments of a log that is there; `maxEvents` decides whether all clients and roles are compared. */
+async function comparing(eventStore: EventStore) {
+  const projector = await startProjector({
+    eventStore,
+    readStore: memoryReadStore(),
+    log,
+    holder: randomUUID(),
+  });
+  const longWork = makeLongWork({ log });
+  const formerStates = makeFormerStates({ projector, eventStore, longWork });
+  const moments = makeMoments({ eventStore, projector });
+  return {
+    stop: projector.stop,
+    async between(from: Position, to: Position, maxEvents?: number): Promise<EffectiveChange[]> {
+      const [before, after] = await Promise.all(
+        [from, to].map(async (position) => {
+          const moment = await moments.atPosition(position);
+          return { ...formerStates(moment, owner), moment };
+        }),
+      );
+      const events = (subject: Subject) => holderEvents({ projector, eventStore }, subject, to);
+      const found: EffectiveChange[] = [];
+      for await (const subjects of changedSubjects({ projector, eventStore }, { from, maxEvents }))
+        found.push(
+          ...(await effectiveChanges(
+            { before: before!, after: after!, events, longWork, owner },
+            subjects,
+            undefined,
+          )),
+        );
+      return found;
+    },
+  };
+}
+
+/** What every client and role may do in a state, by the plain rules. */
+function effectiveScopes({ clients, roles }: PlainState, time: number): Map<string, string[]> {
+  const definitions = [...roles.values()];
+  const isEffective = ({ disabled, expires }: ClientRow): boolean => !disabled && Date.parse(expires) >= time;
+  return new Map([
+    ...[...clients.values()]
+      .filter(isEffective)
+      .map((client): [string, string[]] => [
+        `client/${client.clientId}`,
+        plainExpansion(definitions, client.scopes),
+      ]),
+    ...definitions.map(({ roleId }): [string, string[]] => [
+      `role/${roleId}`,
+      plainExpansion(definitions, [`assume:${roleId}`]),
+    ]),
+  ]);
+}
+
+describe('what changed between two moments', () => {
+  test('is the difference of two expansions, with events between the two moments that caused it', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHistory(16), fc.nat(), fc.nat(), fc.boolean(), async (steps, one, other, isFar) => {
+        const eventStore = memoryEventStore({ validate: validateEvent });
+        const { write, log: written } = historyWriter(eventStore);
+        for (const step of steps) await write(step);
+        const positions = [eventStore.start, ...written.map(({ position }) => position)];
+        const [from, to] = [one, other].map((at) => positions[at % positions.length]!).sort() as [
+          Position,
+          Position,
+        ];
+        const comparison = await comparing(eventStore);
+        const found = await comparison.between(from, to, isFar ? -1 : undefined);
+        await comparison.stop();
+        const timeAt = (position: Position): number =>
+          Date.parse(written.find((event) => event.position === position)?.metadata.at ?? '1970-01-01');
+        const [before, after] = [from, to].map((position) =>
+          effectiveScopes(plainStateAt(written, position), timeAt(position)),
+        ) as [Map<string, string[]>, Map<string, string[]>];
+        const expected = [...new Set([...before.keys(), ...after.keys()])]
+          .sort()
+          .map((name) => {
+            const [had, has] = [before.get(name) ?? [], after.get(name) ?? []];
+            return { name, gained: missingFrom(had, has), lost: missingFrom(has, had) };
+          })
+          .filter(({ gained, lost }) => gained.length + lost.length > 0);
+        expect(
+          found.map(({ subject: { kind, id }, gained, lost }) => ({ name: `${kind}/${id}`, gained, lost })),
+        ).toEqual(expected);
+        for (const { gained, lost, causes, isExplained } of found) {
+          expect(isExplained).toBe(Math.max(gained.length, lost.length) <= 20);
+          expect(causes.length).toBeGreaterThan(0);
+          for (const { position } of causes) expect(position > from && position <= to).toBe(true);
+        }
+      }),
+      histories(100),
+    );
+  });
+
+  describe('names', () => {
+    const expires = '2030-01-01T00:00:00.000Z';
+    const clientData = (scopes: string[]) => ({
+      clientId: 'c',
+      description: '',
+      expires,
+      deleteOnExpiration: false,
+      scopes,
+    });
+    const created = (...scopes: string[]): Event => ({
+      type: 'ClientCreated',
+      data: {
+        ...clientData(scopes),
+        credential: { id: '00000000-0000-4000-8000-000000000000', fingerprint: '0123456789abcdef' },
+      },
+    });
+    const client = (type: string): Event => ({ type, data: { clientId: 'c' } });
+    const role = (type: string, roleId: string, ...scopes: string[]): Event => ({
+      type,
+      data: { roleId, ...(type !== 'RoleDeleted' && { description: '', scopes }) },
+    });
+
+    /** Writes events, and returns the causes of the client's change after the first `count` ones, by type. */
+    async function causesAfter(count: number, ...events: Event[]): Promise<string[]> {
+      const eventStore = memoryEventStore({ validate: validateEvent });
+      const positions: Position[] = [];
+      for (const event of events) {
+        const stream = 'roleId' in (event.data as object) ? ROLES_STREAM : clientStream('c');
+        const write = { stream, expectedRevision: 'any' as const, events: [{ ...event, id: randomUUID() }] };
+        positions.push((await eventStore.append([write], metadata)).position);
+      }
+      const comparison = await comparing(eventStore);
+      const found = await comparison.between(positions[count - 1]!, positions.at(-1)!);
+      await comparison.stop();
+      const causes = found.find(({ subject }) => subject.kind === 'client')?.causes ?? [];
+      return causes.map(({ position, type }) => `${positions.indexOf(position)} ${type}`);
+    }
+
+    test('the change of a role three steps away', async () => {
+      const before = [
+        created('assume:a'),
+        role('RoleCreated', 'a', 'assume:b'),
+        role('RoleCreated', 'b', 'x'),
+      ];
+      const causes = await causesAfter(3, ...before, role('RoleUpdated', 'b', 'x', 'y'));
+      expect(causes).toEqual(['3 RoleUpdated']);
+    });
+
+    test('all changes that were needed together', async () => {
+      const causes = await causesAfter(
+        1,
+        created('assume:a'),
+        role('RoleCreated', 'b', 'y'),
+        role('RoleCreated', 'a', 'z'),
+        role('RoleUpdated', 'a', 'z', 'assume:b'),
+      );
+      expect(causes).toEqual(['1 RoleCreated', '2 RoleCreated', '3 RoleUpdated']);
+    });
+
+    test('the last of several changes that took a scope away and gave it back', async () => {
+      const update = (...scopes: string[]): Event => ({ type: 'ClientUpdated', data: clientData(scopes) });
+      expect(await causesAfter(1, created('x'), update(), update('x'), update(), update('y'))).toEqual([
+        '3 ClientUpdated',
+        '4 ClientUpdated',
+      ]);
+    });
+
+    test('who switched a client off or on', async () => {
+      expect(await causesAfter(1, created('x'), client('ClientDisabled'))).toEqual(['1 ClientDisabled']);
+      expect(await causesAfter(2, created('x'), client('ClientDisabled'), client('ClientEnabled'))).toEqual([
+        '2 ClientEnabled',
+      ]);
+      expect(await causesAfter(1, created('x'), client('ClientDeleted'))).toEqual(['1 ClientDeleted']);
+    });
+  });
+});
