@@ -8,6 +8,7 @@ import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
 import { explain, type ExplainParts } from './auditors/explain.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
+import { whoCan } from './auditors/whoCan.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -84,5 +85,6 @@ export function makeEndpoints({
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
+    whoCan(core),
   ];
 }

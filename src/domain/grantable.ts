@@ -1,10 +1,10 @@
 import type { Subject } from './explainedPath.ts';
 import { grantPatternOf, parameterFrom } from './grantPattern.ts';
-import { PARAMETER, withParameter } from './roleDefinition.ts';
+import { grantingScope, PARAMETER, withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
-import { ScopeHolders } from './scopeHolders.ts';
+import type { RoleScopes } from './roleScopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import { findHolders, type RoleScopes, type Way } from './whoCan.ts';
+import { matchesCovering, rolesOn, type Way, waysTo } from './waysTo.ts';
 import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
 
 /** A role that gives some of the missing scopes to whoever has `scope`, through the roles `via`. */
@@ -19,6 +19,8 @@ export type Grantable = { roles: GivingRole[]; changes: EnoughChange[]; complete
 /** How many roles and changes are named, and for how many missing scopes roles are looked for. */
 const MAX_NAMED = 10;
 const MAX_SCOPES = 10;
+/** Units of work to look for the roles that have a scope. */
+const UNITS = 1_000_000;
 
 /**
  * The roles that have missing scopes: those that have most of them first, then those with the shortest way. Each list is cut
@@ -32,13 +34,13 @@ export function* givingRoles(
   const giving = new Map<string, GivingRole>();
   let complete = missing.length <= MAX_SCOPES;
   for (const scope of missing.slice(0, MAX_SCOPES)) {
-    const ways = yield* waysTo(scope, roles, work);
+    const ways = yield* shortestWays(scope, roles, work);
     if (!ways) complete = false;
     for (const [roleId, way] of ways ?? []) {
       if (work.spendUnlimited()) yield;
       const known = giving.get(roleId);
       if (known) known.gives.push(scope);
-      else giving.set(roleId, { roleId, ...way, gives: [scope] });
+      else giving.set(roleId, { roleId, scope: grantingScope(roleId), via: rolesOn(way), gives: [scope] });
     }
   }
   const nearest = [...giving.values()].toSorted(compareGiving);
@@ -46,14 +48,14 @@ export function* givingRoles(
 }
 
 /** Undefined if looking for them takes too much work. */
-function* waysTo(
+function* shortestWays(
   scope: string,
   roles: RoleScopes,
   work: WorkBudget,
 ): TimeSliced<Map<string, Way> | undefined> {
-  work.refill();
+  work.refill(UNITS);
   try {
-    return (yield* findHolders(scope, { roles, clients: new ScopeHolders() }, work)).roles;
+    return (yield* waysTo(matchesCovering(scope), roles, work)).roles;
   } catch (error) {
     if (error instanceof ExpansionTooLarge) return undefined;
     throw error;

@@ -68,16 +68,8 @@ const block: Schema = {
   ],
 };
 
-/** The bodies of the method `explain`, and scope expressions in bodies. */
+/** The bodies of explain. */
 export const explainSchemas: Record<string, Schema> = {
-  'scope-expression': {
-    title: 'A scope, or scopes of which all or any are needed',
-    anyOf: [
-      scope,
-      object({ AllOf: { type: 'array', items: { $ref: 'scope-expression.json#' } } }),
-      object({ AnyOf: { type: 'array', items: { $ref: 'scope-expression.json#' } } }),
-    ],
-  },
   'explain-request': {
     title: 'A question why somebody has scopes, or has not',
     ...object(

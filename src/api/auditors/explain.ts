@@ -21,8 +21,8 @@ import { makeGrantSources } from '../../readSide/grantSources.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import type { State } from '../../readSide/state.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
-import { boundedExpression } from './boundedExpression.ts';
 import { type ExplainedSubject, explainedSubject } from './explainedSubject.ts';
+import { givenExpression } from './givenExpression.ts';
 import { sourcesOfPaths } from './sourcesOfPaths.ts';
 
 /** The dependencies of `explain`. */
@@ -79,7 +79,7 @@ export function explain(parts: ExplainParts): Endpoint {
     async handle(request) {
       const body = request.body as Body;
       const { subject, expression, limit, at } = body;
-      boundedExpression(expression);
+      givenExpression(expression);
       requireDates(body);
       const owner = workFor(request);
       const state = await requestedState(request, { at });
