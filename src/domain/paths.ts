@@ -45,13 +45,12 @@ type Edge = Held & { grants: Grants };
 type Grants = { targets: Target[]; holders: Node[] };
 type Target = { to: Node; match: Step['match'] };
 
-/** The start of a path, linked from its end. `complete` is the scope that covers the scope asked for. */
+/** The start of a path, linked from its end. */
 type Partial = {
   node: Node;
   via: (Held & Target) | undefined;
   before: Partial | undefined;
   length: number;
-  complete?: Held;
 };
 
 /** How many paths are counted, and how many starts of paths are in memory at a time. */
@@ -200,34 +199,43 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
     add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
   const paths: Path[] = [];
   let pathCount = 0;
+  const isTooMuch = (): boolean =>
+    pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0);
   for (let length = 0; length < waiting.length; length += 1) {
+    // What goes on from a goal is longer, so it comes after all paths of this length.
+    const longer: Partial[] = [];
     // The loop also sees what is added while it runs.
     for (const partial of waiting[length] ?? []) {
       if (spend(0)) yield;
       count -= 1;
-      if (partial.complete) {
+      for (const goal of partial.node.goals) {
+        if (pathCount >= MAX_COUNTED) return { paths, pathCount, complete: false };
         pathCount += 1;
-        if (paths.length < limit) paths.push(yield* pathOf(partial, partial.complete, work));
-        continue;
+        if (paths.length < limit) paths.push(yield* pathOf(partial, goal, work));
       }
-      if (pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0))
-        return { paths, pathCount, complete: false };
-      for (const goal of partial.node.goals) add({ ...partial, complete: goal }, partial.length);
-      for (const { grants, ...held } of partial.node.edges) {
-        for (const target of grants.targets) {
-          const { to } = target;
-          if (spend(partial.length)) yield;
-          if (to.distance === Infinity || isOn(partial, to)) continue;
-          add(
-            { node: to, via: { ...held, ...target }, before: partial, length: partial.length + 1 },
-            partial.length + 1 + to.distance,
-          );
-        }
-      }
+      if (partial.node.goals.length > 0) longer.push(partial);
+      else if (isTooMuch()) return { paths, pathCount, complete: false };
+      else yield* goOnFrom(partial);
     }
     delete waiting[length];
+    for (const partial of longer) {
+      if (isTooMuch()) return { paths, pathCount, complete: false };
+      yield* goOnFrom(partial);
+    }
   }
   return { paths, pathCount, complete: true };
+
+  function* goOnFrom(partial: Partial): TimeSliced<void> {
+    const next = partial.length + 1;
+    for (const { grants, ...held } of partial.node.edges) {
+      for (const target of grants.targets) {
+        const { to } = target;
+        if (spend(partial.length)) yield;
+        if (to.distance === Infinity || isOn(partial, to)) continue;
+        add({ node: to, via: { ...held, ...target }, before: partial, length: next }, next + to.distance);
+      }
+    }
+  }
 }
 
 function isOn(partial: Partial | undefined, node: Node): boolean {

@@ -4,7 +4,7 @@ import { ApiError } from '../../domain/errors.ts';
 /** The most scopes in an expression that a body gives, and the levels of its nesting. */
 const MAX_SCOPES = 100;
 const MAX_LEVELS = 10;
-/** The most characters of a scope: looking for parameters takes more work than they are. */
+/** The most characters of a scope. The work to look for parameters in it grows with their square. */
 const MAX_LENGTH = 2000;
 
 /** The expression in a body, which matches its schema. Throws InputError for one that is too large. */

@@ -249,7 +249,7 @@ test('at every position of any history: a path if and only if it is satisfied, e
         }
       },
     ),
-    histories(40),
+    histories(25),
   );
   expect(Object.values(seen).every((count) => count > 0)).toBe(true);
 });
