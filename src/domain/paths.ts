@@ -48,7 +48,8 @@ type Target = { to: Node; match: Step['match'] };
 /** The start of a path, linked from its end. */
 type Partial = {
   node: Node;
-  via: (Held & Target) | undefined;
+  via: Edge | undefined;
+  match: Step['match'] | undefined;
   before: Partial | undefined;
   length: number;
 };
@@ -196,7 +197,7 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
     count += 1;
   };
   if (start.distance < Infinity)
-    add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
+    add({ node: start, via: undefined, match: undefined, before: undefined, length: 0 }, start.distance);
   const paths: Path[] = [];
   let pathCount = 0;
   const isTooMuch = (): boolean =>
@@ -227,12 +228,11 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
 
   function* goOnFrom(partial: Partial): TimeSliced<void> {
     const next = partial.length + 1;
-    for (const { grants, ...held } of partial.node.edges) {
-      for (const target of grants.targets) {
-        const { to } = target;
+    for (const via of partial.node.edges) {
+      for (const { to, match } of via.grants.targets) {
         if (spend(partial.length)) yield;
         if (to.distance === Infinity || isOn(partial, to)) continue;
-        add({ node: to, via: { ...held, ...target }, before: partial, length: next }, next + to.distance);
+        add({ node: to, via, match, before: partial, length: next }, next + to.distance);
       }
     }
   }
@@ -260,7 +260,7 @@ function* pathOf(end: Partial, last: Held, work: WorkBudget): TimeSliced<Path> {
     }
     steps.push({
       roleId,
-      match: via.match,
+      match: at.match!,
       ...(parameter !== undefined && { parameter }),
       ...held,
       ...(returnsTo.size > 0 && { returnsTo: [...returnsTo] }),

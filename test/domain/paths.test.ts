@@ -13,7 +13,7 @@ import { type PlainRole, plainExpansion } from './plainExpansion.ts';
 
 function pathsIn(roles: PlainRole[], held: string[], scope: string, limit = 1000) {
   const graph = new RoleGraph();
-  for (const role of roles) graph.set(role);
+  graph.load(roles);
   return runToCompletion(
     graph.inSnapshot((snapshot) => findPaths({ held, scope }, snapshot, { limit, work: new WorkBudget() })),
   );
