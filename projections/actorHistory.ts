@@ -1,7 +1,7 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { CredentialsEvent } from '../schemas/events/credentialsEvents.ts';
 import type { RoleEvent } from '../schemas/events/roleEvents.ts';
-import { rangeOf, type Recorded } from '../src/event.ts';
+import { type Position, rangeOf, type Recorded } from '../src/event.ts';
 import type { Projection } from '../src/projection.ts';
 import { type AuditEntry, auditedTypes, auditEntry } from './auditEntry.ts';
 
@@ -27,6 +27,13 @@ const EXPONENT = 2;
 /** The prefix of the keys of one actor's rows. */
 export function actorPrefix(clientId: string): string {
   return `${clientId}\n`;
+}
+
+/** A key before that of the row with an actor's change at a position, and behind those of all rows before it. */
+export function actorKeyBefore(clientId: string, position: Position): string {
+  const range = rangeOf(position, EXPONENT);
+  const lastDigit = range.charCodeAt(range.length - 1);
+  return `${actorPrefix(clientId)}${range.slice(0, -1)}${String.fromCharCode(lastDigit - 1)}~`;
 }
 
 /**

@@ -44,3 +44,19 @@ export function entityOf(data: AuthEvent['data']): Pick<AuditEntry, 'entityId' |
 
 /** The event types that histories contain: all of them. */
 export const auditedTypes = Object.keys(ACTION) as AuthEvent['type'][];
+
+const CLIENT_ACTIONS = typesByAction('Client', 'AccessToken');
+const ROLE_ACTIONS = typesByAction('Role');
+
+/** The event type of an audit entry; undefined for an action of no event. */
+export function typeOfAction(
+  entityType: AuditEntry['entityType'],
+  actionType: string,
+): AuthEvent['type'] | undefined {
+  return (entityType === 'role' ? ROLE_ACTIONS : CLIENT_ACTIONS).get(actionType);
+}
+
+function typesByAction(...beginnings: string[]): Map<string, AuthEvent['type']> {
+  const types = auditedTypes.filter((type) => beginnings.some((beginning) => type.startsWith(beginning)));
+  return new Map(types.map((type) => [ACTION[type], type]));
+}

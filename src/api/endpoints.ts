@@ -6,7 +6,8 @@ import type { FormerStates } from '../readSide/formerStates.ts';
 import type { Moments } from '../readSide/moments.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
-import { explain, type ExplainParts } from './auditors/explain.ts';
+import { explain } from './auditors/explain.ts';
+import { history } from './auditors/history.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
 import { whoCan } from './auditors/whoCan.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
@@ -38,7 +39,7 @@ import { expandScopesGet } from './scopes/expandScopesGet.ts';
 /** The dependencies of the endpoints; each endpoint gets those that it uses. */
 export type EndpointParts = {
   /** Reads and changes clients and roles. */
-  core: Parameters<typeof createClient>[0] & ExplainParts & { requestedState: RequestedState };
+  core: Parameters<typeof createClient>[0] & { requestedState: RequestedState };
   clientHistory: ClientHistory;
   /** The past of the log. */
   past: { moments: Moments; formerStates: FormerStates };
@@ -54,7 +55,7 @@ export function makeEndpoints({
   authenticate,
   health,
 }: EndpointParts): Endpoint[] {
-  const { projector, longWork } = core;
+  const { eventStore, projector, longWork } = core;
   return [
     ping(),
     lbheartbeat(),
@@ -81,10 +82,11 @@ export function makeEndpoints({
     expandScopesGet(core),
     currentScopes(core),
     explain(core),
+    whoCan(core),
     whatChanged({ ...core, ...past }),
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
-    whoCan(core),
+    history({ eventStore, projector, longWork }),
   ];
 }

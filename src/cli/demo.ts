@@ -1,14 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import hawk from 'hawk';
-import { readConfig } from '../config/config.ts';
+import { openStores } from '../compose.ts';
+import { type Config, readConfig } from '../config/config.ts';
+import { ROLES_STREAM } from '../eventStore/streams.ts';
 import { makeLogger } from '../process/logger.ts';
-import { startServer } from './startServer.ts';
 import { FileGone } from '../storage/watchFiles.ts';
-import { untilSignal } from './untilSignal.ts';
 import { guardedServices } from '../services/guardedServices.ts';
+import { askOverHttp } from './ask.ts';
+import { type Difference, differenceTrees } from './diff.ts';
+import { type Explained, explanationTrees } from './explain.ts';
+import { startServer } from './startServer.ts';
+import { type Tree, treeLines } from './tree.ts';
+import { untilSignal } from './untilSignal.ts';
+import { type WhoCan, whoCanTrees } from './whoCan.ts';
 
 type Credentials = { clientId: string; accessToken: string };
 
@@ -24,6 +32,8 @@ const ROLES = {
   },
   'team:readers': { description: 'What everybody in the company may do', scopes: ['queue:list-task:*'] },
 };
+/** The scope that the story is about: it is granted three roles away. */
+const ARTIFACTS = 'queue:get-artifact:private/*';
 
 /** `authledger demo`: a tour for newcomers. */
 export function demoCommand(): Command {
@@ -33,6 +43,7 @@ export function demoCommand(): Command {
     .action(async ({ exit = false }: { exit?: boolean }) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'authledger-demo-'));
       const config = readConfig(guardedServices, { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn' });
+      await writeEarlierHistory(config);
       const serving = await startServer(config, {
         log: makeLogger({ level: 'warn', destination: process.stderr }),
       });
@@ -51,13 +62,26 @@ export function demoCommand(): Command {
     });
 }
 
+/** An hour ago, somebody else made the roles: the demo has a past to ask about. */
+async function writeEarlierHistory(config: Config): Promise<void> {
+  const stores = await openStores(config);
+  const events = Object.entries(ROLES).map(([roleId, role]) => ({
+    type: 'RoleCreated',
+    data: { roleId, ...role },
+    id: randomUUID(),
+  }));
+  const at = new Date(Date.now() - 61 * 60_000).toJSON();
+  const metadata = { actor: 'login/alice', at, requestId: randomUUID(), reason: 'the company begins' };
+  await stores.eventStore.append([{ stream: ROLES_STREAM, expectedRevision: 'none', events }], metadata);
+  await stores.close();
+}
+
 async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const asRoot = apiCaller(rootUrl, root);
+  const ask = askOverHttp(rootUrl, root);
+  const anHourAgo = new Date(Date.now() - 60 * 60_000).toJSON();
   step('The service runs, and made a client for its administrator', root.clientId);
-
-  for (const [roleId, role] of Object.entries(ROLES).reverse())
-    await asRoot('PUT', `/roles/${encodeURIComponent(roleId)}`, role);
-  step('Three roles were created', Object.keys(ROLES).join(', '));
+  step('It has three roles, which login/alice made an hour ago', Object.keys(ROLES).join(', '));
 
   const expires = new Date(Date.now() + 24 * 60 * 60_000).toJSON();
   const settings = { description: 'Builds things', expires, scopes: ['assume:project-admin:rocket'] };
@@ -73,17 +97,34 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const verdict = await apiCaller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
   step('It signed a request to another service, which asked authledger who that was', verdict);
 
+  const { position } = await ask<{ position: string }>({
+    method: 'explain',
+    body: { subject: { scopes: [] }, expression: ARTIFACTS },
+  });
+  const role = { ...ROLES['team:readers'], scopes: ['queue:list-task:*', ARTIFACTS] };
+  await asRoot('POST', '/roles/team%3Areaders', role);
+  const subject = { clientId: builder.clientId };
+  const question = { subject, expression: ARTIFACTS };
+  const explained = await ask<Explained>({ method: 'explain', body: question });
+  show(
+    `A role three steps away got a new scope. Why has the client ${ARTIFACTS}, and who gave it`,
+    explanationTrees('client demo/builder', explained),
+  );
+
+  const whoCan = await ask<WhoCan>({ method: 'whoCan', body: { expression: ARTIFACTS } });
+  show('Who else has it', whoCanTrees(whoCan));
+
+  const difference = await ask<Difference>({ method: 'whatChanged', body: { from: position } });
+  show('What did that change do to others', differenceTrees(difference));
+
+  const ofRole = { subject: { roleId: 'project-admin:*' }, expression: ARTIFACTS, at: anHourAgo };
+  const former = await ask<Explained>({ method: 'explain', body: ofRole });
+  show('How was it an hour ago', explanationTrees('role project-admin:*', former));
+
   const disabled = `/clients/${encodeURIComponent(builder.clientId)}/disable`;
   await asRoot('POST', disabled);
   const refused = await apiCaller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
   step('The client was disabled, and at the very next request', refused);
-
-  const role = { ...ROLES['team:readers'], scopes: ['queue:list-task:*', 'queue:get-artifact:public/*'] };
-  await asRoot('POST', '/roles/team%3Areaders', role);
-  const { scopes } = (await asRoot('POST', '/scopes/expand', { scopes: settings.scopes })) as {
-    scopes: string[];
-  };
-  step('A role two steps away got a new scope; the same scope now expands to', scopes);
 
   const history = (await asRoot('GET', `/audit/client/${encodeURIComponent(builder.clientId)}`)) as {
     auditHistory: object[];
@@ -119,6 +160,13 @@ function step(what: string, shown: unknown): void {
   console.log(`\n${(steps += 1)}. ${what}:\n${text.replaceAll(/^/gm, '   ')}`);
 }
 
+function show(what: string, trees: readonly Tree[]): void {
+  step(what, treeLines(trees, COLUMNS).join('\n'));
+}
+
+/** Columns of trees, which are indented by three. */
+const COLUMNS = 97;
+
 function nextSteps(rootUrl: string, { clientId, accessToken }: Credentials): string {
   return `
 It keeps running at ${rootUrl} until you press Ctrl-C; everything is thrown away then. Things to try:
@@ -127,7 +175,8 @@ It keeps running at ${rootUrl} until you press Ctrl-C; everything is thrown away
   curl ${rootUrl}/api/auth/v1/scopes/current (an unsigned request has no scopes)
   open ${rootUrl}/openapi.json               (every method)
 
-With a Taskcluster client (npm install taskcluster-client):
+With a Taskcluster client (npm install taskcluster-client), or with the command line (npx authledger explain
+demo/builder ${ARTIFACTS} --root-url ${rootUrl}):
 
   export TASKCLUSTER_ROOT_URL=${rootUrl}
   export TASKCLUSTER_CLIENT_ID=${clientId}

@@ -1,6 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { guardedServices } from '../services/guardedServices.ts';
+import type { HistoryQuery } from '../readSide/logHistory.ts';
 import { inBackground } from './inBackground.ts';
+import type { ContentOptions } from './printContent.ts';
+
+/** Options of which each asks for what events changed. */
+const ASK_FOR_CONTENT = ['newest', 'prefix', 'type', 'at', 'rootUrl'];
 
 /** `authledger history`. */
 export function historyCommand(): Command {
@@ -19,8 +24,30 @@ export function historyCommand(): Command {
     .option('--actor <id>', 'by one clientId only')
     .option('--after <position>', 'what came after a position only')
     .option('--limit <n>', 'so many at most', parseCount)
+    .option('--content', 'with what each event changed')
+    .option('--newest', 'newest first, with what each event changed')
+    .option('--prefix <id>', 'of clients and roles whose ids begin so, with what each event changed')
+    .option('--type <types>', 'of these types, separated by commas, with what each event changed')
+    .option(
+      '--at <moment>',
+      'up to a position, or to a date with time and zone, with what each event changed',
+    )
+    .option(
+      '--root-url <url>',
+      'ask the service at this URL, with the credentials in TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN, with what each ' +
+        'event changed',
+    )
     .option('--json', 'whole events, as a line of JSON each')
-    .action(inBackground(async () => (await import('./printHistory.ts')).printHistory));
+    .action(
+      inBackground(async () => {
+        const { printHistory } = await import('./printHistory.ts');
+        const { printContent } = await import('./printContent.ts');
+        return ({ content, ...options }: HistoryQuery & ContentOptions & { content?: true }) =>
+          content || ASK_FOR_CONTENT.some((name) => name in options)
+            ? printContent(options)
+            : printHistory(options);
+      }),
+    );
 }
 
 function parseCount(text: string): number {

@@ -3,6 +3,7 @@ import type { Recorded } from '../event.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
+import { asciiJson, printable } from './auditorOptions.ts';
 import { print } from './output.ts';
 import { withStores } from './withStores.ts';
 
@@ -23,14 +24,6 @@ async function* linesOf(
   shown: (event: Recorded) => string,
 ): AsyncGenerator<string> {
   for await (const event of events) yield `${shown(event)}\n`;
-}
-
-/** JSON in ASCII. JSON alone leaves some control characters unescaped, which could control the terminal. */
-function asciiJson(event: Recorded): string {
-  return JSON.stringify(event).replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
 
 function formatLine(event: Recorded): string {
@@ -59,9 +52,4 @@ function subjectWords({ data }: Recorded<PublishedEvent>): string[] {
 /** Quotes an id or target that could be mistaken for other parts of the line. */
 function asSingleWord(text: string): string {
   return /^[\x21\x23-\x7e]+$/.test(text) ? text : JSON.stringify(text);
-}
-
-/** Escapes characters that could control the terminal. */
-function printable(line: string): string {
-  return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

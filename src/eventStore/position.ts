@@ -67,3 +67,10 @@ export function isPositionOf(text: string, start: Position): boolean {
   const [logId, digits] = start.split('.') as [string, string];
   return new RegExp(`^${logId}\\.[0-9]{${digits.length}}$`).test(text);
 }
+
+/** The greatest position before another one of its log, whether or not there is an event at it. */
+export function positionBefore(position: Position): Position {
+  const [logId, digits] = position.split('.') as [string, string];
+  const before = BigInt(digits) - 1n;
+  return `${logId}.${(before > 0n ? before : 0n).toString().padStart(digits.length, '0')}`;
+}

@@ -52,7 +52,7 @@ export type Endpoint = {
   /** What the caller's scopes must satisfy; by default, nothing. Required in the dialect `authledger`. */
   scopes?: ScopeExpression;
   /** Parameters of the scope expression besides the path parameters, from a validated request. */
-  scopeParams?(request: { params: Record<string, string>; body: unknown }): Record<string, unknown>;
+  scopeParams?(request: Pick<EndpointRequest, 'params' | 'query' | 'body'>): Record<string, unknown>;
   /**
    * It only reads. Whether its scopes are required depends on the dialect and on READ_ACCESS; in the dialect
    * `authledger` they always are.
@@ -104,7 +104,7 @@ export function queryOf({ query = [], readsPast }: Pick<Endpoint, 'query' | 'rea
 /** All parameters of an endpoint's scope expression for a request. */
 export function scopeParamsOf(
   { scopeParams }: Pick<Endpoint, 'scopeParams'>,
-  request: Pick<EndpointRequest, 'params' | 'body'>,
+  request: Pick<EndpointRequest, 'params' | 'query' | 'body'>,
 ): Record<string, unknown> {
   return { ...request.params, ...scopeParams?.(request) };
 }

@@ -10,7 +10,7 @@ import type { LongWork, WorkFor } from '../process/longWork.ts';
 import type { Subject } from './changedSubjects.ts';
 import type { HolderEvent } from './holderEvents.ts';
 import type { Moment } from './moments.ts';
-import type { Roles, State } from './state.ts';
+import { type Roles, rolesToExpand, type State } from './state.ts';
 
 /** Scopes of a change whose causes are looked for, gained and lost ones each. */
 const MAX_EXPLAINED = 20;
@@ -57,8 +57,14 @@ export async function effectiveChanges(
     [before, after].map((state) => Promise.all(subjects.map((subject) => heldBy(subject, state)))),
   );
   const [rolesBefore, rolesAfter] = await Promise.all([
-    before.rolesReachedBy(held!.flatMap(({ scopes }) => scopes)),
-    after.rolesReachedBy(holds!.flatMap(({ scopes }) => scopes)),
+    rolesToExpand(
+      before,
+      held!.map(({ scopes }) => scopes),
+    ),
+    rolesToExpand(
+      after,
+      holds!.map(({ scopes }) => scopes),
+    ),
   ]);
   const changes: EffectiveChange[] = [];
   for (const [i, subject] of subjects.entries()) {

@@ -14,7 +14,9 @@ import { RoleIndex } from '../domain/roleIndex.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
+import { keyedMutex } from '../process/keyedMutex.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
+import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { applyEvent, fold } from '../projection.ts';
 import { bytesInMemory } from './bytesInMemory.ts';
 import { type Life, livesAt } from './livesAt.ts';
@@ -36,6 +38,8 @@ const MAX_CHARGE = 10;
 /** Clients and roles as they were at a moment, computed from the log within a caller's share of the time. */
 export type FormerStates = (moment: Moment, owner: WorkFor) => State;
 
+type WantedPage = Parameters<State['clients']>[0];
+
 type Parts = {
   projector: Projector;
   eventStore: Pick<EventStore, 'read'>;
@@ -55,20 +59,20 @@ export function makeFormerStates(parts: Parts): FormerStates {
     sizeCalculation: ({ bytes }) => bytes,
   });
   const everRoles = makeEverRoles(projector);
+  /** One caller's reads of streams are each in a turn of the event loop of their own: some stores read synchronously. */
+  const inTurn = keyedMutex();
+  const runExclusive = keyedMutex();
 
   return (moment, owner) => {
     const { position } = moment;
 
-    /** Does work in batches, within the caller's share of the time. */
-    async function inBatches<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-      const results: R[] = [];
-      for (let from = 0; from < all.length; from += BATCH_SIZE) {
-        await longWork.untilReady(owner);
-        const began = performance.now();
-        results.push(...(await Promise.all(all.slice(from, from + BATCH_SIZE).map(work))));
-        longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
-        await yieldToEventLoop();
-      }
+    /** Does some work at the same time, within the caller's share of the time. */
+    async function inBatch<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
+      await longWork.untilReady(owner);
+      const began = performance.now();
+      const results = await Promise.all(all.map(work));
+      longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
+      await yieldToEventLoop();
       return results;
     }
 
@@ -79,38 +83,36 @@ export function makeFormerStates(parts: Parts): FormerStates {
       let row: ClientRow | undefined;
       for (let fromRevision = 0; ;) {
         await longWork.untilReady(owner);
+        await inTurn(owner.caller, () => yieldToEventLoop());
+        const began = performance.now();
         const page = await eventStore.read(clientStream(clientId), { fromRevision, limit: PAGE_SIZE });
         const events = page.events.filter((event) => event.position <= position);
         row = fold(clients, row, events as Recorded<ClientEvent>[]);
+        if (fromRevision > 0) longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
         fromRevision += page.events.length;
         if (events.length < page.events.length || page.revision === 'none' || fromRevision > page.revision)
           return row;
       }
     }
 
-    async function clientPage({
-      limit,
-      ...range
-    }: {
-      prefix?: string;
-      after?: string;
-      limit: number;
-    }): Promise<ClientPage> {
-      const ids: string[] = [];
-      let lookedAt = 0;
-      const pageUpTo = async (last: string | undefined): Promise<ClientPage> => {
-        const rows = await inBatches(ids, async (key) => ({ key, value: await client(key), position }));
-        return { rows: rows as ClientPage['rows'], last };
-      };
+    async function clientPage({ limit, ...range }: WantedPage): Promise<ClientPage> {
+      const rows: ClientPage['rows'] = [];
+      let [size, lookedAt] = [0, 0];
       for await (const lives of livesAt(projector.lives, { of: 'client', ...range }, position)) {
-        for (const { id, created } of lives) {
-          if (created !== undefined) ids.push(id);
-          lookedAt += 1;
-          if (ids.length === limit || lookedAt === MAX_LOOKED_AT) return pageUpTo(id);
+        for (const some of chunksOf(lives)) {
+          const ids = some.flatMap(({ id, created }) => (created === undefined ? [] : [id]));
+          const wanted = ids.slice(0, limit - rows.length);
+          for (const value of await inBatch(wanted, client)) {
+            if (!value) continue;
+            size += JSON.stringify(value).length;
+            if (size > MAX_PAGE_CHARS && rows.length > 0) return { rows, last: rows.at(-1)!.key };
+            rows.push({ key: value.clientId, value, position });
+          }
+          if (rows.length >= limit) return { rows, last: wanted.at(-1) };
+          if ((lookedAt += some.length) >= MAX_LOOKED_AT) return { rows, last: some.at(-1)!.id };
         }
-        await longWork.untilReady(owner);
       }
-      return pageUpTo(undefined);
+      return { rows, last: undefined };
     }
 
     /** A role; its creation is looked up unless it is known. */
@@ -127,14 +129,16 @@ export function makeFormerStates(parts: Parts): FormerStates {
     }
 
     async function load(into: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
-      const rows = await inBatches(lives, ({ id, created }) => role(id, created));
-      for (const [i, row] of rows.entries()) {
-        if (row) into.add(row, bytesInMemory(row));
-        else into.addAbsent(lives[i]!.id);
+      for (const some of chunksOf(lives)) {
+        const rows = await inBatch(some, ({ id, created }) => role(id, created));
+        for (const [i, row] of rows.entries()) {
+          if (row) into.add(row, bytesInMemory(row));
+          else into.addAbsent(some[i]!.id);
+        }
       }
     }
 
-    async function rolesReachedBy(scopes: readonly string[]): Promise<Roles> {
+    async function loadReached(scopes: readonly string[]): Promise<Roles> {
       const known = cache.get(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
       const following = known.follow(scopes);
@@ -149,14 +153,14 @@ export function makeFormerStates(parts: Parts): FormerStates {
         }
       } catch (error) {
         // Whoever expands them is told so for the entries that are too large, not for all of a list.
-        if (error instanceof ExpansionTooLarge) return allRoles();
+        if (error instanceof ExpansionTooLarge) return loadAll();
         throw error;
       }
       if (!cache.get(position)?.isWhole) keep(known);
       return known;
     }
 
-    async function allRoles(): Promise<FormerRoles<RoleRow>> {
+    async function loadAll(): Promise<FormerRoles<RoleRow>> {
       const known = cache.get(position);
       if (known?.isWhole) return known;
       const all = new FormerRoles<RoleRow>();
@@ -182,17 +186,22 @@ export function makeFormerStates(parts: Parts): FormerStates {
       clients: clientPage,
       lastUsed: async ({ created }) => created,
       role: (roleId) => role(roleId),
-      rolesReachedBy,
-      allRoles,
+      // One after the other, so that many requests of one caller for different moments take the memory of one.
+      rolesReachedBy: (scopes) => runExclusive(owner.caller, () => loadReached(scopes)),
+      allRoles: () => runExclusive(owner.caller, loadAll),
       async roleScopes() {
-        const all = await allRoles();
+        const all = await runExclusive(owner.caller, loadAll);
         const scopes = await longWork.run(owner, (work) => all.scopes(work));
-        // It takes more memory now.
-        cache.set(position, all);
+        keep(all);
         return scopes;
       },
     };
   };
+}
+
+/** Lists of at most BATCH_SIZE elements. */
+function* chunksOf<T>(all: readonly T[]): Generator<T[]> {
+  for (let from = 0; from < all.length; from += BATCH_SIZE) yield all.slice(from, from + BATCH_SIZE);
 }
 
 /** A role after its last event, created at a time; undefined if that event deleted it. */

@@ -1,4 +1,4 @@
-import type { TimesRow } from '../../projections/times.ts';
+import { timesKey, type TimesRow } from '../../projections/times.ts';
 import { ApiError } from '../domain/errors.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
@@ -50,67 +50,77 @@ export function makeMoments({ eventStore, projector }: Parts): Moments {
 
   async function atTime(time: Date, now: Date): Promise<Moment> {
     if (time > now) refuse(`at must not be in the future: it is ${now.toJSON()}`);
-    // Everything up to here is in the times.
+    // Everything up to here is in the times. Rows of a shared store may be of later events, too.
     const head = projector.position;
-    const { after, isBeyond } = await ranges.endAt(time.getTime(), projector.times);
-    if (!isBeyond) return { ...(await atPosition(head)), time };
-    let [position, at] = [after ?? start, undefined as string | undefined];
+    const after = await ranges.endAt(time.getTime(), { times: projector.times, head });
+    const last = after === head ? undefined : await lastUpTo(time.getTime(), { after, head });
+    return last ? { ...last, time } : { ...(await atPosition(after)), time };
+  }
+
+  /** The last event before the first one with a later time, after a position and up to another; undefined if none is. */
+  async function lastUpTo(
+    time: number,
+    { after, head }: { after: Position; head: Position },
+  ): Promise<Pick<Moment, 'position' | 'at'> | undefined> {
+    let last: Pick<Moment, 'position' | 'at'> | undefined;
     const done = new AbortController();
     try {
-      for await (const { events, live } of eventStore.subscribe({ after: position, signal: done.signal })) {
-        for (const event of events) {
-          if (Date.parse(event.metadata.at) > time.getTime())
-            return at === undefined ? { ...(await atPosition(position)), time } : { position, at, time };
-          ({ position } = event);
-          ({ at } = event.metadata);
+      for await (const { events, live } of eventStore.subscribe({ after, signal: done.signal })) {
+        for (const { position, metadata } of events) {
+          if (position > head || Date.parse(metadata.at) > time) return last;
+          last = { position, at: metadata.at };
         }
         if (live) break;
       }
     } finally {
       done.abort();
     }
-    return { ...(await atPosition(position)), time };
+    return last;
+  }
+
+  /** The ranges of the log by their times. */
+  function makeRanges() {
+    /** Those that this node holds all of, so that they never change again. */
+    let complete: Range[] = [];
+
+    /** Reads the ranges that have changed, and new ones. */
+    async function read(times: ReadModel<TimesRow>, head: Position): Promise<Range[]> {
+      const all = [...complete];
+      let latest = all.at(-1)?.latest ?? -Infinity;
+      for await (const { key, position, value } of times.all({ after: all.at(-1)?.key })) {
+        if (key > timesKey(head)) break;
+        latest = Math.max(latest, value.latest);
+        all.push({ key, last: position > head ? head : position, latest });
+      }
+      const known = all.filter(({ key }) => key < timesKey(head));
+      if (known.length > complete.length) complete = known;
+      return all;
+    }
+
+    return {
+      /** The end of the ranges before the first one with a later time than this. */
+      async endAt(
+        time: number,
+        { times, head }: { times: ReadModel<TimesRow>; head: Position },
+      ): Promise<Position> {
+        const known = await read(times, head);
+        let [low, high] = [0, known.length];
+        while (low < high) {
+          const middle = (low + high) >>> 1;
+          if (known[middle]!.latest > time) high = middle;
+          else low = middle + 1;
+        }
+        if (low === known.length) return head;
+        return known[low - 1]?.last ?? start;
+      },
+    };
   }
 
   return { atPosition, atTime };
 }
 
-/** The ranges of the log with the latest time up to the end of each, kept from one question to the next. */
-function makeRanges() {
-  let known: { key: string; last: Position; latest: number }[] = [];
-
-  /** Reads the last range again, which has grown, and those after it. */
-  async function refresh(times: ReadModel<TimesRow>): Promise<void> {
-    const former = known.at(-2);
-    const kept = former ? known.slice(0, -1) : [];
-    let latest = former?.latest ?? -Infinity;
-    for await (const { key, position, value } of times.all({ after: former?.key })) {
-      latest = Math.max(latest, value.latest);
-      kept.push({ key, last: position, latest });
-    }
-    known = kept;
-  }
-
-  return {
-    /**
-     * The last event before the first range with a later time than this (undefined: none), and whether there is such a
-     * range.
-     */
-    async endAt(
-      time: number,
-      times: ReadModel<TimesRow>,
-    ): Promise<{ after: Position | undefined; isBeyond: boolean }> {
-      await refresh(times);
-      let [low, high] = [0, known.length];
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (known[middle]!.latest > time) high = middle;
-        else low = middle + 1;
-      }
-      return { after: known[low - 1]?.last, isBeyond: low < known.length };
-    },
-  };
-}
+/** A range of the log: its key in the table of times, its last event, and the latest time up to its end. */
+type Range = { key: string; last: Position; latest: number };
 
 function refuse(message: string): never {
   throw new ApiError('InvalidRequestArguments', message);

@@ -50,6 +50,14 @@ export function presentState(projector: Projector, lastUsed: LastUsed): State {
   };
 }
 
+/** Roles among which are all that are needed to expand some sets of scopes: whoever has all scopes needs none. */
+export function rolesToExpand(
+  state: Pick<State, 'rolesReachedBy'>,
+  scopeSets: readonly (readonly string[])[],
+): Promise<Roles> {
+  return state.rolesReachedBy(scopeSets.filter((scopes) => !scopes.includes('*')).flat());
+}
+
 /** Clients in one read of `allClients`. */
 const PAGE_SIZE = 500;
 

@@ -178,7 +178,7 @@ describe('the lives', () => {
 });
 
 describe('the times', () => {
-  test('of neighbouring events are those of the latest, whatever their order', () => {
+  test('of neighbouring events are those of the earliest and the latest, whatever their order', () => {
     const events = recorded([created, disabled, roleCreated]);
     const at = ['2030-01-02T00:00:00Z', '2030-01-03T00:00:00+01:00', '2030-01-01T00:00:00Z'];
     const row = at.reduce<TimesRow | undefined>(
@@ -189,7 +189,10 @@ describe('the times', () => {
         } as never),
       undefined,
     );
-    expect(row).toEqual({ latest: Date.parse('2030-01-02T23:00:00Z') });
+    expect(row).toEqual({
+      earliest: Date.parse('2030-01-01T00:00:00Z'),
+      latest: Date.parse('2030-01-02T23:00:00Z'),
+    });
     expect(new Set(events.flatMap((event) => times.keys(event as never))).size).toBe(1);
   });
 });

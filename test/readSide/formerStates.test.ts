@@ -15,7 +15,7 @@ import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { makeMoments } from '../../src/readSide/moments.ts';
 import { startProjector } from '../../src/readSide/projector.ts';
-import type { Roles, State } from '../../src/readSide/state.ts';
+import { type Roles, rolesToExpand, type State } from '../../src/readSide/state.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
 import { anyHistory, type HistoryStep, historyWriter, plainStateAt } from '../anyHistory.ts';
@@ -24,7 +24,6 @@ import { histories } from '../histories.ts';
 import { inStores } from '../inStores.ts';
 
 const log = pino({ level: 'silent' });
-const owner = { caller: 'an auditor' };
 /** Nothing is kept, two moments are, or many. */
 const LIMITS = [1, 10_000_000, undefined];
 
@@ -37,7 +36,8 @@ async function startNode({ eventStore, readStore }: Stores, maxBytes?: number) {
   const moments = makeMoments({ eventStore, projector });
   return {
     projector,
-    stateAt: async (position: Position) => formerStates(await moments.atPosition(position), owner),
+    stateAt: async (position: Position, caller = 'an auditor') =>
+      formerStates(await moments.atPosition(position), { caller }),
   };
 }
 
@@ -101,13 +101,15 @@ async function tryCase({ steps, order, maxBytes }: Case, stores: Stores): Promis
     const all = written.map((_, i) => i).sort((a, b) => (order[a] ?? 0) - (order[b] ?? 0));
     const held = steps.map((step) => step.held);
     for (const at of all) await ask(at, [held[at]!, held[(at * 7) % held.length]!]);
-    // And two at the same time, whose roles were not asked for before.
+    // And several callers at the same time, about a moment that nobody asked for before.
     const again = await startNode(stores, maxBytes);
     const last = written.at(-1)?.position ?? stores.eventStore.start;
     await Promise.all(
       held
         .slice(0, 4)
-        .map(async (scopes) => expectState(await again.stateAt(last), plainStateAt(written, last), [scopes])),
+        .map(async (scopes, i) =>
+          expectState(await again.stateAt(last, `caller ${i}`), plainStateAt(written, last), [scopes]),
+        ),
     );
     await again.projector.stop();
   } finally {
@@ -138,3 +140,53 @@ test('so they are in SQLite', async () => {
     { ...histories(5), numRuns: 5 },
   );
 }, 100_000);
+
+test('what is kept of a moment counts what is added to it later', async () => {
+  const eventStore = memoryEventStore({ validate: validateEvent });
+  const plain = memoryReadStore();
+  let lists = 0;
+  const readStore: ReadStore = { ...plain, list: (...page) => ((lists += 1), plain.list(...page)) };
+  const { write, log: written } = historyWriter(eventStore);
+  const rest = { isImported: false, minute: 0, held: [] };
+  await write({ roleId: 'small', scopes: ['x'], ...rest });
+  for (let i = 0; i < 30; i += 1)
+    await write({ roleId: `large${i}`, scopes: [String(i) + 'x'.repeat(100_000)], ...rest });
+  // Room for the small role, and not for the large ones, of 200 KB each.
+  const { projector, stateAt } = await startNode({ eventStore, readStore }, 6_000_000);
+  const state = await stateAt(written.at(-1)!.position);
+  const readsFor = async (scope: string): Promise<number> => {
+    const before = lists;
+    await state.rolesReachedBy([scope]);
+    return lists - before;
+  };
+  expect(await readsFor('assume:small')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBe(0);
+  expect(await readsFor('assume:large*')).toBeGreaterThan(0);
+  expect(await readsFor('assume:large*')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBeGreaterThan(0);
+  expect(await readsFor('assume:small')).toBe(0);
+  // Whoever has all scopes needs no role.
+  const roles = await rolesToExpand(state, [['*'], ['assume:small']]);
+  expect(roles.get('large0')).toBeUndefined();
+  expect(expansion(roles, ['*'])).toEqual(['*']);
+  expect(expansion(roles, ['assume:small'])).toEqual(['assume:small', 'x']);
+  await projector.stop();
+});
+
+test('a page of large clients of the past ends at a size, as one of the present does', async () => {
+  const eventStore = memoryEventStore({ validate: validateEvent });
+  const { write, log: written } = historyWriter(eventStore);
+  const { projector, stateAt } = await startNode({ eventStore, readStore: memoryReadStore() });
+  const step = { does: 'update' as const, isImported: false, minute: 0, held: [] };
+  for (const clientId of ['a', 'b', 'c', 'd', 'e'])
+    await write({ ...step, clientId, scopes: ['x'.repeat(400_000)] });
+  const { position } = written.at(-1)!;
+  for (const clientId of ['a', 'b', 'c', 'd', 'e']) await write({ ...step, clientId, scopes: [] });
+  const state = await stateAt(position);
+  const first = await state.clients({ limit: 1000 });
+  expect(first.rows.map(({ key }) => key)).toEqual(['a', 'b']);
+  expect((await allPages(state, { limit: 1000 })).map(({ scopes }) => scopes[0]!.length)).toEqual(
+    Array(5).fill(400_000),
+  );
+  await projector.stop();
+});

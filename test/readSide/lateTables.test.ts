@@ -8,6 +8,8 @@ import type { EventStore } from '../../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../../src/eventStore/memoryEventStore.ts';
 import { clientStream } from '../../src/eventStore/streams.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
+import { makeLongWork } from '../../src/process/longWork.ts';
+import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { allProjections, type Projector, startProjector } from '../../src/readSide/projector.ts';
 import { rebuild } from '../../src/readSide/rebuild.ts';
 import { holdLease } from '../../src/readStore/lease.ts';
@@ -67,6 +69,14 @@ test('on a log that is there already, new tables are built while the node serves
     () => projector.actorHistory,
   ])
     expect(read).toThrow(/is being built from the log and has come to \d+ %: try again/);
+  const formerStates = makeFormerStates({ projector, eventStore, longWork: makeLongWork({ log }) });
+  const position = await eventStore.head();
+  const state = formerStates(
+    { position, at: metadata.at, time: new Date(metadata.at) },
+    { caller: 'an auditor' },
+  );
+  for (let i = 0; i < 3; i += 1)
+    await expect(state.rolesReachedBy(['assume:r'])).rejects.toMatchObject({ status: 503 });
 
   // Changes during the build are in the tables, too.
   await createClients(eventStore, ids(COUNT, COUNT + 50));
@@ -74,6 +84,8 @@ test('on a log that is there already, new tables are built while the node serves
   expect(
     await projector.lives.get(`client/c/00042\n${eventStore.logId}.${'43'.padStart(20, '0')}`),
   ).toBeDefined();
+  expect((await state.rolesReachedBy(['assume:r'])).get('r')).toBeUndefined();
+  expect((await state.clients({ limit: 2 })).rows.map(({ key }) => key)).toEqual(ids(0, 2));
   await createClients(eventStore, ids(COUNT + 50, COUNT + 60));
   expect(await projector.waitFor(await eventStore.head())).toBe(true);
   await projector.stop();

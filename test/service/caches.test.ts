@@ -13,7 +13,10 @@ import { makeResolveSigner } from '../../src/authentication/resolveSigner.ts';
 import { scopesJson } from '../../src/http/scopesJson.ts';
 import { bytesInMemory } from '../../src/readSide/bytesInMemory.ts';
 import { AuthenticationFailure } from '../../src/domain/errors.ts';
+import { FormerRoles } from '../../src/domain/formerRoles.ts';
+import type { GrantPattern } from '../../src/domain/grantPattern.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
+import { RoleIndex } from '../../src/domain/roleIndex.ts';
 import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { WorkBudget } from '../../src/domain/workBudget.ts';
 import { openLastUsed } from '../../src/readSide/lastUsed.ts';
@@ -231,4 +234,38 @@ test('what a value takes in memory is never counted as less than it is', async (
     expect(kept).toBeGreaterThan(MB);
     expect(bytesInMemory(values[i])).toBeGreaterThan(0.9 * kept);
   }
+});
+
+test('roles of the past take no more than they count, however they were expanded', async () => {
+  const count = 1500;
+  const known = new FormerRoles();
+  const ids = new RoleIndex();
+  for (let i = 0; i < count; i += 1) ids.set({ roleId: `project:${i}:*`, scopes: [] });
+  const kept = await bytesKept(known, () => {
+    for (let i = 0; i < count; i += 1) {
+      // As read from a store: texts of their own.
+      const role = JSON.parse(
+        JSON.stringify({
+          roleId: `project:${i}:*`,
+          description: '',
+          created: '2026-01-01T00:00:00.000Z',
+          lastModified: '2026-01-01T00:00:00.000Z',
+          scopes: [
+            ...Array.from({ length: 20 }, (_, j) => `queue:create-task:project-${i}/${j}/<..>`),
+            ...Array.from({ length: 5 }, (_, j) => `assume:project:${(i * 7 + j) % count}:<..>`),
+          ],
+        }),
+      ) as { roleId: string; scopes: string[] };
+      known.add(role, bytesInMemory(role));
+    }
+    const candidates = (pattern: GrantPattern): string[] => ids.idsMatching(pattern);
+    for (let i = 0; i < 20; i += 1) {
+      const scopes = [`assume:project:${i}:${'x'.repeat(i)}`];
+      expect(runToCompletion(known.missing(known.follow(scopes), candidates, new WorkBudget())).size).toBe(0);
+      runToCompletion(known.expandInSlices(scopes, new WorkBudget()));
+    }
+    runToCompletion(known.expandInSlices(['assume:*'], new WorkBudget()));
+  });
+  expect(known.bytes).toBeGreaterThan(5 * MB);
+  expect(kept).toBeLessThan(known.bytes);
 });

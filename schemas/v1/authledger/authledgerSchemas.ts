@@ -1,6 +1,7 @@
 import type { Schema } from '../schemaBuilders.ts';
 import { explainSchemas } from './explainSchemas.ts';
 import { expressionSchemas } from './expressionSchemas.ts';
+import { historySchemas } from './historySchemas.ts';
 import { whatChangedSchemas } from './whatChangedSchemas.ts';
 import { whoCanSchemas } from './whoCanSchemas.ts';
 
@@ -8,6 +9,7 @@ import { whoCanSchemas } from './whoCanSchemas.ts';
 export const authledgerSchemas: Record<string, Schema> = {
   ...expressionSchemas,
   ...explainSchemas,
+  ...historySchemas,
   ...whatChangedSchemas,
   ...whoCanSchemas,
 };

@@ -2,6 +2,7 @@ import { existingClient } from '../../domain/client.ts';
 import { type Endpoint, PAST_EXPANSION } from '../../http/endpoint.ts';
 import { entryReply } from '../../http/entryReply.ts';
 import { workFor } from '../../http/workFor.ts';
+import { rolesToExpand } from '../../readSide/state.ts';
 import { clientMethod } from './clientMethod.ts';
 import { type ClientReadParts, clientView } from './clientView.ts';
 
@@ -23,7 +24,7 @@ export function client({ requestedState, longWork }: ClientReadParts): Endpoint 
       const state = await requestedState(request);
       const client = existingClient(await state.client(clientId), clientId);
       const lastDateUsed = await state.lastUsed(client);
-      const roles = await state.rolesReachedBy(client.scopes);
+      const roles = await rolesToExpand(state, [client.scopes]);
       const owner = workFor(request);
       const entry = await longWork.run(owner, (work) => clientView(roles, { client, lastDateUsed }, work));
       return { ...entryReply(entry, longWork, owner), moment: state.moment };

@@ -6,7 +6,7 @@ import {
 } from '../../http/endpoint.ts';
 import type { Incomplete } from '../../http/incomplete.ts';
 import { isPaged, pageLimit, pageStart, continuationTokenFor } from '../../http/pagination.ts';
-import { allClients } from '../../readSide/state.ts';
+import { allClients, rolesToExpand } from '../../readSide/state.ts';
 import { workFor } from '../../http/workFor.ts';
 import { clientMethod } from './clientMethod.ts';
 import { clientListChunks, type ClientReadParts, findIncompleteClients } from './clientView.ts';
@@ -65,7 +65,8 @@ async function page(
   const state = await requestedState(request);
   const after = pageStart(continuationToken).key;
   const { rows, last } = await state.clients({ prefix, after, limit: pageLimit(query) });
-  const roles = await state.rolesReachedBy(rows.flatMap(({ value }) => value.scopes));
+  const scopeSets = rows.map(({ value }) => value.scopes);
+  const roles = await rolesToExpand(state, scopeSets);
   const token = continuationTokenFor(last, state.paged);
   const incomplete = await longWork.queue(owner, (work) => findIncompleteClients(roles, rows, work));
   const chunks = clientListChunks(

@@ -3,6 +3,7 @@ import type { RequestedState } from '../../http/requestedState.ts';
 import { scopesReply } from '../../http/scopesReply.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
+import { rolesToExpand } from '../../readSide/state.ts';
 
 /** The dependencies of methods that expand scopes. */
 export type ExpandParts = { requestedState: RequestedState; longWork: LongWork };
@@ -24,7 +25,7 @@ export function expandMethod({ requestedState, longWork }: ExpandParts) {
       const { scopes } = request.body as { scopes: string[] };
       const owner = workFor(request);
       const state = await requestedState(request);
-      const roles = await state.rolesReachedBy(scopes);
+      const roles = await rolesToExpand(state, [scopes]);
       const expanded = await longWork.run(owner, (work) => roles.expandInSlices(scopes, work));
       const reply = scopesReply({ before: '{"scopes":', scopes: expanded, after: '}' }, longWork, owner);
       return { ...reply, moment: state.moment };

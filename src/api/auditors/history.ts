@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.ts';
+import { type CredentialsIssued, SERVICE_NAME_PATTERN } from '../../../schemas/events/credentialsEvents.ts';
+import { ApiError } from '../../domain/errors.ts';
+import type { Position } from '../../event.ts';
+import { isPositionOf } from '../../eventStore/position.ts';
+import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
+import {
+  continuationTokenFor,
+  invalidContinuationToken,
+  keyInContinuationToken,
+  pageLimit,
+} from '../../http/pagination.ts';
+import { workFor } from '../../http/workFor.ts';
+import type { LongWork } from '../../process/longWork.ts';
+import { makePaced } from '../../process/paced.ts';
+import type { HistoryParts } from '../../readSide/historyEvents.ts';
+import {
+  type HistoryEntry,
+  type HistoryFilter,
+  type HistoryQuery,
+  makeHistoryPage,
+} from '../../readSide/historyPage.ts';
+import { auditorsMethod } from './auditorsMethod.ts';
+import { historyFilter } from './historyFilter.ts';
+import { READ_HISTORY, readableHistory } from './readHistoryScopes.ts';
+
+const DEFAULT_LIMIT = '100';
+
+/** `history`: what changed, by whom, and with which content. */
+export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint {
+  const { eventStore, projector, longWork } = parts;
+  const historyPage = makeHistoryPage(parts);
+
+  return {
+    ...auditorsMethod,
+    name: 'history',
+    method: 'get',
+    route: '/history',
+    query: [
+      ...['client', 'role', 'service', 'kind', 'prefix', 'actor', 'type', 'from', 'to', 'since', 'until'],
+      ...['order', 'limit', 'continuationToken'],
+    ],
+    patterns: {
+      client: new RegExp(CLIENT_ID_PATTERN),
+      role: new RegExp(ROLE_ID_PATTERN),
+      service: new RegExp(SERVICE_NAME_PATTERN),
+      kind: /^(client|role|credentials)$/,
+      prefix: new RegExp(ROLE_ID_PATTERN),
+      actor: new RegExp(CLIENT_ID_PATTERN),
+      type: /^[A-Za-z]+(,[A-Za-z]+)*$/,
+      from: /^[0-9a-f]{12}\.[0-9]{20,40}$/,
+      to: /^[0-9a-f]{12}\.[0-9]{20,40}$/,
+      since: /^[0-9A-Za-z.:+-]{1,64}$/,
+      until: /^[0-9A-Za-z.:+-]{1,64}$/,
+      order: /^(newest|oldest)$/,
+    },
+    scopes: READ_HISTORY,
+    scopeParams: ({ query: { client, role, service } }) => ({ client, role, service }),
+    output: 'history-response',
+    title: 'History',
+    description:
+      'Changes of clients and roles and credentials that were issued, each with what it changed, who made it, through which ' +
+      'request, from where and why. Newest first, or oldest first with `order=oldest`. All conditions hold together: one ' +
+      '`client`, `role` or guarded `service`, or a `kind` (`client`, `role`, `credentials`), or a `prefix` of ids of clients ' +
+      'and roles; the `actor`; one or several `type`s of events, with commas; positions after `from` up to and including `to`; ' +
+      'times from `since` to `until`, both included. A page ends after `limit` entries (100 by default, at most 1000), after ' +
+      '10,000 events that were looked at, or when it is large: go on with the `continuationToken` until `complete` is true. ' +
+      'Entries need `authledger:read-history:<client|role|credentials>/<id>`; `hidden` says how many were left out of a page ' +
+      'because the caller lacks it, and a caller without any such scope gets 403.',
+    async handle(request) {
+      const mayRead = readableHistory(request.caller);
+      const query = historyQuery(request, { start: eventStore.start, head: projector.position });
+      const page = await historyPage({ ...query, mayRead }, makePaced(longWork, workFor(request)));
+      return historyReply(page, query);
+    },
+  };
+}
+
+function historyQuery(
+  { query }: EndpointRequest,
+  log: { start: Position; head: Position },
+): Omit<HistoryQuery, 'mayRead'> {
+  const filter = historyFilter(query, log);
+  const order = query['order'] === 'oldest' ? 'oldest' : 'newest';
+  const limit = pageLimit({ limit: DEFAULT_LIMIT, ...query });
+  const key = keyInContinuationToken(query['continuationToken']);
+  if (key === undefined) return { filter, order, limit };
+  const [digest, continueAt] = key.split('/') as [string, string?];
+  if (continueAt === undefined || !isPositionOf(continueAt, log.start)) invalidContinuationToken();
+  if (digest !== digestOf({ filter, order }))
+    throw new ApiError(
+      'InvalidRequestArguments',
+      'this continuationToken goes with the filters and the order of the page that gave it',
+    );
+  return { filter, order, limit, continueAt };
+}
+
+/** Identifies what a list is of, so that a token is not used for another list. */
+function digestOf(list: { filter: HistoryFilter; order: string }): string {
+  return createHash('sha256').update(JSON.stringify(list)).digest('hex').slice(0, 16);
+}
+
+function historyReply(
+  { entries, hidden, last, position }: Awaited<ReturnType<ReturnType<typeof makeHistoryPage>>>,
+  list: Omit<HistoryQuery, 'mayRead'>,
+): EndpointReply {
+  const { filter, order } = list;
+  const continuationToken = continuationTokenFor(last && `${digestOf({ filter, order })}/${last}`);
+  return {
+    body: {
+      entries: entries.map(entryOf),
+      hidden,
+      position,
+      complete: last === undefined,
+      ...(continuationToken !== undefined && { continuationToken }),
+    },
+  };
+}
+
+function entryOf({ event, entity, changes, scopesAdded, scopesRemoved }: HistoryEntry): object {
+  const { position, id, type, data, metadata } = event;
+  const { actor, issuer, at, requestId, reason, sourceIp, traceparent } = metadata;
+  const { imported } = data as { imported?: object };
+  return {
+    position,
+    id,
+    type,
+    at,
+    actor,
+    ...(issuer !== undefined && { issuer }),
+    requestId,
+    ...(reason !== undefined && { reason }),
+    ...(sourceIp !== undefined && { sourceIp }),
+    ...(traceparent !== undefined && { traceparent }),
+    entity,
+    changes,
+    scopesAdded,
+    scopesRemoved,
+    ...(imported && { imported }),
+    ...(type === 'CredentialsIssued' && { issued: issuedBy(data as CredentialsIssued['data']) }),
+  };
+}
+
+function issuedBy({ target, level, expires }: CredentialsIssued['data']): object {
+  return { target, ...(level !== undefined && { level }), expires };
+}

@@ -1,0 +1,166 @@
+import chalk from 'chalk';
+import { Command } from 'commander';
+import type { ConcreteExpression } from '../domain/scopeExpression.ts';
+import { withAsk } from './ask.ts';
+import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
+import { expressionArgument, expressionText } from './expressionArgument.ts';
+import type { Tree } from './tree.ts';
+
+type Source = {
+  position: string;
+  at: string;
+  actor: string;
+  issuer?: string;
+  requestId: string;
+  reason?: string;
+};
+type Step = {
+  via: 'client' | 'role' | 'scopes';
+  id?: string;
+  match?: 'exact' | 'role-star' | 'held-star';
+  parameter?: string;
+  grant: string;
+  scope: string;
+  returnsTo?: string[];
+  source?: Source;
+};
+type ExplainedScope = {
+  scope: string;
+  note?: string;
+  satisfied: boolean;
+  paths: { steps: Step[] }[];
+  pathCount: number;
+  complete: boolean;
+  nearest?: string[];
+};
+type Block = {
+  by: string;
+  expires?: string;
+  lacks?: string[];
+  notHeld?: string[];
+  start?: string;
+  expiry?: string;
+};
+/** The reply of the method `explain`, as far as it is shown. */
+export type Explained = {
+  position: string;
+  at: string;
+  expression: ConcreteExpression;
+  satisfied: boolean;
+  scopes: ExplainedScope[];
+  missing: string[];
+  grantable: {
+    roles: { roleId: string; scope: string; via: string[]; gives: string[] }[];
+    changes: { to: { clientId: string } | { roleId: string }; add: string[] }[];
+  };
+  blockedBy: Block[];
+};
+
+type Options = AuditorOptions & { role?: true; limit: string };
+
+/** `authledger explain`. */
+export function explainCommand(): Command {
+  const command = new Command('explain')
+    .description(
+      'print why a client has a scope: by which paths, and who added each grant, when; or why not, and what would help',
+    )
+    .argument('<client>', 'the clientId; with --role, a roleId')
+    .argument('<scope>', 'a scope, or a scope expression in JSON', expressionArgument)
+    .option('--role', 'explain it for a role')
+    .option('--limit <n>', 'paths to show', '10');
+  return withAuditorOptions(command).action((id: string, expression: ConcreteExpression, options: Options) =>
+    withAsk(options, async (ask) => {
+      const { role, at, limit } = options;
+      const subject = role ? { roleId: id } : { clientId: id };
+      const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
+      const answer = await ask<Explained>({ method: 'explain', body });
+      await printAnswer(answer, options, (shown) =>
+        explanationTrees(`${role ? 'role' : 'client'} ${id}`, shown),
+      );
+    }),
+  );
+}
+
+/** An explanation as a terminal shows it. */
+export function explanationTrees(subject: string, answer: Explained): Tree[] {
+  const { expression, satisfied, scopes, position, at } = answer;
+  const verdict = satisfied ? chalk.green.bold('yes') : chalk.red.bold('no');
+  return [
+    { text: `${verdict}: ${subject} ${satisfied ? 'has' : 'lacks'} ${expressionText(expression)}` },
+    { text: chalk.dim(`as of ${at} (${position})`) },
+    ...answer.blockedBy.map((block) => ({ text: chalk.red(blockText(block)) })),
+    ...scopes.map(scopeTree),
+    ...helpTrees(answer),
+  ];
+}
+
+function blockText({ by, expires, lacks = [], notHeld = [], start, expiry }: Block): string {
+  if (by === 'disabled') return 'blocked: the client is disabled';
+  if (by === 'expired') return `blocked: the client expired ${expires}`;
+  const parts = [
+    ...(lacks.length > 0 ? [`does not cover ${lacks.join(', ')}`] : []),
+    ...(notHeld.length > 0 ? [`has scopes that the client lacks: ${notHeld.join(', ')}`] : []),
+    ...(start === undefined ? [] : [`begins ${start}`]),
+    ...(expiry === undefined ? [] : [`ended ${expiry}`]),
+  ];
+  return `blocked: ${by} ${parts.join('; ')}`;
+}
+
+function scopeTree({ scope, note, paths, pathCount, complete, nearest }: ExplainedScope): Tree {
+  const count = pathCount === 1 ? 'one path' : `${complete ? '' : 'at least '}${pathCount} paths`;
+  const shown = paths.length < pathCount ? `, the ${paths.length} shortest:` : '';
+  return {
+    text: pathCount > 0 ? `${chalk.bold(scope)} by ${count}${shown}` : `${chalk.bold(scope)} is missing`,
+    branches: [
+      ...(note === undefined ? [] : [{ text: note }]),
+      ...paths.map(({ steps }, i) => ({ text: `path ${i + 1}`, branches: steps.map(stepTree) })),
+      ...(nearest && nearest.length > 0 ? [{ text: `nearest: ${nearest.join(', ')}` }] : []),
+    ],
+  };
+}
+
+const MATCHES = {
+  exact: '',
+  'role-star': ' (by the star in its id)',
+  'held-star': ' (by the star of that scope)',
+} as const;
+
+function stepTree({ via, id, match = 'exact', parameter, grant, scope, returnsTo, source }: Step): Tree {
+  const holder = via === 'scopes' ? 'the given scopes' : `${via} ${id}`;
+  const how = via === 'role' ? MATCHES[match] : '';
+  const what =
+    parameter === undefined || grant === scope ? grant : `${grant}, with <..> as ${parameter}: ${scope}`;
+  const cycle = returnsTo ? ` (and ${returnsTo.join(', ')} again: a cycle)` : '';
+  const text = `${holder}${how} has ${chalk.cyan(what)}${cycle}`;
+  return { text: source ? `${text}\n${chalk.dim(sourceText(source))}` : text };
+}
+
+function sourceText({ at, actor, issuer, requestId, reason, position }: Source): string {
+  const by = issuer === undefined ? actor : `${actor} (credentials by ${issuer})`;
+  return `added ${at} by ${by}, request ${requestId}${reason === undefined ? '' : `: ${reason}`}, at ${position}`;
+}
+
+function helpTrees({ satisfied, missing, grantable: { roles, changes } }: Explained): Tree[] {
+  if (satisfied || missing.length === 0) return [];
+  return [
+    { text: chalk.bold('missing'), branches: missing.map((text) => ({ text })) },
+    ...(changes.length === 0
+      ? []
+      : [
+          {
+            text: chalk.bold('each of these changes would be enough'),
+            branches: changes.map(({ to, add }) => ({
+              text: `${'clientId' in to ? `client ${to.clientId}` : `role ${to.roleId}`}: add ${add.join(', ')}`,
+            })),
+          },
+        ]),
+    ...(roles.length === 0
+      ? []
+      : [
+          {
+            text: chalk.bold('roles that have it'),
+            branches: roles.map(({ scope, gives }) => ({ text: `${scope} gives ${gives.join(', ')}` })),
+          },
+        ]),
+  ];
+}

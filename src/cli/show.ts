@@ -1,0 +1,54 @@
+import { Argument, Command } from 'commander';
+import chalk from 'chalk';
+import { withAsk } from './ask.ts';
+import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
+import type { Tree } from './tree.ts';
+
+type Entry = {
+  clientId?: string;
+  roleId?: string;
+  description: string;
+  scopes: string[];
+  expandedScopes: string[];
+  created: string;
+  lastModified: string;
+  lastDateUsed?: string;
+  expires?: string;
+  disabled?: boolean;
+};
+
+/** `authledger show`. */
+export function showCommand(): Command {
+  const command = new Command('show')
+    .description('print one client or role, with all scopes that it expands to; never a secret')
+    .addArgument(new Argument('<kind>', 'of what').choices(['client', 'role']))
+    .argument('<id>', 'its clientId or roleId');
+  return withAuditorOptions(command).action((kind: 'client' | 'role', id: string, options: AuditorOptions) =>
+    withAsk(options, async (ask) => {
+      const entry = await ask<Entry>({
+        method: kind,
+        params: { [`${kind}Id`]: id },
+        query: { at: options.at },
+      });
+      await printAnswer(entry, options, (shown) => [treeOf(kind, shown)]);
+    }),
+  );
+}
+
+function treeOf(kind: string, entry: Entry): Tree {
+  const { description, scopes, expandedScopes, created, lastModified, lastDateUsed, expires, disabled } =
+    entry;
+  const own = new Set(scopes);
+  const others = expandedScopes.filter((scope) => !own.has(scope));
+  return {
+    text:
+      chalk.bold(`${kind} ${entry.clientId ?? entry.roleId}`) + (disabled ? chalk.red(' (disabled)') : ''),
+    branches: [
+      ...(description === '' ? [] : [{ text: description }]),
+      { text: `created ${created}, last changed ${lastModified}` },
+      ...(expires === undefined ? [] : [{ text: `expires ${expires}, last used ${lastDateUsed}` }]),
+      { text: `${scopes.length} scopes of its own`, branches: scopes.map((text) => ({ text })) },
+      { text: `${others.length} more through roles`, branches: others.map((text) => ({ text })) },
+    ],
+  };
+}
