@@ -6,6 +6,7 @@ import type { FormerStates } from '../readSide/formerStates.ts';
 import type { Moments } from '../readSide/moments.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { explain } from './auditors/explain.ts';
 import { history } from './auditors/history.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
 import { whoCan } from './auditors/whoCan.ts';
@@ -80,11 +81,12 @@ export function makeEndpoints({
     ...expandScopes(core),
     expandScopesGet(core),
     currentScopes(core),
-    whatChanged({ ...core, ...past }),
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),
     testAuthenticateGet(core),
-    history({ eventStore, projector, longWork }),
+    explain(core),
     whoCan(core),
+    whatChanged({ ...core, ...past }),
+    history({ eventStore, projector, longWork }),
   ];
 }
