@@ -409,7 +409,9 @@ describe('a connection to KurrentDB', () => {
         batches.push({ isEmpty: events.length === 0, live });
         setTimeout(() => done.abort(), 100);
       }
-      expect(batches).toEqual([{ isEmpty: false, live: false }]);
+      // How many events share a batch depends on how soon they come.
+      expect(batches).toEqual(batches.map(() => ({ isEmpty: false, live: false })));
+      expect(batches).not.toEqual([]);
       expect(double.calls.subscriptions).toBe(0);
     });
 
