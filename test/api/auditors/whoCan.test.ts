@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { signedFetch } from '../signed.ts';
-import { type Credentials, minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+import { signedFetch } from '../../signed.ts';
+import {
+  type Credentials,
+  minutesFromNow,
+  ROOT,
+  startService,
+  type TestService,
+} from '../../startService.ts';
 
 type Way = { scope: string; held: string; via: string[] };
 type Page = {
