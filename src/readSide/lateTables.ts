@@ -16,7 +16,7 @@ import { draftTableOf, rebuild, RebuiltElsewhere } from './rebuild.ts';
 const MAX_UNWRITTEN = 20_000;
 /** How often (ms) a node looks whether another one has built a table. */
 const POLL_INTERVAL = 500;
-/** How long (ms) it waits after an error: each attempt at building begins anew. */
+/** How long (ms) it waits after an error. */
 const RETRY_DELAY = 5000;
 
 /** A table with this node's view of it. */
@@ -81,7 +81,7 @@ async function buildMissing(tables: readonly Table[], parts: Parts): Promise<voi
     try {
       const options = {
         beside: true,
-        onlyMissing: true,
+        resume: true,
         signal,
         onProgress: (_: number, at: Position) => onProgress(share(at, head)),
       };

@@ -32,8 +32,8 @@ export type RebuildOptions = {
   onProgress?(events: number, position: Position): void;
   /** This process also serves requests: it takes little memory and a small share of the time. */
   beside?: boolean;
-  /** Leaves out tables that another process has built meanwhile. */
-  onlyMissing?: boolean;
+  /** Takes over what other attempts have built: leaves out tables that exist, and goes on with unfinished ones. */
+  resume?: boolean;
   /** Gives up, and leaves the tables in use as they are. */
   signal?: AbortSignal;
 };
@@ -71,7 +71,7 @@ export async function rebuild(
       leases.push(lease);
       await waitForLease(lease, { name, signal: options.signal });
     }
-    const wanted = options.onlyMissing ? await missingOf(projections, readStore) : projections;
+    const wanted = options.resume ? await missingOf(projections, readStore) : projections;
     const areHeld = (): boolean => leases.every((lease) => lease.isHeld());
     if (wanted.length > 0 && !options.signal?.aborted)
       await rebuildWhileHeld(wanted, { ...stores, areHeld }, options);
@@ -105,21 +105,23 @@ async function missingOf(
 async function rebuildWhileHeld(
   projections: readonly Projection<object, Event>[],
   { eventStore, readStore, areHeld }: Stores & { areHeld(): boolean },
-  { onProgress, beside = false, signal }: RebuildOptions,
+  { onProgress, beside = false, resume = false, signal }: RebuildOptions,
 ): Promise<void> {
   const batchSize = beside ? WRITE_BATCH_SIZE : undefined;
+  if (!resume) for (const each of projections) await readStore.dropTable(draftTableOf(each));
+  const checkpoints = await Promise.all(projections.map((each) => readStore.checkpoint(draftTableOf(each))));
+  const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0];
   const drafts = projections.map((projection) => ({
     from: draftTableOf(projection),
     to: tableOf(projection),
-    model: draftReadModel(draftOf(projection), { store: readStore, batchSize }),
+    model: draftReadModel(draftOf(projection), { store: readStore, isNew: !resume, batchSize }),
   }));
-  for (const { from } of drafts) await readStore.dropTable(from);
   const maxUnwritten = beside ? MAX_UNWRITTEN_ROWS_BESIDE : MAX_UNWRITTEN_ROWS;
   const pause = beside ? makeYielder('background') : async (): Promise<void> => undefined;
   const done = new AbortController();
   const ended = signal ? AbortSignal.any([done.signal, signal]) : done.signal;
   let read = 0;
-  for await (const batch of eventStore.subscribe({ signal: ended })) {
+  for await (const batch of eventStore.subscribe({ after, signal: ended })) {
     const events = publishedEvents(batch);
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
