@@ -488,7 +488,7 @@ function isAlwaysGuarded({ dialect }: Match): boolean {
 /** Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it. */
 function setErrorHeaders(response: ServerResponse, error: ApiError): void {
   if (error.status === 401) response.setHeader('www-authenticate', 'hawk');
-  const retryAfter = error.status === 503 ? 1 : error.details['retryAfter'];
+  const retryAfter = error.details['retryAfter'] ?? (error.status === 503 ? 1 : undefined);
   if (typeof retryAfter === 'number') response.setHeader('retry-after', String(retryAfter));
   if (!(error instanceof RateLimited)) return;
   const { name, quota, seconds } = error.policy;

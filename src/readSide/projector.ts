@@ -1,7 +1,6 @@
 import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorHistory } from '../../projections/actorHistory.ts';
-import { auditedTypes } from '../../projections/auditEntry.ts';
 import { clients } from '../../projections/clients.ts';
 import { clientScopes } from '../../projections/clientScopes.ts';
 import { lives } from '../../projections/lives.ts';
@@ -15,11 +14,12 @@ import { ROLE_LIMITS } from '../domain/roleTotals.ts';
 import type { Event, Position, Recorded } from '../event.ts';
 import type { Batch, EventStore, Revision } from '../eventStore/eventStore.ts';
 import { approximateDistance, UnknownPosition } from '../eventStore/position.ts';
-import { ROLES_STREAM, isAuthStream, isPublishedStream } from '../eventStore/streams.ts';
+import { ROLES_STREAM } from '../eventStore/streams.ts';
 import { holdLease } from '../readStore/lease.ts';
 import { applyEvent, type Projection, tableOf } from '../projection.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { bringUpLateTables, type Table } from './lateTables.ts';
+import { publishedEvents } from './publishedEvents.ts';
 import { type Follower, type ReadModel, readModel } from './readModel.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { boundedWaiters } from '../process/boundedWaiters.ts';
@@ -146,7 +146,6 @@ export async function startProjector(options: {
   let failure: Error | undefined;
   let writing: Promise<void> | undefined;
   let eventsSinceWrite = 0;
-  const known = new Set<string>(auditedTypes);
   const holds = (wanted: Position): boolean => wanted <= position;
   const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
   const authorizing = [models.clients, models.roles] as unknown as ReadModel<object>[];
@@ -156,6 +155,7 @@ export async function startProjector(options: {
   const roleListeners: ((roleId: string) => void)[] = [];
   const late = new Set<Table>();
   let lateProgress = 0;
+  let lateFailure: Error | undefined;
   const lease = holdLease({
     readStore,
     // With the tables' versions: nodes of two releases each have their own tables written.
@@ -197,8 +197,7 @@ export async function startProjector(options: {
 
   /** Synchronous, so that readers see all of a batch or nothing of it. */
   function applyAll(batch: Batch): void {
-    for (const event of batch.events.filter(({ stream }) => isPublishedStream(stream))) {
-      if (isAuthStream(event.stream) && !known.has(event.type)) throw new UnknownEvent(event);
+    for (const event of publishedEvents(batch)) {
       for (const model of tables) model.apply(event);
       if (event.stream === ROLES_STREAM) applyToRoleGraph(event as Recorded<RoleEvent>);
     }
@@ -287,6 +286,11 @@ export async function startProjector(options: {
 
   function complete<R extends object>(model: ReadModel<R>): ReadModel<R> {
     if (late.size === 0 || tables.includes(model as unknown as ReadModel<object>)) return model;
+    if (lateFailure)
+      throw new ApiError(
+        'ServiceUnavailable',
+        `the table ${model.table} cannot be built: ${lateFailure.message}`,
+      );
     throw new ApiError(
       'ServiceUnavailable',
       `the table ${model.table} is being built from the log and has come to ${Math.floor(100 * lateProgress)} %: try again`,
@@ -307,7 +311,10 @@ export async function startProjector(options: {
       const onProgress = (share: number): void => void (lateProgress = Math.min(share, 0.99));
       const { signal } = stopping;
       const parts = { eventStore, readStore, log, signal, onProgress, isWriter: lease.isHeld, join };
-      bringingUp = bringUpLateTables([...late], parts);
+      bringingUp = bringUpLateTables([...late], parts).catch((error: Error) => {
+        lateFailure = error;
+        log.error({ err: error }, 'read models cannot be built: methods that need them answer 503');
+      });
     }
   }
 

@@ -31,15 +31,15 @@ export function readModel<R extends object, E extends Event>(
 }
 
 /**
- * A view of a new table, which nobody else writes, `batchSize` rows at a time. Until its first write, nothing is looked
- * up in it.
+ * A view of a table that nobody else writes, `batchSize` rows at a time. If it is new, nothing is looked up in it until
+ * its first write.
  */
 export function draftReadModel(
   projection: Projection<object, Event>,
-  { store, batchSize }: { store: ReadStore; batchSize?: number },
+  { store, isNew, batchSize }: { store: ReadStore; isNew: boolean; batchSize?: number },
 ): ReadModel<object> {
   const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
-  return new ReadModel<object>(projection, { store, follower: alone, isNew: true, batchSize });
+  return new ReadModel<object>(projection, { store, follower: alone, isNew, batchSize });
 }
 
 /** Rows in one read of `all`. */

@@ -9,7 +9,7 @@ import { StoreUnavailable } from '../storage/storeErrors.ts';
 import { holdLease, type Lease } from '../readStore/lease.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import { draftReadModel, type ReadModel, WRITE_BATCH_SIZE } from './readModel.ts';
-import { isPublishedStream } from '../eventStore/streams.ts';
+import { publishedEvents } from './publishedEvents.ts';
 
 /** About how many bytes of memory an unwritten row takes. */
 const ROW_BYTES = 1500;
@@ -20,8 +20,9 @@ const ROW_BYTES = 1500;
 const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
 /** The same beside a service: some tens of megabytes. */
 const MAX_UNWRITTEN_ROWS_BESIDE = 20_000;
-/** How often (every 100 ms) the leases are checked: for longer than the lease of a crashed process lasts. */
-const MAX_LEASE_CHECKS = 80;
+/** How often (ms) a lease is looked at while it is awaited, and how long: longer than that of a crashed process lasts. */
+const LEASE_CHECK_INTERVAL = 20;
+const LEASE_TIMEOUT = 8000;
 
 type Stores = { eventStore: EventStore; readStore: ReadStore };
 
@@ -31,9 +32,14 @@ export type RebuildOptions = {
   onProgress?(events: number, position: Position): void;
   /** This process also serves requests: it takes little memory and a small share of the time. */
   beside?: boolean;
+  /** Takes over what other attempts have built: leaves out tables that exist, and goes on with unfinished ones. */
+  resume?: boolean;
   /** Gives up, and leaves the tables in use as they are. */
   signal?: AbortSignal;
 };
+
+/** Another process rebuilds the same tables. */
+export class RebuiltElsewhere extends StoreUnavailable {}
 
 type Draft = { from: string; to: string; model: ReadModel<object> };
 
@@ -48,8 +54,8 @@ function draftOf<P extends { name: string; version: number }>(projection: P): P 
 
 /**
  * Rebuilds the tables of projections from the log, in one pass, beside the tables in use; each new table then replaces
- * the old one in one step. Readers use the old tables until then and notice nothing. Throws StoreUnavailable while
- * another process rebuilds them.
+ * the old one in one step. Readers use the old tables until then and notice nothing. Throws RebuiltElsewhere while
+ * another process rebuilds them, UnknownEvent for an event that this release cannot read.
  */
 export async function rebuild(
   projections: readonly Projection<object, Event>[],
@@ -57,49 +63,74 @@ export async function rebuild(
   options: RebuildOptions = {},
 ): Promise<void> {
   const { readStore } = stores;
-  const leases = projections.map(({ name }) =>
-    holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() }),
-  );
+  const leases: Lease[] = [];
   try {
-    for (const [i, { name }] of projections.entries()) await waitForLease(leases[i]!, name);
-    await rebuildWithLeases(projections, stores, options);
+    // In one order, so that two processes never wait for each other.
+    for (const name of projections.map((each) => each.name).sort()) {
+      const lease = holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() });
+      leases.push(lease);
+      await waitForLease(lease, { name, signal: options.signal });
+    }
+    const wanted = options.resume ? await missingOf(projections, readStore) : projections;
+    const areHeld = (): boolean => leases.every((lease) => lease.isHeld());
+    if (wanted.length > 0 && !options.signal?.aborted)
+      await rebuildWhileHeld(wanted, { ...stores, areHeld }, options);
   } finally {
-    for (const lease of leases) await lease.release();
+    // One that cannot be released now runs out.
+    await Promise.allSettled(leases.map((lease) => lease.release()));
   }
 }
 
-async function waitForLease(lease: Lease, name: string): Promise<void> {
-  for (let waited = 0; !lease.isHeld(); waited += 1) {
-    if (waited >= MAX_LEASE_CHECKS)
-      throw new StoreUnavailable(`another process is rebuilding ${name}: wait for it`);
-    await sleep(100);
+async function waitForLease(
+  lease: Lease,
+  { name, signal }: { name: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  const deadline = performance.now() + LEASE_TIMEOUT;
+  while (!lease.isHeld() && !signal?.aborted) {
+    if (performance.now() > deadline)
+      throw new RebuiltElsewhere(`another process is rebuilding ${name}: wait for it`);
+    await sleep(LEASE_CHECK_INTERVAL);
   }
 }
 
-async function rebuildWithLeases(
+/** The projections that have no table yet. */
+async function missingOf(
   projections: readonly Projection<object, Event>[],
-  { eventStore, readStore }: Stores,
-  { onProgress, beside = false, signal }: RebuildOptions,
+  readStore: ReadStore,
+): Promise<Projection<object, Event>[]> {
+  const checkpoints = await Promise.all(projections.map((each) => readStore.checkpoint(tableOf(each))));
+  return projections.filter((_, i) => checkpoints[i] === undefined);
+}
+
+async function rebuildWhileHeld(
+  projections: readonly Projection<object, Event>[],
+  { eventStore, readStore, areHeld }: Stores & { areHeld(): boolean },
+  { onProgress, beside = false, resume = false, signal }: RebuildOptions,
 ): Promise<void> {
   const batchSize = beside ? WRITE_BATCH_SIZE : undefined;
+  if (!resume) for (const each of projections) await readStore.dropTable(draftTableOf(each));
+  const checkpoints = await Promise.all(projections.map((each) => readStore.checkpoint(draftTableOf(each))));
+  const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0];
   const drafts = projections.map((projection) => ({
     from: draftTableOf(projection),
     to: tableOf(projection),
-    model: draftReadModel(draftOf(projection), { store: readStore, batchSize }),
+    model: draftReadModel(draftOf(projection), { store: readStore, isNew: !resume, batchSize }),
   }));
-  for (const { from } of drafts) await readStore.dropTable(from);
   const maxUnwritten = beside ? MAX_UNWRITTEN_ROWS_BESIDE : MAX_UNWRITTEN_ROWS;
   const pause = beside ? makeYielder('background') : async (): Promise<void> => undefined;
   const done = new AbortController();
   const ended = signal ? AbortSignal.any([done.signal, signal]) : done.signal;
   let read = 0;
-  for await (const batch of eventStore.subscribe({ signal: ended })) {
-    const events = batch.events.filter(({ stream }) => isPublishedStream(stream));
+  for await (const batch of eventStore.subscribe({ after, signal: ended })) {
+    const events = publishedEvents(batch);
     const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
     for (const { model } of drafts) {
       for (const event of events) model.apply(event);
-      if (batch.live || unwritten >= maxUnwritten) await model.write(batch.position);
+      if (batch.live || unwritten >= maxUnwritten) await model.write(batch.position, areHeld);
     }
+    // The process was frozen, or the store away, for so long that another one may have begun the same drafts anew.
+    if (!areHeld())
+      throw new RebuiltElsewhere('this process lost its lease: another one may rebuild the same');
     onProgress?.((read += batch.events.length), batch.position);
     await pause();
     // The old table advances while the new one is built, and is replaced once the new one has come as far.

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import type { Projection } from '../../src/projection.ts';
@@ -11,7 +12,9 @@ import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { allProjections, type Projector, startProjector } from '../../src/readSide/projector.ts';
-import { rebuild } from '../../src/readSide/rebuild.ts';
+import { draftTableOf, rebuild } from '../../src/readSide/rebuild.ts';
+import { lives } from '../../projections/lives.ts';
+import { StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { holdLease } from '../../src/readStore/lease.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
@@ -19,13 +22,15 @@ import { allRows } from '../allRows.ts';
 import { metadata } from '../contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
+type Stores = { eventStore: EventStore; readStore: ReadStore };
 /** More than a node reads at its start for tables that no decision on access needs. */
 const COUNT = 12_000;
+const EVENTS_PER_APPEND = 500;
 /** The tables of the release before, which are up to date. */
 const authorizing = allProjections.slice(0, 2);
 
 async function createClients(eventStore: EventStore, ids: string[]): Promise<void> {
-  for (const clientId of ids) {
+  const writes = ids.map((clientId) => {
     const data = {
       clientId,
       description: '',
@@ -35,18 +40,30 @@ async function createClients(eventStore: EventStore, ids: string[]): Promise<voi
       credential: { id: '00000000-0000-4000-8000-000000000000', fingerprint: '0123456789abcdef' },
     };
     const events = [{ type: 'ClientCreated', data, id: randomUUID() }] as NewEvent[];
-    await eventStore.append([{ stream: clientStream(clientId), expectedRevision: 'none', events }], metadata);
-  }
+    return { stream: clientStream(clientId), expectedRevision: 'none' as const, events };
+  });
+  for (let from = 0; from < writes.length; from += EVENTS_PER_APPEND)
+    await eventStore.append(writes.slice(from, from + EVENTS_PER_APPEND), metadata);
 }
 
 const ids = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, i) => `c/${String(from + i).padStart(5, '0')}`);
 
-const startNode = (eventStore: EventStore, readStore: ReadStore): Promise<Projector> =>
-  startProjector({ eventStore, readStore, log, holder: randomUUID() });
+const startNode = (eventStore: EventStore, readStore: ReadStore, to = log): Promise<Projector> =>
+  startProjector({ eventStore, readStore, log: to, holder: randomUUID() });
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(5);
+}
+
+async function expectTablesOfTheLog({ eventStore, readStore }: Stores): Promise<void> {
+  const built = await rowsIn(readStore, allProjections);
+  await rebuild(allProjections, { eventStore, readStore });
+  expect(built).toEqual(await rowsIn(readStore, allProjections));
+}
 
 /** A log with the tables of a release that lacks some of today's. */
-async function logOfFormerRelease(): Promise<{ eventStore: EventStore; readStore: ReadStore }> {
+async function logOfFormerRelease(): Promise<Stores> {
   const eventStore = memoryEventStore({ validate: validateEvent });
   const readStore = memoryReadStore();
   await createClients(eventStore, ids(0, COUNT));
@@ -90,9 +107,7 @@ test('on a log that is there already, new tables are built while the node serves
   expect(await projector.waitFor(await eventStore.head())).toBe(true);
   await projector.stop();
 
-  const built = await rowsIn(readStore, allProjections);
-  await rebuild(allProjections, { eventStore, readStore });
-  expect(built).toEqual(await rowsIn(readStore, allProjections));
+  await expectTablesOfTheLog({ eventStore, readStore });
 });
 
 test('several nodes build new tables once, and each has them', async () => {
@@ -112,11 +127,87 @@ test('several nodes build new tables once, and each has them', async () => {
 test('a node that is stopped leaves the building of new tables to the next one', async () => {
   const { eventStore, readStore } = await logOfFormerRelease();
   const first = await startNode(eventStore, readStore);
+  await until(async () => (await readStore.checkpoint(draftTableOf(lives))) !== undefined);
   await first.stop();
-  const second = await startNode(eventStore, readStore);
+  const reached = await readStore.checkpoint(draftTableOf(lives));
+  expect(await readStore.checkpoint(tableOf(lives))).toBeUndefined();
+  const reads: unknown[] = [];
+  const watched: EventStore = {
+    ...eventStore,
+    subscribe: (options) => (reads.push(options.after), eventStore.subscribe(options)),
+  };
+  const second = await startNode(watched, readStore);
   await second.untilComplete;
-  expect((await second.lives.list({ prefix: 'client/', limit: 10 })).rows).toHaveLength(10);
+  // It goes on with what the first one has built.
+  expect(reads).toContain(reached);
+  expect(reads).not.toContain(eventStore.start);
   await second.stop();
+  await expectTablesOfTheLog({ eventStore, readStore });
+});
+
+test('a node that loses its lease while it builds new tables leaves them alone, until it has it again', async () => {
+  const { eventStore, readStore } = await logOfFormerRelease();
+  const node = await startNode(eventStore, readStore);
+  const name = `rebuild ${lives.name}`;
+  await until(async () => (await readStore.checkpoint(draftTableOf(lives))) !== undefined);
+  const expected = await readStore.readLease(name);
+  const next = { holder: 'another node', counter: expected!.counter + 1 };
+  expect(await readStore.swapLease(name, { expected, next })).toBe(true);
+  await node.untilComplete;
+  await node.stop();
+  await expectTablesOfTheLog({ eventStore, readStore });
+});
+
+test('new tables are built in spite of an outage of the read store, which the log names', async () => {
+  const { eventStore, readStore } = await logOfFormerRelease();
+  let isCut = false;
+  const cuttable = new Proxy(readStore, {
+    get(target, name: keyof ReadStore) {
+      const method = target[name] as (...args: unknown[]) => unknown;
+      return async (...args: unknown[]) => {
+        if (isCut) throw new StoreUnavailable('out of reach');
+        return method(...args);
+      };
+    },
+  });
+  const lines: string[] = [];
+  const node = await startNode(
+    eventStore,
+    cuttable,
+    pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+  );
+  await until(async () => (await readStore.checkpoint(draftTableOf(lives))) !== undefined);
+  isCut = true;
+  await until(() => lines.some((line) => line.includes('building read models failed: trying again')));
+  expect(lines.join()).toContain('out of reach');
+  isCut = false;
+  await node.untilComplete;
+  await node.stop();
+  await expectTablesOfTheLog({ eventStore, readStore });
+});
+
+test('new tables are not built over an event that this release cannot read, and reading them says so', async () => {
+  const eventStore = memoryEventStore({ validate: () => undefined });
+  const readStore = memoryReadStore();
+  await createClients(eventStore, ids(0, COUNT));
+  const unknown = { type: 'ClientPraised', data: { clientId: 'c' }, id: randomUUID() } as unknown as NewEvent;
+  await eventStore.append(
+    [{ stream: clientStream('c'), expectedRevision: 'none', events: [unknown] }],
+    metadata,
+  );
+  // As a newer release leaves them, before one goes back to this one.
+  for (const each of authorizing) await readStore.commit(tableOf(each), [], await eventStore.head());
+  const lines: string[] = [];
+  const node = await startNode(
+    eventStore,
+    readStore,
+    pino({ level: 'error' }, { write: (line: string) => void lines.push(line) }),
+  );
+  await node.untilComplete;
+  expect(() => node.lives).toThrow(/cannot be built: event .* of type ClientPraised/);
+  expect(lines.join()).toMatch(/read models cannot be built/);
+  await node.stop();
+  expect(await readStore.checkpoint(tableOf(lives))).toBeUndefined();
 });
 
 test('a node starts beside one of the release before, which holds the lease on its own tables', async () => {

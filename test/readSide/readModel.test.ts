@@ -186,6 +186,7 @@ class Nodes {
 
   async #rebuild(): Promise<void> {
     const model = draftReadModel(projection as never, {
+      isNew: true,
       store: { ...this.#plain, commit: this.#store.commit },
     });
     // A table of its own: as rebuild.ts does, but for the name.
