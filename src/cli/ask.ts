@@ -1,13 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import hawk from 'hawk';
-import type { Service } from '../compose.ts';
+import { ConfigError, invalid } from '../config/configError.ts';
 import { type CallerCredentials, readCallerCredentials } from '../config/callerCredentials.ts';
 import { readRootUrl } from '../config/settingReaders.ts';
 import { ApiError, ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
-import type { Endpoint, EndpointReply } from '../http/endpoint.ts';
-import { queryOf } from '../http/endpoint.ts';
-import { apiValidator } from '../http/validator.ts';
-import { withService } from './withService.ts';
 
 /** A method of the API, as commands call it: the service is asked over HTTP, or the stores directly. */
 export type Question = {
@@ -27,42 +22,21 @@ export type Asked = { rootUrl?: string };
  * Runs a command that asks methods of the API: over HTTP if a root URL is given, with the credentials that official
  * clients take from the environment; else on the stores directly, where it may read everything.
  */
-export function withAsk<T>({ rootUrl }: Asked, run: (ask: Ask) => Promise<T>): Promise<T> {
-  if (rootUrl !== undefined) return run(askOverHttp(readRootUrl(rootUrl), readCallerCredentials()));
+export async function withAsk<T>({ rootUrl }: Asked, run: (ask: Ask) => Promise<T>): Promise<T> {
+  if (rootUrl !== undefined) return run(askOverHttp(rootUrlGiven(rootUrl), readCallerCredentials()));
+  // What the stores need takes most of a start.
+  const { askDirectly } = await import('./askDirectly.ts');
+  const { withService } = await import('./withService.ts');
   return withService((service) => run(askDirectly(service)));
 }
 
-function askDirectly({ answering: { endpoints } }: Service): Ask {
-  return async <Body>({ method, params = {}, query = {}, body = {} }: Question) => {
-    const endpoint = endpoints.find(({ name, dialects }) => name === method && dialects.at(-1) !== 'older')!;
-    if (endpoint.input !== undefined) apiValidator.checkInput(endpoint.input, body);
-    const reply = await endpoint.handle({
-      now: new Date(),
-      params,
-      query: present(query, endpoint),
-      body,
-      caller: { clientId: 'static/authledger/cli', scopes: ['*'] },
-      authorize: async () => undefined,
-      signed: { method: '', resource: '', host: '', port: 0, payload: Buffer.alloc(0), contentType: '' },
-      origin: { requestId: randomUUID() },
-    });
-    return JSON.parse(await textOf(reply)) as Body;
-  };
-}
-
-async function textOf({ body, ascii, chunks }: EndpointReply): Promise<string> {
-  if (ascii !== undefined) return ascii;
-  if (!chunks) return JSON.stringify(body ?? {});
-  let text = '';
-  for await (const chunk of chunks) text += chunk;
-  return text;
-}
-
-function present(query: Question['query'], endpoint: Endpoint): Record<string, string> {
-  const known = queryOf(endpoint);
-  return Object.fromEntries(
-    Object.entries(query!).filter(([name, value]) => known.includes(name) && value !== undefined),
-  ) as Record<string, string>;
+function rootUrlGiven(text: string): string {
+  try {
+    return readRootUrl(text);
+  } catch (error) {
+    if (error instanceof ConfigError) invalid(`--root-url ${error.message}`);
+    throw error;
+  }
 }
 
 /** The routes of the methods that commands call. */
@@ -74,6 +48,11 @@ const ROUTES: Record<string, { verb: 'GET' | 'POST'; route: string }> = {
   whoCan: { verb: 'POST', route: '/api/authledger/v1/who-can' },
   whatChanged: { verb: 'POST', route: '/api/authledger/v1/what-changed' },
 };
+
+/** A service answers within this time (ms), or it hangs: the longest page takes some 10 s. */
+const PATIENCE = 120_000;
+
+type Refusal = { code: string; message: string };
 
 /** Asks a service over HTTP. */
 export function askOverHttp(rootUrl: string, credentials: CallerCredentials | undefined): Ask {
@@ -90,12 +69,14 @@ export function askOverHttp(rootUrl: string, credentials: CallerCredentials | un
       method: verb,
       body: payload ?? null,
       headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
+      signal: AbortSignal.timeout(PATIENCE),
     }).catch((error: unknown) => {
       throw new ApiError('ServiceUnavailable', `${rootUrl} does not answer: ${reasonOf(error)}`);
     });
-    const reply = (await response.json().catch(() => ({}))) as { code?: string; message?: string };
-    if (response.ok) return reply as Body;
-    const { code = '', message = `it answered with status ${response.status}` } = reply;
+    const reply = (await response.json().catch(() => undefined)) as Partial<Refusal> | undefined;
+    if (response.ok && reply !== undefined) return reply as Body;
+    if (response.ok) throw new ApiError('BadGateway', `${rootUrl} did not answer ${method} with JSON`);
+    const { code = '', message = `it answered with status ${response.status}` } = reply ?? {};
     const known = ERROR_CODES.includes(code as ErrorCode) ? (code as ErrorCode) : 'InternalServerError';
     throw new ApiError(known, `${rootUrl} refused ${method}: ${message}`);
   };

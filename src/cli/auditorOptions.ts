@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { print } from './output.ts';
+import { asciiJson, withPrintableTexts } from './printable.ts';
 import { type Tree, treeLines } from './tree.ts';
 
 /** Options of every command that answers an auditor's question. */
@@ -32,24 +33,4 @@ export async function printAnswer<Answer>(
 
 async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
   for (const line of lines) yield `${line}\n`;
-}
-
-/** JSON in ASCII. JSON alone leaves some control characters unescaped, which could control the terminal. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** A JSON value in whose texts all characters are escaped that could control the terminal. */
-export function withPrintableTexts<Value>(value: Value): Value {
-  return JSON.parse(JSON.stringify(value), (_, each: unknown) =>
-    typeof each === 'string' ? printable(each) : each,
-  ) as Value;
-}
-
-/** Escapes characters that could control the terminal. */
-export function printable(line: string): string {
-  return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

@@ -107,7 +107,7 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const question = { subject, expression: ARTIFACTS };
   const explained = await ask<Explained>({ method: 'explain', body: question });
   show(
-    `A role three steps away got a new scope. Why has the client ${ARTIFACTS}, and who gave it`,
+    'A role three steps away got a new scope. Why does the client have it, and who gave it',
     explanationTrees('client demo/builder', explained),
   );
 
@@ -175,8 +175,7 @@ It keeps running at ${rootUrl} until you press Ctrl-C; everything is thrown away
   curl ${rootUrl}/api/auth/v1/scopes/current (an unsigned request has no scopes)
   open ${rootUrl}/openapi.json               (every method)
 
-With a Taskcluster client (npm install taskcluster-client), or with the command line (npx authledger explain
-demo/builder ${ARTIFACTS} --root-url ${rootUrl}):
+With a Taskcluster client (npm install taskcluster-client), or with the command line in this checkout:
 
   export TASKCLUSTER_ROOT_URL=${rootUrl}
   export TASKCLUSTER_CLIENT_ID=${clientId}
@@ -184,5 +183,6 @@ demo/builder ${ARTIFACTS} --root-url ${rootUrl}):
   node --input-type=module -e "import taskcluster from 'taskcluster-client';
     const auth = new taskcluster.Auth(taskcluster.fromEnvVars());
     console.log(await auth.getEntityHistory('client', 'demo/builder'))"
+  npm run -s authledger -- explain demo/builder '${ARTIFACTS}' --root-url ${rootUrl}
 `;
 }

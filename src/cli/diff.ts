@@ -1,5 +1,6 @@
 import chalk from 'chalk';
 import { Command, Option } from 'commander';
+import { invalid } from '../config/configError.ts';
 import { type Ask, withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
 import type { Tree } from './tree.ts';
@@ -18,7 +19,13 @@ type Change = {
 };
 type Moment = { position: string; at?: string };
 /** The reply of the method `whatChanged`, as far as it is shown. */
-export type Difference = { from: Moment; to: Moment; changes: Change[]; continuationToken?: string };
+export type Difference = {
+  from: Moment;
+  to: Moment;
+  changes: Change[];
+  complete: boolean;
+  continuationToken?: string;
+};
 
 type Options = AuditorOptions & { client: string[]; role: string[]; scope: string[] };
 
@@ -36,6 +43,8 @@ export function diffCommand(): Command {
     .addOption(new Option('--scope <scope...>', 'only changes that concern these scopes').default([], 'all'));
   return withAuditorOptions(command).action((from: string, later: string | undefined, options: Options) =>
     withAsk(options, async (ask) => {
+      if (later !== undefined && options.at !== undefined)
+        invalid('the later moment and --at are the same thing: give only one');
       const to = later ?? options.at;
       const subjects = [
         ...options.client.map((clientId) => ({ clientId })),
@@ -63,11 +72,11 @@ async function askAll(ask: Ask, question: object): Promise<Difference> {
     page = await ask<Difference>({ method: 'whatChanged', body: { ...body, continuationToken } });
     changes.push(...page.changes);
   }
-  return { from, to, changes };
+  return { from, to, changes, complete: page.complete };
 }
 
 /** What changed, as a terminal shows it. */
-export function differenceTrees({ from, to, changes }: Difference): Tree[] {
+export function differenceTrees({ from, to, changes }: Omit<Difference, 'continuationToken'>): Tree[] {
   const count = changes.length === 1 ? 'one change' : `${changes.length || 'no'} changes`;
   return [
     { text: chalk.bold(`${count} of effective scopes from ${nameOfMoment(from)} to ${nameOfMoment(to)}`) },

@@ -4,6 +4,7 @@ import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import { withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
 import { expressionArgument, expressionText } from './expressionArgument.ts';
+import { printable } from './printable.ts';
 import type { Tree } from './tree.ts';
 
 type Source = {
@@ -75,7 +76,7 @@ export function explainCommand(): Command {
       const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
       const answer = await ask<Explained>({ method: 'explain', body });
       await printAnswer(answer, options, (shown) =>
-        explanationTrees(`${role ? 'role' : 'client'} ${id}`, shown),
+        explanationTrees(`${role ? 'role' : 'client'} ${printable(id)}`, shown),
       );
     }),
   );
@@ -137,7 +138,8 @@ function stepTree({ via, id, match = 'exact', parameter, grant, scope, returnsTo
 
 function sourceText({ at, actor, issuer, requestId, reason, position }: Source): string {
   const by = issuer === undefined ? actor : `${actor} (credentials by ${issuer})`;
-  return `added ${at} by ${by}, request ${requestId}${reason === undefined ? '' : `: ${reason}`}, at ${position}`;
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return `added ${at} by ${by}${why}\nrequest ${requestId}, position ${position}`;
 }
 
 function helpTrees({ satisfied, missing, grantable: { roles, changes } }: Explained): Tree[] {

@@ -7,13 +7,13 @@ import { BusUnavailable } from '../messageBus/messageBus.ts';
 import { ReplayRefused } from '../publisher/replay.ts';
 import { RewrittenHistory } from '../readSide/rewrittenHistory.ts';
 import { UnsealError } from '../secretStore/secretStore.ts';
+import { printable } from './printable.ts';
 import { repairHint } from '../storage/storeDamage.ts';
 import { UnknownEvent } from '../eventStore/unknownEvent.ts';
 import { WorkerFailed } from './workers.ts';
 
 const EXPECTED_FAILURES = [
   ConfigError,
-  ApiError,
   StoreUnavailable,
   OutcomeUnknown,
   BusUnavailable,
@@ -29,6 +29,9 @@ const EXPECTED_FAILURES = [
 /** The text for the terminal: only the message if the user can resolve the failure, the stack trace if it is a bug. */
 export function describeFailure(error: unknown): string {
   if (error instanceof StoreDamaged) return `authledger: ${error.message}. ${repairHint(error)}`;
+  // It may come from another server, and can have several lines.
+  if (error instanceof ApiError)
+    return `authledger: ${printable(error.message.replaceAll(/\s*\n\s*/g, ' '))}`;
   const isExpected = EXPECTED_FAILURES.some((kind) => error instanceof kind);
   if (isExpected) return `authledger: ${(error as Error).message}`;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

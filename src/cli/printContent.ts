@@ -1,7 +1,8 @@
 import chalk from 'chalk';
 import { type Ask, withAsk } from './ask.ts';
-import { asciiJson, withPrintableTexts } from './auditorOptions.ts';
+import { counted } from './counted.ts';
 import { print } from './output.ts';
+import { asciiJson, withPrintableTexts } from './printable.ts';
 import { type Tree, treeLines } from './tree.ts';
 
 type Value = string | boolean | { id: string; fingerprint: string };
@@ -56,6 +57,7 @@ async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<strin
     ...(at !== undefined && { [isTime ? 'until' : 'to']: at }),
   };
   let left = limit;
+  let hidden = 0;
   let continuationToken: string | undefined;
   do {
     const size = String(Math.min(left, PAGE_SIZE));
@@ -63,8 +65,10 @@ async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<strin
     for (const entry of page.entries)
       yield json ? `${asciiJson(entry)}\n` : `${treeLines([treeOf(withPrintableTexts(entry))]).join('\n')}\n`;
     left -= page.entries.length;
+    hidden += page.hidden;
     ({ continuationToken } = page);
   } while (continuationToken !== undefined && left > 0);
+  if (hidden > 0) console.error(`left out: ${counted(hidden, 'event')} that these credentials may not read`);
 }
 
 function treeOf(entry: Entry): Tree {

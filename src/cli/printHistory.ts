@@ -3,8 +3,8 @@ import type { Recorded } from '../event.ts';
 import { isPositionOf } from '../eventStore/position.ts';
 import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
-import { asciiJson, printable } from './auditorOptions.ts';
 import { print } from './output.ts';
+import { asciiJson, printable } from './printable.ts';
 import { withStores } from './withStores.ts';
 
 type Options = HistoryQuery & { json?: true };

@@ -2,6 +2,8 @@ import { Argument, Command } from 'commander';
 import chalk from 'chalk';
 import { withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
+import { counted } from './counted.ts';
+import { printable } from './printable.ts';
 import type { Tree } from './tree.ts';
 
 type Entry = {
@@ -30,24 +32,27 @@ export function showCommand(): Command {
         params: { [`${kind}Id`]: id },
         query: { at: options.at },
       });
-      await printAnswer(entry, options, (shown) => [treeOf(kind, shown)]);
+      await printAnswer(entry, options, (shown) => [treeOf(kind, shown, options)]);
     }),
   );
 }
 
-function treeOf(kind: string, entry: Entry): Tree {
+function treeOf(kind: string, entry: Entry, { at }: AuditorOptions): Tree {
   const { description, scopes, expandedScopes, created, lastModified, lastDateUsed, expires, disabled } =
     entry;
+  // Last uses are not in the log.
+  const lastUse = at === undefined ? `, last used ${lastDateUsed}` : '';
   const own = new Set(scopes);
   const others = expandedScopes.filter((scope) => !own.has(scope));
   return {
     text:
       chalk.bold(`${kind} ${entry.clientId ?? entry.roleId}`) + (disabled ? chalk.red(' (disabled)') : ''),
     branches: [
+      ...(at === undefined ? [] : [{ text: chalk.dim(`as of ${printable(at)}`) }]),
       ...(description === '' ? [] : [{ text: description }]),
       { text: `created ${created}, last changed ${lastModified}` },
-      ...(expires === undefined ? [] : [{ text: `expires ${expires}, last used ${lastDateUsed}` }]),
-      { text: `${scopes.length} scopes of its own`, branches: scopes.map((text) => ({ text })) },
+      ...(expires === undefined ? [] : [{ text: `expires ${expires}${lastUse}` }]),
+      { text: `${counted(scopes.length, 'scope')} of its own`, branches: scopes.map((text) => ({ text })) },
       { text: `${others.length} more through roles`, branches: others.map((text) => ({ text })) },
     ],
   };

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import { type Ask, withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
+import { counted } from './counted.ts';
 import { expressionArgument, expressionText } from './expressionArgument.ts';
 import type { Tree } from './tree.ts';
 
@@ -16,6 +17,7 @@ export type WhoCan = {
   clients: Client[];
   roles: { roleId: string; ways: Way[] }[];
   grantors?: { clients: Grantor[]; complete: boolean };
+  complete: boolean;
   continuationToken?: string;
 };
 
@@ -46,7 +48,7 @@ async function askAll(ask: Ask, question: object): Promise<WhoCan> {
     page = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } });
     all.clients.push(...page.clients);
     all.roles.push(...page.roles);
-    if (page.grantors) all.grantors = page.grantors;
+    all.complete = page.complete;
   }
   return all;
 }
@@ -56,17 +58,17 @@ export function whoCanTrees({ position, expression, clients, roles, grantors }: 
   return [
     { text: `who has ${chalk.bold(expressionText(expression))} ${chalk.dim(`as of ${position}`)}` },
     {
-      text: `${clients.length} clients`,
+      text: counted(clients.length, 'client'),
       branches: clients.map((client) => ({ text: `${nameOf(client)}${waysText(client.ways)}` })),
     },
     {
-      text: `${roles.length} roles`,
-      branches: roles.map(({ roleId, ways }) => ({ text: `${roleId}${waysText(ways)}` })),
+      text: counted(roles.length, 'role'),
+      branches: roles.map((role) => ({ text: role.roleId + waysOfRole(role) })),
     },
     ...(grantors
       ? [
           {
-            text: `${grantors.complete ? '' : 'at least '}${grantors.clients.length} clients could give it`,
+            text: `${grantors.complete ? '' : 'at least '}${counted(grantors.clients.length, 'client')} could give it`,
             branches: grantors.clients.map((each) => ({
               text: `${nameOf(each)}: ${each.rights.join(', ')}`,
             })),
@@ -83,5 +85,16 @@ function nameOf({ clientId, disabled, expired }: Omit<Grantor, 'rights'>): strin
 function waysText(ways: readonly Way[]): string {
   return ways
     .map(({ held, via }) => (via.length === 0 ? ` has ${held}` : ` has ${held} → ${via.join(' → ')}`))
+    .join(', and');
+}
+
+/** A role's way begins with the role itself, unless the star of its id stands for another one. */
+function waysOfRole({ roleId, ways }: WhoCan['roles'][number]): string {
+  return ways
+    .map(({ held, via }) => {
+      const others = via[0] === roleId ? via.slice(1) : via;
+      if (via.length === 0) return ` has ${held}`;
+      return others.length === 0 ? ' itself' : ` → ${others.join(' → ')}`;
+    })
     .join(', and');
 }

@@ -16,5 +16,16 @@ export function readCallerCredentials(env: NodeJS.ProcessEnv = process.env): Cal
   if (!clientId && !accessToken) return undefined;
   if (!clientId || !accessToken)
     invalid('TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN go together: set both, or neither');
+  if (certificate && !isJson(certificate))
+    invalid('TASKCLUSTER_CERTIFICATE must be the JSON of a certificate');
   return { clientId: clientId!, accessToken: accessToken!, ...(certificate && { certificate }) };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
