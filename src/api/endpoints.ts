@@ -6,8 +6,10 @@ import type { FormerStates } from '../readSide/formerStates.ts';
 import type { Moments } from '../readSide/moments.ts';
 import { getEntityHistory } from './audit/getEntityHistory.ts';
 import { listAuditHistory } from './audit/listAuditHistory.ts';
+import { explain } from './auditors/explain.ts';
 import { history } from './auditors/history.ts';
 import { whatChanged } from './auditors/whatChanged.ts';
+import { whoCan } from './auditors/whoCan.ts';
 import { authenticateHawk } from './authentication/authenticateHawk.ts';
 import { testAuthenticate } from './authentication/testAuthenticate.ts';
 import { testAuthenticateGet } from './authentication/testAuthenticateGet.ts';
@@ -79,6 +81,8 @@ export function makeEndpoints({
     ...expandScopes(core),
     expandScopesGet(core),
     currentScopes(core),
+    explain(core),
+    whoCan(core),
     whatChanged({ ...core, ...past }),
     ...authenticateHawk({ authenticate, longWork }),
     ...testAuthenticate(core),

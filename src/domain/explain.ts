@@ -1,14 +1,12 @@
-import { findPaths, type Path, type Paths } from './paths.ts';
+import { COUNTING_UNITS, findPaths, type Paths } from './paths.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import type { ConcreteExpression } from './scopeExpression.ts';
 import { compareScopes } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { WorkBudget } from './workBudget.ts';
 
-/** How one scope of an expression is satisfied, or what the holder has that comes nearest to it. */
-export type ScopeExplanation = { scope: string } & (
-  ({ satisfied: true } & Paths) | { satisfied: false; nearest: string[] }
-);
+/** Whether one scope of an expression is satisfied, and how. */
+export type ScopeExplanation = { scope: string } & (({ satisfied: true } & Paths) | { satisfied: false });
 
 /** `missing` is what the expression lacks: of several alternatives, the one with the fewest scopes. */
 export type Explanation = { satisfied: boolean; missing: string[]; scopes: ScopeExplanation[] };
@@ -17,29 +15,25 @@ export type Explanation = { satisfied: boolean; missing: string[]; scopes: Scope
 const MAX_NEAREST = 3;
 
 /**
- * Explains whether held scopes satisfy an expression: for each of its scopes, the shortest paths, or the nearest scopes
- * that the holder has. `expanded` is the normal form of what the held scopes expand to. `limit` counts the paths of all
- * scopes together. Throws ExpansionTooLarge.
+ * Explains whether held scopes satisfy an expression: for each of its scopes, the shortest paths. `limit` counts the
+ * paths of all scopes together, but each scope has at least one. Throws ExpansionTooLarge.
  */
 export function* explain(
-  {
-    expression,
-    held,
-    expanded,
-  }: { expression: ConcreteExpression; held: readonly string[]; expanded: readonly string[] },
+  { expression, held }: { expression: ConcreteExpression; held: readonly string[] },
   roles: Pick<RolesSnapshot, 'get' | 'idsMatching' | 'takesParameter'>,
   { limit, work }: { limit: number; work: WorkBudget },
 ): TimeSliced<Explanation> {
   const explained = new Map<string, ScopeExplanation>();
+  const counting = { left: COUNTING_UNITS };
   let left = limit;
-  for (const scope of new Set(scopesIn(expression))) {
-    const paths = yield* findPaths({ held, scope }, roles, { limit: left, work });
+  const scopes = new Set(scopesIn(expression));
+  for (const scope of scopes) {
+    const share = Math.max(1, Math.floor(left / (scopes.size - explained.size)));
+    const paths = yield* findPaths({ held, scope }, roles, { limit: share, work, counting });
     left -= paths.paths.length;
     explained.set(
       scope,
-      paths.pathCount > 0
-        ? { scope, satisfied: true, ...paths }
-        : { scope, satisfied: false, nearest: nearestTo(scope, expanded) },
+      paths.pathCount > 0 ? { scope, satisfied: true, ...paths } : { scope, satisfied: false },
     );
   }
   const missing = missingFrom(expression, (scope) => explained.get(scope)!.satisfied);
@@ -70,8 +64,7 @@ function missingFrom(
 
 /** The scopes that have the longest beginnings in common with a scope; they stand next to it in sorted order. */
 export function nearestTo(scope: string, sorted: readonly string[]): string[] {
-  let at = sorted.findIndex((each) => compareScopes(each, scope) > 0);
-  if (at < 0) at = sorted.length;
+  const at = placeOf(scope, sorted);
   const around = sorted.slice(Math.max(0, at - MAX_NEAREST), at + MAX_NEAREST);
   return around
     .map((each) => ({ each, common: commonLength(each, scope) }))
@@ -81,25 +74,19 @@ export function nearestTo(scope: string, sorted: readonly string[]): string[] {
     .map(({ each }) => each);
 }
 
+/** The index of the first scope that sorts after a scope. */
+function placeOf(scope: string, sorted: readonly string[]): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareScopes(sorted[middle]!, scope) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 function commonLength(one: string, other: string): number {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length += 1;
   return length;
-}
-
-/** One line for each step of a path, as people read it. */
-export function describePath(holder: string, { held, steps }: Path): string[] {
-  const lines = [`${holder} has ${held}`];
-  for (const { roleId, match, parameter, grant, scope, returnsTo } of steps) {
-    const how =
-      match === 'exact'
-        ? ''
-        : match === 'role-star'
-          ? ', by the star of its id'
-          : ', by the star of the scope';
-    const what = parameter === undefined || grant === scope ? grant : `${grant} with ${parameter}: ${scope}`;
-    const cycle = returnsTo ? ` (it also grants ${returnsTo.join(', ')} again)` : '';
-    lines.push(`→ grants the role ${roleId}${how}, which has ${what}${cycle}`);
-  }
-  return lines;
 }

@@ -5,7 +5,7 @@ import { RoleIndex } from './roleIndex.ts';
 import { RolesSnapshot } from './rolesSnapshot.ts';
 import { mergeInSlices, normalizeInSlices } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import { RoleScopes } from './whoCan.ts';
+import { RoleScopes } from './roleScopes.ts';
 import type { WorkBudget } from './workBudget.ts';
 
 type Scopes = readonly string[];

@@ -1,9 +1,9 @@
-import { type GrantPattern, grantPatternOf, parameterFrom } from './grantPattern.ts';
+import { type GrantPattern, grantPatternOf, parameterFrom, patternKey } from './grantPattern.ts';
 import { withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { covers } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import type { WorkBudget } from './workBudget.ts';
+import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
 
 /** One step of a path: the scope before it grants a role, one of whose scopes the path goes on with. */
 export type Step = {
@@ -33,41 +33,52 @@ type Node = {
   edges: Edge[];
   /** Its scopes that cover the scope asked for. */
   goals: Held[];
-  parents: Node[];
+  /** What grants it. */
+  grantedBy: Grants[];
   /** The fewest steps from here to a goal. */
   distance: number;
 };
 /** A scope of a role: as stored, and with the parameter. */
 type Held = { grant: string; scope: string };
-type Edge = Held & { to: Node; match: Step['match'] };
+/** What a scope grants, which is the same wherever it is. */
+type Edge = Held & { grants: Grants };
+type Grants = { targets: Target[]; holders: Node[] };
+type Target = { to: Node; match: Step['match'] };
 
-/** The start of a path, linked from its end. `complete` is the scope that covers the scope asked for. */
+/** The start of a path, linked from its end. */
 type Partial = {
   node: Node;
   via: Edge | undefined;
+  match: Step['match'] | undefined;
   before: Partial | undefined;
   length: number;
-  complete?: Held;
 };
 
 /** How many paths are counted, and how many starts of paths are in memory at a time. */
 const MAX_COUNTED = 10_000;
 const MAX_STARTS = 100_000;
+/** Units of work in which paths are looked for, once there is one. */
+export const COUNTING_UNITS = 400_000;
+/** Steps of a path that are compared in the time of one unit of work. */
+const STEPS_PER_UNIT = 16;
 
 /**
  * Finds the ways in which held scopes cover a scope through roles: the `limit` shortest paths, each without a cycle,
- * and how many there are (up to 10,000). The order is the same each time. Throws ExpansionTooLarge if the roles that are
- * reachable are more than the budget allows.
+ * and how many there are (up to 10,000, and as far as `counting` allows, which goes down). The order is the same each time.
+ * Throws ExpansionTooLarge if the roles that are reachable are more than the budget allows.
  */
 export function* findPaths(
   question: Question,
   roles: Roles,
-  { limit, work }: { limit: number; work: WorkBudget },
+  { limit, work, counting = { left: COUNTING_UNITS } }: Bounds,
 ): TimeSliced<Paths> {
   const root = yield* reachableFrom(question, roles, work);
   yield* measureDistances(root, work);
-  return yield* shortestFirst(root.start, limit, work);
+  return yield* shortestFirst(root.start, { limit, work, counting });
 }
+
+/** How many paths are returned, and what work may be done to find and count them. */
+type Bounds = { limit: number; work: WorkBudget; counting?: { left: number } };
 
 /** Whether the held scopes cover the scope. */
 type Question = { held: readonly string[]; scope: string };
@@ -81,34 +92,55 @@ function* reachableFrom(
   roles: Roles,
   work: WorkBudget,
 ): TimeSliced<Reachable> {
-  const byGrant = new Map<string, Node>();
+  const nodesByGrant = new Map<string, Node>();
+  const grantsByPattern = new Map<string, Grants>();
+  let size = 0;
   const start = newNode('', undefined);
   const nodes = [start];
   for (const node of nodes) {
     const { roleId, parameter } = node;
-    const grants = node === start ? held : (roles.get(roleId)?.scopes ?? []);
-    for (const grant of new Set(grants)) {
-      if (work.spend()) yield;
+    const own = node === start ? held : (roles.get(roleId)?.scopes ?? []);
+    for (const grant of new Set(own)) {
+      if (count()) yield;
       const scope = parameter === undefined ? grant : withParameter(grant, parameter);
       if (covers(scope, target)) node.goals.push({ grant, scope });
       const pattern = grantPatternOf(scope);
       if (!pattern) continue;
-      for (const id of new Set(roles.idsMatching(pattern))) {
-        if (work.spend()) yield;
-        const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
-        to.parents.push(node);
-        node.edges.push({ grant, scope, to, match: matchOf(pattern, id) });
-      }
+      const grants = yield* grantsOf(pattern);
+      grants.holders.push(node);
+      node.edges.push({ grant, scope, grants });
     }
   }
   return { start, nodes };
 
+  /** Counts what takes memory. */
+  function count(): boolean {
+    size += 1;
+    if (size > work.limit) throw new ExpansionTooLarge(work.limit);
+    return work.spend();
+  }
+
+  function* grantsOf(pattern: GrantPattern): TimeSliced<Grants> {
+    const key = patternKey(pattern);
+    const known = grantsByPattern.get(key);
+    if (known) return known;
+    const grants: Grants = { targets: [], holders: [] };
+    grantsByPattern.set(key, grants);
+    for (const id of new Set(roles.idsMatching(pattern))) {
+      if (count()) yield;
+      const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
+      to.grantedBy.push(grants);
+      grants.targets.push({ to, match: matchOf(pattern, id) });
+    }
+    return grants;
+  }
+
   function nodeOf(roleId: string, parameter: string | undefined): Node {
     const key = parameter === undefined ? roleId : `${roleId}\n${parameter}`;
-    let node = byGrant.get(key);
+    let node = nodesByGrant.get(key);
     if (!node) {
       node = newNode(roleId, parameter);
-      byGrant.set(key, node);
+      nodesByGrant.set(key, node);
       nodes.push(node);
     }
     return node;
@@ -116,7 +148,7 @@ function* reachableFrom(
 }
 
 function newNode(roleId: string, parameter: string | undefined): Node {
-  return { roleId, parameter, edges: [], goals: [], parents: [], distance: Infinity };
+  return { roleId, parameter, edges: [], goals: [], grantedBy: [], distance: Infinity };
 }
 
 function matchOf(pattern: GrantPattern, roleId: string): Step['match'] {
@@ -128,14 +160,20 @@ function matchOf(pattern: GrantPattern, roleId: string): Step['match'] {
 function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<void> {
   let frontier = nodes.filter(({ goals }) => goals.length > 0);
   for (const node of frontier) node.distance = 0;
+  const seen = new Set<Grants>();
   for (let distance = 1; frontier.length > 0; distance += 1) {
     const next: Node[] = [];
-    for (const { parents } of frontier) {
-      for (const parent of parents) {
+    for (const { grantedBy } of frontier) {
+      for (const grants of grantedBy) {
         if (work.spend()) yield;
-        if (parent.distance <= distance) continue;
-        parent.distance = distance;
-        next.push(parent);
+        if (seen.has(grants)) continue;
+        seen.add(grants);
+        for (const holder of grants.holders) {
+          if (work.spend()) yield;
+          if (holder.distance <= distance) continue;
+          holder.distance = distance;
+          next.push(holder);
+        }
       }
     }
     frontier = next;
@@ -146,42 +184,58 @@ function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<v
  * Paths by length. A start of a path waits under the length of the shortest path that it may become, which is exact but
  * for cycles.
  */
-function* shortestFirst(start: Node, limit: number, work: WorkBudget): TimeSliced<Paths> {
+function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>): TimeSliced<Paths> {
+  const spend = (steps: number): boolean => {
+    const units = 1 + Math.floor(steps / STEPS_PER_UNIT);
+    counting.left -= units;
+    return work.spendUnlimited(units);
+  };
   const waiting: Partial[][] = [];
   let count = 0;
   const add = (partial: Partial, length: number): void => {
-    if (length === Infinity) return;
     (waiting[length] ??= []).push(partial);
     count += 1;
   };
-  add({ node: start, via: undefined, before: undefined, length: 0 }, start.distance);
+  if (start.distance < Infinity)
+    add({ node: start, via: undefined, match: undefined, before: undefined, length: 0 }, start.distance);
   const paths: Path[] = [];
   let pathCount = 0;
+  const isTooMuch = (): boolean =>
+    pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0);
   for (let length = 0; length < waiting.length; length += 1) {
+    // What goes on from a goal is longer, so it comes after all paths of this length.
+    const longer: Partial[] = [];
     // The loop also sees what is added while it runs.
     for (const partial of waiting[length] ?? []) {
-      if (work.spend()) yield;
+      if (spend(0)) yield;
       count -= 1;
-      if (partial.complete) {
+      for (const goal of partial.node.goals) {
+        if (pathCount >= MAX_COUNTED) return { paths, pathCount, complete: false };
         pathCount += 1;
-        if (paths.length < limit) paths.push(pathOf(partial, partial.complete));
-        continue;
+        if (paths.length < limit) paths.push(yield* pathOf(partial, goal, work));
       }
-      if (pathCount >= MAX_COUNTED || count > MAX_STARTS) return { paths, pathCount, complete: false };
-      for (const goal of partial.node.goals) add({ ...partial, complete: goal }, partial.length);
-      for (const via of partial.node.edges) {
-        if (work.spend()) yield;
-        const { to } = via;
-        if (!isOn(partial, to))
-          add(
-            { node: to, via, before: partial, length: partial.length + 1 },
-            partial.length + 1 + to.distance,
-          );
-      }
+      if (partial.node.goals.length > 0) longer.push(partial);
+      else if (isTooMuch()) return { paths, pathCount, complete: false };
+      else yield* goOnFrom(partial);
     }
     delete waiting[length];
+    for (const partial of longer) {
+      if (isTooMuch()) return { paths, pathCount, complete: false };
+      yield* goOnFrom(partial);
+    }
   }
   return { paths, pathCount, complete: true };
+
+  function* goOnFrom(partial: Partial): TimeSliced<void> {
+    const next = partial.length + 1;
+    for (const via of partial.node.edges) {
+      for (const { to, match } of via.grants.targets) {
+        if (spend(partial.length)) yield;
+        if (to.distance === Infinity || isOn(partial, to)) continue;
+        add({ node: to, via, match, before: partial, length: next }, next + to.distance);
+      }
+    }
+  }
 }
 
 function isOn(partial: Partial | undefined, node: Node): boolean {
@@ -189,21 +243,27 @@ function isOn(partial: Partial | undefined, node: Node): boolean {
   return false;
 }
 
-function pathOf(end: Partial, last: Held): Path {
+function* pathOf(end: Partial, last: Held, work: WorkBudget): TimeSliced<Path> {
+  /** Where each role with its parameter is on the path. */
+  const places = new Map<Node, number>();
+  for (let at: Partial | undefined = end; at; at = at.before) places.set(at.node, at.length);
   const steps: Step[] = [];
   let held = last;
   for (let at = end; at.via; at = at.before!) {
     const { node, via } = at;
     const { roleId, parameter } = node;
-    const returnsTo = [
-      ...new Set(node.edges.flatMap(({ to }) => (to.distance < Infinity && isOn(at, to) ? [to.roleId] : []))),
-    ];
+    const returnsTo = new Set<string>();
+    for (const { grants } of node.edges) {
+      if (work.spendUnlimited(1 + Math.floor(grants.targets.length / STEPS_PER_UNIT))) yield;
+      for (const { to } of grants.targets)
+        if ((places.get(to) ?? Infinity) <= at.length) returnsTo.add(to.roleId);
+    }
     steps.push({
       roleId,
-      match: via.match,
+      match: at.match!,
       ...(parameter !== undefined && { parameter }),
       ...held,
-      ...(returnsTo.length > 0 && { returnsTo }),
+      ...(returnsTo.size > 0 && { returnsTo: [...returnsTo] }),
     });
     held = { grant: via.grant, scope: via.scope };
   }

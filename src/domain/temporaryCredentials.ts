@@ -74,7 +74,10 @@ function readCertificate(value: unknown, clientId: string, now: Date): Certifica
 }
 
 /** Whether a certificate is valid at a time, give or take the allowed clock drift. */
-export function isWithinValidity({ start, expiry }: Certificate, now: Date): boolean {
+export function isWithinValidity(
+  { start, expiry }: Pick<Certificate, 'start' | 'expiry'>,
+  now: Date,
+): boolean {
   return !isNotYetValid(start, now) && !hasExpired(expiry, now);
 }
 

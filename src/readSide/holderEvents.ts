@@ -10,7 +10,8 @@ import type { Projector } from './projector.ts';
 /** An event of a client or role. */
 export type HolderEvent = Recorded<ClientEvent | RoleEvent>;
 
-/** Events in one read. */
+/** Events in the first read, which mostly suffices, and in later ones. */
+const FIRST_PAGE = 8;
 const PAGE_SIZE = 100;
 
 type Parts = { projector: Pick<Projector, 'roleHistory'>; eventStore: Pick<EventStore, 'readBackwards'> };
@@ -25,8 +26,8 @@ export function holderEvents(
 
   async function* eventsOfClient(): AsyncGenerator<HolderEvent[]> {
     let beforeRevision: number | undefined;
-    for (;;) {
-      const options = { limit: PAGE_SIZE, ...(beforeRevision !== undefined && { beforeRevision }) };
+    for (let limit = FIRST_PAGE; ; limit = PAGE_SIZE) {
+      const options = { limit, ...(beforeRevision !== undefined && { beforeRevision }) };
       const { events, reachesStart } = await eventStore.readBackwards(clientStream(id), options);
       yield events.filter(({ position }) => position <= upTo) as HolderEvent[];
       if (reachesStart || events.length === 0) return;
@@ -38,10 +39,10 @@ export function holderEvents(
     const prefix = rolePrefix(id);
     // Behind that position.
     let before: string | undefined = `${prefix}${upTo}\n`;
-    do {
-      const page = await projector.roleHistory.list({ prefix, before, limit: PAGE_SIZE, descending: true });
+    for (let limit = FIRST_PAGE; before !== undefined; limit = PAGE_SIZE) {
+      const page = await projector.roleHistory.list({ prefix, before, limit, descending: true });
       yield page.rows.map(({ value }) => ({ ...value, stream: ROLES_STREAM }) as HolderEvent);
       before = page.last;
-    } while (before !== undefined);
+    }
   }
 }

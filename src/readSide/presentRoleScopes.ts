@@ -1,5 +1,5 @@
 import type { RoleRow } from '../../projections/roles.ts';
-import { RoleScopes } from '../domain/whoCan.ts';
+import { RoleScopes } from '../domain/roleScopes.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import type { Projector } from './projector.ts';
 

@@ -1,7 +1,7 @@
 import type { ClientRow } from '../../projections/clients.ts';
 import type { RoleRow } from '../../projections/roles.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
-import type { RoleScopes } from '../domain/whoCan.ts';
+import type { RoleScopes } from '../domain/roleScopes.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
 import { makePresentRoleScopes } from './presentRoleScopes.ts';

@@ -9,7 +9,7 @@ import { type Credentials, minutesFromNow, ROOT, startService, type TestService 
 
 const OWN = '/api/authledger/v1';
 /** Our own methods that every service has. */
-const PUBLISHED = ['history'];
+const PUBLISHED = ['explain', 'whoCan', 'whatChanged', 'history'];
 const declared = { endpoints: [...grantMethods, pastMethod], schemas: grantSchemas };
 
 let service: TestService;

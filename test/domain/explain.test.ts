@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { describePath, explain, nearestTo } from '../../src/domain/explain.ts';
+import { explain, nearestTo } from '../../src/domain/explain.ts';
+import { explainedPath, type Subject } from '../../src/domain/explainedPath.ts';
 import { RoleGraph } from '../../src/domain/roleGraph.ts';
 import { type ConcreteExpression, missingScopes } from '../../src/domain/scopeExpression.ts';
 import { runToCompletion } from '../../src/domain/timeSliced.ts';
@@ -15,7 +16,7 @@ function explanationOf(expression: ConcreteExpression, held: string[], roles: Pl
   const expanded = graph.expand(held);
   const work = new WorkBudget();
   const explained = runToCompletion(
-    graph.inSnapshot((snapshot) => explain({ expression, held, expanded }, snapshot, { limit, work })),
+    graph.inSnapshot((snapshot) => explain({ expression, held }, snapshot, { limit, work })),
   );
   return { explained, expanded };
 }
@@ -26,32 +27,40 @@ describe('an explanation', () => {
     { roleId: 'b:*', scopes: ['queue:<..>:y'] },
   ];
 
-  test('has a line for each step, for people', () => {
+  test('has a line for each step, for people, with who added the grant', () => {
     const { explained } = explanationOf('queue:x:y', ['assume:a'], roles);
     const [scope] = explained.scopes;
-    expect(scope!.satisfied && describePath('client c', scope!.paths[0]!)).toEqual([
-      'client c has assume:a',
-      '→ grants the role a, which has assume:b:x',
+    const source = { position: 'p', at: '2030-01-01T00:00:00.000Z', actor: 'someone', requestId: 'q' };
+    const path = scope!.satisfied ? scope!.paths[0]! : undefined;
+    const lines = (subject: Subject): string[] =>
+      explainedPath(subject, path!, (_, id) => (id === 'a' ? source : undefined)).text;
+    const steps = [
+      '→ grants the role a, which has assume:b:x, since 2030-01-01T00:00:00.000Z by someone',
       '→ grants the role b:*, by the star of its id, which has queue:<..>:y with x: queue:x:y',
-    ]);
+    ];
+    expect(lines({ clientId: 'c' })).toEqual(['client c has assume:a', ...steps]);
+    expect(lines({ roleId: 'a' })).toEqual(['whoever has the role a has assume:a', ...steps]);
+    expect(lines({ scopes: ['assume:a'] })).toEqual(['whoever has these scopes has assume:a', ...steps]);
   });
 
-  test('of a refusal names what is missing, of alternatives the smaller part, and what comes nearest', () => {
+  test('of a refusal names what is missing, of alternatives the smaller part', () => {
     const expression = { AnyOf: [{ AllOf: ['queue:x:y', 'queue:x:z'] }, { AllOf: ['p', 'q'] }] };
     const { explained } = explanationOf(expression, ['assume:a', 'r'], roles);
     expect(explained).toMatchObject({ satisfied: false, missing: ['queue:x:z'] });
-    expect(explained.scopes[1]).toEqual({ scope: 'queue:x:z', satisfied: false, nearest: ['queue:x:y'] });
+    expect(explained.scopes[1]).toEqual({ scope: 'queue:x:z', satisfied: false });
   });
 
-  test('names at most so many paths, for all scopes together', () => {
+  test('names at most so many paths for all scopes together, but one for each', () => {
     const many = Array.from({ length: 20 }, (_, i) => ({ roleId: `r${i}`, scopes: ['x', 'y'] }));
     const held = many.map(({ roleId }) => `assume:${roleId}`);
     const { explained } = explanationOf({ AllOf: ['x', 'y'] }, held, many, 25);
     const paths = explained.scopes.map((each) => (each.satisfied ? [each.paths.length, each.pathCount] : []));
     expect(paths).toEqual([
-      [20, 20],
-      [5, 20],
+      [12, 20],
+      [13, 20],
     ]);
+    const fewer = explanationOf({ AllOf: ['x', 'y'] }, held, many, 1).explained;
+    expect(fewer.scopes).toMatchObject([{ paths: [{}] }, { paths: [{}] }]);
   });
 
   test('says the same as the check of the expression', () => {

@@ -13,7 +13,7 @@ import { type PlainRole, plainExpansion } from './plainExpansion.ts';
 
 function pathsIn(roles: PlainRole[], held: string[], scope: string, limit = 1000) {
   const graph = new RoleGraph();
-  for (const role of roles) graph.set(role);
+  graph.load(roles);
   return runToCompletion(
     graph.inSnapshot((snapshot) => findPaths({ held, scope }, snapshot, { limit, work: new WorkBudget() })),
   );
@@ -90,5 +90,28 @@ describe('the paths to a scope', () => {
       }),
       histories(30),
     );
+  });
+
+  test('are counted as far as that is possible, where very many roles grant each other', () => {
+    const all = Array.from({ length: 2000 }, (_, i) => ({ roleId: `r${i}`, scopes: ['assume:*', 'x'] }));
+    const { paths, pathCount, complete } = pathsIn(all, ['assume:r7'], 'x', 3);
+    expect(paths.map(({ steps }) => steps.map(({ roleId }) => roleId))).toEqual([
+      ['r7'],
+      ['r7', 'r0'],
+      ['r7', 'r1'],
+    ]);
+    expect({ isMany: pathCount > 100, complete }).toEqual({ isMany: true, complete: false });
+  });
+
+  test('are found where each role of a long chain grants all before it', () => {
+    const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
+    const chain = ids.map((roleId, i) => ({
+      roleId,
+      scopes: i === 199 ? ['x'] : ids.slice(0, i + 2).map((id) => `assume:${id}`),
+    }));
+    const { paths, pathCount, complete } = pathsIn(chain, ['assume:r0'], 'x');
+    expect({ pathCount, complete }).toEqual({ pathCount: 1, complete: true });
+    expect(paths[0]!.steps).toHaveLength(200);
+    expect(paths[0]!.steps[198]!.returnsTo).toHaveLength(199);
   });
 });

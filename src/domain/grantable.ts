@@ -1,0 +1,114 @@
+import type { Subject } from './explainedPath.ts';
+import { grantPatternOf, parameterFrom } from './grantPattern.ts';
+import { grantingScope, PARAMETER, withParameter } from './roleDefinition.ts';
+import type { RolesSnapshot } from './rolesSnapshot.ts';
+import type { RoleScopes } from './roleScopes.ts';
+import type { TimeSliced } from './timeSliced.ts';
+import { matchesCovering, rolesOn, type Way, waysTo } from './waysTo.ts';
+import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
+
+/** A role that gives some of the missing scopes to whoever has `scope`, through the roles `via`. */
+export type GivingRole = { roleId: string; scope: string; via: string[]; gives: string[] };
+
+/** A change after which nothing is missing: these scopes are added to one client or role. */
+export type EnoughChange = { to: { clientId: string } | { roleId: string }; add: string[] };
+
+/** What would help, nearest first. Without `complete`, there is more. */
+export type Grantable = { roles: GivingRole[]; changes: EnoughChange[]; complete: boolean };
+
+/** How many roles and changes are named, and for how many missing scopes roles are looked for. */
+const MAX_NAMED = 10;
+const MAX_SCOPES = 10;
+/** Units of work to look for the roles that have a scope. */
+const UNITS = 1_000_000;
+
+/**
+ * The roles that have missing scopes: those that have most of them first, then those with the shortest way. Each list is cut
+ * after 10.
+ */
+export function* givingRoles(
+  missing: readonly string[],
+  roles: RoleScopes,
+  work: WorkBudget,
+): TimeSliced<{ roles: GivingRole[]; complete: boolean }> {
+  const giving = new Map<string, GivingRole>();
+  let complete = missing.length <= MAX_SCOPES;
+  for (const scope of missing.slice(0, MAX_SCOPES)) {
+    const ways = yield* shortestWays(scope, roles, work);
+    if (!ways) complete = false;
+    for (const [roleId, way] of ways ?? []) {
+      if (work.spendUnlimited()) yield;
+      const known = giving.get(roleId);
+      if (known) known.gives.push(scope);
+      else giving.set(roleId, { roleId, scope: grantingScope(roleId), via: rolesOn(way), gives: [scope] });
+    }
+  }
+  const nearest = [...giving.values()].toSorted(compareGiving);
+  return { roles: nearest.slice(0, MAX_NAMED), complete: complete && nearest.length <= MAX_NAMED };
+}
+
+/** Undefined if looking for them takes too much work. */
+function* shortestWays(
+  scope: string,
+  roles: RoleScopes,
+  work: WorkBudget,
+): TimeSliced<Map<string, Way> | undefined> {
+  work.refill(UNITS);
+  try {
+    return (yield* waysTo(matchesCovering(scope), roles, work)).roles;
+  } catch (error) {
+    if (error instanceof ExpansionTooLarge) return undefined;
+    throw error;
+  }
+}
+
+function compareGiving(one: GivingRole, other: GivingRole): number {
+  return (
+    other.gives.length - one.gives.length ||
+    one.via.length - other.via.length ||
+    (one.roleId < other.roleId ? -1 : 1)
+  );
+}
+
+/**
+ * The changes that are enough: to add what is missing to the subject itself, or to a role that it has already, the
+ * nearest first. `held` are the subject's own scopes.
+ */
+export function* enoughChanges(
+  { subject, held, missing }: { subject: Subject; held: readonly string[]; missing: string[] },
+  roles: RolesSnapshot,
+  work: WorkBudget,
+): TimeSliced<{ changes: EnoughChange[]; complete: boolean }> {
+  const changes: EnoughChange[] =
+    'clientId' in subject ? [{ to: { clientId: subject.clientId }, add: missing }] : [];
+  // A role whose id ends in a star would have another text in the place of `<..>`.
+  const isTemplate = missing.some((scope) => scope.includes(PARAMETER));
+  const isFit = (roleId: string): boolean => !isTemplate || !roleId.endsWith('*');
+  for (const roleId of yield* nearestRoles({ held, isFit }, roles, work))
+    changes.push({ to: { roleId }, add: missing });
+  return { changes: changes.slice(0, MAX_NAMED), complete: changes.length <= MAX_NAMED };
+}
+
+/** Fit roles that scopes reach, nearest first, one more than are named. */
+function* nearestRoles(
+  { held, isFit }: { held: readonly string[]; isFit(roleId: string): boolean },
+  roles: RolesSnapshot,
+  work: WorkBudget,
+): TimeSliced<Set<string>> {
+  const reached = new Set<string>();
+  const scopes = new Set(held);
+  // The loop also sees what is added while it runs.
+  for (const scope of scopes) {
+    if (work.spendUnlimited()) yield;
+    const pattern = grantPatternOf(scope);
+    if (!pattern) continue;
+    for (const id of roles.idsMatching(pattern)) {
+      if (isFit(id)) reached.add(id);
+      if (reached.size > MAX_NAMED) return reached;
+      const parameter = roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
+      for (const each of roles.get(id)?.scopes ?? [])
+        scopes.add(parameter === undefined ? each : withParameter(each, parameter));
+    }
+  }
+  return reached;
+}

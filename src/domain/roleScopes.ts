@@ -1,0 +1,66 @@
+import { grantingScope, PARAMETER, type RoleDefinition } from './roleDefinition.ts';
+import { ScopeHolders, type ScopeMatch } from './scopeHolders.ts';
+import { SortedStringSet } from './sortedStringSet.ts';
+
+/** The own scopes of all roles, indexed for the question of who holds a scope. */
+export class RoleScopes {
+  /** Scopes that a role gives as they are. */
+  readonly literal = new ScopeHolders();
+  /** The scope that grants each role: what its expansion begins with. */
+  readonly granting = new ScopeHolders();
+  /** The scopes of parameterised roles that contain `<..>`, by the text before it. */
+  #byStart = new Map<string, ParameterisedScope[]>();
+  #starts = new SortedStringSet();
+
+  add(role: RoleDefinition): void {
+    this.literal.add(role.roleId, literalScopes(role));
+    this.granting.add(role.roleId, [grantingScope(role.roleId)]);
+    for (const scope of parameterisedScopes(role)) {
+      const others = this.#byStart.get(scope.start);
+      if (others) others.push(scope);
+      else this.#byStart.set(scope.start, [scope]);
+      this.#starts.add(scope.start);
+    }
+  }
+
+  delete(role: RoleDefinition): void {
+    this.literal.delete(role.roleId, literalScopes(role));
+    this.granting.delete(role.roleId, [grantingScope(role.roleId)]);
+    for (const start of new Set(parameterisedScopes(role).map((scope) => scope.start))) {
+      const left = this.#byStart.get(start)!.filter(({ roleId }) => roleId !== role.roleId);
+      if (left.length > 0) this.#byStart.set(start, left);
+      else {
+        this.#byStart.delete(start);
+        this.#starts.delete(start);
+      }
+    }
+  }
+
+  /** Scopes with `<..>` that some parameter may make match. */
+  *parameterised({ kind, text }: ScopeMatch): Generator<ParameterisedScope> {
+    const starts = this.#starts.prefixesOf(text);
+    if (kind === 'starting')
+      starts.push(...this.#starts.startingWith(text).filter((start) => start !== text));
+    for (const start of starts) yield* this.#byStart.get(start)!;
+  }
+}
+
+/** A scope of a parameterised role: the text before and after the first `<..>`. */
+export type ParameterisedScope = { roleId: string; start: string; end: string };
+
+function isParameterised({ roleId }: RoleDefinition, scope: string): boolean {
+  return roleId.endsWith('*') && scope.includes(PARAMETER);
+}
+
+function literalScopes(role: RoleDefinition): string[] {
+  return role.scopes.filter((scope) => !isParameterised(role, scope));
+}
+
+function parameterisedScopes(role: RoleDefinition): ParameterisedScope[] {
+  return role.scopes
+    .filter((scope) => isParameterised(role, scope))
+    .map((scope) => {
+      const at = scope.indexOf(PARAMETER);
+      return { roleId: role.roleId, start: scope.slice(0, at), end: scope.slice(at + PARAMETER.length) };
+    });
+}
