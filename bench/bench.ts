@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst } from './against.ts';
+import { measureAuditors } from './auditors.ts';
 import { type Attack, ATTACKS, prepareAttacks } from './attacks.ts';
 import { measureBackend } from './backends.ts';
 import { authenticateCall, signedCall } from './calls.ts';
@@ -224,7 +225,30 @@ async function besideAttacks(): Promise<void> {
   await Promise.all([server.stop(), dummy.stop()]);
 }
 
+/** What auditors ask about a log of a year. The service is started anew once its tables are there. */
+async function auditors(): Promise<void> {
+  const size = quick
+    ? { roles: 1000, clients: 10_000, events: 50_000 }
+    : { roles: 10_000, clients: 100_000, events: 1_000_000 };
+  const { server, signers, env } = await startFilled('audited', { ...size, isYearLong: true });
+  await server.stop();
+  const audited = { server: await start([main, 'serve'], env), signers };
+  await measureAuditors(report, audited, {
+    ...reading,
+    times: quick ? 40 : 200,
+    rounds: ROUNDS,
+    roles: size.roles,
+  });
+  await audited.server.stop();
+}
+
 async function measureEmbedded(): Promise<void> {
+  if (rows.some((row) => row !== '15')) await measurePresent();
+  if (isWanted('15')) await auditors();
+  report.print();
+}
+
+async function measurePresent(): Promise<void> {
   const small = await startFilled('small', { roles: 486, clients: 1000, events: 1486 });
   const large = await startFilled('large', { roles: 10_000, clients: 100_000, events: 110_000 });
   const middling: [string, Filled][] = [
@@ -249,7 +273,6 @@ async function measureEmbedded(): Promise<void> {
     if (isWanted('12')) await besideLongWork(huge);
   }
   if (isWanted('13')) await besideAttacks();
-  report.print();
 }
 
 try {

@@ -5,6 +5,11 @@ import type { Call } from './load.ts';
 export type Signer = { clientId: string; accessToken: string; ext?: string };
 
 const API = '/api/auth/v1';
+/** Where authledger's own methods are. */
+export const AUTHLEDGER_API = '/api/authledger/v1';
+
+/** What a signed call asks. */
+export type Signed = { api?: string; method: string; route: string; body?: object };
 
 /** A Hawk header for a request, signed anew: with the time now and a nonce of its own. */
 function header(
@@ -20,12 +25,8 @@ function header(
 }
 
 /** A call of the API, signed for the server at this port of the loopback. */
-export function signedCall(
-  signer: Signer,
-  port: number,
-  { method, route, body }: { method: string; route: string; body?: object },
-): Call {
-  const path = API + route;
+export function signedCall(signer: Signer, port: number, { api = API, method, route, body }: Signed): Call {
+  const path = api + route;
   const authorization = header(signer, { method, path, host: '127.0.0.1', port });
   return { method, path, headers: { authorization }, ...(body && { body: JSON.stringify(body) }) };
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { ROWS_AGAINST } from './against.ts';
 import { type Backend, BACKENDS } from './backends.ts';
 
-const ROWS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13'];
+const ROWS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '15'];
 
 const USAGE = `Usage: npm run bench -- [options]
 

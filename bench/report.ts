@@ -5,6 +5,9 @@ type Measured = (Round & { cpu?: number; delay?: number })[];
 /** The target of a rate: parts of the floors' or of row 1's, or so many a second. */
 type RateTarget = { A?: number; B?: number; row1?: number; least?: number };
 
+/** The target of answers: ms of the median and of the slowest hundredth; `now` are latencies of answers about the present. */
+type AnswersTarget = { most?: number; slowest?: number; now?: number[]; timesNow?: number };
+
 /** The table that a run of the bench prints: what was measured, the target, and whether it is met. */
 export class Report {
   #table = new Table({
@@ -89,6 +92,44 @@ export class Report {
       rounds,
       target: `≥ 0.5 × elsewhere, p99 ≤ 3 × (is ${tail.toFixed(2)}), no error (${failed})`,
       reached: rate >= 0.5 && tail <= 3 && failed === 0,
+    });
+  }
+
+  /**
+   * The median time of answers in ms, and of their slowest hundredth: at most so many ms, or so many times that of answers about
+   * the present.
+   */
+  answers(
+    row: string,
+    what: string,
+    latencies: number[],
+    { most, slowest, now, timesNow }: AnswersTarget,
+  ): void {
+    const [ms, tail] = [median(latencies), quantile(latencies, 0.99)];
+    const grown = now && ms / median(now);
+    const targets: [string, boolean][] = [];
+    if (most !== undefined) targets.push([`≤ ${most} ms`, ms <= most]);
+    if (slowest !== undefined) targets.push([`p99 ≤ ${slowest} ms`, tail <= slowest]);
+    if (timesNow !== undefined) targets.push([`≤ ${timesNow} × now`, grown! <= timesNow]);
+    const shown = targets.map(([target]) => target).join(', ');
+    this.add(row, what, {
+      figure: `${ms.toFixed(2)} ms`,
+      rounds: [{ latencies, calls: latencies.length, seconds: 0, failed: 0 }],
+      target: `${shown}${grown === undefined ? '' : ` (is ${grown.toFixed(2)} × now)`}`.trimStart(),
+      reached: targets.length > 0 ? targets.every(([, isReached]) => isReached) : undefined,
+    });
+  }
+
+  /** Calls a second and their slowest hundredth beside an auditor, against rounds without one. */
+  besideAuditor(row: string, what: string, rounds: Measured, alone: Measured): void {
+    const slow = (each: Measured): number => median(each.map(({ latencies }) => quantile(latencies, 0.99)));
+    const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
+    const [rate, tail] = [ratio(rounds, alone), slow(rounds) / slow(alone)];
+    this.add(row, what, {
+      figure: `${rate.toFixed(2)} × alone`,
+      rounds,
+      target: `≥ 0.7 × alone, p99 ≤ 2 × (is ${tail.toFixed(2)}), no error (${failed})`,
+      reached: rate >= 0.7 && tail <= 2 && failed === 0,
     });
   }
 

@@ -1,4 +1,5 @@
 import type { WorkFor } from '../process/longWork.ts';
+import { requestsSoFar } from '../process/timeSlicing.ts';
 import { callerKey } from './callerKey.ts';
 import type { EndpointRequest } from './endpoint.ts';
 
@@ -14,5 +15,5 @@ export function workFor({
   const { clientId, issuer = clientId, expires } = caller;
   // Only unsigned callers have no `expires`.
   const signer = expires === undefined ? undefined : issuer;
-  return { caller: callerKey({ signer, sourceIp }), bytes: payload.length };
+  return { caller: callerKey({ signer, sourceIp }), bytes: payload.length, arrived: requestsSoFar() };
 }

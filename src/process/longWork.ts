@@ -32,11 +32,12 @@ const MAX_ACCOUNTS = 1000;
 
 /**
  * For whom long work is done: `caller` is whose share of the time it takes, `bytes` the size of the body that it
- * keeps.
+ * keeps, `arrived` how many requests had arrived by then, its own among them.
  */
 export type WorkFor = {
   caller: string;
   bytes?: number;
+  arrived?: number;
   /**
    * `begun` continues a reply and runs before the caller's `new` work (the default). `urgent` is work that other
    * requests wait for: it makes no pauses, and the caller's other work waits longer instead.
@@ -46,7 +47,7 @@ export type WorkFor = {
 
 export type LongWork = ReturnType<typeof makeLongWork>;
 
-type Job = { bytes: number; kind: NonNullable<WorkFor['kind']>; resume(): boolean };
+type Job = { bytes: number; arrived: number; kind: NonNullable<WorkFor['kind']>; resume(): boolean };
 type Account = { allowance: Allowance; readyAt: number; jobs: Job[]; queuedBytes: number; unread: number };
 
 /**
@@ -84,7 +85,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
   }
 
   function wait<Result>(
-    { caller, bytes = 0, kind = 'new' }: WorkFor,
+    { caller, bytes = 0, arrived = 0, kind = 'new' }: WorkFor,
     begun: { computation: TimeSliced<Result>; work: WorkBudget; slices: number },
   ): Promise<Result> {
     const { computation, work } = begun;
@@ -109,7 +110,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
         log.debug({ caller, units, slices: begun.slices, longestSlice }, 'long work');
         return true;
       }
-      account.jobs.splice(insertionIndex(kind, account.jobs), 0, { bytes, kind, resume });
+      account.jobs.splice(insertionIndex(kind, account.jobs), 0, { bytes, arrived, kind, resume });
       scheduleTurn();
     });
   }
@@ -164,7 +165,7 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
       }
       const resumed = now;
       now = performance.now();
-      charge(account, now - resumed, now);
+      charge(account, { worked: now - resumed, now, arrived: job.arrived });
     } while (now - began < MIN_TURN);
     requestsSeen = requestsSoFar();
     scheduleTurn();
@@ -181,11 +182,14 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
     return undefined;
   }
 
-  /** Charges time to a caller. A debt causes pauses, but only while requests arrive. */
-  function charge(account: Account, worked: number, now: number): void {
+  /** Charges time to a caller. A debt causes pauses, but only while requests arrive after that which the work is for. */
+  function charge(
+    account: Account,
+    { worked, now, arrived = 0 }: { worked: number; now: number; arrived?: number },
+  ): void {
     const debt = debtAfter(account.allowance, { worked, now, share: CALLER_SHARE, maxPause: MAX_PAUSE });
     const totalDebt = debtAfter(all.allowance, { worked, now, share: TOTAL_SHARE });
-    if (requestsSoFar() === requestsSeen) return;
+    if (requestsSoFar() <= Math.max(requestsSeen, arrived)) return;
     account.readyAt = now + debt * CALLER_SHARE;
     all.readyAt = now + totalDebt * TOTAL_SHARE;
   }
@@ -199,8 +203,8 @@ export function makeLongWork({ log, maxExpansionScopes }: { log: Logger; maxExpa
       if (account && account.readyAt > performance.now()) await queue(workFor, nothing);
     },
     /** Charges time (ms) that was spent on a caller's work elsewhere. Its next `untilReady` waits accordingly. */
-    charge({ caller }: WorkFor, ms: number): void {
-      charge(accountOf(caller), ms, performance.now());
+    charge({ caller, arrived }: WorkFor, ms: number): void {
+      charge(accountOf(caller), { worked: ms, now: performance.now(), arrived });
     },
     /**
      * Notes that a caller is sent a reply with so many scopes. Call the returned function when it was read, or aborted.

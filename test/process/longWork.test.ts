@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { SLICE_UNITS, type WorkBudget } from '../../src/domain/workBudget.ts';
 import type { TimeSliced } from '../../src/domain/timeSliced.ts';
-import { countRequestForSlicing } from '../../src/process/timeSlicing.ts';
+import { countRequestForSlicing, requestsSoFar } from '../../src/process/timeSlicing.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 
 const longWork = () => makeLongWork({ log: pino({ level: 'silent' }) });
@@ -108,4 +108,22 @@ test('work done elsewhere is charged: the next work of that caller waits, and th
     queue({ caller: 'b' }, slices(1)).then(() => order.push('b')),
   ]);
   expect(order).toEqual(['b', 'a']);
+});
+
+test('work makes no pause for the request that it is for, but for later ones', async () => {
+  const { charge, untilReady: rested, queue } = longWork();
+  const order: string[] = [];
+  countRequestForSlicing();
+  const owner = { caller: 'a', arrived: requestsSoFar() };
+  const inOrder = (): Promise<unknown> =>
+    Promise.all([
+      rested(owner).then(() => order.push('a')),
+      queue({ caller: 'b', arrived: requestsSoFar() }, slices(1)).then(() => order.push('b')),
+    ]);
+  charge(owner, 60);
+  await inOrder();
+  countRequestForSlicing();
+  charge(owner, 5);
+  await inOrder();
+  expect(order).toEqual(['a', 'b', 'b', 'a']);
 });
