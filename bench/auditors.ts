@@ -2,7 +2,7 @@ import { AUTHLEDGER_API, signedCall, type Signed } from './calls.ts';
 import { ASSUMING_ALL, grantsOf, realRoles, SIGNERS } from './fill.ts';
 import { type Connection, open } from './load.ts';
 import { authenticating, root, type Service } from './loads.ts';
-import { Report } from './report.ts';
+import type { Report } from './report.ts';
 import { interleaved, on } from './rounds.ts';
 
 /** How often each question is asked, and the rounds and their length (ms) of authentication beside them. */

@@ -420,7 +420,9 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect(await store.newest()).toEqual(events.at(-1));
         expect(await store.eventAt(events[7]!.position)).toEqual(events[7]);
         expect(await store.eventAt(store.start)).toBeUndefined();
-        await expect(store.eventAt(`000000000000.${store.start.split('.')[1]}`)).rejects.toThrow(UnknownPosition);
+        await expect(store.eventAt(`000000000000.${store.start.split('.')[1]}`)).rejects.toThrow(
+          UnknownPosition,
+        );
       });
 
       test('begins after a position', async () => {
