@@ -45,6 +45,10 @@ describe('the command line', () => {
     ['import'],
     ['export'],
     ['history'],
+    ['explain'],
+    ['who-can'],
+    ['diff'],
+    ['show'],
     ['copy'],
     ['projections'],
     ['projections', 'rebuild'],
@@ -507,5 +511,6 @@ test('the demo shows its tour and ends', async () => {
   const code = await new Promise((resolve) => child.once('exit', resolve));
   expect(code).toBe(0);
   expect(output).toMatch(/client demo\/builder is disabled/);
-  expect(output).toMatch(/queue:get-artifact:public/);
+  expect(output).toMatch(/yes: client demo\/builder has queue:get-artifact:private/);
+  expect(output).toMatch(/no: role project-admin:\* lacks queue:get-artifact:private/);
 });
