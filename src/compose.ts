@@ -311,6 +311,8 @@ export async function startService(
     core,
     /** Answers requests. */
     answering: { endpoints, authenticate, freshness, longWork, log },
+    /** Resolves when the tables that were missing at the start are built: until then, methods that need one answer 503. */
+    untilComplete: projector.untilComplete,
     diskReserve,
     jobs: guarded.jobs,
     publisher,

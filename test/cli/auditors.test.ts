@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -6,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeAuditorsLog } from '../auditorsLog.ts';
-import { logIn } from '../inStores.ts';
+import { ROLES_STREAM } from '../../src/eventStore/streams.ts';
+import { inStores, logIn } from '../inStores.ts';
 import { unusedPort } from '../listeners.ts';
 import { end, type Finished, runCommand, runIntoHead, startServer } from '../runCommand.ts';
 import { signedFetch } from '../signed.ts';
@@ -195,6 +197,33 @@ describe("auditors' commands", () => {
     });
     expect(stdout.match(/^Role\w+/gm)).toHaveLength(4);
   });
+
+  test('wait until tables are built that a long log lacks, where no service builds them', async () => {
+    const lacking = { ...env, DATA_DIR: join(folder, 'lacking') };
+    await inStores(lacking, async ({ eventStore }) => {
+      const at = new Date().toJSON();
+      for (let i = 0; i < 11; i += 1) {
+        const events = Array.from({ length: 1000 }, () => ({
+          type: i === 0 ? 'RoleCreated' : 'RoleUpdated',
+          data: { roleId: 'r', description: '', scopes: ['a'] },
+          id: randomUUID(),
+        }));
+        const append = {
+          stream: ROLES_STREAM,
+          expectedRevision: i === 0 ? ('none' as const) : 1000 * i - 1,
+          events,
+        };
+        await eventStore.append([append], { actor: 'a', at, requestId: randomUUID() });
+      }
+    });
+    const question = ['show', 'role', 'r', '--at', new Date().toJSON()];
+    const { stdout, stderr, code } = await runCommand(question, lacking);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/^waiting: .* is being built/),
+    });
+    expect(stdout).toMatch(/^role r\n/);
+  }, 60_000);
 
   test('a reader who has had enough ends them quietly', async () => {
     for (const args of [

@@ -45,6 +45,10 @@ describe('the command line', () => {
     ['import'],
     ['export'],
     ['history'],
+    ['explain'],
+    ['who-can'],
+    ['diff'],
+    ['show'],
     ['copy'],
     ['projections'],
     ['projections', 'rebuild'],
@@ -405,7 +409,7 @@ describe('on a directory that a service runs on', () => {
     isDone = true;
     await asking;
     expect(code).toBe(0);
-    expect(stdout).toMatch(/clients, roles, role-history, actor-history, lives, .*: built from \d+ events/);
+    expect(stdout).toMatch(/clients, roles, role-history, actor-history: built from \d+ events/);
     expect(answered).toBeGreaterThan(0);
     expect((await run('projections', 'status')).stdout).toMatch(
       /actor-history-v\d+ +│ [0-9a-f]{12}\.\d{20} │ 0/,
@@ -507,7 +511,6 @@ test('the demo shows its tour and ends', async () => {
   const code = await new Promise((resolve) => child.once('exit', resolve));
   expect(code).toBe(0);
   expect(output).toMatch(/client demo\/builder is disabled/);
-  expect(output).toMatch(/yes: client demo\/builder has queue:get-artifact:private\/\*/);
-  expect(output).toMatch(/added \S+ by login\/alice/);
-  expect(output).toMatch(/no: role project-admin:\* lacks queue:get-artifact:private\/\*/);
+  expect(output).toMatch(/yes: client demo\/builder has queue:get-artifact:private/);
+  expect(output).toMatch(/no: role project-admin:\* lacks queue:get-artifact:private/);
 });
