@@ -63,13 +63,17 @@ export async function rebuild(
   options: RebuildOptions = {},
 ): Promise<void> {
   const { readStore } = stores;
+  const names = projections.map(({ name }) => name).sort();
   const leases: Lease[] = [];
   try {
-    // In one order, so that two processes never wait for each other.
-    for (const name of projections.map((each) => each.name).sort()) {
-      const lease = holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() });
-      leases.push(lease);
-      await waitForLease(lease, { name, signal: options.signal });
+    // Who has the first one tries for the others, so that two processes with the same wish never wait for each other.
+    for (const some of [names.slice(0, 1), names.slice(1)]) {
+      const claimed = some.map((name) =>
+        holdLease({ readStore, name: `rebuild ${name}`, holder: randomUUID() }),
+      );
+      leases.push(...claimed);
+      for (const [i, lease] of claimed.entries())
+        await waitForLease(lease, { name: some[i]!, signal: options.signal });
     }
     const wanted = options.resume ? await missingOf(projections, readStore) : projections;
     const areHeld = (): boolean => leases.every((lease) => lease.isHeld());
