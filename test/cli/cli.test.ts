@@ -409,7 +409,7 @@ describe('on a directory that a service runs on', () => {
     isDone = true;
     await asking;
     expect(code).toBe(0);
-    expect(stdout).toMatch(/clients, roles, role-history, actor-history: built from \d+ events/);
+    expect(stdout).toMatch(/clients, roles, role-history, actor-history, lives, .*: built from \d+ events/);
     expect(answered).toBeGreaterThan(0);
     expect((await run('projections', 'status')).stdout).toMatch(
       /actor-history-v\d+ +│ [0-9a-f]{12}\.\d{20} │ 0/,
