@@ -16,6 +16,8 @@ const MAX_MERGED_SCOPES = 20_000;
 /** Bytes, approximately, that these take, and of a note of what was followed, besides its text. */
 const EXPANSION_BYTES = 4 * 1024 * 1024;
 const NOTE_BYTES = 100;
+/** Characters of a scope that are looked at for one unit of work. */
+const CHARACTERS_PER_UNIT = 100;
 /** Units of work to index a scope. */
 const INDEX_UNITS = 10;
 /** Bytes, approximately, that a scope takes in the index of scopes. */
@@ -26,9 +28,10 @@ type Candidates = (pattern: GrantPattern) => Iterable<string>;
 
 /** How far some scopes were followed. */
 export type Following = {
+  /** Scopes that were not looked at yet. */
   waiting: string[];
-  /** Roles that were reached and not followed yet, with the patterns that reached them. */
-  reached: { id: string; pattern: GrantPattern }[];
+  /** Patterns that grant roles which were not loaded yet. */
+  unloaded: GrantPattern[];
   visited: Set<string>;
 };
 
@@ -90,7 +93,7 @@ export class FormerRoles<R extends RoleDefinition> {
 
   /** Begins to follow scopes to all roles that they reach. */
   follow(scopes: Scopes): Following {
-    return { waiting: [...scopes], reached: [], visited: new Set() };
+    return { waiting: [...scopes], unloaded: [], visited: new Set() };
   }
 
   /**
@@ -100,32 +103,34 @@ export class FormerRoles<R extends RoleDefinition> {
   *missing(following: Following, candidates: Candidates, work: WorkBudget): TimeSliced<Set<string>> {
     const missing = new Set<string>();
     if (this.isWhole) return missing;
-    const { waiting, reached, visited } = following;
+    const { waiting, visited } = following;
     const isNew = (key: string): boolean => !this.#followed.has(key) && visited.size < visited.add(key).size;
-    const unloaded: typeof reached = [];
-    while (reached.length > 0 || waiting.length > 0) {
+    const again = following.unloaded;
+    following.unloaded = [];
+    while (again.length > 0 || waiting.length > 0) {
       if (work.spend()) yield;
-      const next = reached.pop();
-      if (!next) {
-        const pattern = grantPatternOf(waiting.pop()!);
-        if (!pattern || !isNew(patternKey(pattern))) continue;
-        for (const id of candidates(pattern)) reached.push({ id, pattern });
-        continue;
-      }
-      const { id, pattern } = next;
-      const role = this.get(id);
-      if (role) {
+      const pattern = again.pop() ?? newPattern(waiting.pop()!, isNew);
+      if (!pattern) continue;
+      let isLoaded = true;
+      for (const id of candidates(pattern)) {
+        if (work.spend()) yield;
+        const role = this.get(id);
+        if (!role) {
+          if (this.#absent.has(id)) continue;
+          missing.add(id);
+          isLoaded = false;
+          continue;
+        }
         const parameter = this.#index.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
         if (!isNew(roleKey(id, parameter))) continue;
-        if (work.spend(role.scopes.length)) yield;
-        for (const each of role.scopes)
-          waiting.push(parameter === undefined ? each : withParameter(each, parameter));
-      } else if (!this.#absent.has(id)) {
-        missing.add(id);
-        unloaded.push(next);
+        for (const each of role.scopes) {
+          const scope = parameter === undefined ? each : withParameter(each, parameter);
+          if (work.spend(1 + scope.length / CHARACTERS_PER_UNIT)) yield;
+          waiting.push(scope);
+        }
       }
+      if (!isLoaded) following.unloaded.push(pattern);
     }
-    following.reached = unloaded;
     if (missing.size === 0) for (const key of visited) this.#note(this.#followed, key);
     return missing;
   }
@@ -163,6 +168,12 @@ export class FormerRoles<R extends RoleDefinition> {
   #snapshot(): RolesSnapshot {
     return new RolesSnapshot(this.#index, 1);
   }
+}
+
+/** The pattern of a scope, if it grants roles and is new. */
+function newPattern(scope: string, isNew: (key: string) => boolean): GrantPattern | undefined {
+  const pattern = grantPatternOf(scope);
+  return pattern && isNew(patternKey(pattern)) ? pattern : undefined;
 }
 
 /** The key of a role that was followed, with its parameter if it takes one. No key of a pattern has a line feed. */

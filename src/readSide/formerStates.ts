@@ -6,6 +6,7 @@ import { type RoleHistoryRow, rolePrefix } from '../../projections/roleHistory.t
 import { roles, type RoleRow } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
+import { ApiError } from '../domain/errors.ts';
 import { FormerRoles } from '../domain/formerRoles.ts';
 import type { GrantPattern } from '../domain/grantPattern.ts';
 import type { RoleDefinition } from '../domain/roleDefinition.ts';
@@ -32,6 +33,11 @@ const BATCH_SIZE = 32;
 const PAGE_SIZE = 500;
 /** Clients that are looked at for one page, which may be short because most of them were not there. */
 const MAX_LOOKED_AT = 10_000;
+/** Requests of one caller that may wait for roles of the past. Each keeps its body in memory. */
+const MAX_WAITING = 32;
+/** Characters of the ids of all roles that there ever were, up to which they are kept; and what an id takes besides. */
+const MAX_EVER_CHARACTERS = 16 * 1024 * 1024;
+const CHARACTERS_AROUND = 100;
 /** The most time (ms) that one batch is charged for. Anything longer was spent waiting for a store. */
 const MAX_CHARGE = 10;
 
@@ -61,7 +67,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
   const everRoles = makeEverRoles(projector);
   /** One caller's reads of streams are each in a turn of the event loop of their own: some stores read synchronously. */
   const inTurn = keyedMutex();
-  const runExclusive = keyedMutex();
+  const runExclusive = boundedMutex();
 
   return (moment, owner) => {
     const { position } = moment;
@@ -88,7 +94,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
         const page = await eventStore.read(clientStream(clientId), { fromRevision, limit: PAGE_SIZE });
         const events = page.events.filter((event) => event.position <= position);
         row = fold(clients, row, events as Recorded<ClientEvent>[]);
-        if (fromRevision > 0) longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
+        longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
         fromRevision += page.events.length;
         if (events.length < page.events.length || page.revision === 'none' || fromRevision > page.revision)
           return row;
@@ -141,6 +147,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
     async function loadReached(scopes: readonly string[]): Promise<Roles> {
       const known = cache.get(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
+      if (!candidates) return loadAll();
       const following = known.follow(scopes);
       try {
         for (;;) {
@@ -156,13 +163,18 @@ export function makeFormerStates(parts: Parts): FormerStates {
         if (error instanceof ExpansionTooLarge) return loadAll();
         throw error;
       }
-      if (!cache.get(position)?.isWhole) keep(known);
+      if (!whole()) keep(known);
       return known;
     }
 
-    async function loadAll(): Promise<FormerRoles<RoleRow>> {
+    function whole(): FormerRoles<RoleRow> | undefined {
       const known = cache.get(position);
-      if (known?.isWhole) return known;
+      return known?.isWhole ? known : undefined;
+    }
+
+    async function loadAll(): Promise<FormerRoles<RoleRow>> {
+      const known = whole();
+      if (known) return known;
       const all = new FormerRoles<RoleRow>();
       for await (const lives of livesAt(projector.lives, { of: 'role' }, position))
         await load(
@@ -187,10 +199,10 @@ export function makeFormerStates(parts: Parts): FormerStates {
       lastUsed: async ({ created }) => created,
       role: (roleId) => role(roleId),
       // One after the other, so that many requests of one caller for different moments take the memory of one.
-      rolesReachedBy: (scopes) => runExclusive(owner.caller, () => loadReached(scopes)),
-      allRoles: () => runExclusive(owner.caller, loadAll),
+      rolesReachedBy: async (scopes) => whole() ?? runExclusive(owner.caller, () => loadReached(scopes)),
+      allRoles: async () => whole() ?? runExclusive(owner.caller, loadAll),
       async roleScopes() {
-        const all = await runExclusive(owner.caller, loadAll);
+        const all = whole() ?? (await runExclusive(owner.caller, loadAll));
         const scopes = await longWork.run(owner, (work) => all.scopes(work));
         keep(all);
         return scopes;
@@ -213,12 +225,48 @@ function roleAfter(event: RoleHistoryRow, created: string | undefined): RoleRow 
 /** What RoleUpdated replaces all of, except the time of the creation. */
 const NO_ROLE: RoleRow = { roleId: '', description: '', scopes: [], created: '', lastModified: '' };
 
-/** Makes a function that returns how to find the ids of all roles that there ever were. They are loaded once. */
-function makeEverRoles(projector: Projector): () => Promise<(pattern: GrantPattern) => string[]> {
-  const index = new RoleIndex<RoleDefinition>();
-  const add = (roleId: string): void => void (index.get(roleId) ?? index.set({ roleId, scopes: [] }));
+/** Like `keyedMutex`, with so many jobs of one caller at most. Throws TooManyRequests beyond. */
+function boundedMutex() {
+  const runExclusive = keyedMutex();
+  const counts = new Map<string, number>();
+  return async function run<T>(caller: string, job: () => Promise<T>): Promise<T> {
+    const count = counts.get(caller) ?? 0;
+    if (count >= MAX_WAITING)
+      throw new ApiError(
+        'TooManyRequests',
+        `at most ${MAX_WAITING} requests of one caller about the past may wait at the same time`,
+        { limit: MAX_WAITING, retryAfter: 1 },
+      );
+    counts.set(caller, count + 1);
+    try {
+      return await runExclusive(caller, job);
+    } finally {
+      const left = counts.get(caller)! - 1;
+      if (left > 0) counts.set(caller, left);
+      else counts.delete(caller);
+    }
+  };
+}
+
+/**
+ * Makes a function that returns how to find the ids of all roles that there ever were; undefined if they are too many to
+ * be kept. They are loaded once.
+ */
+function makeEverRoles(
+  projector: Projector,
+): () => Promise<((pattern: GrantPattern) => string[]) | undefined> {
+  let index = new RoleIndex<RoleDefinition>();
+  let characters = 0;
   let isListening = false;
   let loading: Promise<void> | undefined;
+  const isTooLarge = (): boolean => characters > MAX_EVER_CHARACTERS;
+
+  function add(roleId: string): void {
+    if (isTooLarge() || index.get(roleId)) return;
+    index.set({ roleId, scopes: [] });
+    characters += roleId.length + CHARACTERS_AROUND;
+    if (isTooLarge()) index = new RoleIndex();
+  }
 
   async function load(): Promise<void> {
     for await (const some of livesAt(projector.lives, { of: 'role' }, '')) for (const { id } of some) add(id);
@@ -232,6 +280,6 @@ function makeEverRoles(projector: Projector): () => Promise<(pattern: GrantPatte
       loading = undefined;
       throw error;
     }));
-    return (pattern) => index.idsMatching(pattern);
+    return isTooLarge() ? undefined : (pattern) => index.idsMatching(pattern);
   };
 }

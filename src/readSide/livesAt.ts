@@ -1,5 +1,6 @@
 import { type LifeRow, livesOf } from '../../projections/lives.ts';
 import type { Position } from '../event.ts';
+import { makeYielder } from '../process/timeSlicing.ts';
 import type { ReadModel } from './readModel.ts';
 
 /** A client or role that there ever was. `created` is left out if it was not there at the position. */
@@ -10,7 +11,7 @@ const PAGE_SIZE = 500;
 
 /**
  * All clients, or all roles, that there ever were, in byte order of their ids, some at a time, with whether they were there
- * at a position.
+ * at a position. Yields to the event loop in between.
  */
 export async function* livesAt(
   lives: ReadModel<LifeRow>,
@@ -21,6 +22,7 @@ export async function* livesAt(
   // Behind all rows of that id.
   let from = after === undefined ? undefined : `${start}${after}\n~`;
   let current: Life | undefined;
+  const yieldIfDue = makeYielder('answer');
   do {
     const { rows, last } = await lives.list({ prefix: start + prefix, after: from, limit: PAGE_SIZE });
     const complete: Life[] = [];
@@ -35,5 +37,6 @@ export async function* livesAt(
     if (last === undefined && current) complete.push(current);
     yield complete;
     from = last;
+    await yieldIfDue();
   } while (from !== undefined);
 }

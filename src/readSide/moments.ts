@@ -87,7 +87,7 @@ export function makeMoments({ eventStore, projector }: Parts): Moments {
     async function read(times: ReadModel<TimesRow>, head: Position): Promise<Range[]> {
       const all = [...complete];
       let latest = all.at(-1)?.latest ?? -Infinity;
-      for await (const { key, position, value } of times.all({ after: all.at(-1)?.key })) {
+      for await (const { key, position, value } of times.all({ kind: 'answer', after: all.at(-1)?.key })) {
         if (key > timesKey(head)) break;
         latest = Math.max(latest, value.latest);
         all.push({ key, last: position > head ? head : position, latest });

@@ -151,10 +151,16 @@ export class ReadModel<R extends object> {
 
   /**
    * All rows with a prefix, after a key, page by page. Rows of one page are of one moment. Yields to the event loop
-   * between pages.
+   * between pages, by default as work in the background does.
    */
-  async *all({ prefix, after }: { prefix?: string; after?: string } = {}): AsyncGenerator<StoredRow<R>> {
-    const yieldIfDue = makeYielder('background');
+  async *all({
+    prefix,
+    after,
+    kind = 'background',
+  }: { prefix?: string; after?: string; kind?: Parameters<typeof makeYielder>[0] } = {}): AsyncGenerator<
+    StoredRow<R>
+  > {
+    const yieldIfDue = makeYielder(kind);
     do {
       const page = await this.list({ prefix, after, limit: PAGE_SIZE });
       yield* page.rows;
