@@ -1,9 +1,11 @@
+import { ASSUME } from '../src/domain/roleDefinition.ts';
 import { AUTHLEDGER_API, signedCall, type Signed } from './calls.ts';
-import { ASSUMING_ALL, grantsOf, realRoles, SIGNERS } from './fill.ts';
+import { ASSUMING_ALL, grantsOf, SIGNERS } from './fill.ts';
 import { type Connection, open } from './load.ts';
 import { authenticating, root, type Service } from './loads.ts';
 import type { Report } from './report.ts';
 import { interleaved, on } from './rounds.ts';
+import { CHANGED } from './yearOfChanges.ts';
 
 /** How often each question is asked, and the rounds and their length (ms) of authentication beside them. */
 export type AuditorsOptions = {
@@ -18,7 +20,8 @@ export type AuditorsOptions = {
 type Question = (i: number, at?: string) => Signed;
 
 const ROW = '15';
-const roleIds = realRoles.map(({ roleId }) => roleId);
+/** A real role that does not grant all others. */
+const roleOf = (i: number): string => grantsOf(i % SIGNERS).role.slice(ASSUME.length);
 const signerOf = (i: number): string => `signer/${i % SIGNERS}`;
 const atIn = (route: string, at: string | undefined): string =>
   at === undefined ? route : `${route}${route.includes('?') ? '&' : '?'}at=${at}`;
@@ -56,6 +59,7 @@ const pageOfClients: Question = (i, at) => ({
   route: atIn(`/clients/?limit=1000&prefix=made%2F000${i % 10}`, at),
 });
 
+const NOBODYS = 'nobody:has:this';
 const FEW = 'project:p5:resource-1:x';
 const NEARLY_ALL = 'queue:get-artifact:public/x';
 
@@ -71,7 +75,7 @@ export async function measureAuditors(
   const log = await auditor.log();
   /** A position that was never asked about, once all that is asked about was there. */
   const anyMoment = (): string => log.position(between(roles + SIGNERS + 10, log.length));
-  const held = await auditor.heldBySigners();
+  const held = await auditor.heldAllTheTime();
   const expressionOf = (i: number): string => held[i % SIGNERS]![i % held[i % SIGNERS]!.length]!;
 
   for (const [limit, most, what] of [
@@ -86,7 +90,7 @@ export async function measureAuditors(
     client: (i, at) => client(signerOf(i), at),
     role: (i, at) => ({
       method: 'GET',
-      route: atIn(`/roles/${encodeURIComponent(roleIds[i % roleIds.length]!)}`, at),
+      route: atIn(`/roles/${encodeURIComponent(roleOf(i))}`, at),
     }),
     expandScopes: (i, at) => expandScopes(grantsOf(i % SIGNERS).role, at),
     explain: (i, at) => explain(signerOf(i), expressionOf(i), { at }),
@@ -96,12 +100,18 @@ export async function measureAuditors(
     report.answers(ROW, `${name} at a new moment`, first, { most: 100, slowest: 300, now });
     report.answers(ROW, `${name} at the same moment again`, again, { timesNow: 2, now });
   }
+  const few = Math.ceil(times / 10);
+  const denials = await auditor.moments(few, (i, at) => explain(signerOf(i), NOBODYS, { at }), anyMoment);
+  report.answers(ROW, 'explain of a denial at a new moment', denials.first, { now: denials.now });
+  report.answers(ROW, 'explain of a denial at the same moment again', denials.again, {
+    timesNow: 2,
+    now: denials.now,
+  });
   const ofAllRoles: Record<string, Question> = {
     client: (_, at) => client(ASSUMING_ALL, at),
     expandScopes: (_, at) => expandScopes('assume:*', at),
     explain: (i, at) => explain(ASSUMING_ALL, expressionOf(i), { at }),
   };
-  const few = Math.ceil(times / 20);
   for (const [name, question] of Object.entries(ofAllRoles)) {
     const { first, again, now } = await auditor.moments(few, question, anyMoment);
     report.answers(ROW, `${name} of assume:* at a new moment`, first, { now });
@@ -193,9 +203,7 @@ class Auditor {
   }
 
   static async of({ server: { port } }: Service): Promise<Auditor> {
-    const auditor = new Auditor(await open(port), port);
-    await auditor.#untilTablesAreBuilt();
-    return auditor;
+    return new Auditor(await open(port), port);
   }
 
   /** The time of an answer in milliseconds, and its text. */
@@ -206,13 +214,6 @@ class Auditor {
     const ms = performance.now() - began;
     if (status !== 200) throw new Error(`${question.route}: ${status} ${body().slice(0, 500)}`);
     return { ms, body };
-  }
-
-  async #untilTablesAreBuilt(): Promise<void> {
-    const call = (): ReturnType<typeof signedCall> =>
-      signedCall(root, this.#port, client(signerOf(0), '2025-06-01T00:00:00Z'));
-    while ((await this.#connection.send(call())).status === 503)
-      await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
   /** How many events the log has, and the positions of these. */
@@ -233,11 +234,13 @@ class Auditor {
     return JSON.parse((await this.ask(question)).body()) as T;
   }
 
-  /** The expanded scopes of each signer. */
-  async heldBySigners(): Promise<string[][]> {
+  /** The expanded scopes of each signer that no change gave or took away. */
+  async heldAllTheTime(): Promise<string[][]> {
     const all: string[][] = [];
-    for (let i = 0; i < SIGNERS; i += 1)
-      all.push((await this.#json<{ expandedScopes: string[] }>(client(signerOf(i)))).expandedScopes);
+    for (let i = 0; i < SIGNERS; i += 1) {
+      const { expandedScopes } = await this.#json<{ expandedScopes: string[] }>(client(signerOf(i)));
+      all.push(expandedScopes.filter((scope) => !scope.startsWith(CHANGED)));
+    }
     return all;
   }
 

@@ -7,6 +7,8 @@ type Change = { stream: string; event: ClientEvent | RoleEvent; actor: string };
 /** Of so many changes, so many are of roles. */
 const ROLE_CHANGES = { of: 9, many: 2 };
 const ACTORS = 50;
+/** What scopes begin with that changes give and take away. */
+export const CHANGED = 'project:changed:';
 /** Every so many changes of a made client or role, one deletes it. The next one creates it anew. */
 const LIFE = 20;
 
@@ -43,7 +45,7 @@ function roleChange(data: RoleCreated['data'], { i, isLast, absent }: Turn): Rol
     absent.add(roleId);
     return { type: 'RoleDeleted', data: { roleId } };
   }
-  const scopes = [...data.scopes, `project:changed:${i % 1000}`];
+  const scopes = [...data.scopes, `${CHANGED}${i % 1000}`];
   return { type: 'RoleUpdated', data: { roleId, description: `changed ${i}`, scopes } };
 }
 
@@ -61,7 +63,7 @@ function clientChange(
     gone.add(clientId);
     return { type, data: { clientId } };
   }
-  const scopes = [...created.scopes, `project:changed:${i % 1000}`];
+  const scopes = [...created.scopes, `${CHANGED}${i % 1000}`];
   return {
     type: 'ClientUpdated',
     data: { clientId, description: `changed ${i}`, expires, deleteOnExpiration, scopes },
