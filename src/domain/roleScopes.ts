@@ -13,9 +13,14 @@ export class RoleScopes {
   #starts = new SortedStringSet();
 
   add(role: RoleDefinition): void {
-    this.literal.add(role.roleId, literalScopes(role));
-    this.granting.add(role.roleId, [grantingScope(role.roleId)]);
-    for (const scope of parameterisedScopes(role)) {
+    this.addAll([role]);
+  }
+
+  /** Adds many roles at once, which is faster than one by one. */
+  addAll(roles: readonly RoleDefinition[]): void {
+    this.literal.addAll(roles.map((role) => ({ holder: role.roleId, scopes: literalScopes(role) })));
+    this.granting.addAll(roles.map(({ roleId }) => ({ holder: roleId, scopes: [grantingScope(roleId)] })));
+    for (const scope of roles.flatMap(parameterisedScopes)) {
       const others = this.#byStart.get(scope.start);
       if (others) others.push(scope);
       else this.#byStart.set(scope.start, [scope]);

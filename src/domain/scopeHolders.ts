@@ -11,15 +11,21 @@ export class ScopeHolders {
   #starred = new SortedStringSet();
 
   add(holder: string, scopes: readonly string[]): void {
+    this.addAll([{ holder, scopes }]);
+  }
+
+  /** Adds the scopes of many holders at once, which is faster than one by one. */
+  addAll(grants: Iterable<{ holder: string; scopes: readonly string[] }>): void {
     const added: string[] = [];
-    for (const scope of scopes) {
-      const holders = this.#byScope.get(scope);
-      if (holders) holders.add(holder);
-      else {
-        this.#byScope.set(scope, new Set([holder]));
-        added.push(scope);
+    for (const { holder, scopes } of grants)
+      for (const scope of scopes) {
+        const holders = this.#byScope.get(scope);
+        if (holders) holders.add(holder);
+        else {
+          this.#byScope.set(scope, new Set([holder]));
+          added.push(scope);
+        }
       }
-    }
     this.#scopes.addAll(added);
     this.#starred.addAll(added.filter(isStarred).map(withoutStar));
   }

@@ -4,7 +4,7 @@ import { makeYielder } from '../process/timeSlicing.ts';
 import type { Projector } from './projector.ts';
 
 /** Roles that are indexed, some milliseconds' work, before yielding. */
-const BATCH_SIZE = 50;
+const BATCH_SIZE = 200;
 
 /**
  * Makes a function that returns the own scopes of all present roles, indexed. The index is built at the first call, since
@@ -27,12 +27,18 @@ export function makePresentRoleScopes({
     else indexed.delete(roleId);
   }
 
+  function addAll(roleIds: readonly string[]): void {
+    const added = roleIds.flatMap((roleId) => (indexed.has(roleId) ? [] : [roleGraph.get(roleId)!]));
+    scopes.addAll(added);
+    for (const role of added) indexed.set(role.roleId, role);
+  }
+
   async function build(): Promise<void> {
     const yieldIfDue = makeYielder('answer');
     onRole(update);
     let ids = roleGraph.idsAfter(undefined, BATCH_SIZE);
     while (ids.length > 0) {
-      ids.forEach(update);
+      addAll(ids);
       await yieldIfDue();
       ids = roleGraph.idsAfter(ids.at(-1), BATCH_SIZE);
     }
