@@ -63,7 +63,6 @@ describe('the rights of a client to give scopes', () => {
       },
     });
     const roles = {
-      // eslint-disable-next-line require-yield
       *expandInSlices() {
         return expanded;
       },
