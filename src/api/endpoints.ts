@@ -85,7 +85,7 @@ export function makeEndpoints({
     ...testAuthenticate(core),
     testAuthenticateGet(core),
     explain(core),
-    whoCan(core),
+    whoCan({ ...core, ...past }),
     whatChanged({ ...core, ...past }),
     history({ eventStore, projector, longWork }),
   ];

@@ -3,7 +3,7 @@ import type { RoleScopes } from './roleScopes.ts';
 import type { ScopeMatch } from './scopeHolders.ts';
 import type { ConcreteExpression } from './scopeExpression.ts';
 import { sortedTexts } from './sortedTexts.ts';
-import type { TimeSliced } from './timeSliced.ts';
+import { asTimeSliced, type MaybeTimeSliced, runToCompletion, type TimeSliced } from './timeSliced.ts';
 import { type HeldWay, WayMatcher } from './wayMatcher.ts';
 import { matchesCovering, rolesOn, type Ways, waysTo } from './waysTo.ts';
 import type { WorkBudget } from './workBudget.ts';
@@ -39,7 +39,7 @@ type Leaf = Ways & { name: string; matcher: WayMatcher };
 /** What was found out about scopes, by their names in goals. */
 export type Leaves = Map<string, Leaf>;
 type Compiled = Leaf | { AllOf: Compiled[] } | { AnyOf: Compiled[] };
-type Find = (leaf: Leaf) => HeldWay | undefined;
+type Find = (leaf: Leaf) => MaybeTimeSliced<HeldWay | undefined>;
 
 /** Everything that is to know about who satisfies a goal, except which clients there are. */
 export class Holders {
@@ -83,13 +83,9 @@ export class Holders {
   }
 
   /** How a client with these scopes of its own satisfies the goal; undefined if it does not. */
-  waysOfClient(scopes: readonly string[]): SatisfyingWay[] | undefined {
-    return satisfyingWays(this.#goal, ({ matcher }) => matcher.find(scopes))?.map(shown);
-  }
-
-  /** Units of work that asking about a client with so many scopes takes. */
-  unitsFor(scopes: readonly string[]): number {
-    return 1 + this.#size * scopes.length;
+  *waysOfClient(scopes: readonly string[], work: WorkBudget): TimeSliced<SatisfyingWay[] | undefined> {
+    const ways = yield* satisfyingWays(this.#goal, ({ matcher }) => matcher.find(scopes, work));
+    return ways?.map(shown);
   }
 
   /** The ids of the roles that satisfy it, in byte order. Throws ExpansionTooLarge. */
@@ -98,7 +94,7 @@ export class Holders {
     const roleIds: string[] = [];
     for (const roleId of candidates) {
       if (work.spend(this.#size)) yield;
-      if (satisfyingWays(this.#goal, ofRole(roleId))) roleIds.push(roleId);
+      if (yield* satisfyingWays(this.#goal, ofRole(roleId))) roleIds.push(roleId);
     }
     return roleIds;
   }
@@ -120,7 +116,7 @@ export class Holders {
 
   /** How one of `roleIds` satisfies the goal. Its path begins with itself. */
   waysOfRole(roleId: string): SatisfyingWay[] {
-    return (satisfyingWays(this.#goal, ofRole(roleId)) ?? []).map(shown);
+    return (runToCompletion(satisfyingWays(this.#goal, ofRole(roleId))) ?? []).map(shown);
   }
 }
 
@@ -134,10 +130,10 @@ function ofRole(roleId: string): Find {
 type NamedWay = HeldWay & { name: string };
 
 /** Of several alternatives, the first that is satisfied. */
-function satisfyingWays(goal: Compiled, find: Find): NamedWay[] | undefined {
+function* satisfyingWays(goal: Compiled, find: Find): TimeSliced<NamedWay[] | undefined> {
   if ('AnyOf' in goal) {
     for (const part of goal.AnyOf) {
-      const ways = satisfyingWays(part, find);
+      const ways = yield* satisfyingWays(part, find);
       if (ways) return ways;
     }
     return undefined;
@@ -145,13 +141,13 @@ function satisfyingWays(goal: Compiled, find: Find): NamedWay[] | undefined {
   if ('AllOf' in goal) {
     const all = new Map<string, NamedWay>();
     for (const part of goal.AllOf) {
-      const ways = satisfyingWays(part, find);
+      const ways = yield* satisfyingWays(part, find);
       if (!ways) return undefined;
       for (const way of ways) all.set(way.name, way);
     }
     return [...all.values()];
   }
-  const found = find(goal);
+  const found = yield* asTimeSliced(find(goal));
   return found && [{ name: goal.name, ...found }];
 }
 

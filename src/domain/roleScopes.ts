@@ -20,33 +20,39 @@ export class RoleScopes {
   addAll(roles: readonly RoleDefinition[]): void {
     this.literal.addAll(roles.map((role) => ({ holder: role.roleId, scopes: literalScopes(role) })));
     this.granting.addAll(roles.map(({ roleId }) => ({ holder: roleId, scopes: [grantingScope(roleId)] })));
+    const starts: string[] = [];
     for (const scope of roles.flatMap(parameterisedScopes)) {
       const others = this.#byStart.get(scope.start);
       if (others) others.push(scope);
-      else this.#byStart.set(scope.start, [scope]);
-      this.#starts.add(scope.start);
+      else {
+        this.#byStart.set(scope.start, [scope]);
+        starts.push(scope.start);
+      }
     }
+    this.#starts.addAll(starts);
   }
 
   delete(role: RoleDefinition): void {
     this.literal.delete(role.roleId, literalScopes(role));
     this.granting.delete(role.roleId, [grantingScope(role.roleId)]);
+    const unused: string[] = [];
     for (const start of new Set(parameterisedScopes(role).map((scope) => scope.start))) {
       const left = this.#byStart.get(start)!.filter(({ roleId }) => roleId !== role.roleId);
       if (left.length > 0) this.#byStart.set(start, left);
       else {
         this.#byStart.delete(start);
-        this.#starts.delete(start);
+        unused.push(start);
       }
     }
+    this.#starts.deleteAll(unused);
   }
 
-  /** Scopes with `<..>` that some parameter may make match. */
+  /** Scopes with `<..>` that some parameter may make match. Roles may change meanwhile. */
   *parameterised({ kind, text }: ScopeMatch): Generator<ParameterisedScope> {
     const starts = this.#starts.prefixesOf(text);
     if (kind === 'starting')
       starts.push(...this.#starts.startingWith(text).filter((start) => start !== text));
-    for (const start of starts) yield* this.#byStart.get(start)!;
+    for (const start of starts) yield* this.#byStart.get(start) ?? [];
   }
 }
 

@@ -29,10 +29,7 @@ export class SortedStringSet {
 
   /** All strings that begin with a prefix. */
   startingWith(prefix: string): string[] {
-    const from = this.#lowerBound(prefix);
-    let to = from;
-    while (this.#texts[to]?.startsWith(prefix)) to += 1;
-    return this.#texts.slice(from, to);
+    return this.#texts.slice(this.#lowerBound(prefix), this.#lowerBound(prefix + MAX_CODE_UNIT));
   }
 
   /** How many strings begin with a prefix. */

@@ -16,6 +16,12 @@ export type Ways = { ways: Way[]; roles: Map<string, Way> };
 /** Units of work for a way, besides its characters: it stays in memory, so there are at most 100,000 in 8,000,000 units. */
 const WAY_UNITS = 80;
 
+/** Parameters that are tried for one unit of work. */
+const TRIED_PER_UNIT = 10;
+/** Units of work to find that a way was seen before, and how many of its characters are one more. */
+const SEEN_UNITS = 4;
+const SEEN_PER_UNIT = 100;
+
 /** The held scopes that cover a scope. */
 export function matchesCovering(scope: string): ScopeMatch[] {
   return [
@@ -41,12 +47,16 @@ export function* waysTo(goals: readonly ScopeMatch[], roles: RoleScopes, work: W
   const seen = new Set<string>();
   /** Returns the units of work. */
   const add = (way: Way): number => {
-    const key = `${way.kind} ${way.text}`;
-    if (seen.has(key)) return 1;
+    const { kind, text } = way;
+    const key = `${kind} ${text}`;
+    if (seen.has(key)) return SEEN_UNITS + Math.floor(text.length / SEEN_PER_UNIT);
     seen.add(key);
     found.ways.push(way);
-    return WAY_UNITS + way.text.length;
+    return WAY_UNITS + text.length;
   };
+  let tried = 0;
+  /** Counts parameters that are tried. Returns whether the slice is full. */
+  const spendTrying = (): boolean => (tried += 1) % TRIED_PER_UNIT === 0 && work.spend();
   goals.forEach(add);
   const grantable = new Set<string>();
   // The loop also sees what is added while it runs.
@@ -68,8 +78,11 @@ export function* waysTo(goals: readonly ScopeMatch[], roles: RoleScopes, work: W
       }
     }
     for (const each of roles.parameterised(way)) {
+      if (spendTrying()) yield;
       const { roleId } = each;
       for (const parameter of parametersThatMatch(each, way)) {
+        if (spendTrying()) yield;
+        if (!parameter) continue;
         if (work.spend()) yield;
         for (const match of grantingWith(roleId, parameter))
           if (work.spend(add({ ...match, role: roleId, next: way }))) yield;
@@ -104,11 +117,14 @@ function grantingWith(roleId: string, { kind, text }: Parameters): ScopeMatch[] 
   return matches;
 }
 
-/** The parameters that make a scope match. A parameter that ends in a star cuts off what follows it. */
+/**
+ * The parameters that make a scope match; undefined for each that was tried in vain, so that the caller can pause. A
+ * parameter that ends in a star cuts off what follows it.
+ */
 function* parametersThatMatch(
   { start, end }: ParameterisedScope,
   { kind, text }: ScopeMatch,
-): Generator<Parameters> {
+): Generator<Parameters | undefined> {
   if (kind === 'starting' && start.startsWith(text)) {
     yield { kind: 'starting', text: '' };
     return;
@@ -125,17 +141,17 @@ function* parametersThatMatch(
   }
   if (kind === 'starting') {
     yield { kind: 'starting', text: rest };
-    for (let length = 0; length < rest.length; length += 1) {
+    for (let length = Math.max(0, rest.length - end.length); length < rest.length; length += 1) {
       const parameter = rest.slice(0, length);
-      if (!parameter.endsWith('*') && (parameter + end).startsWith(rest))
-        yield { kind: 'equal', text: parameter };
+      const doesMatch = !parameter.endsWith('*') && end.startsWith(rest.slice(length));
+      yield doesMatch ? { kind: 'equal', text: parameter } : undefined;
     }
     return;
   }
   for (let length = 0; length <= rest.length; length += 1) {
     const parameter = rest.slice(0, length);
     yield { kind: 'equal', text: `${parameter}*` };
-    if (end.endsWith('*') && !parameter.endsWith('*') && rest.startsWith(parameter + end.slice(0, -1)))
+    if (end.endsWith('*') && !parameter.endsWith('*') && rest.startsWith(end.slice(0, -1), length))
       yield { kind: 'equal', text: parameter };
   }
 }

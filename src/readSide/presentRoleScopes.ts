@@ -3,8 +3,9 @@ import { RoleScopes } from '../domain/roleScopes.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import type { Projector } from './projector.ts';
 
-/** Roles that are indexed, some milliseconds' work, before yielding. */
+/** Roles, and their scopes, that are indexed before yielding: some milliseconds' work. */
 const BATCH_SIZE = 200;
+const BATCH_SCOPES = 4000;
 
 /**
  * Makes a function that returns the own scopes of all present roles, indexed. The index is built at the first call, since
@@ -27,8 +28,21 @@ export function makePresentRoleScopes({
     else indexed.delete(roleId);
   }
 
-  function addAll(roleIds: readonly string[]): void {
-    const added = roleIds.flatMap((roleId) => (indexed.has(roleId) ? [] : [roleGraph.get(roleId)!]));
+  /** The roles of the next batch. One that has more scopes is a batch by itself. */
+  function batchAfter(roleId: string | undefined): RoleRow[] {
+    const batch: RoleRow[] = [];
+    let count = 0;
+    for (const id of roleGraph.idsAfter(roleId, BATCH_SIZE)) {
+      const role = roleGraph.get(id)!;
+      count += role.scopes.length;
+      if (count > BATCH_SCOPES && batch.length > 0) break;
+      batch.push(role);
+    }
+    return batch;
+  }
+
+  function addAll(roles: readonly RoleRow[]): void {
+    const added = roles.filter(({ roleId }) => !indexed.has(roleId));
     scopes.addAll(added);
     for (const role of added) indexed.set(role.roleId, role);
   }
@@ -36,11 +50,11 @@ export function makePresentRoleScopes({
   async function build(): Promise<void> {
     const yieldIfDue = makeYielder('answer');
     onRole(update);
-    let ids = roleGraph.idsAfter(undefined, BATCH_SIZE);
-    while (ids.length > 0) {
-      addAll(ids);
+    let batch = batchAfter(undefined);
+    while (batch.length > 0) {
+      addAll(batch);
       await yieldIfDue();
-      ids = roleGraph.idsAfter(ids.at(-1), BATCH_SIZE);
+      batch = batchAfter(batch.at(-1)!.roleId);
     }
   }
 

@@ -74,8 +74,7 @@ export function makeFindClients({ projector, longWork, sizes = SIZES }: Parts): 
             lookedAt += 1;
             const expired = isExpired(client, time);
             if ((client.disabled || expired) && !includeDisabled) continue;
-            const ways = holders.waysOfClient(client.scopes);
-            if (work.spendUnlimited(holders.unitsFor(client.scopes))) yield;
+            const ways = yield* holders.waysOfClient(client.scopes, work);
             if (!ways) continue;
             clients.push({ client, expired, ways });
             characters += JSON.stringify(ways).length;

@@ -25,6 +25,9 @@ function holdersOf(expression: ConcreteExpression, roles: readonly PlainRole[] |
 const roleIdsOf = (holders: Holders): string[] => runToCompletion(holders.roleIds(new WorkBudget()));
 const sourcesOf = (holders: Holders) => runToCompletion(holders.sources(new WorkBudget()));
 
+const waysOf = (holders: Holders, scopes: readonly string[]) =>
+  runToCompletion(holders.waysOfClient(scopes, new WorkBudget()));
+
 const ROLES = [
   { roleId: 'a', scopes: ['assume:b:x'] },
   { roleId: 'b:*', scopes: ['queue:<..>:y', 'other'] },
@@ -42,7 +45,7 @@ describe('who satisfies a scope', () => {
     ['on the shortest of several paths', ['assume:a', 'assume:b:x', 'z'], way('assume:b:x', ['b:*'])],
     ['not at all', ['assume:b:z', 'assume:unrelated', 'queue:x'], undefined],
   ])('is found of a client %s', (_, scopes, ways) => {
-    expect(holders.waysOfClient(scopes)).toEqual(ways);
+    expect(waysOf(holders, scopes)).toEqual(ways);
   });
 
   test('is found of roles, whose paths begin with themselves', () => {
@@ -58,13 +61,13 @@ describe('who satisfies an expression', () => {
   const holders = holdersOf(expression, ROLES);
 
   test('has a way for each scope of the parts that are satisfied first', () => {
-    expect(holders.waysOfClient(['assume:b:1', 'v', 'u'])).toEqual([
+    expect(waysOf(holders, ['assume:b:1', 'v', 'u'])).toEqual([
       { scope: 'other', held: 'assume:b:1', via: ['b:*'] },
       { scope: 'u', held: 'u', via: [] },
       { scope: 'v', held: 'v', via: [] },
     ]);
-    expect(holders.waysOfClient(['assume:b:1', 'u'])).toBeUndefined();
-    expect(holders.waysOfClient(['z'])).toBeUndefined();
+    expect(waysOf(holders, ['assume:b:1', 'u'])).toBeUndefined();
+    expect(waysOf(holders, ['z'])).toBeUndefined();
     expect(roleIdsOf(holders)).toEqual([]);
   });
 
@@ -77,6 +80,15 @@ describe('who satisfies an expression', () => {
     ]);
     expect(textsOf({ AnyOf: [{ AllOf: ['long', 'z'] }, 'y'] })).toEqual([['*', 'y', 'y*', 'z', 'z*']]);
   });
+});
+
+test('a client with many scopes is asked about in time slices', () => {
+  const holders = holdersOf({ AnyOf: Array.from({ length: 100 }, (_, i) => `queue:${i}`) }, []);
+  const work = new WorkBudget();
+  const scopes = Array.from({ length: 3000 }, (_, i) => `own:${i}*`);
+  const ways = holders.waysOfClient(scopes, work);
+  for (let slices = 1; slices < 20; slices += 1) expect(ways.next().done).toBe(false);
+  expect(runToCompletion(ways)).toBeUndefined();
 });
 
 /** Expressions of scopes of a list. */
@@ -151,7 +163,7 @@ test.each([
           const satisfying = expandedRoles.filter(([, scopes]) => plainlySatisfies(scopes, expression));
           expect([expression, roleIdsOf(holders)]).toEqual([expression, satisfying.map(([id]) => id).sort()]);
           for (const { held, expanded } of clients) {
-            const ways = holders.waysOfClient(held);
+            const ways = waysOf(holders, held);
             const isIt = plainlySatisfies(expanded, expression);
             expect({ expression, held, isIt: ways !== undefined }).toEqual({ expression, held, isIt });
             if (!ways) continue;

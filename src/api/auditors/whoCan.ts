@@ -1,4 +1,3 @@
-import { ApiError } from '../../domain/errors.ts';
 import { type Goal, goalOf, Holders, type Leaves, type SatisfyingWay } from '../../domain/holders.ts';
 import type { ConcreteExpression } from '../../domain/scopeExpression.ts';
 import type { Position } from '../../event.ts';
@@ -12,15 +11,16 @@ import { continuationTokenFor, invalidContinuationToken, pageStart } from '../..
 import type { RequestedState } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
+import type { FormerStates } from '../../readSide/formerStates.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import { makeFindClients, type SatisfyingClient } from '../../readSide/satisfyingClients.ts';
 import type { State } from '../../readSide/state.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
 import { givenExpression } from './givenExpression.ts';
-import { grantorsAmong, grantorsGoal } from './grantors.ts';
+import { type Grantors, grantorsAmong, grantorsGoal } from './grantors.ts';
 
-/** How often it is looked who satisfies an expression, while roles change meanwhile. */
-const MAX_ROUNDS = 5;
+/** How often it is looked who satisfies an expression now, while roles change meanwhile. */
+const MAX_ROUNDS = 2;
 /** The most clients that could give the scopes, of which the first page tells. */
 const MAX_GRANTORS = 100;
 /** A page ends once the ways of its roles have about so many characters. */
@@ -37,12 +37,30 @@ type Body = {
 type Parts = {
   projector: Pick<Projector, 'position' | 'roleGraph' | 'clientScopes'>;
   requestedState: RequestedState;
+  formerStates: FormerStates;
   longWork: LongWork;
+};
+
+/** A question about one state. `after` is the client or role that the page before ended with. */
+type Question = {
+  goal: Goal;
+  page: { kind: 'client' | 'role'; after: string | undefined; limit: number };
+  withGrantors: boolean;
+  time: Date;
+  includeDisabled: boolean;
+};
+
+/** `next` is the key of the next page; undefined behind the last role. */
+type Answer = {
+  clients: SatisfyingClient[];
+  roles: RoleView[];
+  grantors: Grantors | undefined;
+  next: string | undefined;
 };
 
 /** `whoCan`: the clients and roles that satisfy an expression, and who could give it. */
 export function whoCan(parts: Parts): Endpoint {
-  const { projector, requestedState, longWork } = parts;
+  const { projector, requestedState, formerStates, longWork } = parts;
   const findClients = makeFindClients(parts);
 
   return {
@@ -70,15 +88,61 @@ export function whoCan(parts: Parts): Endpoint {
   async function handle(request: EndpointRequest): Promise<EndpointReply> {
     const { at, limit, continuationToken, includeDisabled, ...body } = request.body as Body;
     const expression = givenExpression(body.expression);
-    const { kind, after } = startOf(continuationToken);
-    const state = await requestedState(request, { at, continuationToken });
+    const { paged, ...state } = await requestedState(request, { at, continuationToken });
     const owner = workFor(request);
-    const goal = goalOf(expression);
-    const isFirst = continuationToken === undefined;
-    const goals = isFirst ? [goal, grantorsGoal(goal)] : [goal];
-    const { found, position } = await findHolders(goals, state, owner);
-    const [holders, ofGrantors] = found as [Holders, Holders?];
-    const question = { state, time: state.moment?.time ?? request.now, includeDisabled };
+    const question = {
+      goal: goalOf(expression),
+      page: { ...startOf(continuationToken), limit },
+      withGrantors: continuationToken === undefined,
+      time: state.moment?.time ?? request.now,
+      includeDisabled,
+    };
+    const { position, clients, roles, grantors, next } = await answerOf(question, state, owner);
+    const token = continuationTokenFor(next, paged);
+    return {
+      body: {
+        position,
+        expression,
+        clients: clients.map(clientView),
+        roles,
+        ...(grantors && { grantors }),
+        complete: token === undefined,
+        ...(token !== undefined && { continuationToken: token }),
+      },
+      moment: state.moment,
+    };
+  }
+
+  /**
+   * Answers of the roles as of one position. If they change while it is looked which clients satisfy the goal now, it is
+   * looked again, and finally as of a moment, which nothing changes any more.
+   */
+  async function answerOf(
+    question: Question,
+    state: State,
+    owner: WorkFor,
+  ): Promise<Answer & { position: Position }> {
+    if (state.moment) return { ...(await answerIn(question, state, owner)), position: state.moment.position };
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const { position, roleGraph } = projector;
+      const { version } = roleGraph;
+      const answer = await answerIn(question, state, owner);
+      if (roleGraph.version === version) return { ...answer, position };
+    }
+    const { position } = projector;
+    const former = formerStates({ position, at: undefined, time: question.time }, owner);
+    return { ...(await answerIn(question, former, owner)), position };
+  }
+
+  async function answerIn(
+    { goal, page, withGrantors, ...rest }: Question,
+    state: State,
+    owner: WorkFor,
+  ): Promise<Answer> {
+    const { kind, after, limit } = page;
+    const goals = withGrantors ? [goal, grantorsGoal(goal)] : [goal];
+    const [holders, ofGrantors] = (await findHolders(goals, state, owner)) as [Holders, Holders?];
+    const question = { ...rest, state };
     const { clients, last } =
       kind === 'client'
         ? await findClients({ ...question, holders, after, limit }, owner)
@@ -92,43 +156,16 @@ export function whoCan(parts: Parts): Endpoint {
         await findClients({ ...question, holders: ofGrantors, after: undefined, limit: MAX_GRANTORS }, owner),
         { state, longWork, owner },
       ));
-    const next = last === undefined ? roles.next : `client/${last}`;
-    const token = continuationTokenFor(next, state.paged);
-    return {
-      body: {
-        position,
-        expression,
-        clients: clients.map(clientView),
-        roles: roles.page,
-        ...(grantors && { grantors }),
-        complete: token === undefined,
-        ...(token !== undefined && { continuationToken: token }),
-      },
-      moment: state.moment,
-    };
+    return { clients, roles: roles.page, grantors, next: last === undefined ? roles.next : `client/${last}` };
   }
 
-  /** Finds who satisfies goals, as of one position. Throws ServiceUnavailable if roles keep changing meanwhile. */
-  async function findHolders(
-    goals: readonly Goal[],
-    { moment, roleScopes }: State,
-    owner: WorkFor,
-  ): Promise<{ found: Holders[]; position: Position }> {
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const roles = await roleScopes();
-      const { position, roleGraph } = projector;
-      const { version } = roleGraph;
-      const found = await longWork.run(owner, function* (work) {
-        const leaves: Leaves = new Map();
-        const all: Holders[] = [];
-        for (const goal of goals) all.push(yield* Holders.of(goal, { roles, leaves }, work));
-        return all;
-      });
-      if (moment) return { found, position: moment.position };
-      if (roleGraph.version === version) return { found, position };
-    }
-    throw new ApiError('ServiceUnavailable', 'roles kept changing while this was computed: try again', {
-      retryAfter: 1,
+  async function findHolders(goals: readonly Goal[], state: State, owner: WorkFor): Promise<Holders[]> {
+    const roles = await state.roleScopes();
+    return longWork.run(owner, function* (work) {
+      const leaves: Leaves = new Map();
+      const all: Holders[] = [];
+      for (const goal of goals) all.push(yield* Holders.of(goal, { roles, leaves }, work));
+      return all;
     });
   }
 }
