@@ -24,6 +24,8 @@ export type Goal =
 /** The most ranges in a list, and the most lists. */
 const MAX_RANGES = 100_000;
 const MAX_SOURCES = 8;
+/** Characters of a text that is kept, for one unit of work besides the first. */
+const CHARACTERS_PER_UNIT = 100;
 /** Parts with so many ways are no source beside one with very few. */
 const MANY_WAYS = 1000;
 
@@ -244,7 +246,7 @@ function* textsOf(goal: Compiled, work: WorkBudget): TimeSliced<Texts | undefine
     // Those of a beginning that was seen before were added with it.
     else
       for (let length = text.length; length >= 0 && !all.beforeStar.has(text.slice(0, length)); length -= 1) {
-        if (work.spend()) yield;
+        if (work.spend(1 + Math.floor(length / CHARACTERS_PER_UNIT))) yield;
         all.beforeStar.add(text.slice(0, length));
       }
     if (countOf(all) > MAX_RANGES) return undefined;
