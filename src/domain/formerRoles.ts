@@ -6,7 +6,7 @@ import { RolesSnapshot } from './rolesSnapshot.ts';
 import { mergeInSlices, normalizeInSlices } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import { RoleScopes } from './roleScopes.ts';
-import type { WorkBudget } from './workBudget.ts';
+import { unitsToProduce, type WorkBudget } from './workBudget.ts';
 
 type Scopes = readonly string[];
 
@@ -116,10 +116,14 @@ export class FormerRoles<R extends RoleDefinition> {
       const role = this.get(id);
       if (role) {
         const parameter = this.#index.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
-        if (!isNew(roleKey(id, parameter))) continue;
-        if (work.spend(role.scopes.length)) yield;
-        for (const each of role.scopes)
-          waiting.push(parameter === undefined ? each : withParameter(each, parameter));
+        const key = roleKey(id, parameter);
+        if (work.spend(unitsToProduce(key))) yield;
+        if (!isNew(key)) continue;
+        for (const each of role.scopes) {
+          const scope = parameter === undefined ? each : withParameter(each, parameter);
+          if (work.spend(unitsToProduce(scope))) yield;
+          waiting.push(scope);
+        }
       } else if (!this.#absent.has(id)) {
         missing.add(id);
         unloaded.push(next);

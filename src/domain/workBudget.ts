@@ -22,6 +22,14 @@ export function sizeOfScopes(scopes: readonly string[]): number {
   return size;
 }
 
+/**
+ * Units of work to produce a text of so many characters: one, and for each 100 characters as many as an expansion may take
+ * for a scope, because they stay in memory.
+ */
+export function unitsToProduce({ length }: string): number {
+  return 1 + UNITS_PER_SCOPE * Math.floor(length / TYPICAL_SCOPE_LENGTH);
+}
+
 /** Scopes expand to more, or take more work, than an expansion may. */
 export class ExpansionTooLarge extends ApiError {
   constructor(limit: number) {
