@@ -107,7 +107,9 @@ export class FormerRoles<R extends RoleDefinition> {
       if (work.spend()) yield;
       const next = reached.pop();
       if (!next) {
-        const pattern = grantPatternOf(waiting.pop()!);
+        const scope = waiting.pop()!;
+        if (work.spend(unitsToProduce(scope))) yield;
+        const pattern = grantPatternOf(scope);
         if (!pattern || !isNew(patternKey(pattern))) continue;
         for (const id of candidates(pattern)) reached.push({ id, pattern });
         continue;

@@ -3,7 +3,7 @@ import { withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { covers } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import { ExpansionTooLarge, sizeOfScopes, type WorkBudget } from './workBudget.ts';
+import { ExpansionTooLarge, sizeOfScopes, unitsToProduce, type WorkBudget } from './workBudget.ts';
 
 /** One step of a path: the scope before it grants a role, one of whose scopes the path goes on with. */
 export type Step = {
@@ -118,10 +118,9 @@ function* reachableFrom(
 
   /** Counts what takes memory, long texts as several. */
   function count(text: string): boolean {
-    const units = sizeOfScopes([text]);
-    size += units;
+    size += sizeOfScopes([text]);
     if (size > work.limit) throw new ExpansionTooLarge(work.limit);
-    return work.spend(units);
+    return work.spend(unitsToProduce(text));
   }
 
   function* grantsOf(pattern: GrantPattern): TimeSliced<Grants> {
