@@ -7,6 +7,8 @@ export const ACCESS_TOKEN_PATTERN = '^[a-zA-Z0-9_-]{22,66}$';
 
 /** The longest clientId and roleId, in characters. Our own limit, not Taskcluster's. */
 export const MAX_ID_LENGTH = 1000;
+/** The most characters of a scope that a question names. The work to look for parameters in it grows with their square. */
+export const MAX_ASKED_SCOPE_LENGTH = 2000;
 export const MAX_DESCRIPTION_LENGTH = 10240;
 
 /** The most entries on one page of a list. */

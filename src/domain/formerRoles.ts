@@ -1,12 +1,12 @@
 import { Expansions } from './expansions.ts';
-import { grantPatternOf, type GrantPattern, parameterFrom, patternKey } from './grantPattern.ts';
+import { grantPatternOf, type GrantPattern, parameterFrom, patternKey, patternText } from './grantPattern.ts';
 import { type RoleDefinition, withParameter } from './roleDefinition.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { RolesSnapshot } from './rolesSnapshot.ts';
 import { mergeInSlices, normalizeInSlices } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import { RoleScopes } from './roleScopes.ts';
-import type { WorkBudget } from './workBudget.ts';
+import { unitsToProduce, type WorkBudget } from './workBudget.ts';
 
 type Scopes = readonly string[];
 
@@ -16,8 +16,6 @@ const MAX_MERGED_SCOPES = 20_000;
 /** Bytes, approximately, that these take, and of a note of what was followed, besides its text. */
 const EXPANSION_BYTES = 4 * 1024 * 1024;
 const NOTE_BYTES = 100;
-/** Characters of a scope that are looked at for one unit of work. */
-const CHARACTERS_PER_UNIT = 100;
 /** Roles that are indexed at once, some milliseconds' work, and units of work to index a scope. */
 const INDEXED_AT_ONCE = 200;
 const INDEX_UNITS = 2;
@@ -112,6 +110,7 @@ export class FormerRoles<R extends RoleDefinition> {
       if (work.spend()) yield;
       const pattern = again.pop() ?? newPattern(waiting.pop()!, isNew);
       if (!pattern) continue;
+      if (work.spend(unitsToProduce(patternText(pattern)))) yield;
       let isLoaded = true;
       for (const id of candidates(pattern)) {
         if (work.spend()) yield;
@@ -123,10 +122,12 @@ export class FormerRoles<R extends RoleDefinition> {
           continue;
         }
         const parameter = this.#index.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
-        if (!isNew(roleKey(id, parameter))) continue;
+        const key = roleKey(id, parameter);
+        if (work.spend(unitsToProduce(key))) yield;
+        if (!isNew(key)) continue;
         for (const each of role.scopes) {
           const scope = parameter === undefined ? each : withParameter(each, parameter);
-          if (work.spend(1 + scope.length / CHARACTERS_PER_UNIT)) yield;
+          if (work.spend(unitsToProduce(scope))) yield;
           waiting.push(scope);
         }
       }

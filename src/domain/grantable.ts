@@ -5,7 +5,7 @@ import type { RolesSnapshot } from './rolesSnapshot.ts';
 import type { RoleScopes } from './roleScopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import { matchesCovering, rolesOn, type Way, waysTo } from './waysTo.ts';
-import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
+import { ExpansionTooLarge, unitsToProduce, type WorkBudget } from './workBudget.ts';
 
 /** A role that gives some of the missing scopes to whoever has `scope`, through the roles `via`. */
 export type GivingRole = { roleId: string; scope: string; via: string[]; gives: string[] };
@@ -19,8 +19,10 @@ export type Grantable = { roles: GivingRole[]; changes: EnoughChange[]; complete
 /** How many roles and changes are named, and for how many missing scopes roles are looked for. */
 const MAX_NAMED = 10;
 const MAX_SCOPES = 10;
-/** Units of work to look for the roles that have a scope. */
+/** Units of work to look for the roles that have a scope, and for those that a subject has. */
 const UNITS = 1_000_000;
+/** Units of work for a role or a scope that is kept in memory meanwhile, besides its characters. */
+const KEEPING_UNITS = 10;
 
 /**
  * The roles that have missing scopes: those that have most of them first, then those with the shortest way. Each list is cut
@@ -84,31 +86,51 @@ export function* enoughChanges(
   // A role whose id ends in a star would have another text in the place of `<..>`.
   const isTemplate = missing.some((scope) => scope.includes(PARAMETER));
   const isFit = (roleId: string): boolean => !isTemplate || !roleId.endsWith('*');
-  for (const roleId of yield* nearestRoles({ held, isFit }, roles, work))
-    changes.push({ to: { roleId }, add: missing });
-  return { changes: changes.slice(0, MAX_NAMED), complete: changes.length <= MAX_NAMED };
+  const reached = new Set<string>();
+  let complete = true;
+  work.refill(UNITS);
+  try {
+    yield* reachNearest(reached, { held, isFit, roles }, work);
+  } catch (error) {
+    if (!(error instanceof ExpansionTooLarge)) throw error;
+    complete = false;
+  }
+  for (const roleId of reached) changes.push({ to: { roleId }, add: missing });
+  return { changes: changes.slice(0, MAX_NAMED), complete: complete && changes.length <= MAX_NAMED };
 }
 
-/** Fit roles that scopes reach, nearest first, one more than are named. */
-function* nearestRoles(
-  { held, isFit }: { held: readonly string[]; isFit(roleId: string): boolean },
-  roles: RolesSnapshot,
+/**
+ * Adds the fit roles that scopes reach, nearest first, one more than are named. Throws ExpansionTooLarge; those that it
+ * added are right nevertheless.
+ */
+function* reachNearest(
+  reached: Set<string>,
+  { held, isFit, roles }: { held: readonly string[]; isFit(roleId: string): boolean; roles: RolesSnapshot },
   work: WorkBudget,
-): TimeSliced<Set<string>> {
-  const reached = new Set<string>();
+): TimeSliced<void> {
+  const visited = new Set<string>();
   const scopes = new Set(held);
   // The loop also sees what is added while it runs.
   for (const scope of scopes) {
-    if (work.spendUnlimited()) yield;
+    if (work.spend()) yield;
     const pattern = grantPatternOf(scope);
     if (!pattern) continue;
     for (const id of roles.idsMatching(pattern)) {
+      if (work.spend()) yield;
       if (isFit(id)) reached.add(id);
-      if (reached.size > MAX_NAMED) return reached;
+      if (reached.size > MAX_NAMED) return;
       const parameter = roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
-      for (const each of roles.get(id)?.scopes ?? [])
-        scopes.add(parameter === undefined ? each : withParameter(each, parameter));
+      const key = parameter === undefined ? id : `${id}\n${parameter}`;
+      if (visited.has(key)) continue;
+      visited.add(key);
+      if (work.spend(KEEPING_UNITS + unitsToProduce(key))) yield;
+      for (const each of roles.get(id)?.scopes ?? []) {
+        const own = parameter === undefined ? each : withParameter(each, parameter);
+        if (work.spend(unitsToProduce(own))) yield;
+        if (!grantPatternOf(own)) continue;
+        if (work.spend(KEEPING_UNITS)) yield;
+        scopes.add(own);
+      }
     }
   }
-  return reached;
 }

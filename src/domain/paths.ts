@@ -3,7 +3,7 @@ import { withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { covers } from './scopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
-import { ExpansionTooLarge, type WorkBudget } from './workBudget.ts';
+import { ExpansionTooLarge, sizeOfScopes, unitsToProduce, type WorkBudget } from './workBudget.ts';
 
 /** One step of a path: the scope before it grants a role, one of whose scopes the path goes on with. */
 export type Step = {
@@ -33,16 +33,18 @@ type Node = {
   edges: Edge[];
   /** Its scopes that cover the scope asked for. */
   goals: Held[];
-  /** What grants it. */
-  grantedBy: Grants[];
+  /** What grants it, and how. */
+  grantedBy: { grants: Grants; target: Target }[];
   /** The fewest steps from here to a goal. */
   distance: number;
+  /** The first of these; undefined at a goal, or if none can be reached. */
+  next?: { via: Edge; target: Target };
 };
 /** A scope of a role: as stored, and with the parameter. */
 type Held = { grant: string; scope: string };
 /** What a scope grants, which is the same wherever it is. */
 type Edge = Held & { grants: Grants };
-type Grants = { targets: Target[]; holders: Node[] };
+type Grants = { targets: Target[]; holders: { node: Node; edge: Edge }[] };
 type Target = { to: Node; match: Step['match'] };
 
 /** The start of a path, linked from its end. */
@@ -101,23 +103,24 @@ function* reachableFrom(
     const { roleId, parameter } = node;
     const own = node === start ? held : (roles.get(roleId)?.scopes ?? []);
     for (const grant of new Set(own)) {
-      if (count()) yield;
       const scope = parameter === undefined ? grant : withParameter(grant, parameter);
+      if (count(scope)) yield;
       if (covers(scope, target)) node.goals.push({ grant, scope });
       const pattern = grantPatternOf(scope);
       if (!pattern) continue;
       const grants = yield* grantsOf(pattern);
-      grants.holders.push(node);
-      node.edges.push({ grant, scope, grants });
+      const edge = { grant, scope, grants };
+      grants.holders.push({ node, edge });
+      node.edges.push(edge);
     }
   }
   return { start, nodes };
 
-  /** Counts what takes memory. */
-  function count(): boolean {
-    size += 1;
+  /** Counts what takes memory, long texts as several. */
+  function count(text: string): boolean {
+    size += sizeOfScopes([text]);
     if (size > work.limit) throw new ExpansionTooLarge(work.limit);
-    return work.spend();
+    return work.spend(unitsToProduce(text));
   }
 
   function* grantsOf(pattern: GrantPattern): TimeSliced<Grants> {
@@ -127,10 +130,11 @@ function* reachableFrom(
     const grants: Grants = { targets: [], holders: [] };
     grantsByPattern.set(key, grants);
     for (const id of new Set(roles.idsMatching(pattern))) {
-      if (count()) yield;
-      const to = nodeOf(id, roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined);
-      to.grantedBy.push(grants);
-      grants.targets.push({ to, match: matchOf(pattern, id) });
+      const parameter = roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
+      if (count(parameter ?? '')) yield;
+      const target = { to: nodeOf(id, parameter), match: matchOf(pattern, id) };
+      target.to.grantedBy.push({ grants, target });
+      grants.targets.push(target);
     }
     return grants;
   }
@@ -164,15 +168,16 @@ function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<v
   for (let distance = 1; frontier.length > 0; distance += 1) {
     const next: Node[] = [];
     for (const { grantedBy } of frontier) {
-      for (const grants of grantedBy) {
+      for (const { grants, target } of grantedBy) {
         if (work.spend()) yield;
         if (seen.has(grants)) continue;
         seen.add(grants);
-        for (const holder of grants.holders) {
+        for (const { node, edge } of grants.holders) {
           if (work.spend()) yield;
-          if (holder.distance <= distance) continue;
-          holder.distance = distance;
-          next.push(holder);
+          if (node.distance <= distance) continue;
+          node.distance = distance;
+          node.next = { via: edge, target };
+          next.push(node);
         }
       }
     }
@@ -182,9 +187,11 @@ function* measureDistances({ nodes }: Reachable, work: WorkBudget): TimeSliced<v
 
 /**
  * Paths by length. A start of a path waits under the length of the shortest path that it may become, which is exact but
- * for cycles.
+ * for cycles. Of those with the same length, the last one goes on first, so that few wait. If even so the search ends
+ * before it came to a goal, there is still the path along the distances.
  */
 function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>): TimeSliced<Paths> {
+  if (start.distance === Infinity) return { paths: [], pathCount: 0, complete: true };
   const spend = (steps: number): boolean => {
     const units = 1 + Math.floor(steps / STEPS_PER_UNIT);
     counting.left -= units;
@@ -196,46 +203,59 @@ function* shortestFirst(start: Node, { limit, work, counting }: Required<Bounds>
     (waiting[length] ??= []).push(partial);
     count += 1;
   };
-  if (start.distance < Infinity)
-    add({ node: start, via: undefined, match: undefined, before: undefined, length: 0 }, start.distance);
   const paths: Path[] = [];
   let pathCount = 0;
-  const isTooMuch = (): boolean =>
-    pathCount >= MAX_COUNTED || count > MAX_STARTS || (pathCount > 0 && counting.left < 0);
-  for (let length = 0; length < waiting.length; length += 1) {
+  let isCut = false;
+  add(startOf(start), start.distance);
+  for (let length = 0; length < waiting.length && !isCut; length += 1) {
     // What goes on from a goal is longer, so it comes after all paths of this length.
     const longer: Partial[] = [];
-    // The loop also sees what is added while it runs.
-    for (const partial of waiting[length] ?? []) {
+    const ofLength = (waiting[length] ??= []);
+    for (let partial = ofLength.pop(); partial && !isCut; partial = ofLength.pop()) {
       if (spend(0)) yield;
       count -= 1;
       for (const goal of partial.node.goals) {
-        if (pathCount >= MAX_COUNTED) return { paths, pathCount, complete: false };
+        isCut ||= pathCount >= MAX_COUNTED;
+        if (isCut) break;
         pathCount += 1;
         if (paths.length < limit) paths.push(yield* pathOf(partial, goal, work));
       }
       if (partial.node.goals.length > 0) longer.push(partial);
-      else if (isTooMuch()) return { paths, pathCount, complete: false };
       else yield* goOnFrom(partial);
     }
     delete waiting[length];
-    for (const partial of longer) {
-      if (isTooMuch()) return { paths, pathCount, complete: false };
-      yield* goOnFrom(partial);
-    }
+    for (const partial of longer.reverse()) yield* goOnFrom(partial);
   }
-  return { paths, pathCount, complete: true };
+  if (pathCount > 0) return { paths, pathCount, complete: !isCut };
+  return { paths: [yield* shortestPath(start, work)], pathCount: 1, complete: false };
 
+  /** Adds the next steps, the first one last. */
   function* goOnFrom(partial: Partial): TimeSliced<void> {
     const next = partial.length + 1;
-    for (const via of partial.node.edges) {
-      for (const { to, match } of via.grants.targets) {
+    for (const via of partial.node.edges.toReversed()) {
+      for (const { to, match } of via.grants.targets.toReversed()) {
+        isCut ||= pathCount >= MAX_COUNTED || count > MAX_STARTS || counting.left < 0;
+        if (isCut) return;
         if (spend(partial.length)) yield;
         if (to.distance === Infinity || isOn(partial, to)) continue;
         add({ node: to, via, match, before: partial, length: next }, next + to.distance);
       }
     }
   }
+}
+
+function startOf(node: Node): Partial {
+  return { node, via: undefined, match: undefined, before: undefined, length: 0 };
+}
+
+function* shortestPath(start: Node, work: WorkBudget): TimeSliced<Path> {
+  let end = startOf(start);
+  while (end.node.next) {
+    if (work.spendUnlimited()) yield;
+    const { via, target } = end.node.next;
+    end = { node: target.to, via, match: target.match, before: end, length: end.length + 1 };
+  }
+  return yield* pathOf(end, end.node.goals[0]!, work);
 }
 
 function isOn(partial: Partial | undefined, node: Node): boolean {

@@ -22,6 +22,22 @@ export function sizeOfScopes(scopes: readonly string[]): number {
   return size;
 }
 
+/**
+ * V8 gives all texts of the same length the same hash beyond this length, so that each is compared with all others. Few of
+ * them are allowed.
+ */
+const MAX_HASHED_LENGTH = 16_383;
+const UNHASHED_FACTOR = 10;
+
+/**
+ * Units of work to produce a text and to look it up: one, and for each 100 characters as many as an expansion may take for
+ * a scope, because they stay in memory; several times that for a very long one.
+ */
+export function unitsToProduce({ length }: string): number {
+  const units = 1 + UNITS_PER_SCOPE * Math.floor(length / TYPICAL_SCOPE_LENGTH);
+  return length > MAX_HASHED_LENGTH ? UNHASHED_FACTOR * units : units;
+}
+
 /** Scopes expand to more, or take more work, than an expansion may. */
 export class ExpansionTooLarge extends ApiError {
   constructor(limit: number) {

@@ -51,6 +51,26 @@ test('a chain of thousands of roles is followed once, however many rounds it tak
   expect(units).toBeLessThan(10 * length);
 });
 
+test('following long scopes takes work by their length, and is refused where they become too many', () => {
+  const all = { 'p*': Array.from({ length: 1000 }, (_, i) => `assume:q/<..>/${i}`) };
+  const unitsFor = (length: number): number => {
+    const known = new FormerRoles();
+    known.add({ roleId: 'p*', scopes: all['p*'] }, 1000);
+    const work = new WorkBudget();
+    const following = known.follow([`assume:p${'x'.repeat(length)}`]);
+    runToCompletion(
+      known.missing(
+        following,
+        (pattern) => ('exact' in pattern && pattern.exact.startsWith('p') ? ['p*'] : []),
+        work,
+      ),
+    );
+    return work.units;
+  };
+  expect(unitsFor(10_000)).toBeGreaterThan(100 * all['p*'].length);
+  expect(() => unitsFor(20_000)).toThrow('expand to more than');
+});
+
 test('bytes grow with roles and notes, and not where a role is added again', () => {
   const known = new FormerRoles();
   const empty = known.bytes;

@@ -103,6 +103,53 @@ describe('the paths to a scope', () => {
     expect({ isMany: pathCount > 100, complete }).toEqual({ isMany: true, complete: false });
   });
 
+  test('are found where layers of roles each grant the whole next layer, so that there are millions of paths', () => {
+    const [width, depth] = [50, 4];
+    const layer = (at: number): string[] => Array.from({ length: width }, (_, i) => `l${at}-${i}`);
+    const grantsOf = (at: number): string[] => layer(at).map((id) => `assume:${id}`);
+    const all = [
+      { roleId: 'top', scopes: grantsOf(0) },
+      ...Array.from({ length: depth }, (_, at) =>
+        layer(at).map((roleId) => ({ roleId, scopes: at === depth - 1 ? ['x'] : grantsOf(at + 1) })),
+      ).flat(),
+    ];
+    const { paths, pathCount, complete } = pathsIn(all, ['assume:top'], 'x', 3);
+    expect(paths.map(({ steps }) => steps.map(({ roleId }) => roleId).join())).toEqual([
+      'top,l0-0,l1-0,l2-0,l3-0',
+      'top,l0-0,l1-0,l2-0,l3-1',
+      'top,l0-0,l1-0,l2-0,l3-2',
+    ]);
+    expect({ isMany: pathCount > 100, complete }).toEqual({ isMany: true, complete: false });
+  });
+
+  test('have at least the shortest, where too many roles lead astray to count on', () => {
+    const length = 1500;
+    const astray = Array.from({ length: 1500 }, (_, i) => ({ roleId: `d${i}`, scopes: ['assume:c0'] }));
+    const chain = Array.from({ length }, (_, i) => ({
+      roleId: `c${i}`,
+      scopes: i === length - 1 ? ['x'] : ['assume:d*', `assume:c${i + 1}`],
+    }));
+    const { paths, pathCount, complete } = pathsIn([...astray, ...chain], ['assume:c0'], 'x');
+    expect({ pathCount, complete }).toEqual({ pathCount: 1, complete: false });
+    expect(paths.map(({ steps }) => steps.map(({ roleId }) => roleId))).toEqual([
+      chain.map(({ roleId }) => roleId),
+    ]);
+  });
+
+  test('take work by the length of scopes, and are refused where long ones become too many', () => {
+    const templates = Array.from({ length: 1000 }, (_, i) => `assume:q/<..>/${i}`);
+    const graph = new RoleGraph();
+    graph.load([{ roleId: 'p*', scopes: templates }]);
+    const unitsFor = (length: number): number => {
+      const question = { held: [`assume:p${'x'.repeat(length)}`], scope: 'y' };
+      const work = new WorkBudget();
+      runToCompletion(graph.inSnapshot((snapshot) => findPaths(question, snapshot, { limit: 1, work })));
+      return work.units;
+    };
+    expect(unitsFor(10_000)).toBeGreaterThan(100 * templates.length);
+    expect(() => unitsFor(20_000)).toThrow('expand to more than');
+  });
+
   test('are found where each role of a long chain grants all before it', () => {
     const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
     const chain = ids.map((roleId, i) => ({

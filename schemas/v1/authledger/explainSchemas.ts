@@ -1,11 +1,11 @@
-import { ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
+import { MAX_ASKED_SCOPE_LENGTH, MAX_ID_LENGTH, ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
 import { boolean, clientId, date, literal, object, type Schema, text } from '../schemaBuilders.ts';
 import { moment } from './moment.ts';
 
-const scope: Schema = { type: 'string', pattern: SCOPE_PATTERN };
+const scope: Schema = { type: 'string', pattern: SCOPE_PATTERN, maxLength: MAX_ASKED_SCOPE_LENGTH };
 const someScopes: Schema = { type: 'array', items: scope };
 const texts: Schema = { type: 'array', items: text };
-const roleId: Schema = { type: 'string', pattern: ROLE_ID_PATTERN };
+const roleId: Schema = { type: 'string', pattern: ROLE_ID_PATTERN, maxLength: MAX_ID_LENGTH };
 const integer: Schema = { type: 'integer', minimum: 0 };
 
 /** An object with exactly one of these properties. */
@@ -75,7 +75,7 @@ export const explainSchemas: Record<string, Schema> = {
     ...object(
       {
         subject: oneOf({
-          clientId,
+          clientId: { ...clientId, maxLength: MAX_ID_LENGTH },
           roleId,
           scopes: someScopes,
         }),

@@ -3,7 +3,7 @@ import { ApiError } from '../../domain/errors.ts';
 import { expandIn } from '../../domain/expandIn.ts';
 import { explain as explainExpression, type Explanation, nearestTo } from '../../domain/explain.ts';
 import { explainedPath, type Subject } from '../../domain/explainedPath.ts';
-import { enoughChanges, givingRoles, type Grantable } from '../../domain/grantable.ts';
+import { enoughChanges, type GivingRole, givingRoles, type Grantable } from '../../domain/grantable.ts';
 import type { Path } from '../../domain/paths.ts';
 import type { RolesSnapshot } from '../../domain/rolesSnapshot.ts';
 import type { ConcreteExpression } from '../../domain/scopeExpression.ts';
@@ -16,7 +16,7 @@ import { type Endpoint, type EndpointRequest, PAST_EXPANSION } from '../../http/
 import { DATE_TIME, isDateTime } from '../../http/isDateTime.ts';
 import type { RequestedState } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
-import type { LongWork } from '../../process/longWork.ts';
+import type { LongWork, WorkFor } from '../../process/longWork.ts';
 import { makeGrantSources } from '../../readSide/grantSources.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import type { State } from '../../readSide/state.ts';
@@ -29,13 +29,15 @@ import { sourcesOfPaths } from './sourcesOfPaths.ts';
 export type ExplainParts = {
   requestedState: RequestedState;
   longWork: LongWork;
-  projector: Pick<Projector, 'position' | 'roleHistory'>;
+  projector: Pick<Projector, 'position' | 'roleGraph' | 'roleHistory'>;
   eventStore: Pick<EventStore, 'readBackwards'>;
 };
 
 /** A validated body. */
 type Body = Limits & { subject: Subject; expression: ConcreteExpression; at?: string; limit: number };
 
+/** How often a question is judged, while roles change meanwhile. */
+const MAX_ROUNDS = 5;
 /** Characters of the steps of all paths that are shown. */
 const MAX_SHOWN = 500_000;
 /** Characters, approximately, of a step besides its scopes. */
@@ -78,24 +80,18 @@ export function explain(parts: ExplainParts): Endpoint {
     output: 'explain-response',
     async handle(request) {
       const body = request.body as Body;
-      const { subject, expression, limit, at } = body;
+      const { subject, expression, at } = body;
       givenExpression(expression);
       requireDates(body);
-      const owner = workFor(request);
       const state = await requestedState(request, { at });
-      const found = await explainedSubject(subject, state);
-      const { certificate, authorizedScopes = [] } = body;
-      const reached = [...found.held, ...authorizedScopes, ...(certificate?.scopes ?? []), ANONYMOUS];
-      const roles = await state.rolesReachedBy(reached);
-      const { time, position } = momentOf(state, request, projector);
-      const judged = await longWork.run(owner, (work) =>
-        roles.inSnapshot((snapshot) => judge({ ...body, found, time }, snapshot, { limit, work })),
-      );
-      const { explanation, nearest, changes } = judged;
+      const { time, position, judged, grantable } = await judgeAtOnce(body, state, request);
+      const { explanation, nearest } = judged;
       const { shown, wasCut } = withinSize(explanation);
-      const sourceOf = await sourcesOfPaths(subject, [...shown.values()].flat(), (wanted) =>
-        grantSources(wanted, position, owner),
-      );
+      const sourceOf = mayReadSources(subject, request)
+        ? await sourcesOfPaths(subject, [...shown.values()].flat(), (wanted) =>
+            grantSources(wanted, position, workFor(request)),
+          )
+        : () => undefined;
       return {
         body: {
           position,
@@ -114,7 +110,7 @@ export function explain(parts: ExplainParts): Endpoint {
           })),
           missing: explanation.missing,
           everyoneHas: judged.everyoneHas,
-          grantable: await grantableOf(explanation.missing, changes, { state, request }),
+          grantable,
           blockedBy: judged.blocks,
         },
         moment: state.moment,
@@ -122,20 +118,55 @@ export function explain(parts: ExplainParts): Endpoint {
     },
   };
 
-  async function grantableOf(
-    missing: readonly string[],
-    changes: Judged['changes'],
-    { state, request }: { state: Pick<State, 'roleScopes'>; request: EndpointRequest },
-  ): Promise<Grantable> {
-    if (missing.length === 0) return { roles: [], changes: [], complete: true };
-    const roleScopes = await state.roleScopes();
-    const giving = await longWork.run(workFor(request), (work) => givingRoles(missing, roleScopes, work));
-    return {
-      roles: giving.roles,
-      changes: changes.changes,
-      complete: giving.complete && changes.complete,
-    };
+  /** Judges by the roles of one position. Throws ServiceUnavailable if roles keep changing meanwhile. */
+  async function judgeAtOnce(body: Body, state: State, request: EndpointRequest) {
+    const { subject, limit, certificate, authorizedScopes = [] } = body;
+    const owner = workFor(request);
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const found = await explainedSubject(subject, state);
+      const reached = [...found.held, ...authorizedScopes, ...(certificate?.scopes ?? []), ANONYMOUS];
+      const roles = await state.rolesReachedBy(reached);
+      const moment = momentOf(state, request, projector);
+      const { version } = projector.roleGraph;
+      const judged = await longWork.run(owner, (work) =>
+        roles.inSnapshot((snapshot) =>
+          judge({ ...body, found, time: moment.time }, snapshot, { limit, work }),
+        ),
+      );
+      const { missing } = judged.explanation;
+      const isForRoles = missing.length > 0 && mayAskWhoCan(request);
+      const giving = isForRoles
+        ? await rolesGiving(missing, state, owner)
+        : { roles: [], complete: missing.length === 0 };
+      // They are looked for among the roles of now, not of the snapshot.
+      if (isForRoles && !state.moment && projector.roleGraph.version !== version) continue;
+      const { changes, complete } = judged.changes;
+      const grantable = { roles: giving.roles, changes, complete: giving.complete && complete };
+      return { ...moment, judged, grantable };
+    }
+    throw new ApiError('ServiceUnavailable', 'roles kept changing while this was computed: try again', {
+      retryAfter: 1,
+    });
   }
+
+  async function rolesGiving(
+    missing: readonly string[],
+    state: Pick<State, 'roleScopes'>,
+    owner: WorkFor,
+  ): Promise<{ roles: GivingRole[]; complete: boolean }> {
+    const roleScopes = await state.roleScopes();
+    return longWork.run(owner, (work) => givingRoles(missing, roleScopes, work));
+  }
+}
+
+/** Whoever may ask about a client or role is told who added each grant; for given scopes, it takes a scope of its own. */
+function mayReadSources(subject: Subject, { caller }: Pick<EndpointRequest, 'caller'>): boolean {
+  return !('scopes' in subject) || satisfies(caller.scopes, 'auth:audit-history:role');
+}
+
+/** Which roles give a scope is a question of `whoCan`. */
+function mayAskWhoCan({ caller }: Pick<EndpointRequest, 'caller'>): boolean {
+  return satisfies(caller.scopes, 'authledger:who-can');
 }
 
 type Question = Body & { found: ExplainedSubject; time: Date };

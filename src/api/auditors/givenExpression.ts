@@ -1,11 +1,10 @@
+import { MAX_ASKED_SCOPE_LENGTH } from '../../../schemas/constants.ts';
 import type { ConcreteExpression } from '../../domain/scopeExpression.ts';
 import { ApiError } from '../../domain/errors.ts';
 
 /** The most scopes in an expression that a body gives, and the levels of its nesting. */
 const MAX_SCOPES = 100;
 const MAX_LEVELS = 10;
-/** The most characters of a scope. The work to look for parameters in it grows with their square. */
-const MAX_LENGTH = 2000;
 
 /** The expression in a body, which matches its schema. Throws InputError for one that is too large. */
 export function givenExpression(expression: ConcreteExpression): ConcreteExpression {
@@ -13,7 +12,8 @@ export function givenExpression(expression: ConcreteExpression): ConcreteExpress
   function check(part: ConcreteExpression, levels: number): void {
     if (typeof part === 'string') {
       scopes += 1;
-      if (part.length > MAX_LENGTH) refuse(`a scope in an expression has at most ${MAX_LENGTH} characters`);
+      if (part.length > MAX_ASKED_SCOPE_LENGTH)
+        refuse(`a scope in an expression has at most ${MAX_ASKED_SCOPE_LENGTH} characters`);
       return;
     }
     if (levels === 0) refuse(`an expression must not be nested deeper than ${MAX_LEVELS} levels`);

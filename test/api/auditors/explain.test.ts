@@ -248,6 +248,38 @@ describe('explain', () => {
     ]);
   });
 
+  test('of given scopes names who added grants only to those who may read the history of roles', async () => {
+    const question = { subject: { scopes: ['assume:team'] }, expression: 'secrets:get:a' };
+    const step = async (who: Credentials) => (await ask(question, who)).body.scopes[0].paths[0].steps[1];
+    const asker = await credentials('asker', ['auth:expand-scopes']);
+    const reader = await credentials('reader', ['auth:expand-scopes', 'auth:audit-history:role']);
+    expect(await step(asker)).toEqual({
+      via: 'role',
+      id: 'team',
+      matched: 'assume:team',
+      match: 'exact',
+      grant: 'secrets:get:a',
+      scope: 'secrets:get:a',
+    });
+    expect(await step(reader)).toMatchObject({ source: { actor: 'static/root' } });
+    const ofRole = { subject: { roleId: 'team' }, expression: 'secrets:get:a' };
+    expect((await ask(ofRole, auditor)).body.scopes[0].paths[0].steps[1]).toMatchObject({
+      source: { actor: 'static/root' },
+    });
+  });
+
+  test('names roles that would give what is missing only to those who may ask who has it', async () => {
+    const question = { subject: { clientId: 'ann' }, expression: 'deep' };
+    const finder = await credentials('finder', ['authledger:explain:*', 'authledger:who-can']);
+    const help = async (who: Credentials) => (await ask(question, who)).body.grantable;
+    const { changes } = await help(service.root);
+    expect(await help(auditor)).toEqual({ roles: [], changes, complete: false });
+    expect(await help(finder)).toMatchObject({
+      roles: [{ roleId: 'one' }, { roleId: 'all:*' }],
+      complete: true,
+    });
+  });
+
   test('refuses expressions that are too large, saying what is allowed', async () => {
     const subject = { clientId: 'ann' };
     const refusal = async (expression: unknown, more: object = {}) => {
@@ -265,6 +297,19 @@ describe('explain', () => {
       expect((await ask({ subject, expression: bad })).body.code).toBe('InputValidationError');
     for (const subjects of [{}, { clientId: 'a', roleId: 'b' }])
       expect((await ask({ subject: subjects, expression: 'x' })).body.code).toBe('InputValidationError');
+    const [long, longest] = ['x'.repeat(2001), 'x'.repeat(2000)];
+    for (const lists of [
+      { subject: { scopes: [long] } },
+      { authorizedScopes: [long] },
+      { certificate: { scopes: [long] } },
+    ])
+      expect((await ask({ subject, expression: 'x', ...lists })).body).toMatchObject({
+        code: 'InputValidationError',
+        message: expect.stringContaining('2000 characters'),
+      });
+    expect((await ask({ subject: { scopes: [longest] }, expression: 'x' })).status).toBe(200);
+    for (const id of [{ clientId: 'c'.repeat(1001) }, { roleId: 'r'.repeat(1001) }])
+      expect((await ask({ subject: id, expression: 'x' })).body.code).toBe('InputValidationError');
     for (const limit of [0, 101])
       expect((await ask({ subject, expression: 'x', limit })).body.code).toBe('InputValidationError');
   });

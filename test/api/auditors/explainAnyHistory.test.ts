@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from '@jest/globals';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pino from 'pino';
 import { explain } from '../../../src/api/auditors/explain.ts';
@@ -67,7 +68,7 @@ async function startNode() {
         now: new Date(),
         body,
         query: {},
-        caller: { clientId: 'an auditor', scopes: [] },
+        caller: { clientId: 'an auditor', scopes: ['*'] },
         origin: { requestId: randomUUID() },
         signed: { payload: Buffer.alloc(0) },
       } as unknown as EndpointRequest);
@@ -252,4 +253,50 @@ test('at every position of any history: a path if and only if it is satisfied, e
     histories(25),
   );
   expect(Object.values(seen).every((count) => count > 0)).toBe(true);
+});
+
+describe('while roles change', () => {
+  const question = { subject: { roleId: 'big' }, expression: 'x' };
+  let node: Awaited<ReturnType<typeof startNode>>;
+  let written: readonly Recorded[];
+  let put: (roleId: string, scopes: string[]) => Promise<void>;
+
+  beforeEach(async () => {
+    node = await startNode();
+    const { write, log: all } = historyWriter(node.eventStore);
+    written = all;
+    put = async (roleId, scopes) => {
+      const event = await write({ roleId, scopes, isImported: false, minute: 0, held: [] });
+      expect(await node.projector.waitFor(event!.position)).toBe(true);
+    };
+    // It takes many turns of the event loop to explain this one.
+    await put(
+      'big',
+      Array.from({ length: 20_000 }, (_, i) => `s:${i}`),
+    );
+    await put('giver', ['x']);
+  });
+  afterEach(() => node.projector.stop());
+
+  test('the roles that would help are of the same position as the answer', async () => {
+    const asked = node.ask(question);
+    await nextTurn();
+    await put('giver', ['y']);
+    const { position, grantable } = await asked;
+    const givers = [...plainStateAt(written, position).roles.values()].filter(({ scopes }) =>
+      scopes.includes('x'),
+    );
+    expect(grantable.roles.map(({ roleId }) => roleId)).toEqual(givers.map(({ roleId }) => roleId));
+  });
+
+  test('without end, it is 503 that the question could not be answered', async () => {
+    let isAnswered = false;
+    const asked = node.ask(question).finally(() => (isAnswered = true));
+    const refused = expect(asked).rejects.toMatchObject({ code: 'ServiceUnavailable' });
+    for (let i = 0; !isAnswered; i += 1) {
+      await put('other', [`z:${i}`]);
+      await nextTurn();
+    }
+    await refused;
+  });
 });
