@@ -18,6 +18,8 @@ export type ClientStep = {
   does: 'update' | 'update without scopes' | 'enable' | 'disable' | 'reset' | 'delete' | 'expire';
   scopes: string[];
   isImported: boolean;
+  /** The minute in which it expires, where the step says anything on that; null for long after all steps. */
+  expires: number | null;
 };
 /** What happens to a role: it is created or updated, or deleted where `scopes` is null. */
 export type RoleHistoryStep = { roleId: string; scopes: string[] | null; isImported: boolean };
@@ -40,6 +42,7 @@ export function anyHistory(maxLength: number): fc.Arbitrary<HistoryStep[]> {
       ),
       role: roleStep,
       isImported,
+      expires: fc.option(fc.integer({ min: 5, max: 35 }), { freq: 3 }),
     })
     .map(({ role: { held }, ...step }) => ({ ...step, scopes: held, held }));
   const role = fc
@@ -77,6 +80,7 @@ function applyPlainly(state: PlainState, event: Recorded): void {
 
 /** Time zero of histories. */
 const SINCE = Date.parse('2026-01-01T00:00:00Z');
+const timeOf = (minute: number): string => new Date(SINCE + minute * 60_000).toJSON();
 const credential = () => ({ id: randomUUID(), fingerprint: '0123456789abcdef' });
 const EARLIER = { created: '2020-01-01T00:00:00.000Z', lastModified: '2020-02-01T00:00:00.000Z' };
 
@@ -97,7 +101,7 @@ export function historyWriter(eventStore: EventStore) {
       [{ stream, expectedRevision: 'any', events: [{ ...event, id: randomUUID() }] }],
       {
         actor: 'a test',
-        at: new Date(SINCE + step.minute * 60_000).toJSON(),
+        at: timeOf(step.minute),
         requestId: randomUUID(),
       },
     );
@@ -121,11 +125,11 @@ export function historyWriter(eventStore: EventStore) {
     return { type: 'RoleCreated', data: { ...data, ...(isImported && { imported: EARLIER }) } };
   }
 
-  function clientEvent({ clientId, does, scopes, isImported }: ClientStep): Event | undefined {
+  function clientEvent({ clientId, does, scopes, isImported, expires }: ClientStep): Event | undefined {
     const settings = {
       clientId,
       description: `the ${log.length}th`,
-      expires: '2030-01-01T00:00:00.000Z',
+      expires: expires === null ? '2030-01-01T00:00:00.000Z' : timeOf(expires),
       deleteOnExpiration: true,
     };
     if (!state.clients.has(clientId)) {

@@ -1,104 +1,247 @@
 import { entityOf } from '../../projections/auditEntry.ts';
-import { scopePrefix } from '../../projections/clientScopes.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
+import { isExpired } from '../domain/client.ts';
+import type { ScopeRange } from '../domain/holders.ts';
 import { grantingScope } from '../domain/roleDefinition.ts';
+import { sortedTexts } from '../domain/sortedTexts.ts';
+import type { TimeSliced } from '../domain/timeSliced.ts';
+import type { WorkBudget } from '../domain/workBudget.ts';
 import type { Position, Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { approximateDistance } from '../eventStore/position.ts';
 import { isAuthStream } from '../eventStore/streams.ts';
+import type { LongWork, WorkFor } from '../process/longWork.ts';
+import type { Paced } from '../process/paced.ts';
+import { clientsGiven, INDEX_SIZES } from './clientsGiven.ts';
 import { compareIds } from './compareIds.ts';
 import { livesAt } from './livesAt.ts';
+import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
 
 /** A client or a role. */
 export type Subject = { kind: 'client' | 'role'; id: string };
+
+/** Some clients or roles, and the one up to which all were given so far; undefined if more may follow at once. */
+export type SomeSubjects = { subjects: Subject[]; upTo: Subject | undefined };
 
 /** Up to so many events, the clients and roles that they concern are looked for; beyond, all are compared. */
 const MAX_EVENTS = 10_000;
 /** The same for the roles that the events affect, and for the clients. */
 const MAX_ROLES = 500;
 const MAX_CLIENTS = 20_000;
+/** The same for the roles whose granting scopes grant one of these, too. They are looked up in one turn. */
+const MAX_GRANTING = 20_000;
+/** The same for the characters of all scopes that grant one of these. */
+const MAX_CHARACTERS = 2_000_000;
 /** Rows in one read. */
 const PAGE_SIZE = 500;
+/** A unit of work for so many characters. */
+const CHARACTERS_PER_UNIT = 64;
 
 type Parts = {
-  projector: Pick<Projector, 'position' | 'lives' | 'clientScopes' | 'roleGraph'>;
-  eventStore: Pick<EventStore, 'subscribe'>;
+  projector: Pick<Projector, 'position' | 'lives' | 'roleGraph'> & {
+    [table in 'clients' | 'clientScopes']: Pick<Projector[table], 'list'>;
+  };
+  eventStore: Pick<EventStore, 'subscribe' | 'head'>;
+  longWork: LongWork;
+  owner: WorkFor;
+  paced: Paced;
 };
+type Question = { from: Moment; to: Moment; after?: Subject | undefined; maxEvents?: number | undefined };
+
+/** Ids of clients and roles, and the position up to which the log was read for them. */
+type Changed = Record<Subject['kind'], Set<string>> & { read: Position };
 
 /**
- * The clients, then the roles, whose effective scopes may have changed by events after a position, in byte order of their
- * ids, some at a time, after a given one. Others may be among them.
+ * The clients, then the roles, whose effective scopes may differ between two moments, in byte order of their ids, some at
+ * a time, after a given one. Others may be among them.
  */
-export async function* changedSubjects(
-  parts: Parts,
-  { from, after, maxEvents = MAX_EVENTS }: { from: Position; after?: Subject; maxEvents?: number },
-): AsyncGenerator<Subject[]> {
-  const found = await affectedSince(parts, { from, maxEvents });
-  for (const kind of ['client', 'role'] as const) {
-    if (kind === 'client' && after?.kind === 'role') continue;
-    const id = after?.kind === kind ? after.id : undefined;
-    if (found) {
-      const ids = [...found[kind]].filter((each) => id === undefined || compareIds(each, id) > 0);
-      yield ids.sort(compareIds).map((each) => ({ kind, id: each }));
-    } else {
-      for await (const lives of livesAt(parts.projector.lives, { of: kind, after: id }, from))
-        yield lives.map((life) => ({ kind, id: life.id }));
+export async function* changedSubjects(parts: Parts, question: Question): AsyncGenerator<SomeSubjects> {
+  const { after } = question;
+  const found = await affectedSince(parts, question);
+  if (after?.kind !== 'role') yield* found ? clientsAmong(found, question, parts) : all('client');
+  if (found) {
+    const ids = after?.kind === 'role' ? idsAfter(after.id, found.role) : [...found.role];
+    yield { subjects: ids.sort(compareIds).map((id) => ({ kind: 'role', id })), upTo: undefined };
+  } else yield* all('role');
+
+  async function* all(kind: Subject['kind']): AsyncGenerator<SomeSubjects> {
+    const { lives, position } = parts.projector;
+    const pages = livesAt(lives, { of: kind, after: after?.kind === kind ? after.id : undefined }, position);
+    for (;;) {
+      const { value, done } = await parts.paced(() => pages.next());
+      if (done) return;
+      const subjects = value.map(({ id }) => ({ kind, id }));
+      yield { subjects, upTo: subjects.at(-1) };
     }
   }
+}
+
+function idsAfter(after: string | undefined, ids: Iterable<string>): string[] {
+  return after === undefined ? [...ids] : [...ids].filter((id) => compareIds(id, after) > 0);
+}
+
+/**
+ * The clients that events affected, and those that expired between the two moments, which no event says. (Times may run
+ * backwards: then some had expired before.)
+ */
+async function* clientsAmong(
+  found: Changed,
+  { from, to, after }: Question,
+  { projector, eventStore, paced }: Parts,
+): AsyncGenerator<SomeSubjects> {
+  let waiting = idsAfter(after?.id, found.client).sort(compareIds);
+  const hasSameTime = from.time.getTime() === to.time.getTime();
+  if (hasSameTime) return yield someClients(waiting, undefined);
+  let { read } = found;
+  let last = after?.id;
+  do {
+    const page = await paced(() => projector.clients.list({ after: last, limit: PAGE_SIZE }));
+    // The page lacks those that were deleted meanwhile, and may show others as they were after the two moments.
+    const head = await eventStore.head();
+    if (head > read) {
+      const changed = await changesAfter({ after: read, upTo: head }, { eventStore, paced });
+      waiting = [...waiting, ...idsAfter(last, changed.client)].sort(compareIds);
+      ({ read } = changed);
+    }
+    ({ last } = page);
+    const end = last === undefined ? -1 : waiting.findIndex((id) => compareIds(id, last!) > 0);
+    const ids = new Set(waiting.splice(0, end < 0 ? waiting.length : end));
+    for (const { key, value } of page.rows)
+      if (isExpired(value, from.time) !== isExpired(value, to.time)) ids.add(key);
+    yield someClients([...ids].sort(compareIds), last);
+  } while (last !== undefined);
+}
+
+function someClients(ids: readonly string[], upTo: string | undefined): SomeSubjects {
+  return {
+    subjects: ids.map((id) => ({ kind: 'client', id })),
+    upTo: upTo === undefined ? undefined : { kind: 'client', id: upTo },
+  };
 }
 
 /** Those that events after a position affect; undefined if these are too many to be looked for. */
 async function affectedSince(
-  { projector, eventStore }: Parts,
-  { from, maxEvents }: { from: Position; maxEvents: number },
-): Promise<Record<Subject['kind'], Set<string>> | undefined> {
-  const { position: upTo } = projector;
-  if (approximateDistance(from, upTo) > maxEvents) return undefined;
-  const changed = { client: new Set<string>(), role: new Set<string>() };
-  const done = new AbortController();
-  // A role that is unchanged grants the same roles as now, and the others are among the changed ones anyway.
-  for await (const { events, position, live } of eventStore.subscribe({ after: from, signal: done.signal })) {
-    for (const event of events.filter(({ stream }) => isAuthStream(stream))) {
-      const { entityType, entityId } = entityOf((event as Recorded<ClientEvent | RoleEvent>).data);
-      changed[entityType].add(entityId);
-    }
-    if (live || position >= upTo) done.abort();
+  parts: Parts,
+  { from: { position: from }, after, maxEvents = MAX_EVENTS }: Question,
+): Promise<Changed | undefined> {
+  const { roleGraph } = parts.projector;
+  const changed: Changed = { client: new Set(), role: new Set(), read: from };
+  // Until nothing comes in between, because the roles of the present are looked at below.
+  for (;;) {
+    const upTo = parts.projector.position;
+    if (approximateDistance(from, upTo) > maxEvents) return undefined;
+    if (changed.read >= upTo) break;
+    const more = await changesAfter({ after: changed.read, upTo }, parts);
+    if (more.read <= changed.read) return undefined;
+    changed.read = more.read;
+    for (const kind of ['client', 'role'] as const) for (const id of more[kind]) changed[kind].add(id);
   }
-  const roles = projector.roleGraph.reaching(changed.role, MAX_ROLES);
-  if (!roles) return undefined;
-  const clients = await clientsGranted(projector.clientScopes, roles);
-  if (!clients) return undefined;
-  for (const id of changed.client) clients.add(id);
-  // What a role expands to begins with its granting scope, which may grant others, too.
-  for (const id of [...roles]) for (const other of projector.roleGraph.idsGranting(id)) roles.add(other);
-  return { client: clients, role: roles };
+  // A role that is unchanged grants the same roles as now, and the others are among the changed ones anyway.
+  const roles = roleGraph.reaching(changed.role, MAX_ROLES);
+  const role = roles && withGranting(roles, roleGraph);
+  if (!role) return undefined;
+  if (after?.kind === 'role') return { ...changed, role };
+  const client = await clientsGranted(roles, after?.id, parts);
+  if (!client) return undefined;
+  for (const id of changed.client) client.add(id);
+  return { client, role, read: changed.read };
 }
 
-/** The clients that were ever given a scope that grants one of these roles; undefined if they are too many. */
+/** The clients and roles that events concern, after a position and up to another, or to the end of the log. */
+async function changesAfter(
+  { after, upTo }: { after: Position; upTo: Position },
+  { eventStore, paced }: Pick<Parts, 'eventStore' | 'paced'>,
+): Promise<Changed> {
+  const changed: Changed = { client: new Set(), role: new Set(), read: after };
+  const done = new AbortController();
+  const batches = eventStore.subscribe({ after, signal: done.signal })[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { value, done: isDone } = await paced(() => batches.next());
+      if (isDone) return changed;
+      const { events, position, live } = value;
+      for (const event of events.filter(({ stream }) => isAuthStream(stream))) {
+        const { entityType, entityId } = entityOf((event as Recorded<ClientEvent | RoleEvent>).data);
+        changed[entityType].add(entityId);
+      }
+      changed.read = position;
+      if (live || position >= upTo) return changed;
+    }
+  } finally {
+    done.abort();
+    await batches.return?.();
+  }
+}
+
+/**
+ * These roles, and those whose granting scopes grant one of them, too: what a role expands to begins with its granting
+ * scope. Undefined if they are too many.
+ */
+function withGranting(
+  roleIds: ReadonlySet<string>,
+  roleGraph: Projector['roleGraph'],
+): Set<string> | undefined {
+  const all = new Set(roleIds);
+  let visited = 0;
+  for (const roleId of roleIds) {
+    const others = roleGraph.idsGranting(roleId);
+    if ((visited += others.length) > MAX_GRANTING) return undefined;
+    for (const other of others) all.add(other);
+  }
+  return all;
+}
+
+/** The clients after one that were ever given a scope that grants one of these roles; undefined if they are too many. */
 async function clientsGranted(
-  clientScopes: Projector['clientScopes'],
-  roleIds: Iterable<string>,
+  roleIds: ReadonlySet<string>,
+  after: string | undefined,
+  { projector, longWork, owner, paced }: Parts,
 ): Promise<Set<string> | undefined> {
-  const prefixes = new Set<string>();
+  const clients = new Set<string>();
+  const ranges = await longWork.run(owner, (work) => rangesGranting(roleIds, work));
+  if (!ranges) return undefined;
+  const given = await clientsGiven(
+    { sources: [ranges], after, wanted: PAGE_SIZE },
+    { table: projector.clientScopes, paced, sizes: { ...INDEX_SIZES, kept: MAX_CLIENTS } },
+  );
+  if (!given) return undefined;
+  let isWhole = false;
+  for await (const { ids, upTo } of given) {
+    for (const id of ids) clients.add(id);
+    if (clients.size > MAX_CLIENTS) return undefined;
+    isWhole = upTo === undefined;
+  }
+  return isWhole ? clients : undefined;
+}
+
+/** The scopes that grant one of these roles, in order; undefined if they are too many. */
+function* rangesGranting(roleIds: Iterable<string>, work: WorkBudget): TimeSliced<ScopeRange[] | undefined> {
+  const starting = new Set<string>();
+  const equal = new Set<string>();
+  let characters = 0;
   for (const roleId of roleIds) {
     const scope = grantingScope(roleId);
     const text = roleId.endsWith('*') ? scope.slice(0, -1) : scope;
     // Every scope that begins with it, for a role whose id ends in a star.
-    prefixes.add(roleId.endsWith('*') ? text : scopePrefix(scope));
-    for (let length = 0; length <= text.length; length += 1)
-      prefixes.add(scopePrefix(`${text.slice(0, length)}*`));
+    (text === scope ? equal : starting).add(text);
+    for (let length = text.length; length >= 0; length -= 1) {
+      const starred = `${text.slice(0, length)}*`;
+      // Those of a beginning that was seen before were added with it.
+      if (equal.has(starred)) break;
+      equal.add(starred);
+      if ((characters += length) > MAX_CHARACTERS) return undefined;
+      if (work.spendUnlimited(1 + Math.floor(length / CHARACTERS_PER_UNIT))) yield;
+    }
   }
-  const clients = new Set<string>();
-  for (const prefix of prefixes) {
-    let after: string | undefined;
-    do {
-      const page = await clientScopes.list({ prefix, after, limit: PAGE_SIZE });
-      for (const { value } of page.rows) clients.add(value.clientId);
-      if (clients.size > MAX_CLIENTS) return undefined;
-      after = page.last;
-    } while (after !== undefined);
+  const ranges: ScopeRange[] = [];
+  for (const text of yield* sortedTexts([...new Set([...equal, ...starting])], work)) {
+    if (work.spendUnlimited()) yield;
+    const last = ranges.at(-1);
+    // What a prefix covers follows it directly.
+    if (last?.isPrefix && text.startsWith(last.text)) continue;
+    ranges.push({ text, isPrefix: starting.has(text) });
   }
-  return clients;
+  return ranges;
 }

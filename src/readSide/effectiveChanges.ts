@@ -7,6 +7,7 @@ import { covers } from '../domain/scopes.ts';
 import type { TimeSliced } from '../domain/timeSliced.ts';
 import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
+import type { Paced } from '../process/paced.ts';
 import type { Subject } from './changedSubjects.ts';
 import type { HolderEvent } from './holderEvents.ts';
 import type { Moment } from './moments.ts';
@@ -14,15 +15,18 @@ import { type Roles, rolesToExpand, type State } from './state.ts';
 
 /** Scopes of a change whose causes are looked for, gained and lost ones each. */
 const MAX_EXPLAINED = 20;
-/** Events of one client or role that are looked at for causes. */
+/** Events of one client or role that are looked at for causes, and scopes in them. */
 const MAX_EVENTS_OF_HOLDER = 1000;
+const MAX_SCOPES_OF_HOLDER = 200_000;
+/** Clients and roles that are read at a time. */
+const READ_AT_A_TIME = 4;
 
 /** What changed for a client or role between two moments. */
 export type EffectiveChange = ScopeChange & {
   subject: Subject;
   /** The events that gave or took away a scope, in log order. */
   causes: HolderEvent[];
-  /** The time at which a client expired, where no event took its scopes away. */
+  /** The time at which a client expired, if that took its scopes away. */
   expired?: string;
   /** Whether all causes were looked for. */
   isExplained: boolean;
@@ -38,6 +42,7 @@ type Parts = {
   events(subject: Subject): AsyncIterable<HolderEvent[]>;
   longWork: LongWork;
   owner: WorkFor;
+  paced: Paced;
 };
 
 /** What a client or role held at a moment: none of its own scopes while it is missing, disabled or expired. */
@@ -52,27 +57,33 @@ export async function effectiveChanges(
   subjects: readonly Subject[],
   only: readonly string[] | undefined,
 ): Promise<EffectiveChange[]> {
-  const { before, after, longWork, owner } = parts;
-  const [held, holds] = await Promise.all(
-    [before, after].map((state) => Promise.all(subjects.map((subject) => heldBy(subject, state)))),
-  );
+  const { before, after, longWork, owner, paced } = parts;
+  const held: (readonly [Held, Held])[] = [];
+  for (let from = 0; from < subjects.length; from += READ_AT_A_TIME) {
+    const some = subjects.slice(from, from + READ_AT_A_TIME);
+    const read = (subject: Subject): Promise<[Held, Held]> =>
+      Promise.all([heldBy(subject, before), heldBy(subject, after)]);
+    held.push(...(await paced(() => Promise.all(some.map(read)))));
+  }
   const [rolesBefore, rolesAfter] = await Promise.all([
     rolesToExpand(
       before,
-      held!.map(({ scopes }) => scopes),
+      held.map(([{ scopes }]) => scopes),
     ),
     rolesToExpand(
       after,
-      holds!.map(({ scopes }) => scopes),
+      held.map(([, { scopes }]) => scopes),
     ),
   ]);
   const changes: EffectiveChange[] = [];
   for (const [i, subject] of subjects.entries()) {
+    const [had, has] = held[i]!;
     const sides = [
-      { held: held![i]!, roles: rolesBefore! },
-      { held: holds![i]!, roles: rolesAfter! },
+      { held: had, roles: rolesBefore },
+      { held: has, roles: rolesAfter },
     ] as const;
-    const change = await longWork.run(owner, (work) => changeOf(sides, only, work));
+    // Also what fits into a first slice, which nobody else counts.
+    const change = await paced(async () => longWork.run(owner, (work) => changeOf(sides, only, work)));
     if (change === 'too large')
       changes.push({ subject, gained: [], lost: [], causes: [], isExplained: false, isTooLarge: true });
     else if (change)
@@ -106,14 +117,29 @@ function* changeOf(
       yield* after.roles.expandInSlices(after.held.scopes, work),
       work,
     );
-    const isAsked = (scope: string): boolean =>
-      !only || only.some((each) => covers(each, scope) || covers(scope, each));
-    const change = { gained: gained.filter(isAsked), lost: lost.filter(isAsked) };
+    const change = {
+      gained: yield* thoseAsked(gained, only, work),
+      lost: yield* thoseAsked(lost, only, work),
+    };
     return change.gained.length + change.lost.length > 0 ? change : undefined;
   } catch (error) {
     if (error instanceof ExpansionTooLarge) return 'too large';
     throw error;
   }
+}
+
+function* thoseAsked(
+  scopes: string[],
+  only: readonly string[] | undefined,
+  work: WorkBudget,
+): TimeSliced<string[]> {
+  if (!only) return scopes;
+  const asked: string[] = [];
+  for (const scope of scopes) {
+    if (work.spendUnlimited(only.length)) yield;
+    if (only.some((each) => covers(each, scope) || covers(scope, each))) asked.push(scope);
+  }
+  return asked;
 }
 
 /** A scope that a client or role has of its own. */
@@ -139,7 +165,7 @@ async function causesOf(
       for (const { holder, scope: grant } of await shortestPath(parts, { subject, scope, side })) {
         const history = await historyOf(holder);
         isExplained &&= history.isWhole;
-        const cause = find(history, grant);
+        const cause = await parts.paced(async () => find(history, grant));
         if (cause) causes.set(cause.position, cause);
       }
     }
@@ -147,13 +173,14 @@ async function causesOf(
 
   const isSwitchedOn = !before.held.isEffective;
   const isSwitchedOff = !after.held.isEffective;
+  const { client } = after.held;
+  const expired = isSwitchedOff && client && !client.disabled ? client.expires : undefined;
   const became =
     isSwitchedOn || isSwitchedOff
-      ? lastSwitch((await historyOf(subject)).events, before.held.client)
+      ? lastSwitch((await historyOf(subject)).events, before.held.client, expired !== undefined)
       : undefined;
   if (became) causes.set(became.position, became);
   await add(change.gained, after, lastThatAdded);
-  const expired = isSwitchedOff && !became ? after.held.client?.expires : undefined;
   if (!isSwitchedOff || (!became && expired === undefined)) await add(change.lost, before, lastThatRemoved);
   return {
     causes: [...causes.values()].sort((a, b) => (a.position < b.position ? -1 : 1)),
@@ -164,11 +191,13 @@ async function causesOf(
 
 /** The grants on a shortest path to a scope. */
 async function shortestPath(
-  { longWork, owner }: Parts,
+  { longWork, owner, paced }: Parts,
   { subject, scope, side: { held, roles } }: { subject: Subject; scope: string; side: Side },
 ): Promise<Grant[]> {
-  const { paths } = await longWork.run(owner, (work) =>
-    roles.inSnapshot((snapshot) => findPaths({ held: held.scopes, scope }, snapshot, { limit: 1, work })),
+  const { paths } = await paced(async () =>
+    longWork.run(owner, (work) =>
+      roles.inSnapshot((snapshot) => findPaths({ held: held.scopes, scope }, snapshot, { limit: 1, work })),
+    ),
   );
   const [path] = paths;
   if (!path) return [];
@@ -187,11 +216,14 @@ async function readHistory({ before, events }: Parts, holder: Subject): Promise<
   const { kind, id } = holder;
   const initial = (await (kind === 'client' ? before.client(id) : before.role(id)))?.scopes ?? [];
   const found: HolderEvent[] = [];
+  let scopes = 0;
   const historyOf = (isWhole: boolean): History => ({ initial, events: found.reverse(), isWhole });
   for await (const page of events(holder)) {
     for (const event of page) {
       if (event.position <= before.moment.position) return historyOf(true);
-      if (found.push(event) === MAX_EVENTS_OF_HOLDER) return historyOf(false);
+      if ('scopes' in event.data) scopes += event.data.scopes?.length ?? 0;
+      if (found.push(event) === MAX_EVENTS_OF_HOLDER || scopes > MAX_SCOPES_OF_HOLDER)
+        return historyOf(false);
     }
   }
   return historyOf(true);
@@ -229,16 +261,21 @@ function lastThatTurned(
 }
 
 /**
- * The last event that created or deleted a client or role, or that enabled or disabled a client, or moved its expiration.
+ * The last event that created or deleted a client or role, or that enabled or disabled a client, or moved its expiration;
+ * only the latter for a client that expired.
  */
-function lastSwitch(events: readonly HolderEvent[], before: ClientRow | undefined): HolderEvent | undefined {
+function lastSwitch(
+  events: readonly HolderEvent[],
+  before: ClientRow | undefined,
+  hasExpired: boolean,
+): HolderEvent | undefined {
   let found: HolderEvent | undefined;
   let expires = before?.expires;
   for (const event of events) {
     const { type, data } = event;
     const moves = 'expires' in data && data.expires !== expires;
     if ('expires' in data) expires = data.expires;
-    if (moves || /Created|Deleted|Expired|Enabled|Disabled/.test(type)) found = event;
+    if (moves || (!hasExpired && /Created|Deleted|Expired|Enabled|Disabled/.test(type))) found = event;
   }
   return found;
 }

@@ -364,6 +364,17 @@ describe('refused is', () => {
   });
 });
 
+test('a continuation token with a time that is to come is refused', async () => {
+  const forge = (at: string) => Buffer.from(`${positions[2]!}\n${at}\nr`).toString('base64url');
+  const withTime = (at: string) =>
+    ask(`/api/auth/v1/roleids/?limit=1&at=${at}&continuationToken=${forge(at)}`);
+  expect(await withTime(times[2]!)).toMatchObject({ status: 200 });
+  expect(await withTime('2999-01-01T00:00:00Z')).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining('continuationToken must be one that') },
+  });
+});
+
 describe('the pages of a moment', () => {
   test.each([
     ['/api/auth/v1/clients/', 'clients'],

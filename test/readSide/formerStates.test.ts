@@ -147,7 +147,7 @@ test('what is kept of a moment counts what is added to it later', async () => {
   let lists = 0;
   const readStore: ReadStore = { ...plain, list: (...page) => ((lists += 1), plain.list(...page)) };
   const { write, log: written } = historyWriter(eventStore);
-  const rest = { isImported: false, minute: 0, held: [] };
+  const rest = { isImported: false, expires: null, minute: 0, held: [] };
   await write({ roleId: 'small', scopes: ['x'], ...rest });
   for (let i = 0; i < 30; i += 1)
     await write({ roleId: `large${i}`, scopes: [String(i) + 'x'.repeat(100_000)], ...rest });
@@ -177,7 +177,7 @@ test('a page of large clients of the past ends at a size, as one of the present 
   const eventStore = memoryEventStore({ validate: validateEvent });
   const { write, log: written } = historyWriter(eventStore);
   const { projector, stateAt } = await startNode({ eventStore, readStore: memoryReadStore() });
-  const step = { does: 'update' as const, isImported: false, minute: 0, held: [] };
+  const step = { does: 'update' as const, isImported: false, expires: null, minute: 0, held: [] };
   for (const clientId of ['a', 'b', 'c', 'd', 'e'])
     await write({ ...step, clientId, scopes: ['x'.repeat(400_000)] });
   const { position } = written.at(-1)!;

@@ -1,4 +1,4 @@
-import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
+import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
 import { boolean, continuationToken, date, object, type Schema, text } from '../schemaBuilders.ts';
 
 const scope: Schema = { type: 'string', pattern: SCOPE_PATTERN };
@@ -10,8 +10,8 @@ const count: Schema = { type: 'integer', minimum: 0 };
 /** A client or a role. */
 const subject: Schema = {
   oneOf: [
-    object({ clientId: { type: 'string', pattern: CLIENT_ID_PATTERN } }),
-    object({ roleId: { type: 'string', pattern: ROLE_ID_PATTERN } }),
+    object({ clientId: { type: 'string', pattern: CLIENT_ID_PATTERN, maxLength: MAX_ID_LENGTH } }),
+    object({ roleId: { type: 'string', pattern: ROLE_ID_PATTERN, maxLength: MAX_ID_LENGTH } }),
   ],
 };
 
@@ -52,7 +52,7 @@ export const whatChangedSchemas: Record<string, Schema> = {
         from: moment,
         to: moment,
         subjects: { type: 'array', minItems: 1, maxItems: 1000, items: subject },
-        scopes: { type: 'array', minItems: 1, maxItems: 100, items: scope },
+        scopes: { type: 'array', minItems: 1, maxItems: 100, uniqueItems: true, items: scope },
         limit: { type: 'integer', minimum: 1, maximum: 1000 },
         continuationToken,
       },

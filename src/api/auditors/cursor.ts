@@ -15,7 +15,9 @@ export function decodeCursor<Cursor>(
 ): Cursor | undefined {
   if (token === undefined) return undefined;
   try {
-    const cursor = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown;
+    const text = Buffer.from(token, 'base64url').toString();
+    if (Buffer.from(text).toString('base64url') !== token) return invalidContinuationToken();
+    const cursor = JSON.parse(text) as unknown;
     if (typeof cursor === 'object' && cursor !== null && isCursor(cursor)) return cursor;
   } catch {
     // Refused below.

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import { momentNamed } from '../../http/requestedState.ts';
+import { invalidContinuationToken } from '../../http/pagination.ts';
+import { isPast, momentNamed } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
 import { ApiError } from '../../domain/errors.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
+import { makePaced } from '../../process/paced.ts';
 import { compareIds } from '../../readSide/compareIds.ts';
-import { changedSubjects, type Subject } from '../../readSide/changedSubjects.ts';
+import { changedSubjects, type SomeSubjects, type Subject } from '../../readSide/changedSubjects.ts';
 import { type EffectiveChange, effectiveChanges } from '../../readSide/effectiveChanges.ts';
 import type { FormerStates } from '../../readSide/formerStates.ts';
 import { type HolderEvent, holderEvents } from '../../readSide/holderEvents.ts';
@@ -18,6 +20,8 @@ import { auditorsMethod } from './auditorsMethod.ts';
 /** Clients and roles that are compared at a time, and for one page. */
 const BATCH_SIZE = 32;
 const MAX_LOOKED_AT = 10_000;
+/** Looking for them once more is as much work as comparing so many. */
+const WORTH_OF_A_READ = 50;
 /** Changes on a page by default, and scopes of one change, and of all on a page, at which it ends. */
 const DEFAULT_LIMIT = 100;
 const MAX_SCOPES = 5000;
@@ -70,6 +74,8 @@ async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<
   const { moments } = parts;
   const asked = createHash('sha256').update(JSON.stringify(question)).digest('base64url');
   const cursor = decodeCursor(continuationToken, isCursor);
+  if (cursor && ![cursor.from, cursor.to].every(([, time]) => isPast(new Date(time), request.now)))
+    invalidContinuationToken();
   if (cursor && cursor.asked !== asked)
     refuse('continuationToken goes with the from, to, subjects and scopes of the first page');
   const from = await (cursor
@@ -143,20 +149,22 @@ async function compare(
   },
 ): Promise<{ changes: EffectiveChange[]; last: Subject | undefined }> {
   const [former, later] = [from, to].map((moment) => ({ ...parts.formerStates(moment, owner), moment }));
+  const paced = makePaced(parts.longWork, owner);
   const comparison = {
     before: former!,
     after: later!,
-    events: (subject: Subject): AsyncIterable<HolderEvent[]> => holderEvents(parts, subject, to.position),
+    events: (subject: Subject): AsyncIterable<HolderEvent[]> =>
+      holderEvents({ ...parts, paced }, subject, to.position),
     longWork: parts.longWork,
     owner,
+    paced,
   };
   const changes: EffectiveChange[] = [];
   let [lookedAt, shownScopes] = [0, 0];
-  const candidates = subjects
-    ? [subjects.map(subjectNamed).filter((each) => !after || compareSubjects(each, after) > 0)]
-    : changedSubjects(parts, { from: from.position, after });
-  for await (const some of candidates) {
-    if (subjects) some.sort(compareSubjects);
+  const candidates: Iterable<SomeSubjects> | AsyncIterable<SomeSubjects> = subjects
+    ? [{ subjects: inOrder(subjects, after), upTo: undefined }]
+    : changedSubjects({ ...parts, owner, paced }, { from, to, after });
+  for await (const { subjects: some, upTo } of candidates) {
     for (let start = 0; start < some.length; start += BATCH_SIZE) {
       const batch = some.slice(start, start + BATCH_SIZE);
       await parts.longWork.untilReady(owner);
@@ -168,8 +176,17 @@ async function compare(
       lookedAt += batch.length;
       if (lookedAt >= MAX_LOOKED_AT) return { changes, last: batch.at(-1)! };
     }
+    lookedAt += WORTH_OF_A_READ;
+    if (upTo && lookedAt >= MAX_LOOKED_AT) return { changes, last: upTo };
   }
   return { changes, last: undefined };
+}
+
+/** The clients and roles that a request names, each once, after one. */
+function inOrder(named: readonly NamedSubject[], after: Subject | undefined): Subject[] {
+  const all = new Map<string, Subject>();
+  for (const subject of named.map(subjectNamed)) all.set(`${subject.kind}/${subject.id}`, subject);
+  return [...all.values()].filter((each) => !after || compareSubjects(each, after) > 0).sort(compareSubjects);
 }
 
 function subjectNamed(named: NamedSubject): Subject {

@@ -143,6 +143,43 @@ describe('whatChanged', () => {
     expect(await ask({ to: created })).toMatchObject({ status: 400, body: { code: 'InputValidationError' } });
   });
 
+  test('refuses tokens with times that are none or to come, and those that are written in another way', async () => {
+    const { created: from } = positions;
+    const { continuationToken } = await page({ from, limit: 1 });
+    const made = JSON.parse(Buffer.from(continuationToken!, 'base64url').toString()) as {
+      from: [string, number];
+      to: [string, number];
+    };
+    const forge = (time: number, which: 'from' | 'to') =>
+      Buffer.from(JSON.stringify({ ...made, [which]: [made[which][0], time] })).toString('base64url');
+    const forged = [
+      ...[Date.parse('2999-01-01'), 2 ** 53 - 1, -(2 ** 53) + 1].flatMap((time) => [
+        forge(time, 'from'),
+        forge(time, 'to'),
+      ]),
+      `${continuationToken!}=`,
+      `${continuationToken!.slice(0, 4)}!${continuationToken!.slice(4)}`,
+    ];
+    for (const token of forged)
+      expect(await ask({ from, limit: 1, continuationToken: token })).toMatchObject({
+        status: 400,
+        body: { message: expect.stringContaining('continuationToken must be one that') },
+      });
+    expect(await ask({ from, limit: 1, continuationToken })).toMatchObject({ status: 200 });
+  });
+
+  test('names a client or role that is asked about twice once, and takes no ids that are too long', async () => {
+    const { created: from } = positions;
+    const subjects = [{ clientId: 'd' }, { roleId: 'readers' }, { clientId: 'd' }];
+    expect((await page({ from, subjects })).changes.map(idOf)).toEqual(['d', 'role readers']);
+    const refused = { status: 400, body: { code: 'InputValidationError' } };
+    for (const name of ['clientId', 'roleId']) {
+      expect(await ask({ from, subjects: [{ [name]: 'x'.repeat(1000) }] })).toMatchObject({ status: 200 });
+      expect(await ask({ from, subjects: [{ [name]: 'x'.repeat(1001) }] })).toMatchObject(refused);
+    }
+    expect(await ask({ from, scopes: ['x', 'x'] })).toMatchObject(refused);
+  });
+
   test('needs its scope, whatever READ_ACCESS says', async () => {
     const { created: from } = positions;
     expect(await ask({ from }, auditor)).toMatchObject({ status: 200 });
