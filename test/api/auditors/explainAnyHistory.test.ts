@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pino from 'pino';
+import type { ClientRow } from '../../../projections/clients.ts';
 import { explain } from '../../../src/api/auditors/explain.ts';
 import type { ExplainedPath, ExplainedStep, Subject } from '../../../src/domain/explainedPath.ts';
 import type { Grantable } from '../../../src/domain/grantable.ts';
@@ -34,6 +35,7 @@ const log = pino({ level: 'silent' });
 
 type Answer = {
   position: Position;
+  at: string;
   satisfied: boolean;
   scopes: {
     scope: string;
@@ -114,6 +116,11 @@ function isSatisfied(expression: ConcreteExpression, roles: PlainRole[], held: r
   return runToCompletion(missingScopes(expression, expanded, new WorkBudget())) === undefined;
 }
 
+function blocksOf({ disabled, expires }: ClientRow, at: string): object[] {
+  const isExpired = Date.parse(expires) < Date.parse(at);
+  return [...(disabled ? [{ by: 'disabled' }] : []), ...(isExpired ? [{ by: 'expired', expires }] : [])];
+}
+
 type Question = { subject: Subject; expression: ConcreteExpression };
 
 function expectAnswer(answer: Answer, { subject, expression }: Question, events: readonly Recorded[]): void {
@@ -122,9 +129,9 @@ function expectAnswer(answer: Answer, { subject, expression }: Question, events:
   const held = heldOf(subject, state);
   const expanded = plainExpansion(roles, held);
   const own = isSatisfied(expression, roles, held);
-  const isDisabled = 'clientId' in subject && state.clients.get(subject.clientId)!.disabled;
-  expect(answer.blockedBy).toEqual(isDisabled ? [{ by: 'disabled' }] : []);
-  expect(answer.satisfied).toBe(own && !isDisabled);
+  const blocks = 'clientId' in subject ? blocksOf(state.clients.get(subject.clientId)!, answer.at) : [];
+  expect(answer.blockedBy).toEqual(blocks);
+  expect(answer.satisfied).toBe(own && blocks.length === 0);
   for (const { scope, satisfied, paths, pathCount, complete } of answer.scopes) {
     const isCovered = satisfies(expanded, scope);
     expect({ scope, satisfied, hasPaths: paths.length > 0, isCounted: pathCount > 0 }).toEqual({
