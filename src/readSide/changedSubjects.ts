@@ -1,5 +1,5 @@
 import { entityOf } from '../../projections/auditEntry.ts';
-import { scopePrefix } from '../../projections/clientScopes.ts';
+import { ANY_OF_MANY, scopePrefix } from '../../projections/clientScopes.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import { grantingScope } from '../domain/roleDefinition.ts';
@@ -81,7 +81,7 @@ async function clientsGranted(
   clientScopes: Projector['clientScopes'],
   roleIds: Iterable<string>,
 ): Promise<Set<string> | undefined> {
-  const prefixes = new Set<string>();
+  const prefixes = new Set([scopePrefix(ANY_OF_MANY)]);
   for (const roleId of roleIds) {
     const scope = grantingScope(roleId);
     const text = roleId.endsWith('*') ? scope.slice(0, -1) : scope;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { actorHistory } from '../../projections/actorHistory.ts';
-import { clientScopes } from '../../projections/clientScopes.ts';
+import { ANY_OF_MANY, clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
 import { lives } from '../../projections/lives.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
@@ -205,5 +205,11 @@ describe('the scopes of clients', () => {
     );
     expect(clientScopes.keys(recorded([disabled])[0] as never)).toEqual([]);
     expect(rowAfter(clientScopes, created)).toEqual({ clientId });
+  });
+
+  test('have one row for a client that has many', () => {
+    const scopes = Array.from({ length: MANY_SCOPES + 1 }, (_, i) => `s${i}`);
+    const [event] = recorded([{ ...created, data: { ...data, scopes } }]);
+    expect(clientScopes.keys(event as never)).toEqual([`${ANY_OF_MANY}\n${clientId}`]);
   });
 });
