@@ -269,7 +269,8 @@ export async function startProjector(options: {
       callerWaiters.resolveUpTo(position);
       for (const group of groups) await untilWritten(group, signal);
       eventsSinceWrite += batch.events.length;
-      if (batch.live && (unwritten({ tables }) > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT)) scheduleWrite();
+      if (batch.live && (unwritten({ tables }) > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT))
+        scheduleWrite();
     }
   }
 
