@@ -160,6 +160,11 @@ describe('the histories', () => {
     expect(entries.map(([actionType]) => actionType)).toEqual(['created', 'client disabled']);
     expect(actorHistory.keys(event)).toEqual([`who/did-it\n${event.position.slice(0, -2)}`]);
   });
+  test('of an actor has the credentials that it was given in rows of their own', () => {
+    const type = 'CredentialsIssued' as const;
+    const issued = { ...event, type, data: { service: 's', target: 't', expires: first } };
+    expect(actorHistory.keys(issued)).toEqual([`who/did-it\tcredentials\n${event.position.slice(0, -2)}`]);
+  });
   test('of a role has a row for each change, in log order', () => {
     const { stream: _, ...role } = recorded([roleCreated])[0]!;
     expect(roleHistory.keys(role as never)).toEqual([`r\n${role.position}`]);
