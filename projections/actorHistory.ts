@@ -29,21 +29,32 @@ export function actorPrefix(clientId: string): string {
   return `${clientId}\n`;
 }
 
-/** A key before that of the row with an actor's change at a position, and behind those of all rows before it. */
-export function actorKeyBefore(clientId: string, position: Position): string {
-  const range = rangeOf(position, EXPONENT);
-  const lastDigit = range.charCodeAt(range.length - 1);
-  return `${actorPrefix(clientId)}${range.slice(0, -1)}${String.fromCharCode(lastDigit - 1)}~`;
+/** The prefix of the keys of the rows with the credentials that one actor was given. No id contains a tab. */
+export function credentialsPrefix(clientId: string): string {
+  return `${clientId}\tcredentials\n`;
 }
 
 /**
- * What each actor did: changes of clients and roles, and credentials that it was given. Keys are the actor, a line feed,
- * and the range of positions.
+ * A key before that of the row, among those with a prefix, of an event at a position, and behind those of all rows before
+ * it.
+ */
+export function actorKeyBefore(prefix: string, position: Position): string {
+  const range = rangeOf(position, EXPONENT);
+  const lastDigit = range.charCodeAt(range.length - 1);
+  return `${prefix}${range.slice(0, -1)}${String.fromCharCode(lastDigit - 1)}~`;
+}
+
+/**
+ * What each actor did: changes of clients and roles, and, in rows of their own, credentials that it was given. Keys are one
+ * of these prefixes and the range of positions.
  */
 export const actorHistory: Projection<ActorHistoryRow, ClientEvent | RoleEvent | CredentialsEvent> = {
   name: 'actor-history',
   version: 4,
-  keys: ({ metadata, position }) => [actorPrefix(metadata.actor) + rangeOf(position, EXPONENT)],
+  keys: ({ type, metadata: { actor }, position }) => {
+    const prefix = type === 'CredentialsIssued' ? credentialsPrefix(actor) : actorPrefix(actor);
+    return [prefix + rangeOf(position, EXPONENT)];
+  },
   on: {
     ...Object.fromEntries(auditedTypes.map((type) => [type, withChange])),
     CredentialsIssued: (row, event) =>

@@ -1,6 +1,14 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { Projection } from '../src/projection.ts';
 
+/**
+ * A client with more scopes at a time has one row, instead of one for each: a change of a large client would cost far more
+ * to write here than in the log.
+ */
+export const MANY_SCOPES = 200;
+/** Stands for the scopes of clients that ever had many. No scope contains a control character. */
+export const ANY_OF_MANY = '\x01';
+
 /** A client that was given a scope. */
 export type ClientScopesRow = { clientId: string };
 
@@ -10,17 +18,23 @@ export function scopePrefix(scope: string): string {
 }
 
 /**
- * Which clients were ever given a scope of their own. Keys are the scope, a line feed, and the client. A row stays when
- * the client loses the scope: whoever looks clients up here asks for their state at the moment in question.
+ * Which clients were ever given a scope of their own. Keys are the scope, a line feed, and the client; for a client with
+ * many scopes, `ANY_OF_MANY` instead of the scope. A row stays when the client loses the scope: whoever looks clients up
+ * here asks for their state at the moment in question.
  */
 export const clientScopes: Projection<ClientScopesRow, ClientEvent> = {
   name: 'client-scopes',
   version: 1,
   forgetsFormer: true,
+  hasConstantRows: true,
   keys: ({ data }) =>
-    'scopes' in data ? (data.scopes ?? []).map((scope) => scopePrefix(scope) + data.clientId) : [],
+    'scopes' in data ? indexed(data.scopes).map((scope) => scopePrefix(scope) + data.clientId) : [],
   on: { ClientCreated: given, ClientUpdated: given },
 };
+
+function indexed(scopes: readonly string[] = []): readonly string[] {
+  return scopes.length > MANY_SCOPES ? [ANY_OF_MANY] : scopes;
+}
 
 function given(_: unknown, { data: { clientId } }: { data: { clientId: string } }): ClientScopesRow {
   return { clientId };

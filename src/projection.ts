@@ -12,6 +12,8 @@ export type Projection<Row, E extends Event> = {
   keys(event: Recorded<E>): readonly string[];
   /** A row depends only on the last event that concerns it, so that no former row needs to be looked up. */
   forgetsFormer?: true;
+  /** All events that concern a row make the same of it: one that is there need not be written again. */
+  hasConstantRows?: true;
   on: {
     [T in E['type']]?: (row: Row | undefined, event: Recorded<Extract<E, { type: T }>>) => Row | undefined;
   };

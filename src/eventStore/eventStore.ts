@@ -33,8 +33,8 @@ export type EventStore = {
   ): Promise<{ events: Recorded[]; revision: Revision }>;
 
   /**
-   * A stream's events before a revision (default: all), newest first, at most `limit` of them. Of large events it may
-   * return fewer, but at least one.
+   * A stream's events before the revision of one of them, or of the next one (default: all), newest first, at most
+   * `limit` of them. Of large events it may return fewer, but at least one.
    */
   readBackwards(
     stream: string,

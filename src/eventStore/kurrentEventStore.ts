@@ -29,17 +29,6 @@ export async function kurrentEventStore(options: {
   const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
   const runExclusive = keyedMutex();
 
-  /** The revision of a stream's last event before one; undefined if there is none. */
-  async function revisionBefore(
-    stream: string,
-    revision: number | undefined,
-  ): Promise<bigint | 'end' | undefined> {
-    if (revision === undefined) return 'end';
-    // From a revision beyond the last one, the server would search page by page.
-    const last = revision > 0 ? await reads.readLast(stream) : undefined;
-    return last && BigInt(Math.min(revision - 1, last.revision));
-  }
-
   return {
     logId,
     start: reads.start,
@@ -67,8 +56,8 @@ export async function kurrentEventStore(options: {
       };
     },
     async readBackwards(stream, { beforeRevision, limit }) {
-      const fromRevision = await revisionBefore(stream, beforeRevision);
-      if (fromRevision === undefined) return { events: [], reachesStart: true };
+      if (beforeRevision === 0) return { events: [], reachesStart: true };
+      const fromRevision = beforeRevision === undefined ? 'end' : BigInt(beforeRevision - 1);
       const options = { direction: 'backwards', fromRevision, maxCount: limit } as const;
       const { events } = await reads.readUpTo(stream, options, MAX_PAGE_CHARS);
       return { events, reachesStart: (events.at(-1)?.revision ?? 0) === 0 };

@@ -1,4 +1,4 @@
-import { type ClientScopesRow, scopePrefix } from '../../projections/clientScopes.ts';
+import { ANY_OF_MANY, type ClientScopesRow, scopePrefix } from '../../projections/clientScopes.ts';
 import type { ScopeRange } from '../domain/holders.ts';
 import type { Paced } from '../process/paced.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
@@ -48,7 +48,7 @@ export async function clientsGiven(
   const parts = { ...rest, sizes: { ...sizes, reads } };
   let best: { first: SomeIds; others: AsyncGenerator<SomeIds, undefined> } | undefined;
   for (const ranges of sources) {
-    const found = await findScopes({ ranges, ...question }, parts);
+    const found = await findScopes({ ranges: withAnyOfMany(ranges), ...question }, parts);
     if (!found) continue;
     const others = merge(found, question, parts);
     const { value: first } = await others.next();
@@ -56,6 +56,11 @@ export async function clientsGiven(
     if (first?.upTo === undefined) break;
   }
   return best && withFirst(best.first, best.others);
+}
+
+/** Clients that ever had many scopes may have any of them. */
+function withAnyOfMany(ranges: Ranges): Ranges {
+  return [...ranges, { text: ANY_OF_MANY, isPrefix: false }].sort((a, b) => compareIds(a.text, b.text));
 }
 
 function isFurther({ upTo: one }: SomeIds, { upTo: other }: SomeIds): boolean {

@@ -3,6 +3,7 @@ import {
   type ActorHistoryRow,
   actorPrefix,
   type BriefEntry,
+  credentialsPrefix,
 } from '../../projections/actorHistory.ts';
 import { typeOfAction } from '../../projections/auditEntry.ts';
 import { type RoleHistoryRow, rolePrefix } from '../../projections/roleHistory.ts';
@@ -22,10 +23,10 @@ const ACTOR_ROWS = 3;
 /** How many events to read first, of which each further read takes more, and how to pace that. */
 type Reading = { first: number; pace: Paced };
 /** For those that are merged: of most, few events are needed, and their reads are paced together. */
-const AMONG_MANY: Reading = { first: 2, pace: (step) => step() };
+const AMONG_MANY: Reading = { first: 1, pace: (step) => step() };
 const GROWTH = 4;
-/** So many of them are first read at a time. */
-const BATCH_SIZE = 16;
+/** So many of them are first read at a time: an event can be large. */
+const BATCH_SIZE = 4;
 /** So many clients, and so many roles, with a prefix are read one by one, and merged. */
 const MAX_MERGED = 1000;
 
@@ -55,7 +56,7 @@ type Candidates = AsyncGenerator<HistoryCandidate[], void, undefined>;
 export type HistoryParts = {
   eventStore: Pick<
     EventStore,
-    'start' | 'read' | 'readBackwards' | 'readLogBackwards' | 'subscribe' | 'head'
+    'start' | 'read' | 'readBackwards' | 'readLogBackwards' | 'subscribe' | 'head' | 'eventAt'
   >;
   projector: Pick<Projector, 'roleHistory' | 'actorHistory' | 'lives' | 'times' | 'position'>;
 };
@@ -164,12 +165,19 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       }
     }
 
-    async function* eventsBy(by: string): Candidates {
-      const ofActor = actorPrefix(by);
+    function eventsBy(by: string): Candidates {
+      const changes = entriesOf(by, actorPrefix(by));
+      const credentials = entriesOf(by, credentialsPrefix(by));
+      if (kind === undefined && prefix === undefined) return merged([changes, credentials]);
+      return kind === 'credentials' ? credentials : changes;
+    }
+
+    async function* entriesOf(by: string, ofActor: string): Candidates {
       const { actorHistory } = projector;
       const { order, after, upTo } = range;
       // Ranges sort before the positions within them.
-      let key: string | undefined = order === 'newest' ? `${ofActor}${upTo}~` : actorKeyBefore(by, after);
+      let key: string | undefined =
+        order === 'newest' ? `${ofActor}${upTo}~` : actorKeyBefore(ofActor, after);
       while (key !== undefined) {
         const from: string = key;
         const { rows, last } = await paced(() =>
@@ -242,30 +250,26 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
     }
 
     async function* merged(sources: readonly Candidates[]): Candidates {
-      const open: { source: Candidates; batch: HistoryCandidate[]; index: number }[] = [];
+      const isAfter = (one: Position, other: Position): boolean =>
+        range.order === 'newest' ? one < other : one > other;
+      /** In the opposite order of their next events. */
+      const open: Open[] = [];
+      const put = (source: Candidates, batch: HistoryCandidate[] | undefined): void => {
+        if (batch) insert({ source, batch, index: 0 }, { into: open, isAfter });
+      };
       for (let from = 0; from < sources.length; from += BATCH_SIZE) {
         const some = sources.slice(from, from + BATCH_SIZE);
         const batches = await paced(() => Promise.all(some.map(nextBatch)));
-        for (const [i, batch] of batches.entries())
-          if (batch) open.push({ source: some[i]!, batch, index: 0 });
+        for (const [i, batch] of batches.entries()) put(some[i]!, batch);
       }
-      const comesFirst = (one: Position, other: Position): boolean =>
-        range.order === 'newest' ? one > other : one < other;
       while (open.length > 0) {
         const batch: HistoryCandidate[] = [];
         while (open.length > 0 && batch.length < PAGE_SIZE) {
-          let first = 0;
-          for (let i = 1; i < open.length; i += 1) {
-            const [one, best] = [open[i]!, open[first]!];
-            if (comesFirst(one.batch[one.index]!.position, best.batch[best.index]!.position)) first = i;
-          }
-          const next = open[first]!;
+          const next = open.pop()!;
           batch.push(next.batch[next.index]!);
           next.index += 1;
-          if (next.index < next.batch.length) continue;
-          const following = await paced(() => nextBatch(next.source));
-          if (following) open[first] = { ...next, batch: following, index: 0 };
-          else open.splice(first, 1);
+          if (next.index < next.batch.length) insert(next, { into: open, isAfter });
+          else put(next.source, await paced(() => nextBatch(next.source)));
         }
         yield batch;
       }
@@ -315,6 +319,24 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
       }
     }
   };
+}
+
+/** A source with the events that were read of it. */
+type Open = { source: Candidates; batch: HistoryCandidate[]; index: number };
+
+function insert(
+  one: Open,
+  { into, isAfter }: { into: Open[]; isAfter(one: Position, other: Position): boolean },
+): void {
+  const { position } = one.batch[one.index]!;
+  let [low, high] = [0, into.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { batch, index } = into[middle]!;
+    if (isAfter(batch[index]!.position, position)) low = middle + 1;
+    else high = middle;
+  }
+  into.splice(low, 0, one);
 }
 
 /** The next batch that is not empty. */

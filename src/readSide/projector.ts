@@ -26,12 +26,14 @@ import { boundedWaiters } from '../process/boundedWaiters.ts';
 import { FileGone } from '../storage/watchFiles.ts';
 
 /**
- * Rows that may wait in memory to be written by the lease holder. Beyond this, the node stops following
- * (back-pressure).
+ * Rows of a table that decides on access that may wait in memory to be written by the lease holder. Beyond this, the node
+ * stops following (back-pressure).
  */
 const MAX_UNWRITTEN = 20_000;
+/** The same of each other table. They are written apart, and what they wait for rarely holds up the follower. */
+const MAX_UNWRITTEN_OF_OTHERS = 100_000;
 /**
- * The same while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order.
+ * Rows of any table while a node starts and answers nothing yet. Large writes are faster, because rows are written in key order.
  */
 const MAX_UNWRITTEN_AT_START = 200_000;
 /** After this many events the checkpoint moves even if no row changed; later ones are read again after a crash. */
@@ -144,12 +146,17 @@ export async function startProjector(options: {
   let lastEvent = eventStore.start;
   let isStarted = false;
   let failure: Error | undefined;
-  let writing: Promise<void> | undefined;
   let eventsSinceWrite = 0;
   const holds = (wanted: Position): boolean => wanted <= position;
   const models = openReadModels(readStore, { holds, untilHeld }, maxRoleScopes);
   const authorizing = [models.clients, models.roles] as unknown as ReadModel<object>[];
   const others = tablesOf(models);
+  /** Tables that are written together. */
+  type Group = { tables: ReadModel<object>[]; maxUnwritten: number; writing?: Promise<void> };
+  const groups: [Group, Group] = [
+    { tables: authorizing, maxUnwritten: MAX_UNWRITTEN },
+    { tables: [], maxUnwritten: MAX_UNWRITTEN_OF_OTHERS },
+  ];
   /** The tables that events are applied to. */
   const tables = [...authorizing];
   const roleListeners: ((roleId: string) => void)[] = [];
@@ -180,7 +187,7 @@ export async function startProjector(options: {
     for (const table of others) {
       const checkpoint = (await table.model.checkpoint()) ?? eventStore.start;
       if (approximateDistance(checkpoint, head) > MAX_LATE_AT_START) late.add(table);
-      else tables.push(table.model);
+      else add(table);
     }
     const checkpoints = await Promise.all(tables.map((model) => model.checkpoint()));
     // Lookups in a table that exists cost less.
@@ -193,6 +200,11 @@ export async function startProjector(options: {
     const last = await eventStore.readLast(ROLES_STREAM);
     if (last && last.position <= after) models.rolesRevision = last.revision;
     return after;
+  }
+
+  function add({ model }: Table): void {
+    tables.push(model);
+    groups[1].tables.push(model);
   }
 
   /** Synchronous, so that readers see all of a batch or nothing of it. */
@@ -214,28 +226,40 @@ export async function startProjector(options: {
     for (const call of roleListeners) call(roleId);
   }
 
-  const write = (): Promise<void> => (writing ??= writeTables().finally(() => (writing = undefined)));
-  async function writeTables(): Promise<void> {
+  const write = (group: Group): Promise<void> =>
+    (group.writing ??= writeTables(group).finally(() => (group.writing = undefined)));
+  async function writeTables(group: Group): Promise<void> {
     const upTo = position;
     eventsSinceWrite = 0;
-    for (const model of tables) {
+    for (const model of group.tables) {
       if (lease.isHeld()) await model.write(upTo, lease.isHeld);
       else model.settle((await model.checkpoint()) ?? '');
     }
   }
-  const unwritten = (): number => Math.max(...tables.map((model) => model.unwritten));
+  const unwritten = (of: Pick<Group, 'tables'>): number =>
+    Math.max(0, ...of.tables.map((model) => model.unwritten));
   let writeTimer: NodeJS.Timeout | undefined;
   function scheduleWrite(): void {
     writeTimer ??= setTimeout(
       () => {
         writeTimer = undefined;
-        write().then(
-          () => unwritten() > 0 && scheduleWrite(),
-          (error) => (logRetry(error), scheduleWrite()),
-        );
+        for (const group of groups)
+          write(group).then(
+            () => unwritten(group) > 0 && scheduleWrite(),
+            (error) => (logRetry(error), scheduleWrite()),
+          );
       },
       lease.isHeld() ? WRITE_DELAY : SETTLE_INTERVAL,
     ).unref();
+  }
+
+  async function untilWritten(group: Group, signal: AbortSignal): Promise<void> {
+    const isTooMuch = (): boolean =>
+      unwritten(group) > (isStarted ? group.maxUnwritten : MAX_UNWRITTEN_AT_START);
+    while (isTooMuch() && !signal.aborted) {
+      await write(group);
+      if (isTooMuch()) await sleep(100);
+    }
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
@@ -243,13 +267,10 @@ export async function startProjector(options: {
       applyAll(batch);
       ownWaiters.resolveUpTo(position);
       callerWaiters.resolveUpTo(position);
-      const maxUnwritten = isStarted ? MAX_UNWRITTEN : MAX_UNWRITTEN_AT_START;
-      while (unwritten() > maxUnwritten && !signal.aborted) {
-        await write();
-        if (unwritten() > maxUnwritten) await sleep(100);
-      }
+      for (const group of groups) await untilWritten(group, signal);
       eventsSinceWrite += batch.events.length;
-      if (batch.live && (unwritten() > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT)) scheduleWrite();
+      if (batch.live && (unwritten({ tables }) > 0 || eventsSinceWrite > MAX_EVENTS_PER_CHECKPOINT))
+        scheduleWrite();
     }
   }
 
@@ -277,7 +298,7 @@ export async function startProjector(options: {
   function join(joining: readonly Table[], upTo: Position): boolean {
     if (upTo < position) return false;
     for (const table of joining) {
-      tables.push(table.model);
+      add(table);
       late.delete(table);
     }
     scheduleWrite();
@@ -351,8 +372,10 @@ export async function startProjector(options: {
     await running;
     await bringingUp;
     clearTimeout(writeTimer);
-    await writing?.catch(logRetry);
-    if (!failure && isStarted && lease.isHeld()) await writeTables().catch(logRetry);
+    for (const group of groups) {
+      await group.writing?.catch(logRetry);
+      if (!failure && isStarted && lease.isHeld()) await writeTables(group).catch(logRetry);
+    }
     await lease.release().catch(logRetry);
     ownWaiters.close();
     callerWaiters.close();

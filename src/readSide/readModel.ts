@@ -11,6 +11,8 @@ import type { Listed, Page, ReadStore, Row, StoredRow } from '../readStore/readS
 /** Bytes that are kept of one table's rows after they were read; and what a row takes besides its key and value. */
 const MAX_KNOWN_BYTES = 32 * 1024 * 1024;
 const AROUND = 200;
+/** The same of rows that never change, which are only kept so that they are not written again. */
+const MAX_KNOWN_CONSTANT_BYTES = 8 * 1024 * 1024;
 
 /** How far this node has followed the log. */
 export type Follower = {
@@ -72,7 +74,7 @@ export class ReadModel<R extends object> {
   /** The keys of the overlay in order, from the first `lastUpTo` on: only some tables have such lookups. */
   #sortedKeys: SortedStringSet | undefined;
   /** Rows that were read lately. They stay up to date, because every event that changes one passes through `apply`. */
-  #known = new LRUCache<string, Row<R>>({ maxSize: MAX_KNOWN_BYTES, sizeCalculation: sizeOf });
+  #known: LRUCache<string, Row<R>>;
   /** Reads of the store that are in progress. Overlay entries of these rows stay until the reads have ended. */
   #pendingReads = new Map<string, Promise<Row<R>>>();
   #unfoldedEvents = 0;
@@ -89,6 +91,8 @@ export class ReadModel<R extends object> {
     }: { store: ReadStore; follower: Follower; isNew: boolean; batchSize?: number },
   ) {
     this.#projection = projection;
+    const maxSize = projection.hasConstantRows ? MAX_KNOWN_CONSTANT_BYTES : MAX_KNOWN_BYTES;
+    this.#known = new LRUCache<string, Row<R>>({ maxSize, sizeCalculation: sizeOf });
     this.table = tableOf(projection);
     this.#store = store;
     this.#follower = follower;
@@ -176,9 +180,10 @@ export class ReadModel<R extends object> {
   }
 
   #applyTo(key: string, event: Recorded): void {
-    const { forgetsFormer } = this.#projection;
+    const { forgetsFormer, hasConstantRows } = this.#projection;
     const entry = this.#overlay.get(key);
     const known = entry ? undefined : this.#known.get(key);
+    if (hasConstantRows && (entry?.row ?? known)?.value) return;
     if (known) this.#known.delete(key);
     const row = entry ? entry.row : (known ?? (forgetsFormer || this.#isNew ? absentRow(key) : undefined));
     if (row) {
@@ -228,7 +233,7 @@ export class ReadModel<R extends object> {
       this.#overlay.delete(key);
       settled.push(key);
       this.#unfoldedEvents -= events?.length ?? 0;
-      if (row && wasRequested) this.#known.set(key, row);
+      if (row && (wasRequested || this.#projection.hasConstantRows)) this.#known.set(key, row);
     }
     this.#sortedKeys?.deleteAll(settled);
   }

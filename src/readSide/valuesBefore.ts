@@ -26,23 +26,28 @@ type Parts = {
 /**
  * Finds the values that clients and roles had before events, as far as these events change them. Each client's stream is
  * read backwards once, from its last event that is asked about; a role's definition is in the event before. `looked` is
- * how many events were read for that.
+ * how many events were read for that: once they are `enough`, values of later events are left out, never those of the
+ * first.
  */
 export function makeValuesBefore({ eventStore, projector }: Parts) {
   return async function valuesBefore(
     asked: readonly Asked[],
-    paced: Paced,
+    { paced, enough }: { paced: Paced; enough: number },
   ): Promise<{ values: Map<Position, EntityValues>; looked: number }> {
     const values = new Map<Position, EntityValues>();
     const ofClients = new Map<string, Recorded[]>();
     let looked = 0;
-    for (const { event, entity } of asked) {
+    for (const { event, entity } of asked)
       if (entity.kind === 'client')
         ofClients.set(event.stream, [...(ofClients.get(event.stream) ?? []), event]);
+    for (const { event, entity } of asked) {
+      if (values.size > 0 && looked >= enough) break;
+      if (values.has(event.position)) continue;
+      if (entity.kind === 'client') await readClient(event.stream, ofClients.get(event.stream)!);
       else if (entity.kind === 'role')
         values.set(event.position, await paced(() => definitionBefore(entity.id, event)));
+      else values.set(event.position, {});
     }
-    for (const [stream, events] of ofClients) await readClient(stream, events);
     return { values, looked };
 
     async function definitionBefore(roleId: string, event: Recorded): Promise<EntityValues> {

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { NewEvent } from '../../src/event.ts';
 import { minutesFromNow, startService, type OfficialClient, type TestService } from '../startService.ts';
 
 type Entry = { actionType: string; entityId: string; created: string };
@@ -49,6 +51,26 @@ describe('a history', () => {
       // The last page of a role's history may be empty: whether there is more is only known then.
       expect(some.slice(0, -1).every((page) => page.length === limit)).toBe(true);
     }
+  });
+
+  test('of who made changes has whole pages, however many credentials came between them', async () => {
+    const { eventStore } = service.service.core;
+    const by = { actor: 'much/credentialed', at: new Date().toJSON(), requestId: 'a request' };
+    const data = { service: 's', target: 't', expires: minutesFromNow(60) };
+    const credentials = (): NewEvent => ({ id: randomUUID(), type: 'CredentialsIssued', data });
+    for (const description of ['1', '2', '3']) {
+      const updated = { type: 'RoleUpdated', data: { roleId: 'much-changed', description, scopes: [] } };
+      for (const [stream, events] of [
+        ['credentials-s', Array.from({ length: 150 }, credentials)],
+        ['roles', [{ id: randomUUID(), ...updated }]],
+      ] as const)
+        await eventStore.append([{ stream, expectedRevision: 'any', events: [...events] }], by);
+    }
+    const found = await pages(2, (query) => auth['listAuditHistory']!(by.actor, query));
+    expect(found.map((page) => page.map(({ actionType }) => actionType))).toEqual([
+      ['updated', 'updated'],
+      ['updated'],
+    ]);
   });
 
   test('of changes that are large is in shorter pages, as is a list of such clients', async () => {

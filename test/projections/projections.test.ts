@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { actorHistory } from '../../projections/actorHistory.ts';
-import { clientScopes } from '../../projections/clientScopes.ts';
+import { ANY_OF_MANY, clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
 import { lives } from '../../projections/lives.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
@@ -160,6 +160,11 @@ describe('the histories', () => {
     expect(entries.map(([actionType]) => actionType)).toEqual(['created', 'client disabled']);
     expect(actorHistory.keys(event)).toEqual([`who/did-it\n${event.position.slice(0, -2)}`]);
   });
+  test('of an actor has the credentials that it was given in rows of their own', () => {
+    const type = 'CredentialsIssued' as const;
+    const issued = { ...event, type, data: { service: 's', target: 't', expires: first } };
+    expect(actorHistory.keys(issued)).toEqual([`who/did-it\tcredentials\n${event.position.slice(0, -2)}`]);
+  });
   test('of a role has a row for each change, in log order', () => {
     const { stream: _, ...role } = recorded([roleCreated])[0]!;
     expect(roleHistory.keys(role as never)).toEqual([`r\n${role.position}`]);
@@ -205,5 +210,11 @@ describe('the scopes of clients', () => {
     );
     expect(clientScopes.keys(recorded([disabled])[0] as never)).toEqual([]);
     expect(rowAfter(clientScopes, created)).toEqual({ clientId });
+  });
+
+  test('have one row for a client that has many', () => {
+    const scopes = Array.from({ length: MANY_SCOPES + 1 }, (_, i) => `s${i}`);
+    const [event] = recorded([{ ...created, data: { ...data, scopes } }]);
+    expect(clientScopes.keys(event as never)).toEqual([`${ANY_OF_MANY}\n${clientId}`]);
   });
 });

@@ -17,11 +17,14 @@ import { lives } from '../../projections/lives.ts';
 import { StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { holdLease } from '../../src/readStore/lease.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
+import { getEntityHistory } from '../../src/api/audit/getEntityHistory.ts';
+import { makeClientHistory } from '../../src/readSide/clientHistory.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
 import { allRows } from '../allRows.ts';
 import { metadata } from '../contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
+const caller = { clientId: 'an/auditor', scopes: ['*'] };
 type Stores = { eventStore: EventStore; readStore: ReadStore };
 /** More than a node reads at its start for tables that no decision on access needs. */
 const COUNT = 12_000;
@@ -86,7 +89,19 @@ test('on a log that is there already, new tables are built while the node serves
     () => projector.actorHistory,
   ])
     expect(read).toThrow(/is being built from the log and has come to \d+ %: try again/);
-  const formerStates = makeFormerStates({ projector, eventStore, longWork: makeLongWork({ log }) });
+  const longWork = makeLongWork({ log });
+  const clientHistory = makeClientHistory(eventStore);
+  const ofClient = {
+    params: { entityType: 'client', entityId: 'c/00042' },
+    query: {},
+    caller,
+    origin: {},
+    signed: { payload: Buffer.alloc(0) },
+  };
+  expect(
+    await getEntityHistory({ projector, clientHistory, longWork }).handle(ofClient as never),
+  ).toMatchObject({ body: { auditHistory: [{ entityId: 'c/00042' }] } });
+  const formerStates = makeFormerStates({ projector, eventStore, longWork });
   const position = await eventStore.head();
   const state = formerStates(
     { position, at: metadata.at, time: new Date(metadata.at) },

@@ -7,6 +7,8 @@ import type { NewEvent, Recorded } from '../../src/event.ts';
 import type { EventStore } from '../../src/eventStore/eventStore.ts';
 import { kurrentEventStore } from '../../src/eventStore/kurrentEventStore.ts';
 import { memoryEventStore } from '../../src/eventStore/memoryEventStore.ts';
+import { history } from '../../src/api/auditors/history.ts';
+import { makeLongWork } from '../../src/process/longWork.ts';
 import { openKurrent } from '../../src/eventStore/openKurrent.ts';
 import { clientStream, credentialsStream, ROLES_STREAM } from '../../src/eventStore/streams.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
@@ -254,6 +256,24 @@ describe('on a shared log', () => {
         code: 'InvalidRequestArguments',
         message: `there is no event at the position ${position} in at`,
       });
+    const { handle } = history({ eventStore: ours, projector, longWork: makeLongWork({ log }) });
+    const ask = (query: object) =>
+      handle({
+        query,
+        params: {},
+        caller: { clientId: 'a', scopes: ['*'] },
+        origin: {},
+        signed: { payload: Buffer.alloc(0) },
+      } as never);
+    expect(await ask({ from: events[0]!.position, to: events[1]!.position })).toMatchObject({
+      body: { entries: [{ position: events[1]!.position }] },
+    });
+    for (const position of between.filter((each) => each < events[2]!.position))
+      for (const name of ['from', 'to'])
+        await expect(ask({ [name]: position })).rejects.toMatchObject({
+          code: 'InvalidRequestArguments',
+          message: `there is no event at the position ${position} in ${name}`,
+        });
     await projector.stop();
     await Promise.all([ours.close(), theirs.close()]);
   });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { eventSchemas } from '../../schemas/events/eventSchemas.ts';
+import { clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
@@ -222,6 +223,36 @@ describe('the read models', () => {
     for (let tries = 0; tries < 200 && (await checkpoint()) !== head; tries += 1) await sleep(10);
     expect(await checkpoint()).toBe(head);
     await projector.stop();
+  });
+
+  test('follow the log while many rows of a table that decides nothing wait to be written', async () => {
+    const eventStore = memoryEventStore({ validate: validateEvent });
+    const memory = memoryReadStore();
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const slow: ReadStore = {
+      ...memory,
+      async commit(table, rows, position) {
+        if (table === tableOf(clientScopes) && rows.length > 0) await held;
+        await memory.commit(table, rows, position);
+      },
+    };
+    const projector = await start(eventStore, slow);
+    const expires = '2040-01-01T00:00:00.000Z';
+    const credential = { id: randomUUID(), fingerprint: '0123456789abcdef' };
+    for (let i = 0; i < 120; i += 1) {
+      const scopes = Array.from({ length: MANY_SCOPES }, (_, n) => `s:${i}:${n}`);
+      const settings = { clientId: `c/${i}`, description: '', expires, deleteOnExpiration: false, scopes };
+      await appendAll(eventStore, [{ type: 'ClientCreated', data: { ...settings, credential } }]);
+    }
+    await projector.catchUp();
+    expect(await projector.clients.get('c/119')).toBeDefined();
+    expect(projector.clientScopes.unwritten).toBe(120 * MANY_SCOPES);
+    for (let tries = 0; tries < 200 && projector.clients.unwritten > 0; tries += 1) await sleep(10);
+    expect(projector.clients.unwritten).toBe(0);
+    goOn();
+    await projector.stop();
+    expect(await memory.checkpoint(tableOf(clientScopes))).toBe(await eventStore.head());
   });
 
   test('stop, and answer nothing any more, at an event that this release cannot read', async () => {

@@ -388,6 +388,32 @@ describe('a read model', () => {
     expect(await model.lastUpTo({ prefix: 'a/', key: 'a/2' })).toMatchObject({ key: 'a/2' });
   });
 
+  test('does not write rows that never change again', async () => {
+    const memory = memoryReadStore();
+    const written: string[] = [];
+    const store: ReadStore = {
+      ...memory,
+      commit(table, rows, position) {
+        for (const { key } of rows) written.push(key);
+        return memory.commit(table, rows, position);
+      },
+    };
+    const constant: Projection<{ there: true }, Change> = {
+      ...projection,
+      forgetsFormer: true,
+      hasConstantRows: true,
+      on: { Added: () => ({ there: true }) },
+    };
+    const model = readModel(constant, store, { holds: () => true, untilHeld: async () => undefined });
+    for (const [i, key] of ['a', 'b', 'a', 'c', 'b'].entries()) {
+      model.apply(recorded(i + 1, { key, type: 'Added' }));
+      await model.write(positionOf(i + 1));
+    }
+    expect(written).toEqual(['a', 'b', 'c']);
+    expect(await memory.checkpoint(model.table)).toBe(positionOf(5));
+    expect((await model.list({ limit: 5 })).rows.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+  });
+
   test('finds the last row below any number of newly removed ones', async () => {
     const store = memoryReadStore();
     const keys = Array.from({ length: 100 }, (_, i) => `a/${String(i).padStart(3, '0')}`);

@@ -8,6 +8,7 @@ import { satisfies } from '../../src/domain/scopes.ts';
 import { runToCompletion } from '../../src/domain/timeSliced.ts';
 import { WorkBudget } from '../../src/domain/workBudget.ts';
 import type { EventStore } from '../../src/eventStore/eventStore.ts';
+import { MANY_SCOPES } from '../../projections/clientScopes.ts';
 import { memoryEventStore } from '../../src/eventStore/memoryEventStore.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
@@ -23,6 +24,10 @@ const log = pino({ level: 'silent' });
 const NOW = new Date('2030-06-01T00:00:00Z');
 const metadata = { actor: 'static/root', at: NOW.toJSON(), requestId: 'r' };
 const OWNER = { caller: 'auditor' };
+
+/** So large that the index has one row for all their scopes. */
+const LARGE = new Set(['c/3', 'c/11', 'c/27']);
+const OTHER_SCOPES = Array.from({ length: MANY_SCOPES }, (_, i) => `other:${i}`);
 
 type PlainClient = { clientId: string; scopes: string[]; disabled: boolean; expired: boolean };
 type Plain = { clients: Map<string, PlainClient>; roles: Map<string, PlainRole> };
@@ -105,7 +110,8 @@ async function append(eventStore: EventStore, plain: Plain, change: Step): Promi
     return;
   }
   const expires = expired ? '2030-01-01T00:00:00.000Z' : '2031-01-01T00:00:00.000Z';
-  const settings = { clientId: id, description: '', expires, deleteOnExpiration: false, scopes };
+  const given = LARGE.has(id) ? [...scopes, ...OTHER_SCOPES] : scopes;
+  const settings = { clientId: id, description: '', expires, deleteOnExpiration: false, scopes: given };
   if (before) await write(stream, 'ClientUpdated', settings);
   else
     await write(stream, 'ClientCreated', {

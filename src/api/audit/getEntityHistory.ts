@@ -10,18 +10,14 @@ import { historyReply } from './historyReply.ts';
 import { withinFairShare } from './withinFairShare.ts';
 
 type Query = Record<string, string>;
-type Histories = { roleHistory: ReadModel<RoleHistoryRow>; clientHistory: ClientHistory };
+type Histories = { projector: { roleHistory: ReadModel<RoleHistoryRow> }; clientHistory: ClientHistory };
 
 /** `getEntityHistory`: all changes of one client or role. */
 export function getEntityHistory({
   projector,
   clientHistory,
   longWork,
-}: {
-  projector: Pick<Histories, 'roleHistory'>;
-  clientHistory: ClientHistory;
-  longWork: LongWork;
-}): Endpoint {
+}: Histories & { longWork: LongWork }): Endpoint {
   return {
     ...auditMethod,
     name: 'getEntityHistory',
@@ -30,19 +26,18 @@ export function getEntityHistory({
     title: 'Get Entity History',
     description: `All changes of one client or role, through all its lives. It is empty for a type that this service keeps nothing of. ${PAGING_DESCRIPTION}`,
     handle: (request) =>
-      withinFairShare(longWork, request, () =>
-        pageOf({ roleHistory: projector.roleHistory, clientHistory }, request),
-      ),
+      withinFairShare(longWork, request, () => pageOf({ projector, clientHistory }, request)),
   };
 }
 
 async function pageOf(
-  { roleHistory, clientHistory }: Histories,
+  { projector, clientHistory }: Histories,
   { params, query }: EndpointRequest,
 ): Promise<EndpointReply> {
   const { entityType, entityId } = params as { entityType: string; entityId: string };
   if (entityType === 'client') return pageOfClient(clientHistory, entityId, query);
-  if (entityType === 'role') return pageOfRole(roleHistory, rolePrefix(entityId), query);
+  // Only here, because the table may still be built.
+  if (entityType === 'role') return pageOfRole(projector.roleHistory, rolePrefix(entityId), query);
   return historyReply([], undefined);
 }
 

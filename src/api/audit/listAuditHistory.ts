@@ -57,7 +57,7 @@ async function pageOfActor(
   const entries: BriefEntry[] = [];
   const replyUpTo = (next: string | undefined): EndpointReply =>
     historyReply(
-      entries.flatMap((entry) => changeOf(clientId, entry)),
+      entries.map((entry) => changeOf(clientId, entry)),
       next,
     );
   for (const row of all) {
@@ -70,9 +70,9 @@ async function pageOfActor(
   return replyUpTo(last && `${last.slice(prefix.length)}/${all.at(-1)!.entries.length}`);
 }
 
-/** The entry of a change; none of credentials that the actor was given. */
-function changeOf(clientId: string, [actionType, created, entityType, entityId]: BriefEntry): AuditEntry[] {
-  return entityType === 'credentials' ? [] : [{ clientId, actionType, created, entityId, entityType }];
+/** The entry of a change. Credentials that the actor was given are in rows with another prefix. */
+function changeOf(clientId: string, [actionType, created, entityType, entityId]: BriefEntry): AuditEntry {
+  return { clientId, actionType, created, entityId, entityType: entityType as AuditEntry['entityType'] };
 }
 
 function parseCursor(text: string | undefined): [key: string | undefined, count: number] {

@@ -3,6 +3,7 @@ import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.t
 import { type CredentialsIssued, SERVICE_NAME_PATTERN } from '../../../schemas/events/credentialsEvents.ts';
 import { ApiError } from '../../domain/errors.ts';
 import type { Position } from '../../event.ts';
+import type { EventStore } from '../../eventStore/eventStore.ts';
 import { isPositionOf } from '../../eventStore/position.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import {
@@ -66,21 +67,39 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
       'and roles; the `actor`; one or several `type`s of events, with commas; positions after `from` up to and including `to`; ' +
       'times from `since` to `until`, both included. A page ends after `limit` entries (100 by default, at most 1000), after ' +
       '10,000 events that were looked at, or when it is large: go on with the `continuationToken` until `complete` is true. ' +
-      'Entries need `authledger:read-history:<client|role|credentials>/<id>`; `hidden` says how many were left out of a page ' +
-      'because the caller lacks it, and a caller without any such scope gets 403.',
+      'Entries need `authledger:read-history:<client|role|credentials>/<id>`, and a `prefix` needs it for all ids that begin so, as ' +
+      'a pattern. Other entries are left out; `hidden` says how many events of any kind the caller lacks it for in the part of the ' +
+      'log that was looked at, whatever the other conditions except positions and times. A caller without any such scope gets 403.',
     async handle(request) {
-      const mayRead = readableHistory(request.caller);
-      const query = historyQuery(request, { start: eventStore.start, head: projector.position });
-      const page = await historyPage({ ...query, mayRead }, makePaced(longWork, workFor(request)));
+      const log = { start: eventStore.start, head: projector.position };
+      const query = historyQuery(request, log);
+      const readable = readableHistory(request.caller, query.filter);
+      await requireEvents(query, { ...log, eventAt: eventStore.eventAt });
+      const page = await historyPage({ ...query, ...readable }, makePaced(longWork, workFor(request)));
       return historyReply(page, query);
     },
   };
 }
 
-function historyQuery(
-  { query }: EndpointRequest,
-  log: { start: Position; head: Position },
-): Omit<HistoryQuery, 'mayRead'> {
+type ListQuery = Omit<HistoryQuery, 'mayRead' | 'mayReadAll'>;
+
+/** Between the positions of events, a store may not be able to read. */
+async function requireEvents(
+  { filter: { after, upTo }, continueAt }: ListQuery,
+  { start, head, eventAt }: { start: Position; head: Position } & Pick<EventStore, 'eventAt'>,
+): Promise<void> {
+  const isThere = async (position: Position | undefined): Promise<boolean> =>
+    position === undefined || position === start || position === head || !!(await eventAt(position));
+  if (!(await isThere(continueAt))) invalidContinuationToken();
+  for (const [name, position] of Object.entries({ from: after, to: upTo }))
+    if (!(await isThere(position)))
+      throw new ApiError(
+        'InvalidRequestArguments',
+        `there is no event at the position ${position} in ${name}`,
+      );
+}
+
+function historyQuery({ query }: EndpointRequest, log: { start: Position; head: Position }): ListQuery {
   const filter = historyFilter(query, log);
   const order = query['order'] === 'oldest' ? 'oldest' : 'newest';
   const limit = pageLimit({ limit: DEFAULT_LIMIT, ...query });
@@ -103,7 +122,7 @@ function digestOf(list: { filter: HistoryFilter; order: string }): string {
 
 function historyReply(
   { entries, hidden, last, position }: Awaited<ReturnType<ReturnType<typeof makeHistoryPage>>>,
-  list: Omit<HistoryQuery, 'mayRead'>,
+  list: ListQuery,
 ): EndpointReply {
   const { filter, order } = list;
   const continuationToken = continuationTokenFor(last && `${digestOf({ filter, order })}/${last}`);

@@ -6,6 +6,7 @@ import type { Position } from '../../event.ts';
 import { isPositionOf } from '../../eventStore/position.ts';
 import { DATE_TIME, isDateTime } from '../../http/isDateTime.ts';
 import type { HistoryEntity } from '../../readSide/historyEntity.ts';
+import type { HistorySelection } from '../../readSide/historyEvents.ts';
 import type { HistoryFilter } from '../../readSide/historyPage.ts';
 
 type Query = Record<string, string | undefined>;
@@ -34,7 +35,6 @@ export function historyFilter(
     refuse('prefix is for several clients or roles: it goes without client, role and service');
   if (entity && kind !== undefined)
     refuse('kind is for several clients or roles: it goes without client, role and service');
-  const kinds = entity ? [entity.kind] : kind !== undefined ? [kind as Kind] : kindsOf({ prefix });
   const after = positionIn('from', from, { start, head });
   const upTo = positionIn('to', to, { start, head });
   if (after !== undefined && upTo !== undefined && after > upTo) refuse('from must not be after to');
@@ -46,7 +46,10 @@ export function historyFilter(
     kind: kind as Kind | undefined,
     prefix,
     actor,
-    types: type === undefined ? undefined : typesIn(type, kinds),
+    types:
+      type === undefined
+        ? undefined
+        : typesIn(type, kindsOf({ entity, kind: kind as Kind | undefined, prefix })),
     after,
     upTo,
     since: earliest,
@@ -64,8 +67,10 @@ function entityIn(query: Query): HistoryEntity | undefined {
   return kind && { kind, id: query[name!]! };
 }
 
-/** Without a kind, a prefix is one of clients and roles. */
-function kindsOf({ prefix }: { prefix: string | undefined }): Kind[] {
+/** The kinds of what a filter selects. Without a kind, a prefix is one of clients and roles. */
+export function kindsOf({ entity, kind, prefix }: HistorySelection): Kind[] {
+  if (entity) return [entity.kind];
+  if (kind) return [kind];
   return prefix === undefined ? KINDS : KINDS.filter((kind) => kind !== 'credentials');
 }
 

@@ -3,6 +3,8 @@ import type { ScopeExpression } from '../../domain/scopeExpression.ts';
 import type { Caller } from '../../authentication/signedRequest.ts';
 import { insufficientScopes } from '../../http/insufficientScopes.ts';
 import type { HistoryEntity } from '../../readSide/historyEntity.ts';
+import type { HistorySelection } from '../../readSide/historyEvents.ts';
+import { kindsOf } from './historyFilter.ts';
 
 const PREFIX = 'authledger:read-history:';
 
@@ -22,16 +24,39 @@ export const READ_HISTORY: ScopeExpression = {
   },
 };
 
+/** What a caller may read: the history of an entity, or of all entities of a kind whose ids begin with a prefix. */
+type ReadableHistory = {
+  mayRead(entity: HistoryEntity): boolean;
+  mayReadAll(selection: HistorySelection): boolean;
+};
+
 /**
- * Which entities a caller may read the history of. Throws InsufficientScopes for a caller who may read none of any, so
- * that it does not even learn how many entries there are.
+ * What a caller may read the history of. Throws InsufficientScopes for a caller who may read none of any, so that it does
+ * not even learn how many entries there are; and, for a prefix, unless it may read everything with that prefix: it would
+ * learn whether there are others.
  */
 export function readableHistory(
   caller: Pick<Caller, 'clientId' | 'scopes'>,
-): (entity: HistoryEntity) => boolean {
+  { prefix, ...filter }: HistorySelection,
+): ReadableHistory {
   const { scopes } = caller;
   const isForHistory = (scope: string): boolean =>
     scope.startsWith(PREFIX) || (scope.endsWith('*') && PREFIX.startsWith(scope.slice(0, -1)));
   if (!scopes.some(isForHistory)) throw insufficientScopes(caller, [`${PREFIX}*`], `${PREFIX}*`);
-  return (entity) => satisfies(scopes, readHistoryScope(entity));
+  if (prefix !== undefined) {
+    const required = scopesForAll({ prefix, ...filter });
+    const missing = required.filter((scope) => !satisfies(scopes, scope));
+    if (missing.length > 0) throw insufficientScopes(caller, missing, { AllOf: required });
+  }
+  return {
+    mayRead: (entity) => satisfies(scopes, readHistoryScope(entity)),
+    mayReadAll: (selection) => scopesForAll(selection).every((scope) => satisfies(scopes, scope)),
+  };
+}
+
+/** The scopes for all that is selected. */
+function scopesForAll(selection: HistorySelection): string[] {
+  const { entity, prefix = '' } = selection;
+  if (entity) return [readHistoryScope(entity)];
+  return kindsOf(selection).map((kind) => readHistoryScope({ kind, id: `${prefix}*` }));
 }

@@ -499,6 +499,31 @@ describe('a long history', () => {
     expect((await page({ client: 'many/1', limit: 1 })).complete).toBe(true);
   });
 
+  test('ends a page when much had to be read to say what changed', async () => {
+    const ids = ['toggled/1', 'toggled/2', 'toggled/3'];
+    for (const id of ids) {
+      await append(clientStream(id), [clientCreated(id)]);
+      for (let n = 0; n < 12; n += 1)
+        await append(
+          clientStream(id),
+          Array.from({ length: 500 }, () => ({ type: 'ClientEnabled', data: { clientId: id } })),
+        );
+    }
+    for (const id of ids)
+      await append(
+        clientStream(id),
+        [{ type: 'ClientUpdated', data: { clientId: id, ...settings('new', []) } }],
+        { actor: 'their/admin' },
+      );
+    const found = await pages({ actor: 'their/admin' });
+    expect(found.map(({ entries }) => entries.map(({ entity }) => entity.id))).toEqual([
+      ['toggled/3', 'toggled/2'],
+      ['toggled/1'],
+    ]);
+    for (const { changes } of found.flatMap(({ entries }) => entries))
+      expect(changes).toEqual([{ field: 'description', before: '', after: 'new' }]);
+  });
+
   test('of large changes is in shorter pages', async () => {
     const large = (letter: string): string[] =>
       Array.from({ length: 40 }, (_, i) => `${letter}${i}:${'x'.repeat(10_000)}`);
@@ -521,6 +546,8 @@ describe('a long history', () => {
 describe('a caller', () => {
   let ofSome: Credentials;
   let without: Credentials;
+  let before: Position;
+  let after: Position;
   beforeAll(async () => {
     ofSome = await auditor('auditors/some', [
       'authledger:read-history:client/seen/*',
@@ -528,17 +555,22 @@ describe('a caller', () => {
     ]);
     without = await auditor('auditors/none', ['auth:*']);
     const auth = service.current();
+    await auth['createRole']!('seen:role', { description: '', scopes: [] });
+    ({ position: before } = await page({ limit: 1 }));
     for (const id of ['seen/1', 'unseen/1', 'seen/2', 'unseen/2']) {
       await append(clientStream(id), [clientCreated(id)], { actor: 'made/by' });
     }
-    await auth['createRole']!('seen:role', { description: '', scopes: [] });
-    await append(credentialsStream('unseen'), [issued('unseen', 'target')], { actor: 'made/by' });
+    after = await append(credentialsStream('unseen'), [issued('unseen', 'target')], { actor: 'made/by' });
   });
 
-  test('reads what its scopes are for, and learns how many entries it may not read', async () => {
-    expect(await page({ actor: 'made/by' }, ofSome)).toMatchObject({
+  test('reads what its scopes are for', async () => {
+    expect(await page({ actor: 'made/by', from: before }, ofSome)).toMatchObject({
       entries: [{ entity: { id: 'seen/2' } }, { entity: { id: 'seen/1' } }],
-      hidden: 3,
+      complete: true,
+    });
+    expect(await page({ prefix: 'seen/', kind: 'client' }, ofSome)).toMatchObject({
+      entries: [{ entity: { id: 'seen/2' } }, { entity: { id: 'seen/1' } }],
+      hidden: 0,
       complete: true,
     });
     expect(await page({ client: 'seen/1' }, ofSome)).toMatchObject({ entries: [{}], hidden: 0 });
@@ -546,13 +578,51 @@ describe('a caller', () => {
     expect((await page({ actor: 'made/by' }, ROOT)).hidden).toBe(0);
   });
 
-  test('gets pages that hidden entries count for', async () => {
-    const found = await pages({ actor: 'made/by', limit: 2, order: 'oldest' }, { credentials: ofSome });
+  test('learns nothing of an event that it may not read but that there is one', async () => {
+    const range = { from: before, to: after };
+    const conditions: Query[] = [
+      {},
+      { actor: 'made/by' },
+      { actor: 'nobody' },
+      { type: 'ClientCreated' },
+      { type: 'RoleDeleted', actor: 'made/by' },
+      { kind: 'client' },
+      { kind: 'role' },
+      { kind: 'credentials', actor: 'made/by' },
+    ];
+    for (const query of conditions)
+      for (const order of ['newest', 'oldest']) {
+        const found = await pages({ ...query, ...range, order }, { credentials: ofSome });
+        expect([query, found.map(({ hidden }) => hidden)]).toEqual([query, [3]]);
+      }
+    expect((await page(range, ROOT)).hidden).toBe(0);
+  });
+
+  test('gets pages that say how many events it may not read in the part of the log that they are of', async () => {
+    const query: Query = { actor: 'made/by', limit: 1, order: 'oldest', from: before, to: after };
+    const found = await pages(query, { credentials: ofSome });
     expect(found.map(({ entries, hidden }) => [entries.length, hidden])).toEqual([
+      [1, 0],
       [1, 1],
-      [1, 1],
-      [0, 1],
+      [0, 2],
     ]);
+  });
+
+  test('with a prefix must have the scope for everything with that prefix', async () => {
+    for (const [query, kinds] of [
+      [{ prefix: 'seen/' }, ['role']],
+      [{ prefix: 'unseen/1', kind: 'client' }, ['client']],
+      [{ prefix: 'unseen/never-there', kind: 'client' }, ['client']],
+      [{ prefix: 'unseen', kind: 'credentials' }, ['credentials']],
+      [{ prefix: 'seen:role', kind: 'role' }, ['role']],
+    ] as const)
+      expect(await ask({ ...query, limit: 1 }, ofSome)).toMatchObject({
+        status: 403,
+        body: {
+          code: 'InsufficientScopes',
+          details: { missing: kinds.map((kind) => `authledger:read-history:${kind}/${query.prefix}*`) },
+        },
+      });
   });
 
   test.each([
@@ -607,6 +677,18 @@ describe('refused are', () => {
       message: expect.stringContaining('from must not be after to'),
     });
     expect(await page({ from: start, to: start })).toMatchObject({ entries: [], complete: true });
+  });
+
+  test('tokens and positions of no event', async () => {
+    const { continuationToken, position } = await page({ limit: 1 });
+    const key = Buffer.from(continuationToken!, 'base64url').toString();
+    const beyond = position.replace(/\d{20}$/, '99999999999999999999');
+    const forged = key.replace(/[0-9a-f]{12}\.\d{20}/, beyond);
+    expect(forged).not.toBe(key);
+    expect(await ask({ continuationToken: Buffer.from(forged).toString('base64url') })).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('continuationToken must be one') },
+    });
   });
 
   test('tokens with other filters or another order, but not with another limit', async () => {
