@@ -1,7 +1,7 @@
 import { entityOf } from '../../projections/auditEntry.ts';
+import { expirationPrefix } from '../../projections/expirations.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
-import { isExpired } from '../domain/client.ts';
 import type { ScopeRange } from '../domain/holders.ts';
 import { grantingScope } from '../domain/roleDefinition.ts';
 import { sortedTexts } from '../domain/sortedTexts.ts';
@@ -41,9 +41,9 @@ const CHARACTERS_PER_UNIT = 64;
 
 type Parts = {
   projector: Pick<Projector, 'position' | 'lives' | 'roleGraph'> & {
-    [table in 'clients' | 'clientScopes']: Pick<Projector[table], 'list'>;
+    [table in 'clientScopes' | 'expirations']: Pick<Projector[table], 'list'>;
   };
-  eventStore: Pick<EventStore, 'subscribe' | 'head'>;
+  eventStore: Pick<EventStore, 'subscribe'>;
   longWork: LongWork;
   owner: WorkFor;
   paced: Paced;
@@ -60,11 +60,14 @@ type Changed = Record<Subject['kind'], Set<string>> & { read: Position };
 export async function* changedSubjects(parts: Parts, question: Question): AsyncGenerator<SomeSubjects> {
   const { after } = question;
   const found = await affectedSince(parts, question);
-  if (after?.kind !== 'role') yield* found ? clientsAmong(found, question, parts) : all('client');
-  if (found) {
-    const ids = after?.kind === 'role' ? idsAfter(after.id, found.role) : [...found.role];
-    yield { subjects: ids.sort(compareIds).map((id) => ({ kind: 'role', id })), upTo: undefined };
-  } else yield* all('role');
+  for (const kind of ['client', 'role'] as const) {
+    if (kind === 'client' && after?.kind === 'role') continue;
+    if (!found) yield* all(kind);
+    else {
+      const ids = idsAfter(after?.kind === kind ? after.id : undefined, found[kind]).sort(compareIds);
+      yield { subjects: ids.map((id) => ({ kind, id })), upTo: undefined };
+    }
+  }
 
   async function* all(kind: Subject['kind']): AsyncGenerator<SomeSubjects> {
     const { lives, position } = parts.projector;
@@ -83,48 +86,12 @@ function idsAfter(after: string | undefined, ids: Iterable<string>): string[] {
 }
 
 /**
- * The clients that events affected, and those that expired between the two moments, which no event says. (Times may run
- * backwards: then some had expired before.)
+ * Those that events after a position affect, and those that expired between the two moments, which no event says;
+ * undefined if they are too many to be looked for.
  */
-async function* clientsAmong(
-  found: Changed,
-  { from, to, after }: Question,
-  { projector, eventStore, paced }: Parts,
-): AsyncGenerator<SomeSubjects> {
-  let waiting = idsAfter(after?.id, found.client).sort(compareIds);
-  const hasSameTime = from.time.getTime() === to.time.getTime();
-  if (hasSameTime) return yield someClients(waiting, undefined);
-  let { read } = found;
-  let last = after?.id;
-  do {
-    const page = await paced(() => projector.clients.list({ after: last, limit: PAGE_SIZE }));
-    // The page lacks those that were deleted meanwhile, and may show others as they were after the two moments.
-    const head = await eventStore.head();
-    if (head > read) {
-      const changed = await changesAfter({ after: read, upTo: head }, { eventStore, paced });
-      waiting = [...waiting, ...idsAfter(last, changed.client)].sort(compareIds);
-      ({ read } = changed);
-    }
-    ({ last } = page);
-    const end = last === undefined ? -1 : waiting.findIndex((id) => compareIds(id, last!) > 0);
-    const ids = new Set(waiting.splice(0, end < 0 ? waiting.length : end));
-    for (const { key, value } of page.rows)
-      if (isExpired(value, from.time) !== isExpired(value, to.time)) ids.add(key);
-    yield someClients([...ids].sort(compareIds), last);
-  } while (last !== undefined);
-}
-
-function someClients(ids: readonly string[], upTo: string | undefined): SomeSubjects {
-  return {
-    subjects: ids.map((id) => ({ kind: 'client', id })),
-    upTo: upTo === undefined ? undefined : { kind: 'client', id: upTo },
-  };
-}
-
-/** Those that events after a position affect; undefined if these are too many to be looked for. */
 async function affectedSince(
   parts: Parts,
-  { from: { position: from }, after, maxEvents = MAX_EVENTS }: Question,
+  { from: { position: from, time }, to, after, maxEvents = MAX_EVENTS }: Question,
 ): Promise<Changed | undefined> {
   const { roleGraph } = parts.projector;
   const changed: Changed = { client: new Set(), role: new Set(), read: from };
@@ -146,7 +113,33 @@ async function affectedSince(
   const client = await clientsGranted(roles, after?.id, parts);
   if (!client) return undefined;
   for (const id of changed.client) client.add(id);
-  return { client, role, read: changed.read };
+  const isWhole = await addExpiring(client, [time, to.time], parts);
+  return isWhole ? { client, role, read: changed.read } : undefined;
+}
+
+/**
+ * Adds the clients that were ever to expire between two times, which may be in either order, as times may run backwards.
+ * Returns false if they are too many.
+ */
+async function addExpiring(
+  clients: Set<string>,
+  times: readonly [Date, Date],
+  { projector, paced }: Parts,
+): Promise<boolean> {
+  const [first, last] = times.map(expirationPrefix).sort() as [string, string];
+  if (first === last) return true;
+  let after: string | undefined = first;
+  do {
+    const from: string = after;
+    const page = await paced(() => projector.expirations.list({ after: from, limit: PAGE_SIZE }));
+    for (const { key, value } of page.rows) {
+      if (key >= last) return true;
+      clients.add(value.clientId);
+    }
+    if (clients.size > MAX_CLIENTS) return false;
+    after = page.last;
+  } while (after !== undefined);
+  return true;
 }
 
 /** The clients and roles that events concern, after a position and up to another, or to the end of the log. */

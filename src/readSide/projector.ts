@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { clients } from '../../projections/clients.ts';
 import { clientScopes } from '../../projections/clientScopes.ts';
+import { expirations } from '../../projections/expirations.ts';
 import { lives } from '../../projections/lives.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
 import { roles, type RoleRow } from '../../projections/roles.ts';
@@ -91,6 +92,7 @@ export const allProjections = [
   lives,
   times,
   clientScopes,
+  expirations,
 ] as unknown as Projection<object, Event>[];
 
 /** All read models over a read store, empty until they are loaded. */
@@ -103,6 +105,7 @@ function openReadModels(store: ReadStore, follower: Follower, maxRoleScopes = RO
     lives: readModel(lives, store, follower),
     times: readModel(times, store, follower),
     clientScopes: readModel(clientScopes, store, follower),
+    expirations: readModel(expirations, store, follower),
     /** All roles with their expansions, as of revision `rolesRevision` of the stream `roles`. */
     roleGraph: new RoleGraph<RoleRow>({ ...ROLE_LIMITS, scopes: maxRoleScopes }),
     rolesRevision: 'none' as Revision,
@@ -118,6 +121,7 @@ function tablesOf(models: ReturnType<typeof openReadModels>): Table[] {
     [lives, models.lives],
     [times, models.times],
     [clientScopes, models.clientScopes],
+    [expirations, models.expirations],
   ];
   return pairs.map(([projection, model]) => ({ projection, model })) as unknown as Table[];
 }
@@ -402,6 +406,9 @@ export async function startProjector(options: {
     },
     get clientScopes() {
       return complete(models.clientScopes);
+    },
+    get expirations() {
+      return complete(models.expirations);
     },
     untilComplete: bringingUp,
     holds,

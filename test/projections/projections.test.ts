@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { actorHistory } from '../../projections/actorHistory.ts';
 import { ANY_OF_MANY, clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
+import { expirations } from '../../projections/expirations.ts';
 import { lives } from '../../projections/lives.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
@@ -217,4 +218,12 @@ describe('the scopes of clients', () => {
     const [event] = recorded([{ ...created, data: { ...data, scopes } }]);
     expect(clientScopes.keys(event as never)).toEqual([`${ANY_OF_MANY}\n${clientId}`]);
   });
+});
+
+test('the expirations of clients have a row for each date that a client was given', () => {
+  const [event] = recorded([created]);
+  const time = new Date(created.data.expires);
+  expect(expirations.keys(event as never)).toEqual([`${time.toJSON()}\n${clientId}`]);
+  expect(expirations.keys(recorded([disabled])[0] as never)).toEqual([]);
+  expect(rowAfter(expirations, created)).toEqual({ clientId });
 });

@@ -34,8 +34,8 @@ async function changeOfBase(roles: Record<string, string[]>, clients: Record<str
     return projector.clientScopes.list(page);
   };
   const longWork = makeLongWork({ log });
-  const { position, lives, clients: all, roleGraph } = projector;
-  const seen = { position, lives, clients: all, roleGraph, clientScopes: { list } };
+  const { position, lives, expirations, roleGraph } = projector;
+  const seen = { position, lives, expirations, roleGraph, clientScopes: { list } };
   const found: string[] = [];
   const question = { from: await moments.atPosition(from), to: await moments.atPosition(position) };
   const parts = { projector: seen, eventStore, longWork, owner, paced: makePaced(longWork, owner) };

@@ -28,8 +28,7 @@ const owner = { caller: 'an auditor' };
 
 /**
  * Compares moments of a log that is there; `maxEvents` decides whether all clients and roles are compared. `beforeScan` is
- * done before clients are listed, `onStep` before each
- * step that is paced.
+ * done before expirations are looked up, `onStep` before each step that is paced.
  */
 async function comparing(
   eventStore: EventStore,
@@ -59,12 +58,12 @@ async function comparing(
         return pace(step);
       };
       const { position, lives, clientScopes, roleGraph, roleHistory } = projector;
-      const list: typeof projector.clients.list = async (page) => {
+      const list: typeof projector.expirations.list = async (page) => {
         await beforeScan?.();
         await projector.catchUp();
-        return projector.clients.list(page);
+        return projector.expirations.list(page);
       };
-      const seen = { position, lives, clientScopes, roleGraph, roleHistory, clients: { list } };
+      const seen = { position, lives, clientScopes, roleGraph, roleHistory, expirations: { list } };
       const parts = { projector: seen, eventStore, longWork, owner, paced };
       const events = (subject: Subject) => holderEvents(parts, subject, to);
       const comparison = { before: before!, after: after!, events, longWork, owner, paced };
