@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import pino from 'pino';
-import type { Projection } from '../../src/projection.ts';
 import { tableOf } from '../../src/projection.ts';
-import type { Event, NewEvent } from '../../src/event.ts';
+import type { NewEvent } from '../../src/event.ts';
 import type { EventStore } from '../../src/eventStore/eventStore.ts';
 import { memoryEventStore } from '../../src/eventStore/memoryEventStore.ts';
 import { clientStream } from '../../src/eventStore/streams.ts';
@@ -20,7 +19,7 @@ import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import { getEntityHistory } from '../../src/api/audit/getEntityHistory.ts';
 import { makeClientHistory } from '../../src/readSide/clientHistory.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
-import { allRows } from '../allRows.ts';
+import { rowsOf } from '../allRows.ts';
 import { metadata } from '../contracts/eventStore.ts';
 
 const log = pino({ level: 'silent' });
@@ -60,9 +59,9 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 async function expectTablesOfTheLog({ eventStore, readStore }: Stores): Promise<void> {
-  const built = await rowsIn(readStore, allProjections);
+  const built = await rowsOf(readStore, allProjections);
   await rebuild(allProjections, { eventStore, readStore });
-  expect(built).toEqual(await rowsIn(readStore, allProjections));
+  expect(built).toEqual(await rowsOf(readStore, allProjections));
 }
 
 /** A log with the tables of a release that lacks some of today's. */
@@ -73,9 +72,6 @@ async function logOfFormerRelease(): Promise<Stores> {
   await rebuild(authorizing, { eventStore, readStore });
   return { eventStore, readStore };
 }
-
-const rowsIn = (readStore: ReadStore, projections: Projection<object, Event>[]): Promise<unknown[]> =>
-  Promise.all(projections.map((each) => allRows(readStore, tableOf(each))));
 
 test('on a log that is there already, new tables are built while the node serves', async () => {
   const { eventStore, readStore } = await logOfFormerRelease();

@@ -22,7 +22,7 @@ import type { ReadStore } from '../../src/readStore/readStore.ts';
 import { rebuild } from '../../src/readSide/rebuild.ts';
 import { UnknownEvent } from '../../src/eventStore/unknownEvent.ts';
 import { metadata } from '../contracts/eventStore.ts';
-import { allRows } from '../allRows.ts';
+import { allRows, rowsOf } from '../allRows.ts';
 
 const log = pino({ level: 'silent' });
 const inCorpus = (name: string): Event[] =>
@@ -46,9 +46,7 @@ async function appendAll(eventStore: EventStore, events: Event[]): Promise<void>
 const start = (eventStore: EventStore, readStore: ReadStore, holder = 'one'): Promise<Projector> =>
   startProjector({ eventStore, readStore, log, holder });
 
-async function tablesOf(readStore: ReadStore): Promise<unknown[]> {
-  return Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
-}
+const tablesOf = (readStore: ReadStore): Promise<object[][]> => rowsOf(readStore, allProjections);
 
 describe('the read models', () => {
   test('understand every version of every event that was ever written', async () => {

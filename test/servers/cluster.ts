@@ -15,7 +15,7 @@ import { unusedPort } from '../listeners.ts';
 import {} from './realServers.ts';
 import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
-import { allRows } from '../allRows.ts';
+import { rowsOf } from '../allRows.ts';
 
 /** What a node has to answer again by itself within (ms). */
 const SOON = 30_000;
@@ -96,7 +96,7 @@ async function expectTablesOfTheLog(stores: Stores): Promise<void> {
   const { eventStore, readStore } = stores;
   const head = await eventStore.head();
   const tables = allProjections.map(tableOf);
-  const rows = () => Promise.all(tables.map((table) => allRows(readStore, table)));
+  const rows = () => rowsOf(readStore, allProjections);
   for (const until = Date.now() + WRITTEN; ; await sleep(100)) {
     const checkpoints = await Promise.all(tables.map((table) => readStore.checkpoint(table)));
     if (checkpoints.every((checkpoint) => checkpoint !== undefined && checkpoint >= head)) break;

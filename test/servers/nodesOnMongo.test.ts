@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openMongo } from '../../src/storage/openMongo.ts';
 import { allProjections } from '../../src/readSide/projector.ts';
-import { tableOf } from '../../src/projection.ts';
 import { mongoReadStore } from '../../src/readStore/mongoReadStore.ts';
 import { rebuild } from '../../src/readSide/rebuild.ts';
 import { mongoSecretStore } from '../../src/secretStore/mongoSecretStore.ts';
@@ -11,7 +10,7 @@ import { sharedStores, type TestNode } from '../sharedStores.ts';
 import { signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
-import { allRows } from '../allRows.ts';
+import { rowsOf } from '../allRows.ts';
 
 const OUTAGE = 15_000;
 
@@ -75,8 +74,7 @@ whereServersRun(['ferretdb'], 'nodes on FerretDB', () => {
     for (const node of nodes) await node.stop();
 
     const readStore = mongoReadStore(await open());
-    const rows = (): Promise<unknown[]> =>
-      Promise.all(allProjections.map((each) => allRows(readStore, tableOf(each))));
+    const rows = (): Promise<unknown[]> => rowsOf(readStore, allProjections);
     const written = await rows();
     await rebuild(allProjections, { ...shared, readStore });
     expect(await rows()).toEqual(written);

@@ -11,7 +11,7 @@ import { take } from '../contracts/eventStore.ts';
 import { sharedStores, type TestNode } from '../sharedStores.ts';
 import { authorizationFor, type Reply, signedFetch } from '../signed.ts';
 import { type Credentials, minutesFromNow, ROOT } from '../startService.ts';
-import { allRows } from '../allRows.ts';
+import { rowsOf } from '../allRows.ts';
 
 const running = new Set<TestNode>();
 afterEach(async () => {
@@ -62,7 +62,7 @@ async function expectTablesOfTheLog(): Promise<void> {
     const checkpoints = await Promise.all(tables.map((table) => shared.readStore.checkpoint(table)));
     return checkpoints.every((checkpoint) => checkpoint === head);
   });
-  const rows = (): Promise<unknown[]> => Promise.all(tables.map((table) => allRows(shared.readStore, table)));
+  const rows = (): Promise<unknown[]> => rowsOf(shared.readStore, allProjections);
   const written = await rows();
   await rebuild(allProjections, shared);
   expect(await rows()).toEqual(written);
