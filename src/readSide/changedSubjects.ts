@@ -22,9 +22,6 @@ import type { Projector } from './projector.ts';
 /** A client or a role. */
 export type Subject = { kind: 'client' | 'role'; id: string };
 
-/** Some clients or roles, and the one up to which all were given so far; undefined if more may follow at once. */
-export type SomeSubjects = { subjects: Subject[]; upTo: Subject | undefined };
-
 /** Up to so many events, the clients and roles that they concern are looked for; beyond, all are compared. */
 const MAX_EVENTS = 10_000;
 /** The same for the roles that the events affect, and for the clients. */
@@ -57,7 +54,7 @@ type Changed = Record<Subject['kind'], Set<string>> & { read: Position };
  * The clients, then the roles, whose effective scopes may differ between two moments, in byte order of their ids, some at
  * a time, after a given one. Others may be among them.
  */
-export async function* changedSubjects(parts: Parts, question: Question): AsyncGenerator<SomeSubjects> {
+export async function* changedSubjects(parts: Parts, question: Question): AsyncGenerator<Subject[]> {
   const { after } = question;
   const found = await affectedSince(parts, question);
   for (const kind of ['client', 'role'] as const) {
@@ -65,18 +62,17 @@ export async function* changedSubjects(parts: Parts, question: Question): AsyncG
     if (!found) yield* all(kind);
     else {
       const ids = idsAfter(after?.kind === kind ? after.id : undefined, found[kind]).sort(compareIds);
-      yield { subjects: ids.map((id) => ({ kind, id })), upTo: undefined };
+      yield ids.map((id) => ({ kind, id }));
     }
   }
 
-  async function* all(kind: Subject['kind']): AsyncGenerator<SomeSubjects> {
+  async function* all(kind: Subject['kind']): AsyncGenerator<Subject[]> {
     const { lives, position } = parts.projector;
     const pages = livesAt(lives, { of: kind, after: after?.kind === kind ? after.id : undefined }, position);
     for (;;) {
       const { value, done } = await parts.paced(() => pages.next());
       if (done) return;
-      const subjects = value.map(({ id }) => ({ kind, id }));
-      yield { subjects, upTo: subjects.at(-1) };
+      yield value.map(({ id }) => ({ kind, id }));
     }
   }
 }

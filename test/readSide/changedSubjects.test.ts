@@ -39,7 +39,7 @@ async function changeOfBase(roles: Record<string, string[]>, clients: Record<str
   const found: string[] = [];
   const question = { from: await moments.atPosition(from), to: await moments.atPosition(position) };
   const parts = { projector: seen, eventStore, longWork, owner, paced: makePaced(longWork, owner) };
-  for await (const { subjects } of changedSubjects(parts, question))
+  for await (const subjects of changedSubjects(parts, question))
     found.push(...subjects.map(({ kind, id }) => `${kind} ${id}`));
   await projector.stop();
   return { found, reads };

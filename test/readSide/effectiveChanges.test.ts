@@ -69,7 +69,7 @@ async function comparing(
       const comparison = { before: before!, after: after!, events, longWork, owner, paced };
       const between = { from: before!.moment, to: after!.moment, maxEvents };
       const found: EffectiveChange[] = [];
-      for await (const { subjects } of changedSubjects(parts, between))
+      for await (const subjects of changedSubjects(parts, between))
         found.push(...(await effectiveChanges(comparison, subjects, undefined)));
       return found;
     },

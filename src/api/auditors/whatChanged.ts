@@ -8,7 +8,7 @@ import type { EventStore } from '../../eventStore/eventStore.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
 import { compareIds } from '../../readSide/compareIds.ts';
-import { changedSubjects, type SomeSubjects, type Subject } from '../../readSide/changedSubjects.ts';
+import { changedSubjects, type Subject } from '../../readSide/changedSubjects.ts';
 import { type EffectiveChange, effectiveChanges } from '../../readSide/effectiveChanges.ts';
 import type { FormerStates } from '../../readSide/formerStates.ts';
 import { type HolderEvent, holderEvents } from '../../readSide/holderEvents.ts';
@@ -20,8 +20,6 @@ import { auditorsMethod } from './auditorsMethod.ts';
 /** Clients and roles that are compared at a time, and for one page. */
 const BATCH_SIZE = 32;
 const MAX_LOOKED_AT = 10_000;
-/** Looking for them once more is as much work as comparing so many. */
-const WORTH_OF_A_READ = 50;
 /** Changes on a page by default, and scopes of one change, and of all on a page, at which it ends. */
 const DEFAULT_LIMIT = 100;
 const MAX_SCOPES = 5000;
@@ -161,10 +159,10 @@ async function compare(
   };
   const changes: EffectiveChange[] = [];
   let [lookedAt, shownScopes] = [0, 0];
-  const candidates: Iterable<SomeSubjects> | AsyncIterable<SomeSubjects> = subjects
-    ? [{ subjects: inOrder(subjects, after), upTo: undefined }]
+  const candidates: Iterable<Subject[]> | AsyncIterable<Subject[]> = subjects
+    ? [inOrder(subjects, after)]
     : changedSubjects({ ...parts, owner, paced }, { from, to, after });
-  for await (const { subjects: some, upTo } of candidates) {
+  for await (const some of candidates) {
     for (let start = 0; start < some.length; start += BATCH_SIZE) {
       const batch = some.slice(start, start + BATCH_SIZE);
       await parts.longWork.untilReady(owner);
@@ -176,8 +174,6 @@ async function compare(
       lookedAt += batch.length;
       if (lookedAt >= MAX_LOOKED_AT) return { changes, last: batch.at(-1)! };
     }
-    lookedAt += WORTH_OF_A_READ;
-    if (upTo && lookedAt >= MAX_LOOKED_AT) return { changes, last: upTo };
   }
   return { changes, last: undefined };
 }
