@@ -22,8 +22,10 @@ export async function kurrentEventStore(options: {
   prefix: string;
   /** How long (ms) an append is retried while the server cannot be reached; longer if it may have happened already. */
   patience?: number;
+  /** How long (ms) events of a backlog wait for others to fill their batch. */
+  batchDelay?: number;
 }): Promise<EventStore> {
-  const { kurrent, validate, prefix, patience = 5000 } = options;
+  const { kurrent, validate, prefix, patience = 5000, batchDelay = 50 } = options;
   const logId = await openLogId(kurrent, prefix);
   const reads = kurrentReads({ kurrent, prefix, logId });
   const append = kurrentAppend({ kurrent, prefix, logId, reads, patience });
@@ -65,7 +67,7 @@ export async function kurrentEventStore(options: {
     readLogBackwards: reads.readLogBackwards,
     readLast: reads.readLast,
     subscribe: ({ after = reads.start, signal }) =>
-      kurrentSubscription({ kurrent, prefix, logId, reads }, { after, signal }),
+      kurrentSubscription({ kurrent, prefix, logId, reads, batchDelay }, { after, signal }),
     head: reads.head,
     newest: reads.newest,
     eventAt: reads.eventAt,

@@ -16,12 +16,10 @@ const MAX_BATCH_SIZE = 500;
 const MAX_SILENCE = 3000;
 /** The same once the read has reached the head that the log had when it began. */
 const MAX_SILENCE_AT_HEAD = 100;
-/** How long (ms) events of a backlog wait for others to fill their batch. */
-const MAX_BATCH_DELAY = 50;
 /** In units of 32: the server sends a checkpoint at the latest after 32 × 32 events of other applications. */
 const CHECKPOINT_INTERVAL = 32;
 
-type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads };
+type Parts = { kurrent: Kurrent; prefix: string; logId: string; reads: KurrentReads; batchDelay: number };
 type Options = { after: Position; signal: AbortSignal };
 
 /**
@@ -80,7 +78,7 @@ async function* followConnection(parts: Parts, { after, signal }: Options): Asyn
  * other error is the driver's own.
  */
 async function* readBacklog(
-  { reads }: Parts,
+  { reads, batchDelay }: Parts,
   { after, head, signal }: Options & { head: Position },
 ): AsyncGenerator<Recorded[]> {
   let last = after;
@@ -94,19 +92,19 @@ async function* readBacklog(
     }
   }
   try {
-    yield* inBatches(read());
+    yield* inBatches(read(), batchDelay);
   } catch (error) {
     if (!isTransient(error)) throw error;
   }
 }
 
-/** Items in batches of up to MAX_BATCH_SIZE; of fewer, if the next item does not come soon. */
-async function* inBatches<T>(items: AsyncGenerator<T>): AsyncGenerator<T[]> {
+/** Items in batches of up to MAX_BATCH_SIZE; of fewer, if the next item takes longer than the delay (ms). */
+async function* inBatches<T>(items: AsyncGenerator<T>, delay: number): AsyncGenerator<T[]> {
   let batch: T[] = [];
   let next = items.next();
   try {
     for (;;) {
-      const result = batch.length === 0 ? await next : await unlessLate(next, MAX_BATCH_DELAY);
+      const result = batch.length === 0 ? await next : await unlessLate(next, delay);
       if (result && !result.done) {
         batch.push(result.value);
         next = items.next();

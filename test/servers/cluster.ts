@@ -12,7 +12,6 @@ import { byKey, firsts } from '../contracts/messageBus.ts';
 import { readTopic } from './kafkaTopic.ts';
 import { inStores, logIn } from '../inStores.ts';
 import { unusedPort } from '../listeners.ts';
-import {} from './realServers.ts';
 import { end, startServer } from '../runCommand.ts';
 import { startSharedServers } from './sharedServers.ts';
 import { rowsOf } from '../allRows.ts';
