@@ -3,6 +3,9 @@
 export const CLIENT_ID_PATTERN = '^[A-Za-z0-9!@/:.+|_-]+$';
 export const ROLE_ID_PATTERN = '^[\\x20-\\x7e]+$';
 export const SCOPE_PATTERN = '^[ -~]*$';
+/** A position of a log, and what may name a moment: a position, or a time that is checked further. */
+export const POSITION_PATTERN = '^[0-9a-f]{12}\\.[0-9]{20,40}$';
+export const MOMENT_PATTERN = '^[0-9A-Za-z.:+-]{1,64}$';
 export const ACCESS_TOKEN_PATTERN = '^[a-zA-Z0-9_-]{22,66}$';
 
 /** The longest clientId and roleId, in characters. Our own limit, not Taskcluster's. */

@@ -32,6 +32,16 @@ export function object(properties: Record<string, Schema>, optional: string[] = 
   };
 }
 
+/** An object with exactly one of these properties. */
+export function oneOf(properties: Record<string, Schema>): Schema {
+  return { ...object(properties, Object.keys(properties)), minProperties: 1, maxProperties: 1 };
+}
+
+/** An array of such items. */
+export function listOf(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
 /** An array of what another schema of the API describes. */
 export function arrayOf(schema: string): Schema {
   return { type: 'array', uniqueItems: true, items: { $ref: `${schema}.json#` } };

@@ -37,6 +37,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Throws InvalidRequestArguments: what is wrong with a request's parameters, and what would be right. */
+export function refuseArguments(message: string): never {
+  throw new ApiError('InvalidRequestArguments', message);
+}
+
 /** A request's header is too large: InputTooLarge, as for a body, with HTTP's status for headers, 431 (RFC 6585). */
 export class HeaderTooLarge extends ApiError {
   constructor(message: string) {

@@ -1,5 +1,5 @@
 import { MAX_PAGE_SIZE } from '../../schemas/constants.ts';
-import { ApiError } from '../domain/errors.ts';
+import { refuseArguments } from '../domain/errors.ts';
 import type { Position } from '../event.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Position } from '../event.ts';
  */
 export function pageLimit(query: Record<string, string>): number {
   const limit = Math.min(Number(query['limit'] ?? MAX_PAGE_SIZE), MAX_PAGE_SIZE);
-  if (limit < 1) throw new ApiError('InvalidRequestArguments', `limit must be from 1 to ${MAX_PAGE_SIZE}`);
+  if (limit < 1) refuseArguments(`limit must be from 1 to ${MAX_PAGE_SIZE}`);
   return limit;
 }
 
@@ -45,16 +45,20 @@ export function keyInContinuationToken(token: string | undefined): string | unde
  */
 export function pageStart(token: string | undefined): { key?: string; moment?: PagedMoment } {
   if (token === undefined) return {};
-  const text = Buffer.from(token, 'base64url').toString();
-  const parts = text.split('\n');
-  if (Buffer.from(text).toString('base64url') !== token || (parts.length !== 1 && parts.length !== 3))
-    invalidContinuationToken();
-  if (parts.length === 1) return { key: text };
+  const parts = textInToken(token).split('\n');
+  if (parts.length !== 1 && parts.length !== 3) invalidContinuationToken();
+  if (parts.length === 1) return { key: parts[0]! };
   const [position, at, key] = parts as [Position, string, string];
   return { key, moment: { position, at } };
 }
 
+/** The text in a continuation token. Throws InvalidRequestArguments for one that is not base64url as we write it. */
+export function textInToken(token: string): string {
+  const text = Buffer.from(token, 'base64url').toString();
+  return Buffer.from(text).toString('base64url') === token ? text : invalidContinuationToken();
+}
+
 /** Throws InvalidRequestArguments for a continuation token. */
 export function invalidContinuationToken(): never {
-  throw new ApiError('InvalidRequestArguments', 'continuationToken must be one that an earlier page gave');
+  refuseArguments('continuationToken must be one that an earlier page gave');
 }

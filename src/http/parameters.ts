@@ -1,5 +1,4 @@
-import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
-
+import { CLIENT_ID_PATTERN, MOMENT_PATTERN, ROLE_ID_PATTERN } from '../../schemas/constants.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** What each path parameter must match after percent-decoding, unless the endpoint has a pattern of its own. */
@@ -15,7 +14,7 @@ const QUERY_PATTERNS: Record<string, RegExp> = {
   prefix: new RegExp(CLIENT_ID_PATTERN),
   limit: /^[0-9]+$/,
   continuationToken: /^[A-Za-z0-9_.-]+$/,
-  at: /^[0-9A-Za-z.:+-]{1,64}$/,
+  at: new RegExp(MOMENT_PATTERN),
 };
 
 type Patterns = Pick<Endpoint, 'name' | 'patterns'>;

@@ -1,4 +1,4 @@
-import { ApiError } from '../domain/errors.ts';
+import { refuseArguments } from '../domain/errors.ts';
 import type { FormerStates } from '../readSide/formerStates.ts';
 import type { Moment, Moments } from '../readSide/moments.ts';
 import type { State } from '../readSide/state.ts';
@@ -51,5 +51,5 @@ export function momentNamed(moments: Moments, at: string, now: Date): Promise<Mo
 }
 
 function refuseOther(why: string): never {
-  throw new ApiError('InvalidRequestArguments', `this continuationToken ${why}`);
+  refuseArguments(`this continuationToken ${why}`);
 }

@@ -1,5 +1,5 @@
 import { timesKey, type TimesRow } from '../../projections/times.ts';
-import { ApiError } from '../domain/errors.ts';
+import { refuseArguments } from '../domain/errors.ts';
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
@@ -38,18 +38,21 @@ export function makeMoments({ eventStore, projector }: Parts): Moments {
 
   async function atPosition(position: Position): Promise<Moment> {
     if (!isPositionOf(position, start))
-      refuse(`at must be a position of this log, as an earlier reply gave it, or a date with time and zone`);
+      refuseArguments(
+        `at must be a position of this log, as an earlier reply gave it, or a date with time and zone`,
+      );
     if (position === start) return { position, at: undefined, time: new Date(0) };
     if (position > projector.position) await projector.catchUp();
-    if (position > projector.position) refuse(`the log has not come to the position ${position} in at`);
+    if (position > projector.position)
+      refuseArguments(`the log has not come to the position ${position} in at`);
     const event = await eventStore.eventAt(position);
-    if (!event) refuse(`there is no event at the position ${position} in at`);
+    if (!event) refuseArguments(`there is no event at the position ${position} in at`);
     const { at } = event!.metadata;
     return { position, at, time: new Date(at) };
   }
 
   async function atTime(time: Date, now: Date): Promise<Moment> {
-    if (time > now) refuse(`at must not be in the future: it is ${now.toJSON()}`);
+    if (time > now) refuseArguments(`at must not be in the future: it is ${now.toJSON()}`);
     // Everything up to here is in the times. Rows of a shared store may be of later events, too.
     const head = projector.position;
     const after = await ranges.endAt(time.getTime(), { times: projector.times, head });
@@ -121,7 +124,3 @@ export function makeMoments({ eventStore, projector }: Parts): Moments {
 
 /** A range of the log: its key in the table of times, its last event, and the latest time up to its end. */
 type Range = { key: string; last: Position; latest: number };
-
-function refuse(message: string): never {
-  throw new ApiError('InvalidRequestArguments', message);
-}

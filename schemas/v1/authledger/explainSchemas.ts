@@ -1,17 +1,8 @@
-import { MAX_ASKED_SCOPE_LENGTH, MAX_ID_LENGTH, ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
-import { boolean, clientId, date, literal, object, type Schema, text } from '../schemaBuilders.ts';
-import { moment } from './moment.ts';
+import { boolean, date, listOf, literal, object, oneOf, type Schema, text } from '../schemaBuilders.ts';
+import { clientId, expression, moment, roleId, someScopes } from './askedSchemas.ts';
 
-const scope: Schema = { type: 'string', pattern: SCOPE_PATTERN, maxLength: MAX_ASKED_SCOPE_LENGTH };
-const someScopes: Schema = { type: 'array', items: scope };
-const texts: Schema = { type: 'array', items: text };
-const roleId: Schema = { type: 'string', pattern: ROLE_ID_PATTERN, maxLength: MAX_ID_LENGTH };
+const texts = listOf(text);
 const integer: Schema = { type: 'integer', minimum: 0 };
-
-/** An object with exactly one of these properties. */
-function oneOf(properties: Record<string, Schema>): Schema {
-  return { ...object(properties, Object.keys(properties)), minProperties: 1, maxProperties: 1 };
-}
 
 const source = object(
   { position: text, at: date, actor: text, issuer: text, requestId: text, reason: text },
@@ -38,7 +29,7 @@ const explainedScope = object(
     scope: text,
     note: text,
     satisfied: boolean,
-    paths: { type: 'array', items: object({ text: texts, steps: { type: 'array', items: step } }) },
+    paths: listOf(object({ text: texts, steps: listOf(step) })),
     pathCount: integer,
     complete: boolean,
     nearest: texts,
@@ -47,14 +38,8 @@ const explainedScope = object(
 );
 
 const grantable = object({
-  roles: {
-    type: 'array',
-    items: object({ roleId: text, scope: text, via: texts, gives: texts }),
-  },
-  changes: {
-    type: 'array',
-    items: object({ to: oneOf({ clientId: text, roleId: text }), add: texts }),
-  },
+  roles: listOf(object({ roleId: text, scope: text, via: texts, gives: texts })),
+  changes: listOf(object({ to: oneOf({ clientId: text, roleId: text }), add: texts })),
   complete: boolean,
 });
 
@@ -74,12 +59,8 @@ export const explainSchemas: Record<string, Schema> = {
     title: 'A question why somebody has scopes, or has not',
     ...object(
       {
-        subject: oneOf({
-          clientId: { ...clientId, maxLength: MAX_ID_LENGTH },
-          roleId,
-          scopes: someScopes,
-        }),
-        expression: { $ref: 'scope-expression.json#' },
+        subject: oneOf({ clientId, roleId, scopes: someScopes }),
+        expression,
         authorizedScopes: someScopes,
         certificate: object({ scopes: someScopes, start: date, expiry: date }, ['start', 'expiry']),
         at: moment,
@@ -94,13 +75,13 @@ export const explainSchemas: Record<string, Schema> = {
       position: text,
       at: date,
       subject: oneOf({ clientId: text, roleId: text, scopes: texts }),
-      expression: { $ref: 'scope-expression.json#' },
+      expression,
       satisfied: boolean,
-      scopes: { type: 'array', items: explainedScope },
+      scopes: listOf(explainedScope),
       missing: texts,
       everyoneHas: texts,
       grantable,
-      blockedBy: { type: 'array', items: block },
+      blockedBy: listOf(block),
     }),
   },
 };

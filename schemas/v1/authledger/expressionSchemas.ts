@@ -1,11 +1,8 @@
 import { SCOPE_PATTERN } from '../../constants.ts';
-import { object, type Schema } from '../schemaBuilders.ts';
+import { listOf, object, type Schema } from '../schemaBuilders.ts';
+import { expression } from './askedSchemas.ts';
 
-const parts: Schema = {
-  type: 'array',
-  minItems: 1,
-  items: { $ref: '/schemas/authledger/v1/scope-expression.json#' },
-};
+const parts: Schema = { ...listOf(expression), minItems: 1 };
 
 /** What several methods ask about. */
 export const expressionSchemas: Record<string, Schema> = {

@@ -1,6 +1,5 @@
-import { boolean, continuationToken, date, object, type Schema, text } from '../schemaBuilders.ts';
+import { boolean, continuationToken, date, listOf, object, type Schema, text } from '../schemaBuilders.ts';
 
-const list = (items: Schema): Schema => ({ type: 'array', items });
 const credential = object({ id: text, fingerprint: text });
 const value = { anyOf: [text, boolean, credential] };
 
@@ -17,7 +16,7 @@ const entry = object(
     sourceIp: text,
     traceparent: text,
     entity: object({ kind: { type: 'string', enum: ['client', 'role', 'credentials'] }, id: text }),
-    changes: list(
+    changes: listOf(
       object(
         {
           field: {
@@ -30,8 +29,8 @@ const entry = object(
         ['before', 'after'],
       ),
     ),
-    scopesAdded: list(text),
-    scopesRemoved: list(text),
+    scopesAdded: listOf(text),
+    scopesRemoved: listOf(text),
     imported: object({ created: date, lastModified: date, lastRotated: date }, ['created', 'lastRotated']),
     issued: object({ target: text, level: text, expires: date }, ['level']),
   },
@@ -44,7 +43,7 @@ export const historySchemas: Record<string, Schema> = {
     title: 'History',
     ...object(
       {
-        entries: list(entry),
+        entries: listOf(entry),
         hidden: { type: 'integer', minimum: 0 },
         position: text,
         complete: boolean,

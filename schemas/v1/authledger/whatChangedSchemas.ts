@@ -1,19 +1,19 @@
-import { CLIENT_ID_PATTERN, MAX_ID_LENGTH, ROLE_ID_PATTERN, SCOPE_PATTERN } from '../../constants.ts';
-import { boolean, continuationToken, date, object, type Schema, text } from '../schemaBuilders.ts';
+import { MAX_PAGE_SIZE } from '../../constants.ts';
+import {
+  boolean,
+  continuationToken,
+  date,
+  listOf,
+  object,
+  oneOf,
+  type Schema,
+  text,
+} from '../schemaBuilders.ts';
+import { clientId, moment, roleId, someScopes } from './askedSchemas.ts';
 
-const scope: Schema = { type: 'string', pattern: SCOPE_PATTERN };
-const listOfScopes: Schema = { type: 'array', items: scope };
-/** A position of the log, or a date with time and zone. */
-const moment: Schema = { type: 'string', minLength: 1, maxLength: 64 };
+const texts = listOf(text);
 const count: Schema = { type: 'integer', minimum: 0 };
-
-/** A client or a role. */
-const subject: Schema = {
-  oneOf: [
-    object({ clientId: { type: 'string', pattern: CLIENT_ID_PATTERN, maxLength: MAX_ID_LENGTH } }),
-    object({ roleId: { type: 'string', pattern: ROLE_ID_PATTERN, maxLength: MAX_ID_LENGTH } }),
-  ],
-};
+const subject = oneOf({ clientId: text, roleId: text });
 
 const cause: Schema = object(
   {
@@ -32,11 +32,11 @@ const cause: Schema = object(
 const change: Schema = object(
   {
     subject,
-    gained: listOfScopes,
-    lost: listOfScopes,
+    gained: texts,
+    lost: texts,
     gainedCount: count,
     lostCount: count,
-    causes: { type: 'array', items: cause },
+    causes: listOf(cause),
     expired: date,
     complete: boolean,
   },
@@ -51,9 +51,9 @@ export const whatChangedSchemas: Record<string, Schema> = {
       {
         from: moment,
         to: moment,
-        subjects: { type: 'array', minItems: 1, maxItems: 1000, items: subject },
-        scopes: { type: 'array', minItems: 1, maxItems: 100, uniqueItems: true, items: scope },
-        limit: { type: 'integer', minimum: 1, maximum: 1000 },
+        subjects: { ...listOf(oneOf({ clientId, roleId })), minItems: 1, maxItems: MAX_PAGE_SIZE },
+        scopes: { ...someScopes, minItems: 1, maxItems: 100, uniqueItems: true },
+        limit: { type: 'integer', minimum: 1, maximum: MAX_PAGE_SIZE, default: 100 },
         continuationToken,
       },
       ['to', 'subjects', 'scopes', 'limit', 'continuationToken'],
@@ -65,7 +65,7 @@ export const whatChangedSchemas: Record<string, Schema> = {
       {
         from: object({ position: text, at: date }, ['at']),
         to: object({ position: text, at: date }, ['at']),
-        changes: { type: 'array', items: change },
+        changes: listOf(change),
         complete: boolean,
         continuationToken,
       },

@@ -1,10 +1,9 @@
 import { MAX_PAGE_SIZE } from '../../constants.ts';
-import { boolean, continuationToken, date, object, type Schema, text } from '../schemaBuilders.ts';
+import { boolean, continuationToken, date, listOf, object, type Schema, text } from '../schemaBuilders.ts';
+import { expression, moment } from './askedSchemas.ts';
 
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const expression = { $ref: '/schemas/authledger/v1/scope-expression.json#' };
 /** One for each scope of the expression that counts: the scope that is held, and the roles from there. */
-const ways = list(object({ scope: text, held: text, via: list(text) }));
+const ways = listOf(object({ scope: text, held: text, via: listOf(text) }));
 
 /** The bodies of `whoCan`. */
 export const whoCanSchemas: Record<string, Schema> = {
@@ -13,9 +12,9 @@ export const whoCanSchemas: Record<string, Schema> = {
     ...object(
       {
         expression,
-        at: { type: 'string', pattern: '^[0-9A-Za-z.:+-]{1,64}$' },
+        at: moment,
         limit: { type: 'integer', minimum: 1, maximum: MAX_PAGE_SIZE, default: 100 },
-        continuationToken: { type: 'string', pattern: '^[A-Za-z0-9_-]+$' },
+        continuationToken,
         includeDisabled: { ...boolean, default: false },
       },
       ['at', 'limit', 'continuationToken', 'includeDisabled'],
@@ -27,15 +26,15 @@ export const whoCanSchemas: Record<string, Schema> = {
       {
         position: text,
         expression,
-        clients: list(object({ clientId: text, disabled: boolean, expired: boolean, expires: date, ways })),
-        roles: list(object({ roleId: text, ways })),
+        clients: listOf(object({ clientId: text, disabled: boolean, expired: boolean, expires: date, ways })),
+        roles: listOf(object({ roleId: text, ways })),
         grantors: object({
-          clients: list(
+          clients: listOf(
             object({
               clientId: text,
               disabled: boolean,
               expired: boolean,
-              rights: list(text),
+              rights: listOf(text),
               complete: boolean,
             }),
           ),

@@ -1,29 +1,24 @@
-import { createHash } from 'node:crypto';
-import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.ts';
+import {
+  CLIENT_ID_PATTERN,
+  MOMENT_PATTERN,
+  POSITION_PATTERN,
+  ROLE_ID_PATTERN,
+} from '../../../schemas/constants.ts';
 import { type CredentialsIssued, SERVICE_NAME_PATTERN } from '../../../schemas/events/credentialsEvents.ts';
-import { ApiError } from '../../domain/errors.ts';
+import { refuseArguments } from '../../domain/errors.ts';
 import type { Position } from '../../event.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
 import { isPositionOf } from '../../eventStore/position.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
-import {
-  continuationTokenFor,
-  invalidContinuationToken,
-  keyInContinuationToken,
-  pageLimit,
-} from '../../http/pagination.ts';
+import { invalidContinuationToken, pageLimit } from '../../http/pagination.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
 import type { HistoryParts } from '../../readSide/historyEvents.ts';
-import {
-  type HistoryEntry,
-  type HistoryFilter,
-  type HistoryQuery,
-  makeHistoryPage,
-} from '../../readSide/historyPage.ts';
+import { type HistoryEntry, type HistoryQuery, makeHistoryPage } from '../../readSide/historyPage.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
 import { historyFilter } from './historyFilter.ts';
+import { cursorInToken, questionToken } from './questionToken.ts';
 import { READ_HISTORY, readableHistory } from './readHistoryScopes.ts';
 
 const DEFAULT_LIMIT = '100';
@@ -50,10 +45,10 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
       prefix: new RegExp(ROLE_ID_PATTERN),
       actor: new RegExp(CLIENT_ID_PATTERN),
       type: /^[A-Za-z]+(,[A-Za-z]+)*$/,
-      from: /^[0-9a-f]{12}\.[0-9]{20,40}$/,
-      to: /^[0-9a-f]{12}\.[0-9]{20,40}$/,
-      since: /^[0-9A-Za-z.:+-]{1,64}$/,
-      until: /^[0-9A-Za-z.:+-]{1,64}$/,
+      from: new RegExp(POSITION_PATTERN),
+      to: new RegExp(POSITION_PATTERN),
+      since: new RegExp(MOMENT_PATTERN),
+      until: new RegExp(MOMENT_PATTERN),
       order: /^(newest|oldest)$/,
     },
     scopes: READ_HISTORY,
@@ -81,6 +76,9 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
   };
 }
 
+/** Where the next page goes on: after this event. */
+type Cursor = { last: Position };
+
 type ListQuery = Omit<HistoryQuery, 'mayRead' | 'mayReadAll'>;
 
 /** Between the positions of events, a store may not be able to read. */
@@ -93,31 +91,17 @@ async function requireEvents(
   if (!(await isThere(continueAt))) invalidContinuationToken();
   for (const [name, position] of Object.entries({ from: after, to: upTo }))
     if (!(await isThere(position)))
-      throw new ApiError(
-        'InvalidRequestArguments',
-        `there is no event at the position ${position} in ${name}`,
-      );
+      refuseArguments(`there is no event at the position ${position} in ${name}`);
 }
 
 function historyQuery({ query }: EndpointRequest, log: { start: Position; head: Position }): ListQuery {
   const filter = historyFilter(query, log);
   const order = query['order'] === 'oldest' ? 'oldest' : 'newest';
   const limit = pageLimit({ limit: DEFAULT_LIMIT, ...query });
-  const key = keyInContinuationToken(query['continuationToken']);
-  if (key === undefined) return { filter, order, limit };
-  const [digest, continueAt] = key.split('/') as [string, string?];
-  if (continueAt === undefined || !isPositionOf(continueAt, log.start)) invalidContinuationToken();
-  if (digest !== digestOf({ filter, order }))
-    throw new ApiError(
-      'InvalidRequestArguments',
-      'this continuationToken goes with the filters and the order of the page that gave it',
-    );
-  return { filter, order, limit, continueAt };
-}
-
-/** Identifies what a list is of, so that a token is not used for another list. */
-function digestOf(list: { filter: HistoryFilter; order: string }): string {
-  return createHash('sha256').update(JSON.stringify(list)).digest('hex').slice(0, 16);
+  const isCursor = ({ last }: Partial<Cursor>): boolean =>
+    typeof last === 'string' && isPositionOf(last, log.start);
+  const cursor = cursorInToken(query['continuationToken'], { filter, order }, isCursor);
+  return { filter, order, limit, ...(cursor && { continueAt: cursor.last }) };
 }
 
 function historyReply(
@@ -125,7 +109,7 @@ function historyReply(
   list: ListQuery,
 ): EndpointReply {
   const { filter, order } = list;
-  const continuationToken = continuationTokenFor(last && `${digestOf({ filter, order })}/${last}`);
+  const continuationToken = last && questionToken({ filter, order }, { last });
   return {
     body: {
       entries: entries.map(entryOf),

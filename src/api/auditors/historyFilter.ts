@@ -1,7 +1,7 @@
 import { clientEventSchemas } from '../../../schemas/events/clientEvents.ts';
 import { credentialsEventSchemas } from '../../../schemas/events/credentialsEvents.ts';
 import { roleEventSchemas } from '../../../schemas/events/roleEvents.ts';
-import { ApiError } from '../../domain/errors.ts';
+import { refuseArguments } from '../../domain/errors.ts';
 import type { Position } from '../../event.ts';
 import { isPositionOf } from '../../eventStore/position.ts';
 import { DATE_TIME, isDateTime } from '../../http/isDateTime.ts';
@@ -32,15 +32,15 @@ export function historyFilter(
   const entity = entityIn(query);
   const { kind, prefix, actor, type, from, to, since, until } = query;
   if (entity && prefix !== undefined)
-    refuse('prefix is for several clients or roles: it goes without client, role and service');
+    refuseArguments('prefix is for several clients or roles: it goes without client, role and service');
   if (entity && kind !== undefined)
-    refuse('kind is for several clients or roles: it goes without client, role and service');
+    refuseArguments('kind is for several clients or roles: it goes without client, role and service');
   const after = positionIn('from', from, { start, head });
   const upTo = positionIn('to', to, { start, head });
-  if (after !== undefined && upTo !== undefined && after > upTo) refuse('from must not be after to');
+  if (after !== undefined && upTo !== undefined && after > upTo) refuseArguments('from must not be after to');
   const [earliest, latest] = [timeIn('since', since), timeIn('until', until)];
   if (earliest !== undefined && latest !== undefined && earliest > latest)
-    refuse('since must not be after until');
+    refuseArguments('since must not be after until');
   return withoutUndefined({
     entity,
     kind: kind as Kind | undefined,
@@ -60,7 +60,7 @@ export function historyFilter(
 function entityIn(query: Query): HistoryEntity | undefined {
   const given = Object.entries(ENTITY_PARAMETERS).filter(([name]) => query[name] !== undefined);
   if (given.length > 1)
-    refuse(
+    refuseArguments(
       `only one of client, role and service can be given, not ${given.map(([name]) => name).join(' and ')}`,
     );
   const [name, kind] = given[0] ?? [];
@@ -79,7 +79,7 @@ function typesIn(text: string, kinds: readonly Kind[]): string[] {
   const types = [...new Set(text.split(','))].sort();
   const wrong = types.filter((type) => !possible.includes(type));
   if (wrong.length > 0)
-    refuse(
+    refuseArguments(
       `type must be one or several of ${possible.join(', ')} for what is asked about, not ${wrong.join(', ')}`,
     );
   return types;
@@ -92,14 +92,14 @@ function positionIn(
 ): Position | undefined {
   if (position === undefined) return undefined;
   if (!isPositionOf(position, start))
-    refuse(`${name} must be a position of this log, as an earlier reply gave it`);
-  if (position > head) refuse(`the log has not come to the position ${position} in ${name}`);
+    refuseArguments(`${name} must be a position of this log, as an earlier reply gave it`);
+  if (position > head) refuseArguments(`the log has not come to the position ${position} in ${name}`);
   return position;
 }
 
 function timeIn(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  return isDateTime(text) ? Date.parse(text) : refuse(`${name} must be ${DATE_TIME}`);
+  return isDateTime(text) ? Date.parse(text) : refuseArguments(`${name} must be ${DATE_TIME}`);
 }
 
 /** Without what was not given, so that equal filters have equal texts. */
@@ -107,8 +107,4 @@ function withoutUndefined<T extends object>(values: T): { [K in keyof T]: Exclud
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
-}
-
-function refuse(message: string): never {
-  throw new ApiError('InvalidRequestArguments', message);
 }

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { invalidContinuationToken } from '../../http/pagination.ts';
 import { isPast, momentNamed } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
-import { ApiError } from '../../domain/errors.ts';
+import { refuseArguments } from '../../domain/errors.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
@@ -14,14 +13,13 @@ import type { FormerStates } from '../../readSide/formerStates.ts';
 import { type HolderEvent, holderEvents } from '../../readSide/holderEvents.ts';
 import type { Moment, Moments } from '../../readSide/moments.ts';
 import type { Projector } from '../../readSide/projector.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
+import { cursorInToken, questionToken } from './questionToken.ts';
 
 /** Clients and roles that are compared at a time, and for one page. */
 const BATCH_SIZE = 32;
 const MAX_LOOKED_AT = 10_000;
-/** Changes on a page by default, and scopes of one change, and of all on a page, at which it ends. */
-const DEFAULT_LIMIT = 100;
+/** Scopes of one change, and of all on a page, at which it ends. */
 const MAX_SCOPES = 5000;
 
 export type WhatChangedParts = {
@@ -38,12 +36,12 @@ type Input = {
   to?: string;
   subjects?: NamedSubject[];
   scopes?: string[];
-  limit?: number;
+  limit: number;
   continuationToken?: string;
 };
 
 /** Where the next page goes on: after a subject, between the moments of the first page. */
-type Cursor = { asked: string; from: SavedMoment; to: SavedMoment; after: Subject };
+type Cursor = { from: SavedMoment; to: SavedMoment; after: Subject };
 /** A position, and the time (ms since 1970) at which expiration is judged. */
 type SavedMoment = [position: string, time: number];
 
@@ -68,19 +66,17 @@ export function whatChanged(parts: WhatChangedParts): Endpoint {
 }
 
 async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<EndpointReply> {
-  const { limit = DEFAULT_LIMIT, continuationToken, ...question } = request.body as Input;
+  const { limit, continuationToken, ...question } = request.body as Input;
   const { moments } = parts;
-  const asked = createHash('sha256').update(JSON.stringify(question)).digest('base64url');
-  const cursor = decodeCursor(continuationToken, isCursor);
+  const cursor = cursorInToken(continuationToken, question, isCursor);
   if (cursor && ![cursor.from, cursor.to].every(([, time]) => isPast(new Date(time), request.now)))
     invalidContinuationToken();
-  if (cursor && cursor.asked !== asked)
-    refuse('continuationToken goes with the from, to, subjects and scopes of the first page');
   const from = await (cursor
     ? restored(moments, cursor.from)
     : momentNamed(moments, question.from, request.now));
   const to = await (cursor ? restored(moments, cursor.to) : latest(parts, question.to, request.now));
-  if (from.position > to.position) refuse(`from is after to: ${from.position} comes after ${to.position}`);
+  if (from.position > to.position)
+    refuseArguments(`from is after to: ${from.position} comes after ${to.position}`);
   const found = await compare(parts, workFor(request), {
     ...question,
     from,
@@ -88,7 +84,7 @@ async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<
     after: cursor?.after,
     limit,
   });
-  const next = found.last && encodeCursor({ asked, from: saved(from), to: saved(to), after: found.last });
+  const next = found.last && questionToken(question, { from: saved(from), to: saved(to), after: found.last });
   return {
     body: {
       from: { position: from.position, ...(from.at !== undefined && { at: from.at }) },
@@ -118,12 +114,11 @@ async function restored(moments: Moments, [position, time]: SavedMoment): Promis
   return { ...(await moments.atPosition(position)), time: new Date(time) };
 }
 
-function isCursor(value: object): value is Cursor {
-  const { asked, from, to, after } = value as Partial<Cursor>;
+function isCursor({ from, to, after }: Partial<Cursor>): boolean {
   const isSaved = (moment: unknown): boolean =>
     Array.isArray(moment) && typeof moment[0] === 'string' && Number.isSafeInteger(moment[1]);
   const isSubject = (after?.kind === 'client' || after?.kind === 'role') && typeof after.id === 'string';
-  return typeof asked === 'string' && isSaved(from) && isSaved(to) && isSubject;
+  return isSaved(from) && isSaved(to) && isSubject;
 }
 
 /** Changes until the page is full. `last` is the subject after which to go on; undefined at the end. */
@@ -223,8 +218,4 @@ function shownCause({ position, type, data, metadata }: HolderEvent): object {
     requestId,
     ...(reason !== undefined && { reason }),
   };
-}
-
-function refuse(message: string): never {
-  throw new ApiError('InvalidRequestArguments', message);
 }

@@ -1,4 +1,4 @@
-import { CLIENT_ID_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.ts';
+import { CLIENT_ID_PATTERN, POSITION_PATTERN, ROLE_ID_PATTERN } from '../../../schemas/constants.ts';
 import { credentialsEventSchemas, SERVICE_NAME_PATTERN } from '../../../schemas/events/credentialsEvents.ts';
 import { eventSchemaName, eventSchemas } from '../../../schemas/events/eventSchemas.ts';
 import { roleEventSchemas } from '../../../schemas/events/roleEvents.ts';
@@ -22,7 +22,7 @@ const dateTime = { type: 'string', format: 'date-time' };
 const uuid = { type: 'string', format: 'uuid' };
 const position = {
   type: 'string',
-  pattern: '^[0-9a-f]{12}\\.[0-9]+$',
+  pattern: POSITION_PATTERN,
   description: 'The place in the log. It sorts as text.',
 };
 

@@ -696,7 +696,7 @@ describe('refused are', () => {
     const token = continuationToken!;
     for (const other of [{}, { kind: 'client' }, { kind: 'role', order: 'oldest' }] as Query[])
       expect((await ask({ ...other, continuationToken: token })).body).toMatchObject({
-        message: expect.stringContaining('goes with the filters and the order'),
+        message: expect.stringContaining('goes with the question of the page that gave it'),
       });
     expect((await ask({ kind: 'role', order: 'newest', limit: 5, continuationToken: token })).status).toBe(
       200,

@@ -147,12 +147,15 @@ describe('whatChanged', () => {
     const { created: from } = positions;
     const { continuationToken } = await page({ from, limit: 1 });
     const made = JSON.parse(Buffer.from(continuationToken!, 'base64url').toString()) as {
-      from: [string, number];
-      to: [string, number];
+      asked: string;
+      cursor: Record<'from' | 'to', [string, number]>;
     };
     const forge = (time: number, which: 'from' | 'to') =>
-      Buffer.from(JSON.stringify({ ...made, [which]: [made[which][0], time] })).toString('base64url');
+      encoded({ ...made, cursor: { ...made.cursor, [which]: [made.cursor[which][0], time] } });
+    const encoded = (content: object) => Buffer.from(JSON.stringify(content)).toString('base64url');
     const forged = [
+      encoded({ asked: made.asked }),
+      Buffer.from('null').toString('base64url'),
       ...[Date.parse('2999-01-01'), 2 ** 53 - 1, -(2 ** 53) + 1].flatMap((time) => [
         forge(time, 'from'),
         forge(time, 'to'),
