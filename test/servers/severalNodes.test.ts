@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { tableOf } from '../../src/projection.ts';
+import { allProjections } from '../../src/readSide/projector.ts';
+import { rowsOf } from '../allRows.ts';
+import { inStores } from '../inStores.ts';
 import { startCuttableProxy } from '../kurrentDouble/cuttableProxy.ts';
 import { type KurrentDouble, startKurrentDouble } from '../kurrentDouble/kurrentDouble.ts';
 import { type RealServer, startFerretdb } from './realServers.ts';
 import { signedFetch } from '../signed.ts';
-import { minutesFromNow, ROOT, startService, type TestService } from '../startService.ts';
+import { minutesFromNow, ROOT, startService, STATIC_CLIENTS, type TestService } from '../startService.ts';
 import { whereServersRun } from './whereServersRun.ts';
 
 const body = { expires: minutesFromNow(60), description: 'a client', scopes: ['a:scope'] };
@@ -15,14 +20,16 @@ whereServersRun(['ferretdb'], 'two nodes over KurrentDB (its double) and FerretD
   let double: KurrentDouble;
   let proxy: Awaited<ReturnType<typeof startCuttableProxy>>;
   let nodes: TestService[];
+  let env: Record<string, string>;
   beforeAll(async () => {
     database = await startFerretdb();
     double = await startKurrentDouble();
     proxy = await startCuttableProxy(double.port);
-    const env = {
+    env = {
       EVENT_STORE_URL: `kurrentdb://127.0.0.1:${proxy.port}?tls=false`,
       READ_STORE_URL: `mongodb://${database.address}/authledger`,
       SECRET_KEYS: JSON.stringify([{ id: 'one', key: randomBytes(32).toString('base64') }]),
+      STATIC_CLIENTS,
       MAX_STALENESS: '2s',
     };
     nodes = [await startService(env), await startService(env)];
@@ -84,5 +91,33 @@ whereServersRun(['ferretdb'], 'two nodes over KurrentDB (its double) and FerretD
     await until(async () => (await statusOn(0, 'cut/0')) === 503 && (await statusOn(1, 'cut/0')) === 503);
     proxy.open();
     await until(async () => (await statusOn(0, 'cut/0')) === 200 && (await statusOn(1, 'cut/0')) === 200);
+  });
+
+  test('build tables that are missing while both serve, then answer auditors alike', async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+    const rows = () => inStores(env, ({ readStore }) => rowsOf(readStore, allProjections));
+    const before = await rows();
+    const at = await inStores(env, ({ eventStore }) => eventStore.head());
+    await inStores(env, async ({ readStore }) => {
+      for (const projection of allProjections.slice(2)) await readStore.dropTable(tableOf(projection));
+    });
+    nodes = await Promise.all(nodes.map((node) => node.restart()));
+    for (const node of [0, 1]) expect(await statusOn(node, 'cut/0')).toBe(200);
+    const auditors = (node: number) => `${nodes[node]!.rootUrl}/api/authledger/v1`;
+    const whoCan = { method: 'POST', body: { expression: 'a:scope', at } };
+    const askOn = (node: number) =>
+      Promise.all([
+        signedFetch(`${auditors(node)}/history?prefix=cut%2F`, ROOT),
+        signedFetch(`${auditors(node)}/who-can`, ROOT, whoCan),
+        signedFetch(`${urlOn(node, 'cut/0')}?at=${at}`, ROOT),
+      ]);
+    const askBoth = () => Promise.all([askOn(0), askOn(1)]);
+    await until(async () => (await askBoth()).flat().every(({ status }) => status === 200));
+    const [one, two] = await askBoth();
+    expect(one).toEqual(two);
+    expect(one[0].body['entries']).toHaveLength(40);
+    // Root can, too.
+    expect(one[1].body['clients']).toHaveLength(41);
+    await until(async () => isDeepStrictEqual(await rows(), before));
   });
 });
