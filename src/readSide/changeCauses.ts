@@ -1,4 +1,6 @@
+import type { RoleRow } from '../../projections/roles.ts';
 import { scopesAfter } from '../domain/changes.ts';
+import type { FormerRoles } from '../domain/formerRoles.ts';
 import type { ScopeChange } from '../domain/scopeChange.ts';
 import { type ShortestPath, ShortestPaths } from '../domain/shortestPaths.ts';
 import { ExpansionTooLarge } from '../domain/workBudget.ts';
@@ -7,7 +9,6 @@ import type { Paced } from '../process/paced.ts';
 import type { Subject } from './changedSubjects.ts';
 import type { HolderBetween } from './holderBetween.ts';
 import type { HolderEvent } from './holderEvents.ts';
-import type { Roles } from './state.ts';
 
 /** Scopes of a change whose causes are looked for, gained and lost ones each. */
 const MAX_EXPLAINED = 20;
@@ -15,7 +16,7 @@ const MAX_EXPLAINED = 20;
 const MAX_REMEMBERED = 400_000;
 
 /** What a client or role expands at a moment: none of its own scopes while it is missing, disabled or expired. */
-export type Side = { isEffective: boolean; scopes: readonly string[]; roles: Roles };
+export type Side = { isEffective: boolean; scopes: readonly string[]; roles: FormerRoles<RoleRow> };
 
 /** A change with all that is known of whose it is. */
 export type KnownChange = {

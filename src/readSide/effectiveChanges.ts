@@ -1,14 +1,15 @@
 import { isExpired } from '../domain/client.ts';
 import { grantingScope } from '../domain/roleDefinition.ts';
-import { scopeChange, type ScopeChange } from '../domain/scopeChange.ts';
+import { type ScopeChange, ScopeChanges } from '../domain/scopeChange.ts';
 import { covers } from '../domain/scopes.ts';
 import type { TimeSliced } from '../domain/timeSliced.ts';
 import { ExpansionTooLarge, type WorkBudget } from '../domain/workBudget.ts';
 import { type Causes, makeChangeCauses, readOn, type Side } from './changeCauses.ts';
 import type { Subject } from './changedSubjects.ts';
+import type { FormerState } from './formerStates.ts';
 import type { HolderBetween } from './holderBetween.ts';
 import type { Moment } from './moments.ts';
-import { rolesToExpand, type State } from './state.ts';
+import { rolesToExpand } from './state.ts';
 
 /** Clients and roles that are read at a time. */
 const READ_AT_A_TIME = 4;
@@ -21,7 +22,7 @@ export type EffectiveChange = ScopeChange &
     isTooLarge?: true;
   };
 
-type PastState = Pick<State, 'rolesReachedBy'> & { moment: Moment };
+type PastState = Pick<FormerState, 'rolesReachedBy' | 'moment'>;
 type Parts = Parameters<typeof makeChangeCauses>[0] & { before: PastState; after: PastState };
 
 /**
@@ -37,6 +38,7 @@ export type EffectiveChanges = (
 export function makeEffectiveChanges(parts: Parts): EffectiveChanges {
   const { before, after, between, longWork, owner, paced } = parts;
   const causesOf = makeChangeCauses(parts);
+  const scopeChanges = new ScopeChanges();
 
   async function read(subjects: readonly Subject[]): Promise<HolderBetween[]> {
     const readings = subjects.map((subject) => between(subject));
@@ -45,6 +47,28 @@ export function makeEffectiveChanges(parts: Parts): EffectiveChanges {
     for (const [i, { value, done }] of begun.entries())
       all.push(done ? value : await readOn(readings[i]!, paced));
     return all;
+  }
+
+  function* changeOf(
+    { before: had, after: has }: { before: Side; after: Side },
+    only: readonly string[] | undefined,
+    work: WorkBudget,
+  ): TimeSliced<ScopeChange | 'too large' | undefined> {
+    try {
+      const { gained, lost } = yield* scopeChanges.between(
+        yield* had.roles.listsInSlices(had.scopes, work),
+        yield* has.roles.listsInSlices(has.scopes, work),
+        work,
+      );
+      const change = {
+        gained: yield* thoseAsked(gained, only, work),
+        lost: yield* thoseAsked(lost, only, work),
+      };
+      return change.gained.length + change.lost.length > 0 ? change : undefined;
+    } catch (error) {
+      if (error instanceof ExpansionTooLarge) return 'too large';
+      throw error;
+    }
   }
 
   return async (subjects, only) => {
@@ -87,28 +111,6 @@ function heldBy({ kind, id }: Subject, values: HolderBetween['before'], { time }
   const { disabled, expires, scopes = [] } = values;
   const isEffective = !disabled && !isExpired({ expires: expires! }, time);
   return { isEffective, scopes: isEffective ? scopes : [] };
-}
-
-function* changeOf(
-  { before, after }: { before: Side; after: Side },
-  only: readonly string[] | undefined,
-  work: WorkBudget,
-): TimeSliced<ScopeChange | 'too large' | undefined> {
-  try {
-    const { gained, lost } = yield* scopeChange(
-      yield* before.roles.expandInSlices(before.scopes, work),
-      yield* after.roles.expandInSlices(after.scopes, work),
-      work,
-    );
-    const change = {
-      gained: yield* thoseAsked(gained, only, work),
-      lost: yield* thoseAsked(lost, only, work),
-    };
-    return change.gained.length + change.lost.length > 0 ? change : undefined;
-  } catch (error) {
-    if (error instanceof ExpansionTooLarge) return 'too large';
-    throw error;
-  }
 }
 
 function* thoseAsked(

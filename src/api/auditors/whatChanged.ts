@@ -6,6 +6,7 @@ import { workFor } from '../../http/workFor.ts';
 import { ApiError } from '../../domain/errors.ts';
 import { sourceFrom } from '../../domain/grantSearch.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
+import { ROLES_STREAM } from '../../eventStore/streams.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
 import { compareIds } from '../../readSide/compareIds.ts';
@@ -151,7 +152,7 @@ async function compare(
   const [former, later] = [from, to].map((moment) => ({ ...parts.formerStates(moment, owner), moment }));
   const paced = makePaced(parts.longWork, owner);
   const changesOf = makeEffectiveChanges({
-    before: former!,
+    before: (await haveRolesChanged(parts.eventStore, from)) ? former! : { ...later!, moment: from },
     after: later!,
     between: (subject) => holderBetween(parts, subject, [from.position, to.position]),
     longWork: parts.longWork,
@@ -177,6 +178,12 @@ async function compare(
     }
   }
   return { changes, last: undefined };
+}
+
+/** Whether roles may have changed since a moment. If none has, the earlier state has those of the later one. */
+async function haveRolesChanged(eventStore: EventStore, { position }: Moment): Promise<boolean> {
+  const last = await eventStore.readLast(ROLES_STREAM);
+  return last !== undefined && last.position > position;
 }
 
 /** The clients and roles that a request names, each once, after one. */
