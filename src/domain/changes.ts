@@ -56,6 +56,12 @@ export function valuesSetBy(event: EntityEvent): EntityValues | undefined {
   }
 }
 
+/** The own scopes after an event; none after a deletion, undefined if it leaves them as they are. */
+export function scopesAfter(event: EntityEvent): readonly string[] | undefined {
+  const values = valuesSetBy(event);
+  return values ? values.scopes : [];
+}
+
 /** The names of the values that must be known from before an event, to say what it changed. */
 export function valuesNeededBefore(event: EntityEvent): readonly ValueName[] {
   if (isCreation(event)) return [];
@@ -110,7 +116,8 @@ export class FormerValues {
   }
 }
 
-function isCreation({ type }: EntityEvent): boolean {
+/** Whether an event began a life of a client or role. */
+export function isCreation({ type }: EntityEvent): boolean {
   return type === 'ClientCreated' || type === 'RoleCreated';
 }
 

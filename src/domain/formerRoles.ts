@@ -4,6 +4,7 @@ import { type RoleDefinition, withParameter } from './roleDefinition.ts';
 import { RoleIndex } from './roleIndex.ts';
 import { RolesSnapshot } from './rolesSnapshot.ts';
 import { mergeInSlices, normalizeInSlices } from './scopes.ts';
+import type { Lists } from './scopeChange.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import { RoleScopes } from './roleScopes.ts';
 import { unitsToProduce, type WorkBudget } from './workBudget.ts';
@@ -141,11 +142,17 @@ export class FormerRoles<R extends RoleDefinition> {
    * What scopes expand to, in normal form, in time slices, once nothing is missing for them. Throws ExpansionTooLarge.
    */
   *expandInSlices(scopes: Scopes, work: WorkBudget): TimeSliced<Scopes> {
+    const { held, granted } = yield* this.listsInSlices(scopes, work);
+    return yield* mergeInSlices([held, ...granted], work);
+  }
+
+  /** The same as lists that are not merged. It refills the budget. */
+  *listsInSlices(scopes: Scopes, work: WorkBudget): TimeSliced<Lists> {
     work.refill();
     const held = yield* normalizeInSlices(scopes, work);
-    if (held[0] === '*') return held;
-    const lists = yield* this.#expansions.listsOf(held, this.#snapshot(), work);
-    return yield* mergeInSlices([held, ...lists], work);
+    // It covers everything that a role could grant.
+    if (held[0] === '*') return { held, granted: [] };
+    return { held, granted: yield* this.#expansions.listsOf(held, this.#snapshot(), work) };
   }
 
   /** The own scopes of all roles, indexed, in time slices. All must be loaded. */

@@ -1,6 +1,7 @@
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import type { Position, Recorded } from '../event.ts';
+import { scopesAfter } from './changes.ts';
 
 /** The event that added a grant, as explanations name it. */
 export type GrantSource = {
@@ -53,13 +54,8 @@ export class GrantSearch {
   }
 }
 
-/** The own scopes after an event; none after a deletion, undefined if the event says nothing about them. */
-function scopesAfter({ type, data }: GrantEvent): readonly string[] | undefined {
-  if (type === 'ClientDeleted' || type === 'ClientExpired' || type === 'RoleDeleted') return [];
-  return 'scopes' in data ? data.scopes : undefined;
-}
-
-function sourceFrom({
+/** Who made an event, when, and why. */
+export function sourceFrom({
   position,
   metadata: { at, actor, issuer, requestId, reason },
 }: GrantEvent): GrantSource {

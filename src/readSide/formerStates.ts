@@ -23,7 +23,7 @@ import { bytesInMemory } from './bytesInMemory.ts';
 import { type Life, livesAt } from './livesAt.ts';
 import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
-import type { ClientPage, Roles, State } from './state.ts';
+import type { ClientPage, State } from './state.ts';
 
 /** Bytes, approximately, of the roles of all moments that are kept in memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -42,7 +42,13 @@ const CHARACTERS_AROUND = 100;
 const MAX_CHARGE = 10;
 
 /** Clients and roles as they were at a moment, computed from the log within a caller's share of the time. */
-export type FormerStates = (moment: Moment, owner: WorkFor) => State;
+export type FormerStates = (moment: Moment, owner: WorkFor) => FormerState;
+
+/** The state at a moment, whose roles never change. */
+export type FormerState = State & {
+  moment: Moment;
+  rolesReachedBy(scopes: readonly string[]): Promise<FormerRoles<RoleRow>>;
+};
 
 type WantedPage = Parameters<State['clients']>[0];
 
@@ -144,7 +150,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
       }
     }
 
-    async function loadReached(scopes: readonly string[]): Promise<Roles> {
+    async function loadReached(scopes: readonly string[]): Promise<FormerRoles<RoleRow>> {
       const known = cache.get(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
       if (!candidates) return loadAll();

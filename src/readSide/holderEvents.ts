@@ -12,15 +12,18 @@ import type { Projector } from './projector.ts';
 /** An event of a client or role. */
 export type HolderEvent = Recorded<ClientEvent | RoleEvent>;
 
-/** Events in the first read, which mostly suffices, and in later ones. */
+/** Events in the first read, which mostly suffices, and in later ones, at most: each reads several times as many. */
 const FIRST_PAGE = 8;
 const PAGE_SIZE = 100;
+const GROWTH = 8;
 
 type Parts = {
   projector: Pick<Projector, 'roleHistory'>;
   eventStore: Pick<EventStore, 'readBackwards'>;
   /** For readers that do not pace the reads themselves. */
   paced?: Paced;
+  /** Events in the first read. */
+  firstPage?: number;
 };
 
 /**
@@ -28,7 +31,7 @@ type Parts = {
  * the first page, which may therefore be short or empty.
  */
 export function holderEvents(
-  { projector, eventStore, paced = (read) => read() }: Parts,
+  { projector, eventStore, paced = (read) => read(), firstPage = FIRST_PAGE }: Parts,
   { kind, id }: Subject,
   upTo: Position,
 ): AsyncGenerator<HolderEvent[]> {
@@ -41,7 +44,7 @@ export function holderEvents(
     const at = async (revision: number): Promise<Recorded | undefined> =>
       (await read(1, revision + 1)).events[0];
     let beforeRevision: number | undefined;
-    for (let limit = FIRST_PAGE; ; limit = PAGE_SIZE) {
+    for (let limit = firstPage; ; limit = next(limit)) {
       const { events, reachesStart } = await read(limit, beforeRevision);
       const oldest = events.at(-1);
       if (!oldest) return;
@@ -57,7 +60,7 @@ export function holderEvents(
     const prefix = rolePrefix(id);
     // Behind that position.
     let before: string | undefined = `${prefix}${upTo}\n`;
-    for (let limit = FIRST_PAGE; before !== undefined; limit = PAGE_SIZE) {
+    for (let limit = firstPage; before !== undefined; limit = next(limit)) {
       const from: string = before;
       const page = await paced(() =>
         projector.roleHistory.list({ prefix, before: from, limit, descending: true }),
@@ -66,4 +69,8 @@ export function holderEvents(
       before = page.last;
     }
   }
+}
+
+function next(limit: number): number {
+  return Math.min(GROWTH * limit, PAGE_SIZE);
 }

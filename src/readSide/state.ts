@@ -51,10 +51,10 @@ export function presentState(projector: Projector, lastUsed: LastUsed): State {
 }
 
 /** Roles among which are all that are needed to expand some sets of scopes: whoever has all scopes needs none. */
-export function rolesToExpand(
-  state: Pick<State, 'rolesReachedBy'>,
+export function rolesToExpand<R extends Roles>(
+  state: { rolesReachedBy(scopes: readonly string[]): Promise<R> },
   scopeSets: readonly (readonly string[])[],
-): Promise<Roles> {
+): Promise<R> {
   return state.rolesReachedBy(scopeSets.filter((scopes) => !scopes.includes('*')).flat());
 }
 

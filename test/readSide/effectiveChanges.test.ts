@@ -11,10 +11,10 @@ import { clientStream, ROLES_STREAM } from '../../src/eventStore/streams.ts';
 import { validateEvent } from '../../src/eventStore/validateEvent.ts';
 import { makeLongWork } from '../../src/process/longWork.ts';
 import { makePaced, type Paced } from '../../src/process/paced.ts';
-import { changedSubjects, type Subject } from '../../src/readSide/changedSubjects.ts';
-import { type EffectiveChange, effectiveChanges } from '../../src/readSide/effectiveChanges.ts';
+import { changedSubjects } from '../../src/readSide/changedSubjects.ts';
+import { type EffectiveChange, makeEffectiveChanges } from '../../src/readSide/effectiveChanges.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
-import { holderEvents } from '../../src/readSide/holderEvents.ts';
+import { holderBetween } from '../../src/readSide/holderBetween.ts';
 import { makeMoments } from '../../src/readSide/moments.ts';
 import { startProjector } from '../../src/readSide/projector.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
@@ -57,20 +57,26 @@ async function comparing(
         onStep?.();
         return pace(step);
       };
-      const { position, lives, clientScopes, roleGraph, roleHistory } = projector;
+      const { position, lives, clients, clientScopes, roleGraph, roleHistory } = projector;
       const list: typeof projector.expirations.list = async (page) => {
         await beforeScan?.();
         await projector.catchUp();
         return projector.expirations.list(page);
       };
-      const seen = { position, lives, clientScopes, roleGraph, roleHistory, expirations: { list } };
+      const seen = { position, lives, clients, clientScopes, roleGraph, roleHistory, expirations: { list } };
       const parts = { projector: seen, eventStore, longWork, owner, paced };
-      const events = (subject: Subject) => holderEvents(parts, subject, to);
-      const comparison = { before: before!, after: after!, events, longWork, owner, paced };
+      const changesOf = makeEffectiveChanges({
+        before: before!,
+        after: after!,
+        between: (subject) => holderBetween(parts, subject, [from, to]),
+        longWork,
+        owner,
+        paced,
+      });
       const between = { from: before!.moment, to: after!.moment, maxEvents };
       const found: EffectiveChange[] = [];
       for await (const subjects of changedSubjects(parts, between))
-        found.push(...(await effectiveChanges(comparison, subjects, undefined)));
+        found.push(...(await changesOf(subjects)));
       return found;
     },
   };

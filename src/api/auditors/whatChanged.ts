@@ -3,14 +3,17 @@ import { invalidContinuationToken } from '../../http/pagination.ts';
 import { isPast, momentNamed } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
 import { refuseArguments } from '../../domain/errors.ts';
+import { sourceFrom } from '../../domain/grantSearch.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
+import { ROLES_STREAM } from '../../eventStore/streams.ts';
 import type { LongWork, WorkFor } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
 import { compareIds } from '../../readSide/compareIds.ts';
 import { changedSubjects, type Subject } from '../../readSide/changedSubjects.ts';
-import { type EffectiveChange, effectiveChanges } from '../../readSide/effectiveChanges.ts';
+import { type EffectiveChange, makeEffectiveChanges } from '../../readSide/effectiveChanges.ts';
 import type { FormerStates } from '../../readSide/formerStates.ts';
-import { type HolderEvent, holderEvents } from '../../readSide/holderEvents.ts';
+import { holderBetween } from '../../readSide/holderBetween.ts';
+import type { HolderEvent } from '../../readSide/holderEvents.ts';
 import type { Moment, Moments } from '../../readSide/moments.ts';
 import type { Projector } from '../../readSide/projector.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
@@ -143,15 +146,14 @@ async function compare(
 ): Promise<{ changes: EffectiveChange[]; last: Subject | undefined }> {
   const [former, later] = [from, to].map((moment) => ({ ...parts.formerStates(moment, owner), moment }));
   const paced = makePaced(parts.longWork, owner);
-  const comparison = {
-    before: former!,
+  const changesOf = makeEffectiveChanges({
+    before: (await haveRolesChanged(parts.eventStore, from)) ? former! : { ...later!, moment: from },
     after: later!,
-    events: (subject: Subject): AsyncIterable<HolderEvent[]> =>
-      holderEvents({ ...parts, paced }, subject, to.position),
+    between: (subject) => holderBetween(parts, subject, [from.position, to.position]),
     longWork: parts.longWork,
     owner,
     paced,
-  };
+  });
   const changes: EffectiveChange[] = [];
   let [lookedAt, shownScopes] = [0, 0];
   const candidates: Iterable<Subject[]> | AsyncIterable<Subject[]> = subjects
@@ -161,7 +163,7 @@ async function compare(
     for (let start = 0; start < some.length; start += BATCH_SIZE) {
       const batch = some.slice(start, start + BATCH_SIZE);
       await parts.longWork.untilReady(owner);
-      for (const change of await effectiveChanges(comparison, batch, scopes)) {
+      for (const change of await changesOf(batch, scopes)) {
         changes.push(change);
         shownScopes += change.gained.length + change.lost.length;
         if (changes.length === limit || shownScopes > MAX_SCOPES) return { changes, last: change.subject };
@@ -171,6 +173,12 @@ async function compare(
     }
   }
   return { changes, last: undefined };
+}
+
+/** Whether roles may have changed since a moment. If none has, the earlier state has those of the later one. */
+async function haveRolesChanged(eventStore: EventStore, { position }: Moment): Promise<boolean> {
+  const last = await eventStore.readLast(ROLES_STREAM);
+  return last !== undefined && last.position > position;
 }
 
 /** The clients and roles that a request names, each once, after one. */
@@ -205,17 +213,9 @@ function shown({ subject, gained, lost, causes, expired, isExplained, isTooLarge
   };
 }
 
-function shownCause({ position, type, data, metadata }: HolderEvent): object {
-  const { at, actor, issuer, requestId, reason } = metadata;
+function shownCause(event: HolderEvent): object {
+  const { type, data } = event;
   const subject = 'roleId' in data ? { roleId: data.roleId } : { clientId: data.clientId };
-  return {
-    position,
-    at,
-    type,
-    subject,
-    actor,
-    ...(issuer !== undefined && { issuer }),
-    requestId,
-    ...(reason !== undefined && { reason }),
-  };
+  const { position, at, ...rest } = sourceFrom(event);
+  return { position, at, type, subject, ...rest };
 }
