@@ -50,6 +50,25 @@ export class ScopeHolders {
     }
   }
 
+  /** The holders of exactly this scope. */
+  holdersOf(scope: string): Iterable<string> {
+    return this.#byScope.get(scope) ?? [];
+  }
+
+  /** The scopes that begin with a text, sorted. */
+  startingWith(text: string): string[] {
+    return this.#scopes.startingWith(text);
+  }
+
+  /** The scopes whose star stands before the end of a text, so that they cover it, shortest first. */
+  starsBefore(text: string): string[] {
+    return this.#starred
+      .prefixesOf(text)
+      .filter((prefix) => prefix !== text)
+      .reverse()
+      .map((prefix) => `${prefix}*`);
+  }
+
   #scopesMatching(kind: ScopeMatch['kind'], text: string): Iterable<string> {
     if (kind === 'equal') return [text];
     if (kind === 'starting') return this.#scopes.startingWith(text);
