@@ -101,6 +101,11 @@ export class Holders {
     return roleIds;
   }
 
+  /** How many ways there are to the part of it that has the fewest: everybody who satisfies it has a scope on one of these. */
+  get fewestWays(): number {
+    return waysIn(this.#goal);
+  }
+
   /**
    * Lists of ranges, by their text, shortest first. Each satisfying holder has a scope of its own in one range of each
    * list, so that one list is enough to find them all. None if they are too long. Throws ExpansionTooLarge.
