@@ -20,8 +20,9 @@ const NOTE_BYTES = 100;
 /** Roles that are indexed at once, some milliseconds' work, and units of work to index a scope. */
 const INDEXED_AT_ONCE = 200;
 const INDEX_UNITS = 2;
-/** Bytes, approximately, that a scope takes in the index of scopes. */
+/** Bytes, approximately, that a scope takes in the index of scopes, and a role besides. */
 const INDEX_BYTES = 200;
+const INDEX_ROLE_BYTES = 300;
 
 /** Finds the ids of roles that may have been there, whose granting scope a pattern matches. */
 type Candidates = (pattern: GrantPattern) => Iterable<string>;
@@ -168,7 +169,8 @@ export class FormerRoles<R extends RoleDefinition> {
     }
     // Another request may have indexed them meanwhile.
     if (this.#scopes) return this.#scopes;
-    for (const role of this.#index.values()) this.#bytes += INDEX_BYTES * role.scopes.length;
+    for (const role of this.#index.values())
+      this.#bytes += INDEX_ROLE_BYTES + INDEX_BYTES * role.scopes.length;
     return (this.#scopes = scopes);
   }
 

@@ -5,7 +5,7 @@ import type { ConcreteExpression } from './scopeExpression.ts';
 import { sortedTexts } from './sortedTexts.ts';
 import { asTimeSliced, type MaybeTimeSliced, runToCompletion, type TimeSliced } from './timeSliced.ts';
 import { type HeldWay, WayMatcher } from './wayMatcher.ts';
-import { matchesCovering, rolesOn, type Ways, waysTo } from './waysTo.ts';
+import { matchesCovering, matchesGranting, rolesOn, type Way, type Ways, waysTo } from './waysTo.ts';
 import type { WorkBudget } from './workBudget.ts';
 
 /**
@@ -72,7 +72,7 @@ export class Holders {
       const known = leaves.get(name);
       if (known) return known;
       const found = yield* waysTo(matches, roles, work);
-      const leaf = { name, ...found, matcher: yield* WayMatcher.of(found.ways, work) };
+      const leaf = { name, ...found, matcher: yield* WayMatcher.of(found.ways, work, found.grants) };
       leaves.set(name, leaf);
       return leaf;
     }
@@ -99,6 +99,11 @@ export class Holders {
       if (yield* satisfyingWays(this.#goal, ofRole(roleId))) roleIds.push(roleId);
     }
     return roleIds;
+  }
+
+  /** How many ways there are to the part of it that has the fewest: everybody who satisfies it has a scope on one of these. */
+  get fewestWays(): number {
+    return waysIn(this.#goal);
   }
 
   /**
@@ -240,16 +245,26 @@ function* textsOf(goal: Compiled, work: WorkBudget): TimeSliced<Texts | undefine
     }
     return all;
   }
-  for (const { kind, text } of goal.ways) {
-    if (work.spend()) yield;
-    if (kind !== 'starred-prefix') all[kind].add(text);
-    // Those of a beginning that was seen before were added with it.
-    else
-      for (let length = text.length; length >= 0 && !all.beforeStar.has(text.slice(0, length)); length -= 1) {
-        if (work.spend(1 + Math.floor(length / CHARACTERS_PER_UNIT))) yield;
-        all.beforeStar.add(text.slice(0, length));
-      }
+  for (const way of goal.ways) {
+    for (const { kind, text } of matchesOf(way)) {
+      if (work.spend()) yield;
+      if (kind !== 'starred-prefix') all[kind].add(text);
+      // Those of a beginning that was seen before were added with it.
+      else
+        for (
+          let length = text.length;
+          length >= 0 && !all.beforeStar.has(text.slice(0, length));
+          length -= 1
+        ) {
+          if (work.spend(1 + Math.floor(length / CHARACTERS_PER_UNIT))) yield;
+          all.beforeStar.add(text.slice(0, length));
+        }
+    }
     if (countOf(all) > MAX_RANGES) return undefined;
   }
   return all;
+}
+
+function matchesOf(way: Way): readonly ScopeMatch[] {
+  return way.kind === 'role' ? matchesGranting(way.role!) : [way];
 }

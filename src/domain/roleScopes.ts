@@ -1,6 +1,9 @@
-import { grantingScope, PARAMETER, type RoleDefinition } from './roleDefinition.ts';
+import { ASSUME, grantingScope, PARAMETER, type RoleDefinition } from './roleDefinition.ts';
+import { RoleGrants } from './roleGrants.ts';
 import { ScopeHolders, type ScopeMatch } from './scopeHolders.ts';
 import { SortedStringSet } from './sortedStringSet.ts';
+import type { TimeSliced } from './timeSliced.ts';
+import type { WorkBudget } from './workBudget.ts';
 
 /** The own scopes of all roles, indexed for the question of who holds a scope. */
 export class RoleScopes {
@@ -11,6 +14,8 @@ export class RoleScopes {
   /** The scopes of parameterised roles that contain `<..>`, by the text before it. */
   #byStart = new Map<string, ParameterisedScope[]>();
   #starts = new SortedStringSet();
+  #changes = 0;
+  #grants: RoleGrants | undefined;
 
   add(role: RoleDefinition): void {
     this.addAll([role]);
@@ -18,6 +23,7 @@ export class RoleScopes {
 
   /** Adds many roles at once, which is faster than one by one. */
   addAll(roles: readonly RoleDefinition[]): void {
+    this.#noteChange();
     this.literal.addAll(roles.map((role) => ({ holder: role.roleId, scopes: literalScopes(role) })));
     this.granting.addAll(roles.map(({ roleId }) => ({ holder: roleId, scopes: [grantingScope(roleId)] })));
     const starts: string[] = [];
@@ -33,6 +39,7 @@ export class RoleScopes {
   }
 
   delete(role: RoleDefinition): void {
+    this.#noteChange();
     this.literal.delete(role.roleId, literalScopes(role));
     this.granting.delete(role.roleId, [grantingScope(role.roleId)]);
     const unused: string[] = [];
@@ -45,6 +52,26 @@ export class RoleScopes {
       }
     }
     this.#starts.deleteAll(unused);
+  }
+
+  /** Which roles grant which, in time slices: found again after changes only. */
+  *grants(work: WorkBudget): TimeSliced<RoleGrants> {
+    if (this.#grants) return this.#grants;
+    const changes = this.#changes;
+    const grants = yield* RoleGrants.of(this, this.#startsOfGrants(), work);
+    // If roles changed meanwhile, what was found may be of neither state.
+    if (this.#changes === changes) this.#grants = grants;
+    return grants;
+  }
+
+  #noteChange(): void {
+    this.#changes += 1;
+    this.#grants = undefined;
+  }
+
+  /** The texts before `<..>` that some parameter may make the beginning of a granting scope. */
+  #startsOfGrants(): string[] {
+    return [...new Set([...this.#starts.prefixesOf(ASSUME), ...this.#starts.startingWith(ASSUME)])];
   }
 
   /** Scopes with `<..>` that some parameter may make match. Roles may change meanwhile. */

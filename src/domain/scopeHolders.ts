@@ -5,7 +5,8 @@ export type ScopeMatch = { kind: 'equal' | 'starting' | 'starred-prefix'; text: 
 
 /** Who has which scopes of their own, by the scopes' text. */
 export class ScopeHolders {
-  #byScope = new Map<string, Set<string>>();
+  /** Most scopes have one holder, which takes much less memory than a set. */
+  #byScope = new Map<string, string | Set<string>>();
   #scopes = new SortedStringSet();
   /** The scopes that end in a star, without it. */
   #starred = new SortedStringSet();
@@ -20,11 +21,11 @@ export class ScopeHolders {
     for (const { holder, scopes } of grants)
       for (const scope of scopes) {
         const holders = this.#byScope.get(scope);
-        if (holders) holders.add(holder);
-        else {
-          this.#byScope.set(scope, new Set([holder]));
+        if (holders instanceof Set) holders.add(holder);
+        else if (holders === undefined) {
+          this.#byScope.set(scope, holder);
           added.push(scope);
-        }
+        } else if (holders !== holder) this.#byScope.set(scope, new Set([holders, holder]));
       }
     this.#scopes.addAll(added);
     this.#starred.addAll(added.filter(isStarred).map(withoutStar));
@@ -34,7 +35,10 @@ export class ScopeHolders {
     const unused: string[] = [];
     for (const scope of scopes) {
       const holders = this.#byScope.get(scope);
-      if (!holders?.delete(holder) || holders.size > 0) continue;
+      if (holders instanceof Set) {
+        holders.delete(holder);
+        if (holders.size > 0) continue;
+      } else if (holders !== holder) continue;
       this.#byScope.delete(scope);
       unused.push(scope);
     }
@@ -43,11 +47,29 @@ export class ScopeHolders {
   }
 
   /** The scopes that match, with their holders. */
-  *matching({ kind, text }: ScopeMatch): Generator<{ scope: string; holders: ReadonlySet<string> }> {
-    for (const scope of this.#scopesMatching(kind, text)) {
-      const holders = this.#byScope.get(scope);
-      if (holders) yield { scope, holders };
-    }
+  *matching({ kind, text }: ScopeMatch): Generator<{ scope: string; holders: Iterable<string> }> {
+    for (const scope of this.#scopesMatching(kind, text))
+      if (this.#byScope.has(scope)) yield { scope, holders: this.holdersOf(scope) };
+  }
+
+  /** The holders of exactly this scope. */
+  holdersOf(scope: string): Iterable<string> {
+    const holders = this.#byScope.get(scope) ?? [];
+    return typeof holders === 'string' ? [holders] : holders;
+  }
+
+  /** The scopes that begin with a text, sorted. */
+  startingWith(text: string): string[] {
+    return this.#scopes.startingWith(text);
+  }
+
+  /** The scopes whose star stands before the end of a text, so that they cover it, shortest first. */
+  starsBefore(text: string): string[] {
+    return this.#starred
+      .prefixesOf(text)
+      .filter((prefix) => prefix !== text)
+      .reverse()
+      .map((prefix) => `${prefix}*`);
   }
 
   #scopesMatching(kind: ScopeMatch['kind'], text: string): Iterable<string> {

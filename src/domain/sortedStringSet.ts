@@ -3,7 +3,13 @@
  * search.
  */
 export class SortedStringSet {
-  #texts: string[] = [];
+  /** Sorted lists, the longest first. Adding many at once adds a list, and looking anything up merges them all. */
+  #lists: string[][] = [[]];
+
+  get #texts(): string[] {
+    while (this.#lists.length > 1) this.#mergeLastTwo();
+    return this.#lists[0]!;
+  }
 
   add(text: string): void {
     const at = this.#lowerBound(text);
@@ -12,14 +18,22 @@ export class SortedStringSet {
 
   /** Adds many at once, which is faster than one by one. */
   addAll(texts: readonly string[]): void {
-    if (texts.length < MIN_BULK) texts.forEach((text) => this.add(text));
-    else this.#texts = unionOfSorted(this.#texts, [...new Set(texts)].sort(compareCodeUnits));
+    if (texts.length < MIN_BULK) return texts.forEach((text) => this.add(text));
+    this.#lists.push([...new Set(texts)].sort(compareCodeUnits));
+    // Lists of about one length are merged, so that a text is moved few times while many are added.
+    while (this.#lists.length > 1 && this.#lists.at(-2)!.length <= 2 * this.#lists.at(-1)!.length)
+      this.#mergeLastTwo();
+  }
+
+  #mergeLastTwo(): void {
+    const last = this.#lists.pop()!;
+    this.#lists.push(unionOfSorted(this.#lists.pop()!, last));
   }
 
   deleteAll(texts: readonly string[]): void {
     if (texts.length < MIN_BULK) return texts.forEach((text) => this.delete(text));
     const deleted = new Set(texts);
-    this.#texts = this.#texts.filter((text) => !deleted.has(text));
+    this.#lists = [this.#texts.filter((text) => !deleted.has(text))];
   }
 
   delete(text: string): void {
@@ -56,7 +70,8 @@ export class SortedStringSet {
     let rest = text;
     for (;;) {
       const at = this.#lowerBound(rest);
-      const last = this.#texts[at] === rest ? rest : this.#texts[at - 1];
+      const texts = this.#texts;
+      const last = texts[at] === rest ? rest : texts[at - 1];
       if (last === undefined) return;
       const common = commonLength(last, text);
       if (common === last.length) yield last;
@@ -84,11 +99,12 @@ export class SortedStringSet {
 
   /** The index of the first member that does not sort before the given text. */
   #lowerBound(text: string): number {
+    const texts = this.#texts;
     let low = 0;
-    let high = this.#texts.length;
+    let high = texts.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#texts[middle]! < text) low = middle + 1;
+      if (texts[middle]! < text) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -1,3 +1,6 @@
+import { ASSUME } from './roleDefinition.ts';
+import type { RoleGrants } from './roleGrants.ts';
+import { rangeOf, SortedPrefixes } from './sortedPrefixes.ts';
 import { sortedTexts } from './sortedTexts.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { Way } from './waysTo.ts';
@@ -10,8 +13,13 @@ export type HeldWay = { held: string; way: Way };
 const CHARACTERS_PER_UNIT = 100;
 const PREFIXES_PER_UNIT = 10;
 
-/** The index of each way by its text, by the kind of the way. Indexes order the ways by their length. */
-type Indexes = Record<Way['kind'], Map<string, number>>;
+/** What finds the least index of the ways of each kind that a scope is on. Indexes order the ways by their length. */
+type Indexes = {
+  equal: ReadonlyMap<string, number>;
+  starting: LeastOfPrefixes;
+  starred: LeastByPrefix;
+  granted: LeastOfGranted | undefined;
+};
 
 /** Tells for one holder after another which of its scopes is on the shortest of many ways. */
 export class WayMatcher {
@@ -19,36 +27,40 @@ export class WayMatcher {
   readonly #equal: ReadonlyMap<string, number>;
   readonly #starting: LeastOfPrefixes;
   readonly #starred: LeastByPrefix;
+  readonly #granted: LeastOfGranted | undefined;
 
-  private constructor(
-    ways: readonly Way[],
-    {
-      equal,
-      starting,
-      starred,
-    }: { equal: Indexes['equal']; starting: LeastOfPrefixes; starred: LeastByPrefix },
-  ) {
+  private constructor(ways: readonly Way[], indexes: Indexes) {
     this.#ways = ways;
-    this.#equal = equal;
-    this.#starting = starting;
-    this.#starred = starred;
+    this.#equal = indexes.equal;
+    this.#starting = indexes.starting;
+    this.#starred = indexes.starred;
+    this.#granted = indexes.granted;
   }
 
-  /** Prepares it for ways, shortest first, in time slices. */
-  static *of(ways: readonly Way[], work: WorkBudget): TimeSliced<WayMatcher> {
-    const indexes: Indexes = { equal: new Map(), starting: new Map(), 'starred-prefix': new Map() };
-    for (const [i, { kind, text }] of ways.entries()) {
+  /** Prepares it for ways, shortest first, in time slices. `grants` has the roles that ways are of. */
+  static *of(ways: readonly Way[], work: WorkBudget, grants?: RoleGrants): TimeSliced<WayMatcher> {
+    const equal = new Map<string, number>();
+    const starting = new Map<string, number>();
+    const starred = new Map<string, number>();
+    const byKind = { equal, starting, 'starred-prefix': starred };
+    const ofRoles = new Float64Array(grants?.ids.length ?? 0).fill(Infinity);
+    for (const [i, way] of ways.entries()) {
       if (work.spend()) yield;
-      indexes[kind].set(text, i);
+      if (way.kind === 'role') ofRoles[way.index] = i;
+      else byKind[way.kind].set(way.text, i);
     }
-    const starting = yield* LeastOfPrefixes.of(indexes.starting, work);
-    const starred = yield* LeastByPrefix.of(indexes['starred-prefix'], work);
-    return new WayMatcher(ways, { equal: indexes.equal, starting, starred });
+    return new WayMatcher(ways, {
+      equal,
+      starting: yield* LeastOfPrefixes.of(starting, work),
+      starred: yield* LeastByPrefix.of(starred, work),
+      granted: grants && (yield* LeastOfGranted.of(grants, ofRoles, work)),
+    });
   }
 
   /** The shortest way that begins at one of these scopes, in time slices; undefined if none does. */
   *find(scopes: readonly string[], work: WorkBudget): TimeSliced<HeldWay | undefined> {
-    const units = 1 + Math.floor(this.#starting.depth / PREFIXES_PER_UNIT);
+    const depth = this.#starting.depth + (this.#granted?.depth ?? 0);
+    const units = 1 + Math.floor(depth / PREFIXES_PER_UNIT);
     let least = Infinity;
     let held = '';
     for (const scope of scopes) {
@@ -60,60 +72,48 @@ export class WayMatcher {
   }
 
   #indexFor(scope: string): number {
-    const least = Math.min(this.#equal.get(scope) ?? Infinity, this.#starting.least(scope));
+    const least = Math.min(
+      this.#equal.get(scope) ?? Infinity,
+      this.#starting.least(scope),
+      this.#granted?.least(scope) ?? Infinity,
+    );
     return scope.endsWith('*') ? Math.min(least, this.#starred.least(scope.slice(0, -1))) : least;
   }
 }
 
-/** The least number among all texts that are prefixes of a text, by binary search in the sorted texts. */
+/** The least number among all texts that are prefixes of a text. */
 class LeastOfPrefixes {
-  readonly #texts: readonly string[];
-  /** The index of each text's longest prefix among the others; -1 if there is none. */
-  readonly #parents: Int32Array;
+  readonly #prefixes: SortedPrefixes;
   /** The least number of each text and its prefixes. */
   readonly #least: Float64Array;
-  /** How many texts are prefixes one of another, at most. */
-  depth = 0;
 
-  private constructor(texts: readonly string[]) {
-    this.#texts = texts;
-    this.#parents = new Int32Array(texts.length);
-    this.#least = new Float64Array(texts.length);
+  private constructor(prefixes: SortedPrefixes) {
+    this.#prefixes = prefixes;
+    this.#least = new Float64Array(prefixes.texts.length);
   }
 
   static *of(numbers: ReadonlyMap<string, number>, work: WorkBudget): TimeSliced<LeastOfPrefixes> {
-    const texts = yield* sortedTexts([...numbers.keys()], work);
-    const all = new LeastOfPrefixes(texts);
-    const depths = new Int32Array(texts.length);
-    for (const [i, text] of texts.entries()) {
+    const prefixes = yield* SortedPrefixes.of([...numbers.keys()], work);
+    const all = new LeastOfPrefixes(prefixes);
+    for (const [i, text] of prefixes.texts.entries()) {
       if (work.spend()) yield;
-      const parent = all.#prefixOf(text, i - 1);
-      all.#parents[i] = parent;
-      all.#least[i] = Math.min(numbers.get(text)!, all.#leastAt(parent));
-      depths[i] = parent < 0 ? 1 : depths[parent]! + 1;
-      all.depth = Math.max(all.depth, depths[i]!);
+      all.#least[i] = Math.min(numbers.get(text)!, all.#leastAt(prefixes.parents[i]!));
     }
     return all;
   }
 
+  /** How many texts are prefixes one of another, at most. */
+  get depth(): number {
+    return this.#prefixes.depth;
+  }
+
   /** Infinity if no text is a prefix. */
   least(text: string): number {
-    const at = lowerBound(this.#texts, text);
-    return this.#leastAt(this.#texts[at] === text ? at : this.#prefixOf(text, at - 1));
+    return this.#leastAt(this.#prefixes.longestOf(text));
   }
 
   #leastAt(i: number): number {
     return i < 0 ? Infinity : this.#least[i]!;
-  }
-
-  /**
-   * The index of the longest prefix of a text; -1 if there is none. `last` is that of the last text before it: whatever
-   * sorts between a prefix and the text begins with the prefix, too.
-   */
-  #prefixOf(text: string, last: number): number {
-    let at = last;
-    while (at >= 0 && !text.startsWith(this.#texts[at]!)) at = this.#parents[at]!;
-    return at;
   }
 }
 
@@ -129,12 +129,19 @@ class LeastByPrefix {
 
   static *of(numbers: ReadonlyMap<string, number>, work: WorkBudget): TimeSliced<LeastByPrefix> {
     const texts = yield* sortedTexts([...numbers.keys()], work);
-    const { length } = texts;
-    const tree = new Float64Array(2 * length);
+    const numbersOfTexts = new Float64Array(texts.length);
     for (const [i, text] of texts.entries()) {
       if (work.spend()) yield;
-      tree[length + i] = numbers.get(text)!;
+      numbersOfTexts[i] = numbers.get(text)!;
     }
+    return LeastByPrefix.ofSorted(texts, numbersOfTexts);
+  }
+
+  /** Of texts that are sorted already, each with its number. */
+  static ofSorted(texts: readonly string[], numbers: Float64Array): LeastByPrefix {
+    const { length } = texts;
+    const tree = new Float64Array(2 * length);
+    tree.set(numbers, length);
     for (let i = length - 1; i > 0; i -= 1) tree[i] = Math.min(tree[2 * i]!, tree[2 * i + 1]!);
     return new LeastByPrefix(texts, tree);
   }
@@ -142,8 +149,8 @@ class LeastByPrefix {
   /** Infinity if no text has the prefix. */
   least(prefix: string): number {
     let least = Infinity;
-    let from = lowerBound(this.#texts, prefix) + this.#texts.length;
-    let to = lowerBound(this.#texts, prefix + MAX_CODE_UNIT) + this.#texts.length;
+    const range = rangeOf(this.#texts, prefix);
+    let [from, to] = range.map((at) => at + this.#texts.length) as [number, number];
     for (; from < to; from >>= 1, to >>= 1) {
       if (from & 1) least = Math.min(least, this.#tree[from++]!);
       if (to & 1) least = Math.min(least, this.#tree[--to]!);
@@ -152,17 +159,46 @@ class LeastByPrefix {
   }
 }
 
-/** The index of the first text that does not sort before the given one. */
-function lowerBound(texts: readonly string[], text: string): number {
-  let low = 0;
-  let high = texts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (texts[middle]! < text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** The least number among all roles that a scope grants. */
+class LeastOfGranted {
+  readonly #grants: RoleGrants;
+  readonly #numbers: Float64Array;
+  /** The least number of each role whose id has a star, and of the others that cover it. */
+  readonly #leastCovering: Float64Array;
+  readonly #byPrefix: LeastByPrefix;
 
-/** Sorts after every character of scopes, which are ASCII. */
-const MAX_CODE_UNIT = '\uffff';
+  private constructor(grants: RoleGrants, numbers: Float64Array, leastCovering: Float64Array) {
+    this.#grants = grants;
+    this.#numbers = numbers;
+    this.#leastCovering = leastCovering;
+    this.#byPrefix = LeastByPrefix.ofSorted(grants.scopes, numbers);
+  }
+
+  /** Of `numbers`, each role has one; Infinity counts for nothing. */
+  static *of(grants: RoleGrants, numbers: Float64Array, work: WorkBudget): TimeSliced<LeastOfGranted> {
+    const least = numbers.slice();
+    for (let i = 0; i < least.length; i += 1) {
+      if (work.spendUnlimited()) yield;
+      const shorter = grants.coveringRole[i]!;
+      // What covers it sorts before it.
+      if (shorter >= 0) least[i] = Math.min(least[i]!, least[shorter]!);
+    }
+    return new LeastOfGranted(grants, numbers, least);
+  }
+
+  get depth(): number {
+    return this.#grants.depth;
+  }
+
+  /** Infinity if the scope grants none that has a number. */
+  least(scope: string): number {
+    let least = Infinity;
+    if (scope.startsWith(ASSUME)) {
+      const same = this.#grants.indexOf(scope.slice(ASSUME.length));
+      if (same !== undefined) least = this.#numbers[same]!;
+      const covering = this.#grants.roleCovering(scope);
+      if (covering >= 0) least = Math.min(least, this.#leastCovering[covering]!);
+    }
+    return scope.endsWith('*') ? Math.min(least, this.#byPrefix.least(scope.slice(0, -1))) : least;
+  }
+}

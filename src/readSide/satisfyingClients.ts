@@ -11,7 +11,9 @@ import type { State } from './state.ts';
 /** How many clients are looked at, and how much is read. */
 const SIZES = {
   ...INDEX_SIZES,
-  /** One after another, before the index is asked: where many satisfy, that fills a page. */
+  /** So few ways have few scopes, so that the index is asked at once. */
+  fewWays: 100,
+  /** One after another, before the index is asked about many ways: where many satisfy, that fills a page. */
   firstLook: 300,
   /** For one page, at most. */
   page: 10_000,
@@ -111,7 +113,8 @@ export function makeFindClients({ projector, longWork, sizes = SIZES }: Parts): 
     }
 
     const found = (): SatisfyingClients => ({ clients, last });
-    if (await lookThrough(Math.max(sizes.firstLook, limit))) return found();
+    const isLikelyRare = holders.fewestWays <= sizes.fewWays;
+    if (!isLikelyRare && (await lookThrough(Math.max(sizes.firstLook, limit)))) return found();
     const sources = await longWork.run(owner, (work) => holders.sources(work));
     const wanted = limit - clients.length;
     const table = projector.clientScopes;

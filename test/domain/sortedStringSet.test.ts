@@ -26,3 +26,18 @@ test('a sorted string set finds what a linear search finds', () => {
     { numRuns: 1000 },
   );
 });
+
+test('many strings that are added and deleted at once, again and again, are found, too', () => {
+  const texts = new SortedStringSet();
+  const plain = new Set<string>();
+  for (const [batch, size] of [1000, 100, 300, 70, 2000, 90].entries()) {
+    const some = Array.from({ length: size }, (_, i) => `${(i * 7919) % 2503}/${batch % 2}`);
+    texts.addAll(some);
+    for (const each of some) plain.add(each);
+    if (batch !== 2) continue;
+    const deleted = some.slice(0, 200);
+    texts.deleteAll(deleted);
+    for (const each of deleted) plain.delete(each);
+  }
+  expect(texts.after(undefined, Infinity)).toEqual([...plain].sort());
+});

@@ -154,7 +154,7 @@ async function allPages(
   const find = makeFindClients({
     projector,
     longWork,
-    sizes: { ...INDEX_SIZES, firstLook: 300, page: 10_000, ...sizes },
+    sizes: { ...INDEX_SIZES, fewWays: 0, firstLook: 300, page: 10_000, ...sizes },
   });
   const ids: string[] = [];
   let after: string | undefined;
@@ -187,6 +187,7 @@ describe('the clients that satisfy an expression', () => {
   test.each<[string, Sizes]>([
     ['as they are found at first sight', {}],
     ['in the index', { firstLook: 1 }],
+    ['in the index at once', { fewWays: 100 }],
     ['in the index, a few rows at a time', { firstLook: 1, probe: 2, scan: 3, chunk: 1 }],
     [
       'in the index, of which little may be read',

@@ -25,7 +25,7 @@ type Page = {
   grantors: { clients: { clientId: string; rights: string[] }[] };
 };
 
-/** A node where a role `r` and a client `c` change whenever clients are about to be read. */
+/** A node where a role `r` and a client `c` change whenever clients, or the index of their scopes, are about to be read. */
 async function startNode(changeBeforeRead: (change: Change, read: number) => Promise<void>) {
   const eventStore = memoryEventStore({ validate: validateEvent });
   const projector = await startProjector({ eventStore, readStore: memoryReadStore(), log, holder: 'one' });
@@ -63,16 +63,23 @@ async function startNode(changeBeforeRead: (change: Change, read: number) => Pro
     },
   };
   let reads = 0;
-  const clients: State['clients'] = async (page) => {
-    await changeBeforeRead(change, (reads += 1));
-    return present.clients(page);
-  };
+  /** The same reads, before each of which something changes. */
+  const afterChange =
+    <Wanted, Found>(read: (wanted: Wanted) => Promise<Found>) =>
+    async (wanted: Wanted): Promise<Found> => {
+      await changeBeforeRead(change, (reads += 1));
+      return read(wanted);
+    };
+  const clients: State['clients'] = afterChange((page) => present.clients(page));
+  const { clientScopes } = projector;
+  const list = afterChange((page: Parameters<typeof clientScopes.list>[0]) => clientScopes.list(page));
+  const changing = Object.create(projector, { clientScopes: { value: { list } } }) as typeof projector;
   const requestedState = makeRequestedState({
     present: { ...present, clients },
     formerStates,
     moments: makeMoments({ eventStore, projector }),
   });
-  const { handle } = whoCan({ projector, requestedState, formerStates, longWork });
+  const { handle } = whoCan({ projector: changing, requestedState, formerStates, longWork });
   return {
     change,
     async ask(): Promise<Page> {
