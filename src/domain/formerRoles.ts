@@ -48,7 +48,6 @@ export class FormerRoles<R extends RoleDefinition> {
   #followed = new Set<string>();
   #expansions = new Expansions({ maxClosureBytes: MAX_CLOSURE_BYTES, maxMergedScopes: MAX_MERGED_SCOPES });
   #bytes = EXPANSION_BYTES;
-  #scopes: RoleScopes | undefined;
   /** Whether all roles are loaded. */
   isWhole = false;
 
@@ -156,22 +155,21 @@ export class FormerRoles<R extends RoleDefinition> {
     return { held, granted: yield* this.#expansions.listsOf(held, this.#snapshot(), work) };
   }
 
-  /** The own scopes of all roles, indexed, in time slices. All must be loaded. */
+  /** Makes an index of the own scopes of all roles, in time slices. All must be loaded. */
   *scopes(work: WorkBudget): TimeSliced<RoleScopes> {
-    if (this.#scopes) return this.#scopes;
     const scopes = new RoleScopes();
     const roles = [...this.#index.values()];
     for (let from = 0; from < roles.length; from += INDEXED_AT_ONCE) {
       const some = roles.slice(from, from + INDEXED_AT_ONCE);
       scopes.addAll(some);
-      const count = some.reduce((sum, role) => sum + role.scopes.length, 0);
-      if (work.spendUnlimited(INDEX_UNITS * count)) yield;
+      if (work.spendUnlimited(INDEX_UNITS * countScopes(some))) yield;
     }
-    // Another request may have indexed them meanwhile.
-    if (this.#scopes) return this.#scopes;
-    for (const role of this.#index.values())
-      this.#bytes += INDEX_ROLE_BYTES + INDEX_BYTES * role.scopes.length;
-    return (this.#scopes = scopes);
+    return scopes;
+  }
+
+  /** Bytes, approximately, that this index takes, with what it finds out about which role grants which. */
+  get scopesBytes(): number {
+    return INDEX_ROLE_BYTES * this.size + INDEX_BYTES * countScopes(this.#index.values());
   }
 
   /** Runs a computation in time slices on the roles. */
@@ -182,6 +180,12 @@ export class FormerRoles<R extends RoleDefinition> {
   #snapshot(): RolesSnapshot {
     return new RolesSnapshot(this.#index, 1);
   }
+}
+
+function countScopes(roles: Iterable<RoleDefinition>): number {
+  let count = 0;
+  for (const { scopes } of roles) count += scopes.length;
+  return count;
 }
 
 /** The pattern of a scope, if it grants roles and is new. */

@@ -33,6 +33,16 @@ export type EventStore = {
   ): Promise<{ events: Recorded[]; revision: Revision }>;
 
   /**
+   * A stream's events up to a position, from a revision on (default 0), at most `limit` of them, without reading later
+   * ones where the store can. Of large events it may return fewer, but at least one. `reachesEnd` means that there are no
+   * more; the last page may be empty. Throws UnknownPosition if `upTo` belongs to another log.
+   */
+  readUpTo(
+    stream: string,
+    options: { upTo: Position; fromRevision?: number; limit: number },
+  ): Promise<{ events: Recorded[]; reachesEnd: boolean }>;
+
+  /**
    * A stream's events before the revision of one of them, or of the next one (default: all), newest first, at most
    * `limit` of them. Of large events it may return fewer, but at least one.
    */

@@ -8,6 +8,7 @@ import type { EventStore, Write } from './eventStore.ts';
 import { kurrentAppend } from './kurrentAppend.ts';
 import { collect, withRetries, withTimeout } from './kurrentCalls.ts';
 import { failureOf } from './kurrentFailures.ts';
+import { offsetsIn } from './position.ts';
 import { kurrentReads, logStream } from './kurrentReads.ts';
 import { kurrentSubscription } from './kurrentSubscription.ts';
 import { newLogId } from './newLogId.ts';
@@ -56,6 +57,14 @@ export async function kurrentEventStore(options: {
         events: events.filter(({ revision }) => revision >= fromRevision),
         revision: last?.revision ?? 'none',
       };
+    },
+    async readUpTo(stream, { upTo, fromRevision = 0, limit }) {
+      // Throws if it is another log's.
+      offsetsIn(upTo, logId);
+      const options = { fromRevision: BigInt(fromRevision), maxCount: limit };
+      const { events: read, isCut } = await reads.readUpTo(stream, options, MAX_PAGE_CHARS);
+      const events = read.filter(({ position }) => position <= upTo);
+      return { events, reachesEnd: events.length < read.length || (read.length < limit && !isCut) };
     },
     async readBackwards(stream, { beforeRevision, limit }) {
       if (beforeRevision === 0) return { events: [], reachesStart: true };

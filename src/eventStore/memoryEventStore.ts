@@ -63,6 +63,12 @@ export function memoryEventStore({ validate }: { validate(event: Event): void })
       const { page } = boundedPage(events, sizeOf);
       return { events: structuredClone(page), revision: revisionOf(stream) };
     },
+    async readUpTo(stream, { upTo, fromRevision = 0, limit }) {
+      const last = positionOf(logId, countIn(upTo, logId));
+      const all = streamOf(stream).filter(({ position }) => position <= last);
+      const { page } = boundedPage(all.slice(fromRevision, fromRevision + limit), sizeOf);
+      return { events: structuredClone(page), reachesEnd: fromRevision + page.length >= all.length };
+    },
     async readBackwards(stream, { beforeRevision = Infinity, limit }) {
       return lastPage(streamOf(stream).slice(0, beforeRevision), limit);
     },

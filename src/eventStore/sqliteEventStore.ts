@@ -134,6 +134,13 @@ export function sqliteEventStore({ db, validate }: { db: Sqlite; validate(event:
       const lastRead = events.at(-1)?.revision;
       return { events, revision: lastRead === undefined || lastRead < last! ? (last ?? 'none') : lastRead };
     },
+    async readUpTo(stream, { upTo, fromRevision = 0, limit }) {
+      const last = Number(countIn(upTo, logId));
+      const { page, hasMore } = translatingErrors(db, () =>
+        boundedPage(statements.readUpTo.iterate(stream, fromRevision, last, limit), sizeOf),
+      );
+      return { events: page.map((row) => toRecorded(row)), reachesEnd: !hasMore && page.length < limit };
+    },
     async readBackwards(stream, { beforeRevision = Number.MAX_SAFE_INTEGER, limit }) {
       const { page } = translatingErrors(db, () =>
         boundedPage(statements.readBackwards.iterate(stream, beforeRevision, limit), sizeOf),
@@ -230,6 +237,12 @@ function prepare(db: Sqlite) {
     read: db
       .prepare<[string, number, number], Row>(
         `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`,
+      )
+      .raw(),
+    // Positions are in the index of the streams, so that later events are not looked up.
+    readUpTo: db
+      .prepare<[string, number, number, number], Row>(
+        `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision >= ? AND position <= ? ORDER BY revision LIMIT ?`,
       )
       .raw(),
     readBackwards: db

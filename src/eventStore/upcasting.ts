@@ -9,6 +9,10 @@ export function upcasting(log: EventStore): EventStore {
       const { events, revision } = await log.read(stream, options);
       return { events: events.map(upcast), revision };
     },
+    async readUpTo(stream, options) {
+      const { events, reachesEnd } = await log.readUpTo(stream, options);
+      return { events: events.map(upcast), reachesEnd };
+    },
     readBackwards: async (stream, options) => upcastPage(await log.readBackwards(stream, options)),
     readLogBackwards: async (options) => upcastPage(await log.readLogBackwards(options)),
     async readLast(stream) {

@@ -1,31 +1,32 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { LRUCache } from 'lru-cache';
 import { type ClientRow, clients } from '../../projections/clients.ts';
 import { lifePrefix } from '../../projections/lives.ts';
 import { type RoleHistoryRow, rolePrefix } from '../../projections/roleHistory.ts';
 import { roles, type RoleRow } from '../../projections/roles.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
-import { ApiError } from '../domain/errors.ts';
 import { FormerRoles } from '../domain/formerRoles.ts';
 import type { GrantPattern } from '../domain/grantPattern.ts';
 import type { RoleDefinition } from '../domain/roleDefinition.ts';
 import { ExpansionTooLarge } from '../domain/workBudget.ts';
+import type { RoleScopes } from '../domain/roleScopes.ts';
 import { RoleIndex } from '../domain/roleIndex.ts';
-import type { Position, Recorded } from '../event.ts';
+import type { Recorded } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { clientStream, ROLES_STREAM } from '../eventStore/streams.ts';
-import { keyedMutex } from '../process/keyedMutex.ts';
+import { boundedMutex } from '../process/boundedMutex.ts';
 import type { LongWork, WorkFor } from '../process/longWork.ts';
+import { makePacedTogether } from '../process/pacedTogether.ts';
 import { MAX_PAGE_CHARS } from '../storage/boundedPage.ts';
 import { applyEvent, fold } from '../projection.ts';
 import { bytesInMemory } from './bytesInMemory.ts';
+import { makeFormerCache } from './formerCache.ts';
 import { type Life, livesAt } from './livesAt.ts';
 import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
 import type { ClientPage, State } from './state.ts';
 
-/** Bytes, approximately, of the roles of all moments that are kept in memory. */
+/** Bytes, approximately, of the roles and clients of all moments that are kept in memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
 /** Rows or streams that are read at a time. */
 const BATCH_SIZE = 32;
@@ -38,8 +39,6 @@ const MAX_WAITING = 32;
 /** Characters of the ids of all roles that there ever were, up to which they are kept; and what an id takes besides. */
 const MAX_EVER_CHARACTERS = 16 * 1024 * 1024;
 const CHARACTERS_AROUND = 100;
-/** The most time (ms) that one batch is charged for. Anything longer was spent waiting for a store. */
-const MAX_CHARGE = 10;
 
 /** Clients and roles as they were at a moment, computed from the log within a caller's share of the time. */
 export type FormerStates = (moment: Moment, owner: WorkFor) => FormerState;
@@ -54,56 +53,53 @@ type WantedPage = Parameters<State['clients']>[0];
 
 type Parts = {
   projector: Projector;
-  eventStore: Pick<EventStore, 'read'>;
+  eventStore: Pick<EventStore, 'readUpTo'>;
   longWork: LongWork;
-  /** Bytes, approximately, of roles that are kept. */
+  /** Bytes, approximately, of what is kept. */
   maxBytes?: number;
 };
 
 /**
- * States of the past. Roles that were read stay in memory for the next question about the same moment, under one limit
- * for all moments.
+ * States of the past. Roles and clients that were read stay in memory for the next question about the same moment, under
+ * one limit for all moments.
  */
 export function makeFormerStates(parts: Parts): FormerStates {
   const { projector, eventStore, longWork, maxBytes = MAX_BYTES } = parts;
-  const cache = new LRUCache<Position, FormerRoles<RoleRow>>({
-    maxSize: maxBytes,
-    sizeCalculation: ({ bytes }) => bytes,
-  });
+  const cache = makeFormerCache(maxBytes);
   const everRoles = makeEverRoles(projector);
-  /** One caller's reads of streams are each in a turn of the event loop of their own: some stores read synchronously. */
-  const inTurn = keyedMutex();
-  const runExclusive = boundedMutex();
+  const paced = makePacedTogether(longWork);
+  // One after the other, so that many requests of one caller for different moments take the memory of one.
+  const runExclusive = boundedMutex({ max: MAX_WAITING, about: 'the past' });
 
   return (moment, owner) => {
     const { position } = moment;
 
-    /** Does some work at the same time, within the caller's share of the time. */
     async function inBatch<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-      await longWork.untilReady(owner);
-      const began = performance.now();
       const results = await Promise.all(all.map(work));
-      longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
       await yieldToEventLoop();
       return results;
     }
 
     async function client(clientId: string): Promise<ClientRow | undefined> {
-      const present = await projector.clients.row(clientId);
+      const known = cache.client(position, clientId);
+      if (known) return known;
+      const present = await paced(owner, () => projector.clients.row(clientId));
       const hasNotChanged = present.position !== '' && present.position <= position;
       if (hasNotChanged) return present.value;
+      const row = await foldedClient(clientId);
+      if (row) cache.keepClient(position, row);
+      return row;
+    }
+
+    async function foldedClient(clientId: string): Promise<ClientRow | undefined> {
+      const stream = clientStream(clientId);
       let row: ClientRow | undefined;
       for (let fromRevision = 0; ;) {
-        await longWork.untilReady(owner);
-        await inTurn(owner.caller, () => yieldToEventLoop());
-        const began = performance.now();
-        const page = await eventStore.read(clientStream(clientId), { fromRevision, limit: PAGE_SIZE });
-        const events = page.events.filter((event) => event.position <= position);
+        const from = { upTo: position, fromRevision, limit: PAGE_SIZE };
+        const { events, reachesEnd } = await paced(owner, () => eventStore.readUpTo(stream, from));
         row = fold(clients, row, events as Recorded<ClientEvent>[]);
-        longWork.charge(owner, Math.min(performance.now() - began, MAX_CHARGE));
-        fromRevision += page.events.length;
-        if (events.length < page.events.length || page.revision === 'none' || fromRevision > page.revision)
-          return row;
+        if (reachesEnd) return row;
+        fromRevision += events.length;
       }
     }
 
@@ -142,7 +138,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
 
     async function load(into: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
       for (const some of chunksOf(lives)) {
-        const rows = await inBatch(some, ({ id, created }) => role(id, created));
+        const rows = await inBatch(some, ({ id, created }) => paced(owner, () => role(id, created)));
         for (const [i, row] of rows.entries()) {
           if (row) into.add(row, bytesInMemory(row));
           else into.addAbsent(some[i]!.id);
@@ -151,7 +147,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
     }
 
     async function loadReached(scopes: readonly string[]): Promise<FormerRoles<RoleRow>> {
-      const known = cache.get(position) ?? new FormerRoles<RoleRow>();
+      const known = cache.roles(position) ?? new FormerRoles<RoleRow>();
       const candidates = await everRoles();
       if (!candidates) return loadAll();
       const following = known.follow(scopes);
@@ -169,12 +165,12 @@ export function makeFormerStates(parts: Parts): FormerStates {
         if (error instanceof ExpansionTooLarge) return loadAll();
         throw error;
       }
-      if (!whole()) keep(known);
+      if (!whole()) cache.keepRoles(position, known);
       return known;
     }
 
     function whole(): FormerRoles<RoleRow> | undefined {
-      const known = cache.get(position);
+      const known = cache.roles(position);
       return known?.isWhole ? known : undefined;
     }
 
@@ -188,14 +184,17 @@ export function makeFormerStates(parts: Parts): FormerStates {
           lives.filter(({ created }) => created !== undefined),
         );
       all.isWhole = true;
-      keep(all);
+      cache.keepRoles(position, all);
       return all;
     }
 
-    function keep(known: FormerRoles<RoleRow>): void {
-      // Setting the same value again would not count what it has grown by.
-      cache.delete(position);
-      cache.set(position, known);
+    async function roleScopes(): Promise<RoleScopes> {
+      const known = cache.roleScopes(position);
+      if (known) return known;
+      const all = whole() ?? (await runExclusive(owner.caller, loadAll));
+      const scopes = await longWork.run(owner, (work) => all.scopes(work));
+      cache.keepRoleScopes(position, { scopes, bytes: all.scopesBytes });
+      return scopes;
     }
 
     return {
@@ -204,15 +203,9 @@ export function makeFormerStates(parts: Parts): FormerStates {
       clients: clientPage,
       lastUsed: async ({ created }) => created,
       role: (roleId) => role(roleId),
-      // One after the other, so that many requests of one caller for different moments take the memory of one.
       rolesReachedBy: async (scopes) => whole() ?? runExclusive(owner.caller, () => loadReached(scopes)),
       allRoles: async () => whole() ?? runExclusive(owner.caller, loadAll),
-      async roleScopes() {
-        const all = whole() ?? (await runExclusive(owner.caller, loadAll));
-        const scopes = await longWork.run(owner, (work) => all.scopes(work));
-        keep(all);
-        return scopes;
-      },
+      roleScopes,
     };
   };
 }
@@ -230,29 +223,6 @@ function roleAfter(event: RoleHistoryRow, created: string | undefined): RoleRow 
 
 /** What RoleUpdated replaces all of, except the time of the creation. */
 const NO_ROLE: RoleRow = { roleId: '', description: '', scopes: [], created: '', lastModified: '' };
-
-/** Like `keyedMutex`, with so many jobs of one caller at most. Throws TooManyRequests beyond. */
-function boundedMutex() {
-  const runExclusive = keyedMutex();
-  const counts = new Map<string, number>();
-  return async function run<T>(caller: string, job: () => Promise<T>): Promise<T> {
-    const count = counts.get(caller) ?? 0;
-    if (count >= MAX_WAITING)
-      throw new ApiError(
-        'TooManyRequests',
-        `at most ${MAX_WAITING} requests of one caller about the past may wait at the same time`,
-        { limit: MAX_WAITING, retryAfter: 1 },
-      );
-    counts.set(caller, count + 1);
-    try {
-      return await runExclusive(caller, job);
-    } finally {
-      const left = counts.get(caller)! - 1;
-      if (left > 0) counts.set(caller, left);
-      else counts.delete(caller);
-    }
-  };
-}
 
 /**
  * Makes a function that returns how to find the ids of all roles that there ever were; undefined if they are too many to

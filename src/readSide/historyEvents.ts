@@ -13,7 +13,7 @@ import { clientStream, credentialsStream, ROLES_STREAM } from '../eventStore/str
 import type { Paced } from '../process/paced.ts';
 import { type HistoryEntity, historyEntityOf } from './historyEntity.ts';
 import { type HistorySpan, isWithin } from './historySpan.ts';
-import { livesAt } from './livesAt.ts';
+import { type Life, livesAt } from './livesAt.ts';
 import type { Projector } from './projector.ts';
 
 /** Events in one read. */
@@ -24,6 +24,10 @@ const ACTOR_ROWS = 3;
 type Reading = { first: number; pace: Paced };
 /** For those that are merged: of most, few events are needed, and their reads are paced together. */
 const AMONG_MANY: Reading = { first: 1, pace: (step) => step() };
+/** Merged sources are only read once others have no events before theirs. Few are then needed without the one after. */
+const FIRST_LATER = 2;
+/** Events that are merged at a time: with more, streams would be read for events that the page has no room for. */
+const MERGED_AT_ONCE = 25;
 const GROWTH = 4;
 /** So many of them are first read at a time: an event can be large. */
 const BATCH_SIZE = 4;
@@ -58,7 +62,7 @@ export type HistoryParts = {
     EventStore,
     'start' | 'read' | 'readBackwards' | 'readLogBackwards' | 'subscribe' | 'head' | 'eventAt'
   >;
-  projector: Pick<Projector, 'roleHistory' | 'actorHistory' | 'lives' | 'times' | 'position'>;
+  projector: Pick<Projector, 'clients' | 'roleHistory' | 'actorHistory' | 'lives' | 'times' | 'position'>;
 };
 
 /**
@@ -168,7 +172,8 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
     function eventsBy(by: string): Candidates {
       const changes = entriesOf(by, actorPrefix(by));
       const credentials = entriesOf(by, credentialsPrefix(by));
-      if (kind === undefined && prefix === undefined) return merged([changes, credentials]);
+      if (kind === undefined && prefix === undefined)
+        return merged([{ candidates: changes }, { candidates: credentials }]);
       return kind === 'credentials' ? credentials : changes;
     }
 
@@ -227,48 +232,91 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
     async function sourcesWith(
       idPrefix: string,
       of: HistoryEntity['kind'] | undefined,
-    ): Promise<Candidates[] | undefined> {
-      const ofClients = of === 'role' ? [] : await idsWith(idPrefix, 'client');
+    ): Promise<Source[] | undefined> {
+      const ofClients = of === 'role' ? [] : await livesWith(idPrefix, 'client');
       if (!ofClients) return undefined;
-      const ofRoles = of === 'client' ? [] : await idsWith(idPrefix, 'role');
-      const all = ofClients.map((id) => eventsOf({ kind: 'client', id }, AMONG_MANY));
-      for (const id of ofRoles ?? []) all.push(eventsOf({ kind: 'role', id }, AMONG_MANY));
-      if (!ofRoles) all.push(eventsOfStream(ROLES_STREAM, { ...AMONG_MANY, first: PAGE_SIZE }));
+      const ofRoles = of === 'client' ? [] : await livesWith(idPrefix, 'role');
+      const all: Source[] = [];
+      const newest = ofClients.length > 0 ? await newestOf(ofClients, idPrefix) : undefined;
+      for (const { id } of ofClients) {
+        const begin = newest?.get(id);
+        const reading = begin === undefined ? AMONG_MANY : { ...AMONG_MANY, first: FIRST_LATER };
+        all.push({ candidates: eventsOf({ kind: 'client', id }, reading), begin });
+      }
+      for (const { id } of ofRoles ?? [])
+        all.push({ candidates: eventsOf({ kind: 'role', id }, AMONG_MANY) });
+      if (!ofRoles)
+        all.push({ candidates: eventsOfStream(ROLES_STREAM, { ...AMONG_MANY, first: PAGE_SIZE }) });
       return all;
     }
 
-    /** The ids of all clients, or roles, that there ever were with a prefix; undefined if they are too many. */
-    async function idsWith(idPrefix: string, of: 'client' | 'role'): Promise<string[] | undefined> {
-      const ids: string[] = [];
+    /** All clients, or roles, that there ever were with a prefix; undefined if they are too many. */
+    async function livesWith(idPrefix: string, of: 'client' | 'role'): Promise<Life[] | undefined> {
+      const all: Life[] = [];
       let readsLeft = 6;
       for await (const lives of livesAt(projector.lives, { of, prefix: idPrefix }, range.upTo)) {
-        for (const { id } of lives) ids.push(id);
+        for (const life of lives) all.push(life);
         readsLeft -= 1;
-        if (ids.length > MAX_MERGED || readsLeft === 0) return undefined;
+        if (all.length > MAX_MERGED || readsLeft === 0) return undefined;
       }
-      return ids;
+      return all;
     }
 
-    async function* merged(sources: readonly Candidates[]): Candidates {
+    /**
+     * Positions after which clients have no events in the range, as far as that is known without reading their streams:
+     * that of the end of those that were gone by then, else that of the present row, unless it is later. Those that came
+     * later have none.
+     */
+    async function newestOf(lives: readonly Life[], idPrefix: string): Promise<Map<string, Position>> {
+      const newest = new Map<string, Position>();
+      // Rows hold all events up to here, and perhaps later ones.
+      if (range.order === 'oldest' || range.upTo > projector.position) return newest;
+      const ended = new Set<string>();
+      for (const { id, created, at } of lives)
+        if (created === undefined) {
+          ended.add(id);
+          newest.set(id, at ?? range.after);
+        }
+      let after: string | undefined;
+      do {
+        const from = after;
+        const page = await paced(() =>
+          projector.clients.list({ prefix: idPrefix, after: from, limit: PAGE_SIZE }),
+        );
+        for (const { key, position } of page.rows)
+          if (!ended.has(key) && position < range.upTo) newest.set(key, position);
+        after = page.last;
+      } while (after !== undefined);
+      return newest;
+    }
+
+    async function* merged(sources: readonly Source[]): Candidates {
       const isAfter = (one: Position, other: Position): boolean =>
         range.order === 'newest' ? one < other : one > other;
       /** In the opposite order of their next events. */
       const open: Open[] = [];
       const put = (source: Candidates, batch: HistoryCandidate[] | undefined): void => {
-        if (batch) insert({ source, batch, index: 0 }, { into: open, isAfter });
+        if (batch) insert({ source, batch, index: 0, next: batch[0]!.position }, { into: open, isAfter });
       };
-      for (let from = 0; from < sources.length; from += BATCH_SIZE) {
-        const some = sources.slice(from, from + BATCH_SIZE);
+      const unknown: Candidates[] = [];
+      for (const { candidates, begin } of sources) {
+        if (begin === undefined) unknown.push(candidates);
+        else insert({ source: candidates, batch: [], index: 0, next: begin }, { into: open, isAfter });
+      }
+      for (let from = 0; from < unknown.length; from += BATCH_SIZE) {
+        const some = unknown.slice(from, from + BATCH_SIZE);
         const batches = await paced(() => Promise.all(some.map(nextBatch)));
         for (const [i, batch] of batches.entries()) put(some[i]!, batch);
       }
       while (open.length > 0) {
         const batch: HistoryCandidate[] = [];
-        while (open.length > 0 && batch.length < PAGE_SIZE) {
+        while (open.length > 0 && batch.length < MERGED_AT_ONCE) {
           const next = open.pop()!;
-          batch.push(next.batch[next.index]!);
+          const candidate = next.batch[next.index];
+          if (candidate) batch.push(candidate);
           next.index += 1;
-          if (next.index < next.batch.length) insert(next, { into: open, isAfter });
+          const following = next.batch[next.index];
+          if (following) insert({ ...next, next: following.position }, { into: open, isAfter });
           else put(next.source, await paced(() => nextBatch(next.source)));
         }
         yield batch;
@@ -321,19 +369,19 @@ export function makeHistoryEvents({ eventStore, projector }: HistoryParts) {
   };
 }
 
-/** A source with the events that were read of it. */
-type Open = { source: Candidates; batch: HistoryCandidate[]; index: number };
+/** What is merged. It has no events before `begin` in their order, if that is known. */
+type Source = { candidates: Candidates; begin?: Position | undefined };
+/** A source with the events that were read of it, and the position before which it has no further ones in their order. */
+type Open = { source: Candidates; batch: HistoryCandidate[]; index: number; next: Position };
 
 function insert(
   one: Open,
   { into, isAfter }: { into: Open[]; isAfter(one: Position, other: Position): boolean },
 ): void {
-  const { position } = one.batch[one.index]!;
   let [low, high] = [0, into.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const { batch, index } = into[middle]!;
-    if (isAfter(batch[index]!.position, position)) low = middle + 1;
+    if (isAfter(into[middle]!.next, one.next)) low = middle + 1;
     else high = middle;
   }
   into.splice(low, 0, one);

@@ -3,8 +3,11 @@ import type { Position } from '../event.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
 import type { ReadModel } from './readModel.ts';
 
-/** A client or role that there ever was. `created` is left out if it was not there at the position. */
-export type Life = { id: string; created?: string };
+/**
+ * A client or role that there ever was. `created` is left out if it was not there at the position. `at` is the position of
+ * its last creation or end until then; undefined if its first is later.
+ */
+export type Life = { id: string; created?: string; at?: Position };
 
 /** Rows in one read. */
 const PAGE_SIZE = 500;
@@ -32,7 +35,7 @@ export async function* livesAt(
         if (current) complete.push(current);
         current = { id };
       }
-      if (at <= position) current = { id, ...value };
+      if (at <= position) current = { id, at, ...value };
     }
     if (last === undefined && current) complete.push(current);
     yield complete;

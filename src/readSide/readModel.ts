@@ -296,7 +296,9 @@ export class ReadModel<R extends object> {
    */
   async #listOver(entries: [string, OverlayEntry<R>][], page: Page): Promise<Listed<R>> {
     const compare = comparerOf(page);
-    const { rows: stored, last } = await this.#store.list<R>(this.table, page);
+    const listed = await this.#store.list<R>(this.table, page);
+    if (entries.length === 0) return listed;
+    const { rows: stored, last } = listed;
     const merged = new Map<string, Row<R>>(stored.map((row) => [row.key, row]));
     const rows = await Promise.all(
       entries

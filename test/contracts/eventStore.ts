@@ -238,6 +238,57 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
 
     const large = ['0', '1', '2', '3', '4', '5', '6'].map((digit) => digit.repeat(400_000));
 
+    describe('a stream that is read up to a position', () => {
+      const pagesUpTo = async (upTo: string, limit = 10) => {
+        const pages: Recorded[][] = [];
+        for (let fromRevision = 0; ;) {
+          const { events, reachesEnd } = await store.readUpTo('s', { upTo, fromRevision, limit });
+          pages.push(events);
+          if (reachesEnd) return pages;
+          expect(events.length).toBeGreaterThan(0);
+          fromRevision += events.length;
+        }
+      };
+
+      test('has its events up to each position, also within one append', async () => {
+        await append('other', 'none', event('of another stream'));
+        await append('s', 'none', event('0'), event('1'));
+        await append('other', 0, event('of another stream'));
+        await append('s', 1, event('2'), event('3'), event('4'));
+        const { events } = await store.read('s');
+        const inOrder = await take(store);
+        for (const upTo of [store.start, ...inOrder.map(({ position }) => position)])
+          for (const limit of [1, 2, 3, 5, 10]) {
+            const pages = await pagesUpTo(upTo, limit);
+            expect(pages.flat()).toEqual(events.filter(({ position }) => position <= upTo));
+            expect(Math.max(...pages.map(({ length }) => length))).toBeLessThanOrEqual(limit);
+          }
+      });
+
+      test('has nothing where the stream has no event', async () => {
+        const { position } = await append('other', 'none', event());
+        const upTo = { upTo: position, limit: 10 };
+        expect(await store.readUpTo('s', upTo)).toEqual({ events: [], reachesEnd: true });
+        expect(await store.readUpTo('other', { ...upTo, fromRevision: 1 })).toEqual({
+          events: [],
+          reachesEnd: true,
+        });
+      });
+
+      test('returns large events in shorter pages', async () => {
+        for (const roleId of large) await append('s', 'any', event(roleId));
+        const { events } = await store.read('s', { fromRevision: 5, limit: 1 });
+        const pages = await pagesUpTo(events[0]!.position);
+        expect(roleIds(pages.flat())).toEqual(large.slice(0, 6));
+        expect(pages.length).toBeGreaterThan(1);
+      });
+
+      test('refuses another log’s position', async () => {
+        const upTo = `000000000000.${store.start.split('.')[1]}`;
+        await expect(store.readUpTo('s', { upTo, limit: 1 })).rejects.toThrow(UnknownPosition);
+      });
+    });
+
     describe('a stream that is read backwards', () => {
       const readBackwards = (beforeRevision: number | undefined, limit = 10) =>
         store.readBackwards('s', { beforeRevision, limit });
@@ -393,6 +444,8 @@ export function eventStoreContract(name: string, open: () => Promise<Opened>): v
         expect((await log.readLast('t'))!.data).toEqual(shown.data);
         expect((await log.newest())!.data).toEqual(shown.data);
         expect((await log.eventAt((await log.newest())!.position))!.data).toEqual(shown.data);
+        const upTo = await log.head();
+        expect(await log.readUpTo('t', { upTo, limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readBackwards('t', { limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readLogBackwards({ limit: 1 })).toMatchObject({ events: [{ data: shown.data }] });
         expect(await log.readLast('nothing')).toBeUndefined();

@@ -204,6 +204,9 @@ describe('a SQLite file', () => {
     const damagedLog = openLog(file);
     await expect(readAll(many, (stream) => damagedLog.read(stream))).rejects.toThrow(StoreDamaged);
     await expect(readAll(many, (stream) => damagedLog.readLast(stream))).rejects.toThrow(file);
+    const upTo = `${damagedLog.logId}.${'9'.repeat(20)}`;
+    const readUpTo = (stream: string) => damagedLog.readUpTo(stream, { upTo, limit: 10 });
+    await expect(readAll(many, readUpTo)).rejects.toThrow(StoreDamaged);
     await expect(take(damagedLog)).rejects.toThrow(StoreDamaged);
     await damagedLog.close();
 

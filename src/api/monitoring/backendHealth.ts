@@ -52,6 +52,7 @@ export function watchStores<S extends Stores>(stores: S, { log, now = () => perf
     ...eventStore,
     append: (...args) => events.writing(() => eventStore.append(...args)),
     read: (...args) => events.noteDamage(() => eventStore.read(...args)),
+    readUpTo: (...args) => events.noteDamage(() => eventStore.readUpTo(...args)),
     readBackwards: (...args) => events.noteDamage(() => eventStore.readBackwards(...args)),
     readLogBackwards: (...args) => events.noteDamage(() => eventStore.readLogBackwards(...args)),
     readLast: (...args) => events.noteDamage(() => eventStore.readLast(...args)),
