@@ -11,7 +11,7 @@ import type { Paced } from '../process/paced.ts';
 import type { Subject } from './changedSubjects.ts';
 import type { HolderEvent } from './holderEvents.ts';
 import type { Moment } from './moments.ts';
-import { type Roles, rolesToExpand, type State } from './state.ts';
+import { type RoleDefinitions, rolesToExpand, type State } from './state.ts';
 
 /** Scopes of a change whose causes are looked for, gained and lost ones each. */
 const MAX_EXPLAINED = 20;
@@ -103,7 +103,7 @@ async function heldBy({ kind, id }: Subject, state: PastState): Promise<Held> {
   return { isEffective, client, scopes: isEffective ? client.scopes : [] };
 }
 
-type Side = { held: Held; roles: Roles };
+type Side = { held: Held; roles: RoleDefinitions };
 
 function* changeOf(
   [before, after]: readonly [Side, Side],
