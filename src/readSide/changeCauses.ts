@@ -1,4 +1,4 @@
-import type { RoleRow } from '../../projections/roles.ts';
+import type { RoleDefinition } from '../domain/roleDefinition.ts';
 import { scopesAfter } from '../domain/changes.ts';
 import type { FormerRoles } from '../domain/formerRoles.ts';
 import type { ScopeChange } from '../domain/scopeChange.ts';
@@ -16,7 +16,7 @@ const MAX_EXPLAINED = 20;
 const MAX_REMEMBERED = 400_000;
 
 /** What a client or role expands at a moment: none of its own scopes while it is missing, disabled or expired. */
-export type Side = { isEffective: boolean; scopes: readonly string[]; roles: FormerRoles<RoleRow> };
+export type Side = { isEffective: boolean; scopes: readonly string[]; roles: FormerRoles<RoleDefinition> };
 
 /** A change with all that is known of whose it is. */
 export type KnownChange = {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientRow } from '../../projections/clients.ts';
-import type { RoleRow } from '../../projections/roles.ts';
 import type { FormerRoles } from '../domain/formerRoles.ts';
+import type { RoleDefinition } from '../domain/roleDefinition.ts';
 import type { RoleScopes } from '../domain/roleScopes.ts';
 import type { Position } from '../event.ts';
 import { bytesInMemory } from './bytesInMemory.ts';
@@ -11,7 +11,7 @@ const MAX_CLIENT_BYTES = 8 * 1024 * 1024;
 const AROUND = 200;
 
 type Clients = LRUCache<string, ClientRow>;
-type Roles = FormerRoles<RoleRow>;
+type Roles = FormerRoles<RoleDefinition>;
 
 /**
  * Keeps what was found out about moments of the past, which never changes, in at most `maxBytes` of memory,

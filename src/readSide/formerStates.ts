@@ -46,7 +46,7 @@ export type FormerStates = (moment: Moment, owner: WorkFor) => FormerState;
 /** The state at a moment, whose roles never change. */
 export type FormerState = State & {
   moment: Moment;
-  rolesReachedBy(scopes: readonly string[]): Promise<FormerRoles<RoleRow>>;
+  rolesReachedBy(scopes: readonly string[]): Promise<FormerRoles<RoleDefinition>>;
 };
 
 type WantedPage = Parameters<State['clients']>[0];
@@ -125,10 +125,20 @@ export function makeFormerStates(parts: Parts): FormerStates {
 
     /** A role; its creation is looked up unless it is known. */
     async function role(roleId: string, created?: string): Promise<RoleRow | undefined> {
+      const last = await lastEventOf(roleId);
+      if (last?.type !== 'RoleUpdated') return last && roleAfter(last, undefined);
+      return roleAfter(last, created ?? (await creationOf(roleId)));
+    }
+
+    /** A role as far as expansion is concerned, for which its creation need not be looked up. */
+    async function roleDefinition(roleId: string): Promise<RoleDefinition | undefined> {
+      const last = await lastEventOf(roleId);
+      return last && 'scopes' in last.data ? { roleId, scopes: last.data.scopes } : undefined;
+    }
+
+    async function lastEventOf(roleId: string): Promise<RoleHistoryRow | undefined> {
       const prefix = rolePrefix(roleId);
-      const last = await projector.roleHistory.lastUpTo({ prefix, key: prefix + position });
-      if (last?.value.type !== 'RoleUpdated') return last && roleAfter(last.value, undefined);
-      return roleAfter(last.value, created ?? (await creationOf(roleId)));
+      return (await projector.roleHistory.lastUpTo({ prefix, key: prefix + position }))?.value;
     }
 
     async function creationOf(roleId: string): Promise<string | undefined> {
@@ -136,18 +146,22 @@ export function makeFormerStates(parts: Parts): FormerStates {
       return (await projector.lives.lastUpTo({ prefix, key: prefix + position }))?.value.created;
     }
 
-    async function load(into: FormerRoles<RoleRow>, lives: readonly Life[]): Promise<void> {
+    async function load<R extends RoleDefinition>(
+      into: FormerRoles<R>,
+      lives: readonly Life[],
+      read: (life: Life) => Promise<R | undefined>,
+    ): Promise<void> {
       for (const some of chunksOf(lives)) {
-        const rows = await inBatch(some, ({ id, created }) => paced(owner, () => role(id, created)));
-        for (const [i, row] of rows.entries()) {
-          if (row) into.add(row, bytesInMemory(row));
+        const found = await inBatch(some, (life) => paced(owner, () => read(life)));
+        for (const [i, each] of found.entries()) {
+          if (each) into.add(each, bytesInMemory(each));
           else into.addAbsent(some[i]!.id);
         }
       }
     }
 
-    async function loadReached(scopes: readonly string[]): Promise<FormerRoles<RoleRow>> {
-      const known = cache.roles(position) ?? new FormerRoles<RoleRow>();
+    async function loadReached(scopes: readonly string[]): Promise<FormerRoles<RoleDefinition>> {
+      const known = cache.roles(position) ?? new FormerRoles();
       const candidates = await everRoles();
       if (!candidates) return loadAll();
       const following = known.follow(scopes);
@@ -158,6 +172,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
           await load(
             known,
             [...missing].map((id) => ({ id })),
+            ({ id }) => roleDefinition(id),
           );
         }
       } catch (error) {
@@ -171,7 +186,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
 
     function whole(): FormerRoles<RoleRow> | undefined {
       const known = cache.roles(position);
-      return known?.isWhole ? known : undefined;
+      return known?.isWhole ? (known as FormerRoles<RoleRow>) : undefined;
     }
 
     async function loadAll(): Promise<FormerRoles<RoleRow>> {
@@ -182,6 +197,7 @@ export function makeFormerStates(parts: Parts): FormerStates {
         await load(
           all,
           lives.filter(({ created }) => created !== undefined),
+          ({ id, created }) => role(id, created),
         );
       all.isWhole = true;
       cache.keepRoles(position, all);

@@ -1,5 +1,6 @@
 import type { ClientRow } from '../../projections/clients.ts';
 import type { RoleRow } from '../../projections/roles.ts';
+import type { RoleDefinition } from '../domain/roleDefinition.ts';
 import type { RoleGraph } from '../domain/roleGraph.ts';
 import type { RoleScopes } from '../domain/roleScopes.ts';
 import { makeYielder } from '../process/timeSlicing.ts';
@@ -10,7 +11,13 @@ import type { Moment } from './moments.ts';
 import type { Projector } from './projector.ts';
 
 /** Roles with what they expand to. */
-export type Roles = Pick<RoleGraph<RoleRow>, 'get' | 'idsAfter' | 'expandInSlices' | 'inSnapshot'>;
+export type Roles = ExpandingRoles<RoleRow>;
+/** The same, as far as expansion is concerned. */
+export type RoleDefinitions = ExpandingRoles<RoleDefinition>;
+type ExpandingRoles<R extends RoleDefinition> = Pick<
+  RoleGraph<R>,
+  'get' | 'idsAfter' | 'expandInSlices' | 'inSnapshot'
+>;
 
 /** A page of clients in byte order of their ids. It may be short, or even empty: continue after `last`. */
 export type ClientPage = { rows: StoredRow<ClientRow>[]; last: string | undefined };
@@ -28,7 +35,7 @@ export type State = {
   /** A role; undefined if there is none. */
   role(roleId: string): Promise<RoleRow | undefined>;
   /** Roles among which are all that these scopes reach, so that they can be expanded. */
-  rolesReachedBy(scopes: readonly string[]): Promise<Roles>;
+  rolesReachedBy(scopes: readonly string[]): Promise<RoleDefinitions>;
   /** All roles. */
   allRoles(): Promise<Roles>;
   /** The own scopes of all roles, indexed for the question of who holds a scope. */
@@ -51,7 +58,7 @@ export function presentState(projector: Projector, lastUsed: LastUsed): State {
 }
 
 /** Roles among which are all that are needed to expand some sets of scopes: whoever has all scopes needs none. */
-export function rolesToExpand<R extends Roles>(
+export function rolesToExpand<R extends RoleDefinitions>(
   state: { rolesReachedBy(scopes: readonly string[]): Promise<R> },
   scopeSets: readonly (readonly string[])[],
 ): Promise<R> {

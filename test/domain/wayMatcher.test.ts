@@ -47,7 +47,8 @@ test('the more beginnings ways have that begin with one another, the more work a
 });
 
 test('many ways are prepared for in time slices', () => {
-  const all = (kind: Way['kind']) => Array.from({ length: 30_000 }, (_, i): Way => ({ kind, text: `t${i}` }));
+  const all = (kind: Exclude<Way['kind'], 'role'>) =>
+    Array.from({ length: 30_000 }, (_, i): Way => ({ kind, text: `t${i}` }));
   for (const kind of ['equal', 'starting', 'starred-prefix'] as const) {
     const preparing = WayMatcher.of(all(kind), new WorkBudget());
     for (let slices = 1; slices <= 3; slices += 1) expect(preparing.next().done).toBe(false);

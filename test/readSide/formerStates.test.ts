@@ -15,7 +15,7 @@ import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { makeMoments } from '../../src/readSide/moments.ts';
 import { startProjector } from '../../src/readSide/projector.ts';
-import { type Roles, rolesToExpand, type State } from '../../src/readSide/state.ts';
+import { type RoleDefinitions, rolesToExpand, type State } from '../../src/readSide/state.ts';
 import { memoryReadStore } from '../../src/readStore/memoryReadStore.ts';
 import type { ReadStore } from '../../src/readStore/readStore.ts';
 import { anyHistory, type HistoryStep, historyWriter, plainStateAt } from '../anyHistory.ts';
@@ -62,7 +62,7 @@ async function expectState(state: State, plain: ReturnType<typeof plainStateAt>,
   for (const scopes of held) expect(expansion(all, scopes)).toEqual(plainExpansion(roles, scopes));
 }
 
-function expansion(roles: Roles, scopes: string[]): readonly string[] {
+function expansion(roles: RoleDefinitions, scopes: string[]): readonly string[] {
   return runToCompletion(roles.expandInSlices(scopes, new WorkBudget()));
 }
 

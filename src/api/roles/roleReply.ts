@@ -12,11 +12,11 @@ import { findIncompleteRoles, roleListChunks, roleView } from './roleView.ts';
 export type RoleReadParts = { requestedState: RequestedState; longWork: LongWork };
 
 /** The roles that a reply is made from, and who makes it. */
-type ReplyParts = { roles: Roles; longWork: LongWork };
+type ReplyParts<R = Roles> = { roles: R; longWork: LongWork };
 
 /** The reply with one role. Throws ExpansionTooLarge, or adds the role to `incomplete` if that is given. */
 export async function roleReply(
-  { roles, longWork }: ReplyParts,
+  { roles, longWork }: ReplyParts<Pick<Roles, 'expandInSlices'>>,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
   request: EndpointRequest,
 ): Promise<EndpointReply> {

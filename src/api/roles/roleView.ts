@@ -15,7 +15,7 @@ type RoleView = Omit<RoleRow, 'imported'> & ExpandedEntry;
 
 /** Makes the view of a role, in slices. Throws ExpansionTooLarge, or adds the role to `incomplete` if that is given. */
 export function* roleView(
-  roles: Roles,
+  roles: Pick<Roles, 'expandInSlices'>,
   { role, incomplete }: { role: RoleRow; incomplete?: Incomplete },
   work: WorkBudget,
 ): TimeSliced<RoleView> {
