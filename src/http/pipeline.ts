@@ -485,10 +485,15 @@ function isAlwaysGuarded({ dialect }: Match): boolean {
   return dialect === 'authledger';
 }
 
-/** Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it. */
+/**
+ * Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it, and the past
+ * position at which something was not there.
+ */
 function setErrorHeaders(response: ServerResponse, error: ApiError): void {
   if (error.status === 401) response.setHeader('www-authenticate', 'hawk');
   const retryAfter = error.details['retryAfter'] ?? (error.status === 503 ? 1 : undefined);
+  const { position } = error.details;
+  if (error.status === 404 && typeof position === 'string') response.setHeader('auth-position', position);
   if (typeof retryAfter === 'number') response.setHeader('retry-after', String(retryAfter));
   if (!(error instanceof RateLimited)) return;
   const { name, quota, seconds } = error.policy;
