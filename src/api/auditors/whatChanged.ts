@@ -87,8 +87,8 @@ async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<
   const next = found.last && questionToken(question, { from: saved(from), to: saved(to), after: found.last });
   return {
     body: {
-      from: { position: from.position, ...(from.at !== undefined && { at: from.at }) },
-      to: { position: to.position, ...(to.at !== undefined && { at: to.at }) },
+      from: shownMoment(from),
+      to: shownMoment(to),
       changes: found.changes.map(shown),
       complete: next === undefined,
       ...(next !== undefined && { continuationToken: next }),
@@ -104,6 +104,10 @@ function latest(
 ): Promise<Moment> {
   if (to !== undefined) return momentNamed(moments, to, now);
   return moments.atPosition(projector.position).then((moment) => ({ ...moment, time: now }));
+}
+
+function shownMoment({ position, at, time }: Moment): object {
+  return { position, ...(at !== undefined && { at }), time: time.toJSON() };
 }
 
 function saved({ position, time }: Moment): SavedMoment {

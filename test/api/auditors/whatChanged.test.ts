@@ -20,8 +20,8 @@ type Change = {
   complete: boolean;
 };
 type Page = {
-  from: { position: string; at?: string };
-  to: { position: string; at?: string };
+  from: { position: string; at?: string; time: string };
+  to: { position: string; at?: string; time: string };
   changes: Change[];
   complete: boolean;
   continuationToken?: string;
@@ -93,9 +93,21 @@ describe('whatChanged', () => {
     const { created: from } = positions;
     expect((await page({ from })).to.position).toBe(positions.end);
     const { changes, from: first } = await page({ from: '2020-01-01T00:00:00Z' });
-    expect(first).toEqual({ position: service.service.core.eventStore.start });
+    expect(first).toEqual({
+      position: service.service.core.eventStore.start,
+      time: '2020-01-01T00:00:00.000Z',
+    });
     expect(changes.map(idOf)).toContain(ROOT.clientId);
     expect((await page({ from: positions.end })).changes).toEqual([]);
+  });
+
+  test('says at which times it was judged who had expired, beside those of the events', async () => {
+    const later = new Date().toJSON();
+    const { from, to } = await page({ from: positions.created, to: later });
+    expect(from.time).toBe(from.at);
+    expect(to).toMatchObject({ position: positions.end, time: later });
+    expect(to.at! < later).toBe(true);
+    expect((await page({ from: later })).to.time >= later).toBe(true);
   });
 
   test('answers for some clients and roles, and for some scopes, only', async () => {
