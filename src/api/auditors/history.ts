@@ -60,7 +60,7 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
       'request, from where and why. Newest first, or oldest first with `order=oldest`. All conditions hold together: one ' +
       '`client`, `role` or guarded `service`, or a `kind` (`client`, `role`, `credentials`), or a `prefix` of ids of clients ' +
       'and roles; the `actor`; one or several `type`s of events, with commas; positions after `from` up to and including `to`; ' +
-      'times from `since` to `until`, both included. A page ends after `limit` entries (100 by default, at most 1000), after ' +
+      'times from `since` to `until`, both included. A page ends after `limit` entries (100 by default; more than 1000 are reduced to that), after ' +
       '10,000 events that were looked at, or when it is large: go on with the `continuationToken` until `complete` is true. ' +
       'Entries need `authledger:read-history:<client|role|credentials>/<id>`, and a `prefix` needs it for all ids that begin so, as ' +
       'a pattern. Other entries are left out; `hidden` says how many events of any kind the caller lacks it for in the part of the ' +

@@ -252,6 +252,8 @@ describe('explain', () => {
     expect(await missing({ subject: { roleId: 'one' } })).toEqual(['authledger:explain:role/one']);
     expect(await missing({ subject: { clientId: 'bob' } })).toEqual(['authledger:explain:client/bob']);
     expect(await missing({ subject: { scopes: ['assume:one'] } })).toEqual(['auth:expand-scopes']);
+    const { body } = await ask({ expression: 'x', subject: { roleId: 'one' } }, auditor);
+    expect(body.details.required).toEqual({ AllOf: ['authledger:explain:role/one'] });
     expect(await missing({ subject: { clientId: 'ann' }, at: after['the grants'] })).toEqual([
       'auth:audit-history:client',
       'auth:audit-history:role',

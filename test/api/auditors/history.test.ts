@@ -635,7 +635,14 @@ describe('a caller', () => {
 
   test('without any of the scopes is refused, whatever it asks for', async () => {
     for (const query of [{}, { actor: 'made/by' }, { prefix: 'seen/' }] as Query[])
-      expect(await ask(query, without)).toMatchObject({ status: 403, body: { code: 'InsufficientScopes' } });
+      expect(await ask(query, without)).toMatchObject({
+        status: 403,
+        body: {
+          code: 'InsufficientScopes',
+          message: expect.stringContaining('at least one of this form'),
+          details: { missing: ['authledger:read-history:<client|role|credentials>/<id>'] },
+        },
+      });
     const response = await fetch(`${service.rootUrl}/api/authledger/v1/history`);
     expect(response.status).toBe(403);
   });
@@ -651,7 +658,7 @@ describe('refused are', () => {
     [{ type: 'Nonsense' }, 'type must be one or several of ClientCreated'],
     [{ kind: 'hook' }, 'kind'],
     [{ order: 'random' }, 'order'],
-    [{ limit: 0 }, 'limit must be from 1 to 1000'],
+    [{ limit: 0 }, 'limit must be at least 1\n'],
     [{ since: '2026-02-30T00:00:00Z' }, 'since must be a date that exists'],
     [{ since: '2026-02-02T00:00:00Z', until: '2026-02-01T00:00:00Z' }, 'since must not be after until'],
     [{ from: '0123456789ab.00000000000000000001' }, 'from must be a position of this log'],
