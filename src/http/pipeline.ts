@@ -476,8 +476,8 @@ function requiredScopes(
   const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
   const isOpen = endpoint.reads && !isGuarded && !isAlwaysGuarded(match);
   const scopes = isOpen ? undefined : endpoint.scopes;
-  if (at === undefined) return scopes;
-  return { AllOf: [...(scopes === undefined ? [] : [scopes]), ...endpoint.readsPast!] };
+  if (at === undefined || !endpoint.readsPast) return scopes;
+  return { AllOf: [...(scopes === undefined ? [] : [scopes]), ...endpoint.readsPast] };
 }
 
 /** READ_ACCESS is for the Taskcluster Auth API: it does not open the methods of our own. */
