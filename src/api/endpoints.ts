@@ -87,6 +87,6 @@ export function makeEndpoints({
     explain(core),
     whoCan({ ...core, ...past }),
     whatChanged({ ...core, ...past }),
-    history({ eventStore, projector, longWork }),
+    history({ ...past, eventStore, projector, longWork }),
   ];
 }

@@ -3,19 +3,27 @@ import { expandIn } from './expandIn.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import { type ConcreteExpression, missingScopes } from './scopeExpression.ts';
 import { missingInSlices } from './scopes.ts';
-import { ANONYMOUS, isWithinValidity } from './temporaryCredentials.ts';
+import { ANONYMOUS, isWithinValidity, lastsTooLong } from './temporaryCredentials.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { WorkBudget } from './workBudget.ts';
 
 /**
  * Why a request is refused whatever the client's own scopes give: the client is disabled, or has expired; or a limit that
  * the request carries. Such a limit `lacks` scopes of the expression, or names scopes that are `notHeld`, which makes the
- * whole request invalid; a certificate may also be outside its time.
+ * whole request invalid; a certificate may also be outside its time, or `tooLong`: the service refuses one for more than 31
+ * days.
  */
 export type Block =
   | { by: 'disabled' }
   | { by: 'expired'; expires: string }
-  | { by: 'certificate'; lacks: string[]; notHeld: string[]; start?: string; expiry?: string }
+  | {
+      by: 'certificate';
+      lacks: string[];
+      notHeld: string[];
+      start?: string;
+      expiry?: string;
+      tooLong?: true;
+    }
   | { by: 'authorizedScopes'; lacks: string[]; notHeld: string[] };
 
 /** The limits that a request carries. Times are dates in the form of the API. */
@@ -41,8 +49,8 @@ export function* blockedBy(
   if (certificate) {
     const { scopes, ...times } = certificate;
     const found = yield* limitTo(scopes, held);
-    const outside = isOutside(times, time) ? times : {};
-    if (hasEntries(found) || isOutside(times, time)) blocks.push({ by: 'certificate', ...found, ...outside });
+    const outside = outsideOf(times, time);
+    if (hasEntries(found) || outside) blocks.push({ by: 'certificate', ...found, ...outside });
   }
   if (authorizedScopes) {
     const found = yield* limitTo(authorizedScopes, [...(certificate?.scopes ?? held), ANONYMOUS]);
@@ -61,8 +69,19 @@ function hasEntries({ lacks, notHeld }: { lacks: string[]; notHeld: string[] }):
   return lacks.length > 0 || notHeld.length > 0;
 }
 
-function isOutside({ start, expiry }: { start?: string; expiry?: string }, time: Date): boolean {
-  const millis = (date: string | undefined, otherwise: number): number =>
-    date === undefined ? otherwise : Date.parse(date);
-  return !isWithinValidity({ start: millis(start, -Infinity), expiry: millis(expiry, Infinity) }, time);
+type Times = { start?: string; expiry?: string };
+
+/** The times of a certificate that is not valid at a time, or never; undefined for one that is. A time may be unknown. */
+function outsideOf({ start, expiry }: Times, time: Date): (Times & { tooLong?: true }) | undefined {
+  const millis = {
+    start: start === undefined ? -Infinity : Date.parse(start),
+    expiry: expiry === undefined ? Infinity : Date.parse(expiry),
+  };
+  const tooLong = start !== undefined && expiry !== undefined && lastsTooLong(millis);
+  if (!tooLong && isWithinValidity(millis, time)) return undefined;
+  return {
+    ...(start !== undefined && { start }),
+    ...(expiry !== undefined && { expiry }),
+    ...(tooLong && { tooLong }),
+  };
 }

@@ -1,6 +1,7 @@
 import { INTERNAL_PREFIX, STATIC_PREFIX } from '../../schemas/constants.ts';
 import type { ClientSettings } from '../../schemas/events/clientEvents.ts';
-import { ApiError } from './errors.ts';
+import type { Position } from '../event.ts';
+import { ApiError, refuseMissing } from './errors.ts';
 import { sameList } from './sameList.ts';
 
 /** The expiration date of static clients, which only the configuration removes. */
@@ -33,10 +34,9 @@ export function refuseDoubleStars(scopes: readonly string[] = []): void {
   if (scope !== undefined) throw new ApiError('InputError', 'scopes must not end with `**`', { scope });
 }
 
-/** The stored client. Throws ResourceNotFound if there is none. */
-export function existingClient<Row>(row: Row | undefined, clientId: string): Row {
-  if (!row) throw new ApiError('ResourceNotFound', `client ${clientId} does not exist`, { clientId });
-  return row;
+/** The stored client. Throws ResourceNotFound if there is none, or was none at a past position. */
+export function existingClient<Row>(row: Row | undefined, clientId: string, position?: Position): Row {
+  return row ?? refuseMissing(`client ${clientId}`, { clientId, position });
 }
 
 type SettingsToCompare = Omit<ClientSettings, 'scopes'> & Partial<Pick<ClientSettings, 'scopes'>>;

@@ -1,3 +1,5 @@
+import type { Position } from '../event.ts';
+
 /** The HTTP status of every error code in replies. The codes are the Taskcluster API's and three of our own. */
 const STATUS_OF = {
   MalformedPayload: 400,
@@ -40,6 +42,15 @@ export class ApiError extends Error {
 /** Throws InvalidRequestArguments: what is wrong with a request's parameters, and what would be right. */
 export function refuseArguments(message: string): never {
   throw new ApiError('InvalidRequestArguments', message);
+}
+
+/** Throws ResourceNotFound for something that is not there, or was not at a past position. `ids` name it. */
+export function refuseMissing(
+  name: string,
+  { position, ...ids }: { position: Position | undefined; [id: string]: string | undefined },
+): never {
+  if (position === undefined) throw new ApiError('ResourceNotFound', `${name} does not exist`, ids);
+  throw new ApiError('ResourceNotFound', `${name} did not exist at ${position}`, { ...ids, position });
 }
 
 /** A request's header is too large: InputTooLarge, as for a body, with HTTP's status for headers, 431 (RFC 6585). */

@@ -40,7 +40,8 @@ export function* explain(
   return { satisfied: missing === undefined, missing: missing ?? [], scopes: [...explained.values()] };
 }
 
-function* scopesIn(expression: ConcreteExpression): Generator<string> {
+/** The scopes in an expression, some perhaps several times. */
+export function* scopesIn(expression: ConcreteExpression): Generator<string> {
   if (typeof expression === 'string') return void (yield expression);
   for (const each of 'AllOf' in expression ? expression.AllOf : expression.AnyOf) yield* scopesIn(each);
 }

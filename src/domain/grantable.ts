@@ -1,9 +1,11 @@
 import type { Subject } from './explainedPath.ts';
 import { grantPatternOf, parameterFrom } from './grantPattern.ts';
+import { cycleThrough } from './roleCycles.ts';
 import { grantingScope, PARAMETER, withParameter } from './roleDefinition.ts';
 import type { RolesSnapshot } from './rolesSnapshot.ts';
 import type { RoleScopes } from './roleScopes.ts';
 import type { TimeSliced } from './timeSliced.ts';
+import { UnseenDependencies } from './unseenDependencies.ts';
 import { matchesCovering, rolesOn, type Way, waysTo } from './waysTo.ts';
 import { ExpansionTooLarge, unitsToProduce, type WorkBudget } from './workBudget.ts';
 
@@ -74,7 +76,7 @@ function compareGiving(one: GivingRole, other: GivingRole): number {
 
 /**
  * The changes that are enough: to add what is missing to the subject itself, or to a role that it has already, the
- * nearest first. `held` are the subject's own scopes.
+ * nearest first. Roles that would depend on each other in a cycle are left out. `held` are the subject's own scopes.
  */
 export function* enoughChanges(
   { subject, held, missing }: { subject: Subject; held: readonly string[]; missing: string[] },
@@ -85,7 +87,11 @@ export function* enoughChanges(
     'clientId' in subject ? [{ to: { clientId: subject.clientId }, add: missing }] : [];
   // A role whose id ends in a star would have another text in the place of `<..>`.
   const isTemplate = missing.some((scope) => scope.includes(PARAMETER));
-  const isFit = (roleId: string): boolean => !isTemplate || !roleId.endsWith('*');
+  const grantsRoles = missing.some((scope) => grantPatternOf(scope));
+  function* isFit(roleId: string): TimeSliced<boolean> {
+    if (isTemplate && roleId.endsWith('*')) return false;
+    return !grantsRoles || !(yield* makesCycle({ roleId, added: missing }, roles, work));
+  }
   const reached = new Set<string>();
   let complete = true;
   work.refill(UNITS);
@@ -99,16 +105,34 @@ export function* enoughChanges(
   return { changes: changes.slice(0, MAX_NAMED), complete: complete && changes.length <= MAX_NAMED };
 }
 
+/** Whether a role would be refused with these scopes added, as `updateRole` refuses a new dependency on a cycle. */
+function* makesCycle(
+  { roleId, added }: { roleId: string; added: readonly string[] },
+  roles: RolesSnapshot,
+  work: WorkBudget,
+): TimeSliced<boolean> {
+  const scopes = roles.get(roleId)?.scopes ?? [];
+  const before = new Set(yield* new UnseenDependencies(roles).of({ roleId, scopes }, work));
+  const after = yield* new UnseenDependencies(roles).of({ roleId, scopes: added }, work);
+  if (after.every((id) => before.has(id))) return false;
+  return (yield* cycleThrough({ roleId, scopes: [...scopes, ...added] }, roles, work)) !== undefined;
+}
+
 /**
  * Adds the fit roles that scopes reach, nearest first, one more than are named. Throws ExpansionTooLarge; those that it
  * added are right nevertheless.
  */
 function* reachNearest(
   reached: Set<string>,
-  { held, isFit, roles }: { held: readonly string[]; isFit(roleId: string): boolean; roles: RolesSnapshot },
+  {
+    held,
+    isFit,
+    roles,
+  }: { held: readonly string[]; isFit(roleId: string): TimeSliced<boolean>; roles: RolesSnapshot },
   work: WorkBudget,
 ): TimeSliced<void> {
   const visited = new Set<string>();
+  const judged = new Set<string>();
   const scopes = new Set(held);
   // The loop also sees what is added while it runs.
   for (const scope of scopes) {
@@ -117,7 +141,10 @@ function* reachNearest(
     if (!pattern) continue;
     for (const id of roles.idsMatching(pattern)) {
       if (work.spend()) yield;
-      if (isFit(id)) reached.add(id);
+      if (!judged.has(id)) {
+        judged.add(id);
+        if (yield* isFit(id)) reached.add(id);
+      }
       if (reached.size > MAX_NAMED) return;
       const parameter = roles.takesParameter(id) ? parameterFrom(pattern, id) : undefined;
       const key = parameter === undefined ? id : `${id}\n${parameter}`;

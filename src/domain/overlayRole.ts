@@ -4,8 +4,8 @@ import type { RoleIndex } from './roleIndex.ts';
 
 export type StoredRoles = Pick<
   RoleIndex<RoleDefinition>,
-  'get' | 'idsMatching' | 'takesParameter' | 'idsCoveredBy' | 'eachStarredPrefixOf'
->;
+  'get' | 'idsMatching' | 'takesParameter' | 'idsCoveredBy'
+> & { eachStarredPrefixOf(text: string): Iterable<string> };
 
 /** A view of the stored roles in which a role replaces the stored one with its id, or is added. */
 export function overlayRole(role: RoleDefinition, stored: StoredRoles) {

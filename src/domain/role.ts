@@ -1,4 +1,5 @@
-import { ApiError } from './errors.ts';
+import type { Position } from '../event.ts';
+import { ApiError, refuseMissing } from './errors.ts';
 import { asCode, fenced } from './markdown.ts';
 import type { RoleGraph } from './roleGraph.ts';
 import { PARAMETER, type RoleDefinition } from './roleDefinition.ts';
@@ -89,8 +90,7 @@ export function* validateRole(
   }
 }
 
-/** The stored role. Throws ResourceNotFound if there is none. */
-export function existingRole(role: RoleRow | undefined, roleId: string): RoleRow {
-  if (!role) throw new ApiError('ResourceNotFound', `role ${asCode(roleId)} does not exist`, { roleId });
-  return role;
+/** The stored role. Throws ResourceNotFound if there is none, or was none at a past position. */
+export function existingRole(role: RoleRow | undefined, roleId: string, position?: Position): RoleRow {
+  return role ?? refuseMissing(`role ${asCode(roleId)}`, { roleId, position });
 }

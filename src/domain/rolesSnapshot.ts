@@ -2,7 +2,10 @@ import type { RoleIndex } from './roleIndex.ts';
 import { type GrantPattern, matchesRole } from './grantPattern.ts';
 import { type RoleDefinition, takesParameter } from './roleDefinition.ts';
 
-type Index = Pick<RoleIndex<RoleDefinition>, 'get' | 'idsMatching' | 'takesParameter'>;
+type Index = Pick<
+  RoleIndex<RoleDefinition>,
+  'get' | 'idsMatching' | 'takesParameter' | 'idsCoveredBy' | 'eachStarredPrefixOf'
+>;
 
 /**
  * A copy-on-write snapshot of all roles, for computations that take several time slices. Before each later change of a
@@ -47,5 +50,32 @@ export class RolesSnapshot {
       .filter(([id, role]) => role && matchesRole(pattern, id))
       .map(([id]) => id);
     return [...ids.filter((id) => !this.#preserved.has(id)), ...formerMatches];
+  }
+
+  /** The id that equals an exact pattern, or the ids that begin with a prefix pattern. */
+  idsCoveredBy(pattern: GrantPattern): string[] {
+    const ids = this.#index.idsCoveredBy(pattern);
+    if (this.isCurrent) return ids;
+    return [
+      ...ids.filter((id) => !this.#preserved.has(id)),
+      ...this.#formerIds().filter((id) =>
+        'prefix' in pattern ? id.startsWith(pattern.prefix) : id === pattern.exact,
+      ),
+    ];
+  }
+
+  /** The ids ending in a star whose text before the star is a prefix of this text, longest first. */
+  eachStarredPrefixOf(text: string): Iterable<string> {
+    const ids = this.#index.eachStarredPrefixOf(text);
+    if (this.isCurrent) return ids;
+    return [
+      ...[...ids].filter((id) => !this.#preserved.has(id)),
+      ...this.#formerIds().filter((id) => id.endsWith('*') && text.startsWith(id.slice(0, -1))),
+    ].toSorted((one, other) => other.length - one.length);
+  }
+
+  /** The ids of the roles that have changed since, or were deleted. */
+  #formerIds(): string[] {
+    return [...this.#preserved].filter(([, role]) => role).map(([id]) => id);
   }
 }

@@ -55,10 +55,10 @@ export function renderExpression(
   return { AllOf: renderEach(template, params) };
 }
 
-/** Inside an AllOf, the scopes of a list are inlined. */
+/** Inside an AllOf, other ones are inlined, so that empty ones of flags leave nothing. */
 function partsOfAllOf(template: ScopeExpression, params: Record<string, unknown>): ConcreteExpression[] {
-  if (typeof template === 'object' && 'each' in template) return renderEach(template, params);
-  return [renderExpression(template, params)];
+  const part = renderExpression(template, params);
+  return typeof part === 'object' && 'AllOf' in part ? part.AllOf : [part];
 }
 
 function renderEach(

@@ -26,7 +26,8 @@ export type Restriction = { certificate?: Certificate; authorizedScopes?: string
 
 const MINUTE = 60_000;
 const CLOCK_DRIFT = 5 * MINUTE;
-const MAX_LIFETIME = 31 * 24 * 60 * MINUTE;
+const MAX_DAYS = 31;
+const MAX_LIFETIME = MAX_DAYS * 24 * 60 * MINUTE;
 const SEED_LENGTH = 44;
 const CLIENT_ID = new RegExp(CLIENT_ID_PATTERN);
 
@@ -56,7 +57,7 @@ function readCertificate(value: unknown, clientId: string, now: Date): Certifica
   const checked = readScopes(scopes, 'ext.certificate.scopes');
   if (isNotYetValid(start, now)) fail('ext.certificate.start lies in the future');
   if (hasExpired(expiry, now)) fail('ext.certificate.expiry has passed: the certificate has expired');
-  if (expiry - start > MAX_LIFETIME) fail('ext.certificate must not last longer than 31 days');
+  if (lastsTooLong({ start, expiry })) fail(`ext.certificate must not last longer than ${MAX_DAYS} days`);
   const certificate: Certificate = { version, seed, start, expiry, signature, scopes: checked };
   if (issuer === undefined || issuer === null) {
     if ('clientId' in value)
@@ -79,6 +80,11 @@ export function isWithinValidity(
   now: Date,
 ): boolean {
   return !isNotYetValid(start, now) && !hasExpired(expiry, now);
+}
+
+/** Whether a certificate lasts longer than the 31 days that are allowed. */
+export function lastsTooLong({ start, expiry }: Pick<Certificate, 'start' | 'expiry'>): boolean {
+  return expiry - start > MAX_LIFETIME;
 }
 
 function isNotYetValid(start: number, now: Date): boolean {

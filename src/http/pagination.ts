@@ -3,12 +3,12 @@ import { refuseArguments } from '../domain/errors.ts';
 import type { Position } from '../event.ts';
 
 /**
- * The `limit` of a query, from 1 to 1000; by default 1000, to which larger ones are reduced. Throws
- * InvalidRequestArguments for 0.
+ * The `limit` of a query, at least 1; by default 1000, to which larger ones are reduced. Throws InvalidRequestArguments
+ * for 0.
  */
 export function pageLimit(query: Record<string, string>): number {
   const limit = Math.min(Number(query['limit'] ?? MAX_PAGE_SIZE), MAX_PAGE_SIZE);
-  if (limit < 1) refuseArguments(`limit must be from 1 to ${MAX_PAGE_SIZE}`);
+  if (limit < 1) refuseArguments('limit must be at least 1');
   return limit;
 }
 

@@ -476,8 +476,8 @@ function requiredScopes(
   const isGuarded = readAccess === 'published' ? dialect === 'current' : readAccess === 'guarded';
   const isOpen = endpoint.reads && !isGuarded && !isAlwaysGuarded(match);
   const scopes = isOpen ? undefined : endpoint.scopes;
-  if (at === undefined) return scopes;
-  return { AllOf: [...(scopes === undefined ? [] : [scopes]), ...endpoint.readsPast!] };
+  if (at === undefined || !endpoint.readsPast) return scopes;
+  return { AllOf: [...(scopes === undefined ? [] : [scopes]), ...endpoint.readsPast] };
 }
 
 /** READ_ACCESS is for the Taskcluster Auth API: it does not open the methods of our own. */
@@ -485,10 +485,15 @@ function isAlwaysGuarded({ dialect }: Match): boolean {
   return dialect === 'authledger';
 }
 
-/** Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it. */
+/**
+ * Headers of an error reply that HTTP, or the draft "RateLimit header fields for HTTP", defines for it, and the past
+ * position at which something was not there.
+ */
 function setErrorHeaders(response: ServerResponse, error: ApiError): void {
   if (error.status === 401) response.setHeader('www-authenticate', 'hawk');
   const retryAfter = error.details['retryAfter'] ?? (error.status === 503 ? 1 : undefined);
+  const { position } = error.details;
+  if (error.status === 404 && typeof position === 'string') response.setHeader('auth-position', position);
   if (typeof retryAfter === 'number') response.setHeader('retry-after', String(retryAfter));
   if (!(error instanceof RateLimited)) return;
   const { name, quota, seconds } = error.policy;

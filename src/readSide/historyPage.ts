@@ -68,7 +68,8 @@ export function makeHistoryPage(parts: HistoryParts) {
 
   return async function historyPage(query: HistoryQuery, paced: Paced): Promise<HistoryPage> {
     const { filter, order, limit, continueAt, mayRead, mayReadAll } = query;
-    const { position } = projector;
+    const { upTo = '~' } = filter;
+    const position = upTo < projector.position ? upTo : projector.position;
     const page: HistoryPage = { entries: [], hidden: 0, last: undefined, position };
     const span = await spanOf(query, position);
     if (span.after >= span.upTo) return page;

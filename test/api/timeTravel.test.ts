@@ -191,7 +191,12 @@ describe('at any moment, by position and by time', () => {
     for (const [i, expectedNow] of EXPECTED[name]!.entries())
       for (const at of moments(i)) {
         const reply = await ask(withAt(path, at), asked);
-        if (expectedNow === undefined) expect(reply).toMatchObject({ status: 404, position: null });
+        if (expectedNow === undefined)
+          expect(reply).toMatchObject({
+            status: 404,
+            position: positions[i],
+            body: { message: expect.stringContaining(`did not exist at ${positions[i]}`) },
+          });
         else {
           expect({ at, status: reply.status, shown: shown(reply.body as never) }).toEqual({
             at,

@@ -29,6 +29,56 @@ test('the changes that are enough name the nearest roles, whatever else they gra
   expect(ids(['x:<..>'])).toEqual([{ roleId: 'a' }, { roleId: 'b' }]);
 });
 
+test('the changes that are enough make no roles depend on each other in a cycle, and leave those that do', () => {
+  const roles = [
+    { roleId: 'a', scopes: ['assume:b', 'assume:e'] },
+    { roleId: 'b', scopes: ['assume:c:1'] },
+    { roleId: 'c:*', scopes: ['z:<..>'] },
+    { roleId: 'd', scopes: ['assume:b'] },
+    { roleId: 'e', scopes: [] },
+  ];
+  const ids = (missing: string): unknown =>
+    changesFor([missing], ['assume:a'], roles).changes.map(({ to }) => to);
+  expect(ids('assume:d')).toEqual([{ roleId: 'a' }, { roleId: 'e' }]);
+  expect(ids('assume:*')).toEqual([]);
+  expect(ids('assume:nobody')).toHaveLength(4);
+  // An imported cycle stays as it is with a dependency that is there already.
+  const cyclic = [
+    { roleId: 'p*', scopes: ['assume:q<..>'] },
+    { roleId: 'qx', scopes: ['assume:px'] },
+    { roleId: 'qy', scopes: [] },
+  ];
+  expect(changesFor(['assume:qy'], ['assume:px'], cyclic).changes.map(({ to }) => to)).toEqual([
+    { roleId: 'p*' },
+  ]);
+});
+
+test('the cycles are those of the roles as they were when the question was asked', () => {
+  const graph = new RoleGraph();
+  graph.load([
+    { roleId: 'a', scopes: [] },
+    { roleId: 'd*', scopes: ['assume:a'] },
+    { roleId: 'e', scopes: ['assume:a'] },
+  ]);
+  const changes = (missing: string): unknown =>
+    runToCompletion(
+      graph.inSnapshot(function* (snapshot) {
+        graph.delete('d*');
+        graph.set({ roleId: 'e', scopes: [] });
+        graph.set({ roleId: 'f', scopes: ['assume:a'] });
+        const question = { subject: { scopes: [] }, held: ['assume:a'], missing: [missing] };
+        const found = yield* enoughChanges(question, snapshot, new WorkBudget());
+        graph.set({ roleId: 'd*', scopes: ['assume:a'] });
+        graph.set({ roleId: 'e', scopes: ['assume:a'] });
+        graph.delete('f');
+        return found.changes;
+      }),
+    );
+  for (const cyclic of ['assume:dx', 'assume:d*', 'assume:e', 'assume:e*'])
+    expect(changes(cyclic)).toEqual([]);
+  for (const fit of ['assume:f', 'assume:x']) expect(changes(fit)).toHaveLength(1);
+});
+
 test('looking for them ends as incomplete where it takes too much work', () => {
   const start = 'p'.repeat(100);
   const roles = Array.from({ length: 10_000 }, (_, i) => ({ roleId: `${start}/${i}/*`, scopes: ['x'] }));

@@ -46,6 +46,9 @@ describe('a scope expression', () => {
     expect(renderExpression(either, { readOnly: true })).toEqual({ AnyOf: ['read', 'write'] });
     expect(renderExpression(either, { readOnly: false })).toBe('write');
     expect(renderExpression({ if: 'x', then: 'a' }, { x: false })).toEqual({ AllOf: [] });
+    const more = { AllOf: ['a', { if: 'x', then: { AllOf: ['b', 'c'] } }] };
+    expect(renderExpression(more, { x: true })).toEqual({ AllOf: ['a', 'b', 'c'] });
+    expect(renderExpression(more, { x: false })).toEqual({ AllOf: ['a'] });
   });
 
   test('needs all of its parameters', () => {

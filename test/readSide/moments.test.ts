@@ -256,7 +256,7 @@ describe('on a shared log', () => {
         code: 'InvalidRequestArguments',
         message: `there is no event at the position ${position} in at`,
       });
-    const { handle } = history({ eventStore: ours, projector, longWork: makeLongWork({ log }) });
+    const { handle } = history({ eventStore: ours, projector, moments, longWork: makeLongWork({ log }) });
     const ask = (query: object) =>
       handle({
         query,

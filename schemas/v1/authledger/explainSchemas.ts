@@ -49,7 +49,11 @@ const block: Schema = {
     object({ by: literal('disabled') }),
     object({ by: literal('expired'), expires: date }),
     object({ by: literal('authorizedScopes'), ...limits }),
-    object({ by: literal('certificate'), ...limits, start: date, expiry: date }, ['start', 'expiry']),
+    object({ by: literal('certificate'), ...limits, start: date, expiry: date, tooLong: boolean }, [
+      'start',
+      'expiry',
+      'tooLong',
+    ]),
   ],
 };
 

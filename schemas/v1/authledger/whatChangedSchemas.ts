@@ -15,6 +15,9 @@ const texts = listOf(text);
 const count: Schema = { type: 'integer', minimum: 0 };
 const subject = oneOf({ clientId: text, roleId: text });
 
+/** `at` is the time of the event, and `time` the one at which it is judged who had expired. */
+const comparedMoment = object({ position: text, at: date, time: date }, ['at']);
+
 const cause: Schema = object(
   {
     position: text,
@@ -63,8 +66,8 @@ export const whatChangedSchemas: Record<string, Schema> = {
     title: 'Changes of effective scopes between two moments',
     ...object(
       {
-        from: object({ position: text, at: date }, ['at']),
-        to: object({ position: text, at: date }, ['at']),
+        from: comparedMoment,
+        to: comparedMoment,
         changes: listOf(change),
         complete: boolean,
         continuationToken,

@@ -25,6 +25,7 @@ export const whoCanSchemas: Record<string, Schema> = {
     ...object(
       {
         position: text,
+        at: date,
         expression,
         clients: listOf(object({ clientId: text, disabled: boolean, expired: boolean, expires: date, ways })),
         roles: listOf(object({ roleId: text, ways })),

@@ -1,9 +1,10 @@
 import { blockedBy, type Block, type Limits } from '../../domain/blockedBy.ts';
 import { ApiError } from '../../domain/errors.ts';
 import { expandIn } from '../../domain/expandIn.ts';
-import { explain as explainExpression, type Explanation, nearestTo } from '../../domain/explain.ts';
+import { explain as explainExpression, type Explanation, nearestTo, scopesIn } from '../../domain/explain.ts';
 import { explainedPath, type Subject } from '../../domain/explainedPath.ts';
 import { enoughChanges, type GivingRole, givingRoles, type Grantable } from '../../domain/grantable.ts';
+import { grantPatternOf } from '../../domain/grantPattern.ts';
 import type { Path } from '../../domain/paths.ts';
 import type { RolesSnapshot } from '../../domain/rolesSnapshot.ts';
 import type { ConcreteExpression } from '../../domain/scopeExpression.ts';
@@ -120,11 +121,19 @@ export function explain(parts: ExplainParts): Endpoint {
 
   /** Judges by the roles of one position. Throws ServiceUnavailable if roles keep changing meanwhile. */
   async function judgeAtOnce(body: Body, state: State, request: EndpointRequest) {
-    const { subject, limit, certificate, authorizedScopes = [] } = body;
+    const { subject, expression, limit, certificate, authorizedScopes = [] } = body;
+    // To add one of these to a role may make a cycle.
+    const asked = [...scopesIn(expression)].filter(grantPatternOf);
     const owner = workFor(request);
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const found = await explainedSubject(subject, state);
-      const reached = [...found.held, ...authorizedScopes, ...(certificate?.scopes ?? []), ANONYMOUS];
+      const reached = [
+        ...found.held,
+        ...authorizedScopes,
+        ...(certificate?.scopes ?? []),
+        ...asked,
+        ANONYMOUS,
+      ];
       const roles = await state.rolesReachedBy(reached);
       const moment = momentOf(state, request, projector);
       const { version } = projector.roleGraph;

@@ -1,8 +1,6 @@
 import type { ClientRow } from '../../../projections/clients.ts';
 import { existingClient } from '../../domain/client.ts';
-import { ApiError } from '../../domain/errors.ts';
 import type { Subject } from '../../domain/explainedPath.ts';
-import { asCode } from '../../domain/markdown.ts';
 import { existingRole } from '../../domain/role.ts';
 import { grantingScope } from '../../domain/roleDefinition.ts';
 import type { State } from '../../readSide/state.ts';
@@ -18,22 +16,11 @@ export async function explainedSubject(
   if ('scopes' in subject) return { held: subject.scopes };
   if ('clientId' in subject) {
     const { clientId } = subject;
-    const client = await state.client(clientId);
-    if (!client && state.moment) refuseFormer(`client ${clientId}`, { clientId }, state.moment);
-    const { scopes, disabled, expires } = existingClient(client, clientId);
+    const client = existingClient(await state.client(clientId), clientId, state.moment?.position);
+    const { scopes, disabled, expires } = client;
     return { held: scopes, disabled, expires };
   }
   const { roleId } = subject;
-  const role = await state.role(roleId);
-  if (!role && state.moment) refuseFormer(`role ${asCode(roleId)}`, { roleId }, state.moment);
-  existingRole(role, roleId);
+  existingRole(await state.role(roleId), roleId, state.moment?.position);
   return { held: [grantingScope(roleId)] };
-}
-
-function refuseFormer(
-  name: string,
-  ids: Record<string, string>,
-  { position }: NonNullable<State['moment']>,
-): never {
-  throw new ApiError('ResourceNotFound', `${name} did not exist at ${position}`, { ...ids, position });
 }

@@ -11,11 +11,19 @@ import type { EventStore } from '../../eventStore/eventStore.ts';
 import { isPositionOf } from '../../eventStore/position.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { invalidContinuationToken, pageLimit } from '../../http/pagination.ts';
+import { momentNamed } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
 import type { LongWork } from '../../process/longWork.ts';
 import { makePaced } from '../../process/paced.ts';
 import type { HistoryParts } from '../../readSide/historyEvents.ts';
-import { type HistoryEntry, type HistoryQuery, makeHistoryPage } from '../../readSide/historyPage.ts';
+import {
+  type HistoryEntry,
+  type HistoryFilter,
+  type HistoryPage,
+  type HistoryQuery,
+  makeHistoryPage,
+} from '../../readSide/historyPage.ts';
+import type { Moment, Moments } from '../../readSide/moments.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
 import { historyFilter } from './historyFilter.ts';
 import { cursorInToken, questionToken } from './questionToken.ts';
@@ -24,8 +32,8 @@ import { READ_HISTORY, readableHistory } from './readHistoryScopes.ts';
 const DEFAULT_LIMIT = '100';
 
 /** `history`: what changed, by whom, and with which content. */
-export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint {
-  const { eventStore, projector, longWork } = parts;
+export function history(parts: HistoryParts & { longWork: LongWork; moments: Moments }): Endpoint {
+  const { eventStore, projector, longWork, moments } = parts;
   const historyPage = makeHistoryPage(parts);
 
   return {
@@ -35,7 +43,7 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
     route: '/history',
     query: [
       ...['client', 'role', 'service', 'kind', 'prefix', 'actor', 'type', 'from', 'to', 'since', 'until'],
-      ...['order', 'limit', 'continuationToken'],
+      ...['at', 'order', 'limit', 'continuationToken'],
     ],
     patterns: {
       client: new RegExp(CLIENT_ID_PATTERN),
@@ -60,7 +68,7 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
       'request, from where and why. Newest first, or oldest first with `order=oldest`. All conditions hold together: one ' +
       '`client`, `role` or guarded `service`, or a `kind` (`client`, `role`, `credentials`), or a `prefix` of ids of clients ' +
       'and roles; the `actor`; one or several `type`s of events, with commas; positions after `from` up to and including `to`; ' +
-      'times from `since` to `until`, both included. A page ends after `limit` entries (100 by default, at most 1000), after ' +
+      'times from `since` to `until`, both included; `at` a position or a time, the log as it was then. A page ends after `limit` entries (100 by default; more than 1000 are reduced to that), after ' +
       '10,000 events that were looked at, or when it is large: go on with the `continuationToken` until `complete` is true. ' +
       'Entries need `authledger:read-history:<client|role|credentials>/<id>`, and a `prefix` needs it for all ids that begin so, as ' +
       'a pattern. Other entries are left out; `hidden` says how many events of any kind the caller lacks it for in the part of the ' +
@@ -70,25 +78,56 @@ export function history(parts: HistoryParts & { longWork: LongWork }): Endpoint 
       const query = historyQuery(request, log);
       const readable = readableHistory(request.caller, query.filter);
       await requireEvents(query, { ...log, eventAt: eventStore.eventAt });
-      const page = await historyPage({ ...query, ...readable }, makePaced(longWork, workFor(request)));
-      return historyReply(page, query);
+      const moment = await momentOf(query, request);
+      const filter = upToMoment(query, moment);
+      const page = await historyPage(
+        { ...query, ...readable, filter, continueAt: query.cursor?.last },
+        makePaced(longWork, workFor(request)),
+      );
+      return { ...historyReply(page, query, moment), moment };
     },
   };
+
+  function momentOf(
+    { at, cursor }: ListQuery,
+    { now }: Pick<EndpointRequest, 'now'>,
+  ): Promise<Moment | undefined> | undefined {
+    if (cursor?.at !== undefined) return moments.atPosition(cursor.at);
+    return at === undefined ? undefined : momentNamed(moments, at, now);
+  }
 }
 
-/** Where the next page goes on: after this event. */
-type Cursor = { last: Position };
+/**
+ * Where the next page goes on: after the event `last`. Pages that reach back, and those of a moment, keep to the part of
+ * the log that the first one read, `upTo`.
+ */
+type Cursor = { last: Position; upTo?: Position; at?: Position };
 
-type ListQuery = Omit<HistoryQuery, 'mayRead' | 'mayReadAll'>;
+/** What was asked for. `at` is the text that names a moment. */
+type ListQuery = Pick<HistoryQuery, 'filter' | 'order' | 'limit'> & {
+  at: string | undefined;
+  cursor: Cursor | undefined;
+};
+
+/** The filter, for the part of the log that a page is read from. */
+function upToMoment({ filter, cursor }: ListQuery, moment: Moment | undefined): HistoryFilter {
+  if (cursor?.upTo !== undefined) return { ...filter, upTo: cursor.upTo };
+  if (!moment) return filter;
+  const { after, upTo } = filter;
+  if (after !== undefined && after > moment.position)
+    refuseArguments(`from must not be after at, which is the position ${moment.position}`);
+  return { ...filter, upTo: upTo !== undefined && upTo < moment.position ? upTo : moment.position };
+}
 
 /** Between the positions of events, a store may not be able to read. */
 async function requireEvents(
-  { filter: { after, upTo }, continueAt }: ListQuery,
+  { filter: { after, upTo }, cursor }: ListQuery,
   { start, head, eventAt }: { start: Position; head: Position } & Pick<EventStore, 'eventAt'>,
 ): Promise<void> {
   const isThere = async (position: Position | undefined): Promise<boolean> =>
     position === undefined || position === start || position === head || !!(await eventAt(position));
-  if (!(await isThere(continueAt))) invalidContinuationToken();
+  for (const position of [cursor?.last, cursor?.upTo, cursor?.at])
+    if (!(await isThere(position))) invalidContinuationToken();
   for (const [name, position] of Object.entries({ from: after, to: upTo }))
     if (!(await isThere(position)))
       refuseArguments(`there is no event at the position ${position} in ${name}`);
@@ -98,18 +137,22 @@ function historyQuery({ query }: EndpointRequest, log: { start: Position; head: 
   const filter = historyFilter(query, log);
   const order = query['order'] === 'oldest' ? 'oldest' : 'newest';
   const limit = pageLimit({ limit: DEFAULT_LIMIT, ...query });
-  const isCursor = ({ last }: Partial<Cursor>): boolean =>
-    typeof last === 'string' && isPositionOf(last, log.start);
-  const cursor = cursorInToken(query['continuationToken'], { filter, order }, isCursor);
-  return { filter, order, limit, ...(cursor && { continueAt: cursor.last }) };
+  const { at } = query;
+  const isPosition = (value: unknown): boolean => typeof value === 'string' && isPositionOf(value, log.start);
+  const isCursor = ({ last, ...others }: Partial<Cursor>): boolean =>
+    isPosition(last) && [others.upTo, others.at].every((each) => each === undefined || isPosition(each));
+  const cursor = cursorInToken(query['continuationToken'], { filter, order, at }, isCursor);
+  return { filter, order, limit, at, cursor };
 }
 
 function historyReply(
-  { entries, hidden, last, position }: Awaited<ReturnType<ReturnType<typeof makeHistoryPage>>>,
-  list: ListQuery,
+  { entries, hidden, last, position }: HistoryPage,
+  { filter, order, at }: ListQuery,
+  moment: Moment | undefined,
 ): EndpointReply {
-  const { filter, order } = list;
-  const continuationToken = last && questionToken({ filter, order }, { last });
+  const upTo = order === 'newest' || moment ? position : undefined;
+  const cursor = last && { last, upTo, at: moment?.position };
+  const continuationToken = cursor && questionToken({ filter, order, at }, cursor);
   return {
     body: {
       entries: entries.map(entryOf),

@@ -1,3 +1,5 @@
+import { ApiError } from '../../domain/errors.ts';
+import { fenced } from '../../domain/markdown.ts';
 import { satisfies } from '../../domain/scopes.ts';
 import type { ScopeExpression } from '../../domain/scopeExpression.ts';
 import type { Caller } from '../../authentication/signedRequest.ts';
@@ -42,7 +44,7 @@ export function readableHistory(
   const { scopes } = caller;
   const isForHistory = (scope: string): boolean =>
     scope.startsWith(PREFIX) || (scope.endsWith('*') && PREFIX.startsWith(scope.slice(0, -1)));
-  if (!scopes.some(isForHistory)) throw insufficientScopes(caller, [`${PREFIX}*`], `${PREFIX}*`);
+  if (!scopes.some(isForHistory)) throw lacksAll(caller);
   if (prefix !== undefined) {
     const required = scopesForAll({ prefix, ...filter });
     const missing = required.filter((scope) => !satisfies(scopes, scope));
@@ -52,6 +54,17 @@ export function readableHistory(
     mayRead: (entity) => satisfies(scopes, readHistoryScope(entity)),
     mayReadAll: (selection) => scopesForAll(selection).every((scope) => satisfies(scopes, scope)),
   };
+}
+
+/** The error for a caller that has no scope for any history: it needs one, however narrow. */
+function lacksAll({ clientId }: Pick<Caller, 'clientId'>): ApiError {
+  const form = `${PREFIX}<client|role|credentials>/<id>`;
+  return new ApiError(
+    'InsufficientScopes',
+    `client ${clientId} does not have sufficient scopes; it needs at least one of this form, which may end in a star:\n\n` +
+      fenced(form),
+    { clientId, missing: [form] },
+  );
 }
 
 /** The scopes for all that is selected. */

@@ -1,8 +1,10 @@
+import { lifePrefix } from '../../../projections/lives.ts';
 import type { Endpoint, EndpointReply, EndpointRequest } from '../../http/endpoint.ts';
 import { invalidContinuationToken } from '../../http/pagination.ts';
 import { isPast, momentNamed } from '../../http/requestedState.ts';
 import { workFor } from '../../http/workFor.ts';
-import { refuseArguments } from '../../domain/errors.ts';
+import { ApiError, refuseArguments } from '../../domain/errors.ts';
+import { asCode } from '../../domain/markdown.ts';
 import { sourceFrom } from '../../domain/grantSearch.ts';
 import type { EventStore } from '../../eventStore/eventStore.ts';
 import { ROLES_STREAM } from '../../eventStore/streams.ts';
@@ -24,6 +26,8 @@ const BATCH_SIZE = 32;
 const MAX_LOOKED_AT = 10_000;
 /** Scopes of one change, and of all on a page, at which it ends. */
 const MAX_SCOPES = 5000;
+/** Clients and roles that there never were, of which an error names no more. */
+const MAX_UNKNOWN = 10;
 
 export type WhatChangedParts = {
   eventStore: EventStore;
@@ -63,7 +67,7 @@ export function whatChanged(parts: WhatChangedParts): Endpoint {
       'Compares two moments, `from` and `to` (by default now): for each client and role, the scopes that it gained and lost of all ' +
       'that it expands to, in normal form: one that a wider scope covers is no change. A client has none while it is missing, disabled ' +
       'or expired. `causes` are the events that added the grants of one shortest path that is new, or removed those of one that is ' +
-      'lost. Clients come first, then roles, by id. `complete` says whether that was all; else go on with the `continuationToken`.',
+      'lost. Clients come first, then roles, by id. One of the `subjects` that there never was up to `to` is 404. `complete` says whether that was all; else go on with the `continuationToken`.',
     handle: (request) => page(parts, request),
   };
 }
@@ -80,6 +84,7 @@ async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<
   const to = await (cursor ? restored(moments, cursor.to) : latest(parts, question.to, request.now));
   if (from.position > to.position)
     refuseArguments(`from is after to: ${from.position} comes after ${to.position}`);
+  if (!cursor) await refuseUnknown(parts, { subjects: question.subjects, to }, workFor(request));
   const found = await compare(parts, workFor(request), {
     ...question,
     from,
@@ -90,14 +95,35 @@ async function page(parts: WhatChangedParts, request: EndpointRequest): Promise<
   const next = found.last && questionToken(question, { from: saved(from), to: saved(to), after: found.last });
   return {
     body: {
-      from: { position: from.position, ...(from.at !== undefined && { at: from.at }) },
-      to: { position: to.position, ...(to.at !== undefined && { at: to.at }) },
+      from: shownMoment(from),
+      to: shownMoment(to),
       changes: found.changes.map(shown),
       complete: next === undefined,
       ...(next !== undefined && { continuationToken: next }),
     },
     moment: to,
   };
+}
+
+/** Throws ResourceNotFound, naming some, if there never was such a client or role up to a position. */
+async function refuseUnknown(
+  { projector: { lives }, longWork }: WhatChangedParts,
+  { subjects = [], to: { position } }: { subjects?: readonly NamedSubject[]; to: Moment },
+  owner: WorkFor,
+): Promise<void> {
+  const paced = makePaced(longWork, owner);
+  const unknown: Subject[] = [];
+  for (const { kind, id } of subjects.map(subjectNamed)) {
+    const prefix = lifePrefix({ entityType: kind, entityId: id });
+    if (!(await paced(() => lives.lastUpTo({ prefix, key: prefix + position })))) unknown.push({ kind, id });
+    if (unknown.length === MAX_UNKNOWN) break;
+  }
+  if (unknown.length === 0) return;
+  const names = unknown.map(({ kind, id }) => `${kind} ${asCode(id)}`).join(', ');
+  throw new ApiError('ResourceNotFound', `up to ${position}, there never was: ${names}`, {
+    subjects: unknown.map(nameOf),
+    position,
+  });
 }
 
 function latest(
@@ -107,6 +133,10 @@ function latest(
 ): Promise<Moment> {
   if (to !== undefined) return momentNamed(moments, to, now);
   return moments.atPosition(projector.position).then((moment) => ({ ...moment, time: now }));
+}
+
+function shownMoment({ position, at, time }: Moment): object {
+  return { position, ...(at !== undefined && { at }), time: time.toJSON() };
 }
 
 function saved({ position, time }: Moment): SavedMoment {

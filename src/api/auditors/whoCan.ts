@@ -18,6 +18,7 @@ import type { State } from '../../readSide/state.ts';
 import { auditorsMethod } from './auditorsMethod.ts';
 import { givenExpression } from './givenExpression.ts';
 import { type Grantors, grantorsAmong, grantorsGoal } from './grantors.ts';
+import { cursorInToken, questionToken } from './questionToken.ts';
 
 /** How often it is looked who satisfies an expression now, while roles change meanwhile. */
 const MAX_ROUNDS = 2;
@@ -88,20 +89,26 @@ export function whoCan(parts: Parts): Endpoint {
   async function handle(request: EndpointRequest): Promise<EndpointReply> {
     const { at, limit, continuationToken, includeDisabled, ...body } = request.body as Body;
     const expression = givenExpression(body.expression);
-    const { paged, ...state } = await requestedState(request, { at, continuationToken });
+    // The moment is not of what was asked: the first page may name it by a time, and others by its position.
+    const asked = { expression, includeDisabled };
+    const page = cursorInToken(continuationToken, asked, isCursor)?.page;
+    const { paged, ...state } = await requestedState(request, { at, continuationToken: page });
+    const time = state.moment?.time ?? request.now;
     const owner = workFor(request);
     const question = {
       goal: goalOf(expression),
-      page: { ...startOf(continuationToken), limit },
-      withGrantors: continuationToken === undefined,
-      time: state.moment?.time ?? request.now,
+      page: { ...startOf(page), limit },
+      withGrantors: page === undefined,
+      time,
       includeDisabled,
     };
     const { position, clients, roles, grantors, next } = await answerOf(question, state, owner);
-    const token = continuationTokenFor(next, paged);
+    const nextPage = continuationTokenFor(next, paged);
+    const token = nextPage && questionToken(asked, { page: nextPage });
     return {
       body: {
         position,
+        at: time.toJSON(),
         expression,
         clients: clients.map(clientView),
         roles,
@@ -168,6 +175,13 @@ export function whoCan(parts: Parts): Endpoint {
       return all;
     });
   }
+}
+
+/** Where the next page goes on: the token of a list. */
+type Cursor = { page: string };
+
+function isCursor({ page }: Partial<Cursor>): boolean {
+  return typeof page === 'string';
 }
 
 /** Where a page begins: after which client or role. Tokens name the kind. */

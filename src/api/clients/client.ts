@@ -22,7 +22,7 @@ export function client({ requestedState, longWork }: ClientReadParts): Endpoint 
     async handle(request) {
       const clientId = request.params['clientId']!;
       const state = await requestedState(request);
-      const client = existingClient(await state.client(clientId), clientId);
+      const client = existingClient(await state.client(clientId), clientId, state.moment?.position);
       const lastDateUsed = await state.lastUsed(client);
       const roles = await rolesToExpand(state, [client.scopes]);
       const owner = workFor(request);

@@ -20,7 +20,7 @@ export function role(parts: RoleReadParts): Endpoint {
     async handle(request) {
       const roleId = request.params['roleId']!;
       const state = await parts.requestedState(request);
-      const role = existingRole(await state.role(roleId), roleId);
+      const role = existingRole(await state.role(roleId), roleId, state.moment?.position);
       const roles = await state.rolesReachedBy([grantingScope(roleId)]);
       return { ...(await roleReply({ ...parts, roles }, { role }, request)), moment: state.moment };
     },

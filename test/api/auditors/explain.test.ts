@@ -206,6 +206,16 @@ describe('explain', () => {
     expect((await explained(subject, expression, { certificate })).blockedBy).toEqual([
       { by: 'certificate', lacks: [], notHeld: [], start: certificate.start, expiry },
     ]);
+    const days = (count: number): string => minutesFromNow(count * 24 * 60);
+    for (const [start, expiry, problem] of [
+      [days(-1), days(29), undefined],
+      [days(-1), days(31), { tooLong: true }],
+      [days(-9), days(-8), {}],
+    ] as const) {
+      const timed = { certificate: { scopes: ['index:x'], start, expiry } };
+      const block = { by: 'certificate', lacks: [], notHeld: [], start, expiry, ...problem };
+      expect((await explained(subject, 'index:x', timed)).blockedBy).toEqual(problem ? [block] : []);
+    }
     const narrow = { certificate: { scopes: ['assume:team'] }, authorizedScopes: ['index:x'] };
     expect((await explained(subject, expression, narrow)).blockedBy).toEqual([
       { by: 'certificate', lacks: ['index:x'], notHeld: [] },
@@ -242,6 +252,8 @@ describe('explain', () => {
     expect(await missing({ subject: { roleId: 'one' } })).toEqual(['authledger:explain:role/one']);
     expect(await missing({ subject: { clientId: 'bob' } })).toEqual(['authledger:explain:client/bob']);
     expect(await missing({ subject: { scopes: ['assume:one'] } })).toEqual(['auth:expand-scopes']);
+    const { body } = await ask({ expression: 'x', subject: { roleId: 'one' } }, auditor);
+    expect(body.details.required).toEqual({ AllOf: ['authledger:explain:role/one'] });
     expect(await missing({ subject: { clientId: 'ann' }, at: after['the grants'] })).toEqual([
       'auth:audit-history:client',
       'auth:audit-history:role',

@@ -3,14 +3,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import pino from 'pino';
+import { updateRole } from '../../../commands/updateRole.ts';
 import type { ClientRow } from '../../../projections/clients.ts';
+import type { RoleRow } from '../../../projections/roles.ts';
 import { explain } from '../../../src/api/auditors/explain.ts';
 import type { ExplainedPath, ExplainedStep, Subject } from '../../../src/domain/explainedPath.ts';
 import type { Grantable } from '../../../src/domain/grantable.ts';
 import { grantingScope } from '../../../src/domain/roleDefinition.ts';
+import { RoleGraph } from '../../../src/domain/roleGraph.ts';
 import { type ConcreteExpression, missingScopes } from '../../../src/domain/scopeExpression.ts';
 import { satisfies } from '../../../src/domain/scopes.ts';
-import { runToCompletion } from '../../../src/domain/timeSliced.ts';
+import { runToCompletion, type TimeSliced } from '../../../src/domain/timeSliced.ts';
 import { WorkBudget } from '../../../src/domain/workBudget.ts';
 import type { Position, Recorded } from '../../../src/event.ts';
 import { memoryEventStore } from '../../../src/eventStore/memoryEventStore.ts';
@@ -197,7 +200,20 @@ function expectHelp(
             held,
           );
     expect([to, add, changed]).toEqual([to, add, true]);
+    if ('roleId' in to) expectUpdate(to.roleId, { add, roles });
   }
+}
+
+/** The service takes the change of a role. */
+function expectUpdate(roleId: string, { add, roles }: { add: string[]; roles: PlainRole[] }): void {
+  const graph = new RoleGraph<RoleRow>();
+  const row = { description: '', created: '', lastModified: '' };
+  graph.load(roles.map((role) => ({ ...row, ...role, scopes: [...role.scopes] })));
+  const scopes = [...graph.get(roleId)!.scopes, ...add];
+  const update = updateRole.decide({ roleId, description: '', scopes }, graph, {
+    work: new WorkBudget(),
+  } as never);
+  expect(runToCompletion(update as TimeSliced<unknown[]>)).toHaveLength(1);
 }
 
 const expressions = fc.letrec<{ any: ConcreteExpression }>((tie) => ({

@@ -9,7 +9,7 @@ import { clientStream, credentialsStream, ROLES_STREAM } from '../../../src/even
 import { logHistory } from '../../../src/readSide/logHistory.ts';
 import { applyEvent, type Projection } from '../../../src/projection.ts';
 import { histories } from '../../histories.ts';
-import { signedFetch } from '../../signed.ts';
+import { authorizationFor, signedFetch } from '../../signed.ts';
 import {
   type Credentials,
   minutesFromNow,
@@ -114,6 +114,89 @@ const clientCreated = (clientId: string, scopes: string[] = []): Event => ({
 const issued = (name: string, target: string, level?: string): Event => ({
   type: 'CredentialsIssued',
   data: { service: name, target, ...(level && { level }), expires: EXPIRES },
+});
+
+describe('history at a moment', () => {
+  // It comes first: the times of later events are not in order.
+  const positions: Position[] = [];
+  const times: string[] = [];
+  beforeAll(async () => {
+    for (let i = 0; i < 5; i += 1) {
+      times.push(new Date().toJSON());
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      positions.push(await append(clientStream(`moment/${i}`), [clientCreated(`moment/${i}`)]));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+  const of = { prefix: 'moment/', kind: 'client' };
+  const idsOf = (all: Page[]): string[] =>
+    all.flatMap(({ entries }) => entries.map(({ entity }) => entity.id));
+
+  test('reads the log up to that position or time, page after page, in both directions', async () => {
+    for (const at of [positions[2]!, times[3]!])
+      for (const order of ['newest', 'oldest'] as Order[]) {
+        const found = await pages(
+          { ...of, at, order, limit: 1 },
+          {
+            between: () =>
+              append(clientStream('moment/more'), [
+                { type: 'ClientDisabled', data: { clientId: 'moment/4' } },
+              ]),
+          },
+        );
+        const expected = ['moment/0', 'moment/1', 'moment/2'];
+        expect(idsOf(found)).toEqual(order === 'newest' ? expected.toReversed() : expected);
+        expect(new Set(found.map(({ position }) => position))).toEqual(new Set([positions[2]]));
+      }
+  });
+
+  test('says which position that is in its header, and needs no other scope', async () => {
+    const one = await auditor('auditors/one', ['authledger:read-history:client/moment/*']);
+    const url = `${service.rootUrl}/api/authledger/v1/history?prefix=moment/&kind=client&at=${times[2]}`;
+    const reply = await fetch(url, { headers: { authorization: authorizationFor(url, 'GET', one) } });
+    expect([reply.status, reply.headers.get('auth-position')]).toEqual([200, positions[1]]);
+    expect(await page({ at: '2000-01-01T00:00:00Z' })).toMatchObject({ entries: [], complete: true });
+  });
+
+  test('with to or until ends where the first of them does', async () => {
+    const [, second, third] = positions as [Position, Position, Position];
+    for (const [query, last] of [
+      [{ at: second, to: third }, 1],
+      [{ at: third, to: second }, 1],
+      [{ at: third, until: times[2] }, 1],
+      [{ at: second, until: times[4] }, 1],
+    ] as [Query, number][]) {
+      const found = await page({ ...of, ...query, order: 'oldest' });
+      expect([query, idsOf([found]).at(-1)]).toEqual([query, `moment/${last}`]);
+      expect(found.position).toBe('to' in query ? second : query['at']);
+    }
+    expect((await page({ ...of, to: second })).position).toBe(second);
+  });
+
+  test('newest first, all pages name the position up to which the first one read', async () => {
+    const found = await pages(
+      { ...of, limit: 2 },
+      { between: () => append(clientStream('moment/5'), [clientCreated('moment/5')]) },
+    );
+    expect(new Set(found.map(({ position }) => position)).size).toBe(1);
+    const { entries } = await page({ ...of, from: found.at(-1)!.position, order: 'oldest' });
+    expect(entries.map(({ entity }) => entity.id)).toContain('moment/5');
+  });
+
+  test('refuses moments that are none, a beginning after it, and tokens of another one', async () => {
+    for (const [query, message] of [
+      [{ at: 'nope' }, 'at'],
+      [{ at: '2999-01-01T00:00:00Z' }, 'at must not be in the future'],
+      [{ at: positions[0]!, from: positions[1]! }, 'from must not be after at'],
+    ] as [Query, string][])
+      expect(await ask(query)).toMatchObject({
+        status: 400,
+        body: { code: 'InvalidRequestArguments', message: expect.stringContaining(message) },
+      });
+    const { continuationToken } = await page({ ...of, at: positions[2]!, limit: 1 });
+    for (const other of [of, { ...of, at: positions[1]! }])
+      expect((await ask({ ...other, continuationToken: continuationToken! })).status).toBe(400);
+  });
 });
 
 describe('an entry of history', () => {
@@ -635,7 +718,14 @@ describe('a caller', () => {
 
   test('without any of the scopes is refused, whatever it asks for', async () => {
     for (const query of [{}, { actor: 'made/by' }, { prefix: 'seen/' }] as Query[])
-      expect(await ask(query, without)).toMatchObject({ status: 403, body: { code: 'InsufficientScopes' } });
+      expect(await ask(query, without)).toMatchObject({
+        status: 403,
+        body: {
+          code: 'InsufficientScopes',
+          message: expect.stringContaining('at least one of this form'),
+          details: { missing: ['authledger:read-history:<client|role|credentials>/<id>'] },
+        },
+      });
     const response = await fetch(`${service.rootUrl}/api/authledger/v1/history`);
     expect(response.status).toBe(403);
   });
@@ -651,7 +741,7 @@ describe('refused are', () => {
     [{ type: 'Nonsense' }, 'type must be one or several of ClientCreated'],
     [{ kind: 'hook' }, 'kind'],
     [{ order: 'random' }, 'order'],
-    [{ limit: 0 }, 'limit must be from 1 to 1000'],
+    [{ limit: 0 }, 'limit must be at least 1\n'],
     [{ since: '2026-02-30T00:00:00Z' }, 'since must be a date that exists'],
     [{ since: '2026-02-02T00:00:00Z', until: '2026-02-01T00:00:00Z' }, 'since must not be after until'],
     [{ from: '0123456789ab.00000000000000000001' }, 'from must be a position of this log'],

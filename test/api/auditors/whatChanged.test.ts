@@ -20,8 +20,8 @@ type Change = {
   complete: boolean;
 };
 type Page = {
-  from: { position: string; at?: string };
-  to: { position: string; at?: string };
+  from: { position: string; at?: string; time: string };
+  to: { position: string; at?: string; time: string };
   changes: Change[];
   complete: boolean;
   continuationToken?: string;
@@ -93,14 +93,26 @@ describe('whatChanged', () => {
     const { created: from } = positions;
     expect((await page({ from })).to.position).toBe(positions.end);
     const { changes, from: first } = await page({ from: '2020-01-01T00:00:00Z' });
-    expect(first).toEqual({ position: service.service.core.eventStore.start });
+    expect(first).toEqual({
+      position: service.service.core.eventStore.start,
+      time: '2020-01-01T00:00:00.000Z',
+    });
     expect(changes.map(idOf)).toContain(ROOT.clientId);
     expect((await page({ from: positions.end })).changes).toEqual([]);
   });
 
+  test('says at which times it was judged who had expired, beside those of the events', async () => {
+    const later = new Date().toJSON();
+    const { from, to } = await page({ from: positions.created, to: later });
+    expect(from.time).toBe(from.at);
+    expect(to).toMatchObject({ position: positions.end, time: later });
+    expect(to.at! < later).toBe(true);
+    expect((await page({ from: later })).to.time >= later).toBe(true);
+  });
+
   test('answers for some clients and roles, and for some scopes, only', async () => {
     const { created: from } = positions;
-    const subjects = [{ roleId: 'developers' }, { clientId: 'c/2' }, { clientId: 'never' }];
+    const subjects = [{ roleId: 'developers' }, { clientId: 'c/2' }];
     expect((await page({ from, subjects })).changes.map(idOf)).toEqual(['c/2', 'role developers']);
     const ofRead = await page({
       from,
@@ -110,6 +122,34 @@ describe('whatChanged', () => {
     });
     expect(ofRead.changes).toMatchObject([{ lost: ['read:*'] }]);
     expect((await page({ from, scopes: ['nothing:such'] })).changes).toEqual([]);
+  });
+
+  test('does not know a client or role that there never was up to the later moment', async () => {
+    const { created: from, changed, end } = positions;
+    const unknown = [{ clientId: 'developers' }, { roleId: 'c/1' }];
+    expect(await ask({ from, to: changed, subjects: [{ clientId: 'd' }, ...unknown] })).toMatchObject({
+      status: 404,
+      body: {
+        code: 'ResourceNotFound',
+        message: expect.stringContaining(
+          `up to ${changed}, there never was: client \`developers\`, role \`c/1\`\n`,
+        ),
+        details: { subjects: unknown, position: changed },
+      },
+    });
+    // One that was deleted is known, and one that came later is not.
+    await service.current()['createRole']!('came/later', { description: '', scopes: ['x'] });
+    const deleted = { roleId: 'readers' };
+    const later = { roleId: 'came/later' };
+    expect((await page({ from: end, subjects: [deleted, later] })).changes.map(idOf)).toEqual([
+      'role came/later',
+    ]);
+    expect((await ask({ from, to: end, subjects: [deleted, later] })).body).toMatchObject({
+      details: { subjects: [later] },
+    });
+    expect((await page({ from: end, subjects: [{ clientId: ROOT.clientId }] })).changes).toEqual([]);
+    await service.current()['deleteRole']!('came/later');
+    positions.end = await service.service.core.eventStore.head();
   });
 
   test('pages keep to the moments of the first one while changes go on', async () => {
@@ -177,7 +217,7 @@ describe('whatChanged', () => {
     expect((await page({ from, subjects })).changes.map(idOf)).toEqual(['d', 'role readers']);
     const refused = { status: 400, body: { code: 'InputValidationError' } };
     for (const name of ['clientId', 'roleId']) {
-      expect(await ask({ from, subjects: [{ [name]: 'x'.repeat(1000) }] })).toMatchObject({ status: 200 });
+      expect(await ask({ from, subjects: [{ [name]: 'x'.repeat(1000) }] })).toMatchObject({ status: 404 });
       expect(await ask({ from, subjects: [{ [name]: 'x'.repeat(1001) }] })).toMatchObject(refused);
     }
     expect(await ask({ from, scopes: ['x', 'x'] })).toMatchObject(refused);

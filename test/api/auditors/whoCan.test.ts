@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { questionToken } from '../../../src/api/auditors/questionToken.ts';
 import { signedFetch } from '../../signed.ts';
 import {
   type Credentials,
@@ -11,6 +12,7 @@ import {
 type Way = { scope: string; held: string; via: string[] };
 type Page = {
   position: string;
+  at: string;
   clients: { clientId: string; disabled: boolean; expired: boolean; ways: Way[] }[];
   roles: { roleId: string; ways: Way[] }[];
   grantors?: { clients: { clientId: string; rights: string[]; complete: boolean }[]; complete: boolean };
@@ -197,6 +199,10 @@ describe('whoCan at a moment', () => {
     expect(await idsAt()).toEqual(['static/root']);
     expect(await idsAt(new Date().toJSON())).toEqual(['static/root']);
     expect(await idsAt(position)).toEqual(['expiring', 'static/root']);
+    const before = new Date().toJSON();
+    expect((await page({ expression: 'only:expiring' })).at >= before).toBe(true);
+    expect((await page({ expression: 'only:expiring', at: before })).at).toBe(before);
+    expect((await page({ expression: 'only:expiring', at: position })).at < expires).toBe(true);
   });
 
   test('before the first event there is nobody', async () => {
@@ -221,16 +227,42 @@ describe('whoCan refuses', () => {
     expect((await ask({ expression: scope, at: beforeDeletion }, signer('historian'))).status).toBe(200);
   });
 
-  const token = (key: string): string => Buffer.from(key).toString('base64url');
+  test.each<[string, object, object]>([
+    ['of another expression', { expression: 'index:a' }, {}],
+    ['with others that are disabled', { includeDisabled: true }, {}],
+    ['of the present for the past', {}, { at: undefined }],
+    ['of the past without it', { at: undefined }, {}],
+    ['of another moment', { at: '2020-01-01T00:00:00Z' }, {}],
+  ])('a token %s, but not for another limit', async (_, other, asked) => {
+    const question = { expression: scope, at: beforeDeletion, ...asked };
+    const { continuationToken } = await page({ ...question, limit: 1 });
+    expect((await ask({ ...question, limit: 5, continuationToken })).status).toBe(200);
+    const differently = { ...question, at: beforeDeletion, ...other };
+    expect(await ask({ ...differently, continuationToken })).toMatchObject({
+      status: 400,
+      body: { code: 'InvalidRequestArguments', message: expect.stringContaining('this continuationToken') },
+    });
+  });
+
+  const inBase64 = (text: string): string => Buffer.from(text).toString('base64url');
   test.each([
-    ['a token of something else', { expression: scope, continuationToken: token('a/direct') }],
+    ['a token of something else', { expression: scope, continuationToken: inBase64('client/a') }],
     ['a token that nobody made', { expression: scope, continuationToken: 'A' }],
-    ['a token of the past without it', { expression: scope, continuationToken: token('p\na\nclient/a') }],
     [
-      'a token of the present for the past',
+      'a token for a place that is none',
       {
-        ...{ expression: scope, at: '2020-01-01T00:00:00Z' },
-        continuationToken: token('client/a'),
+        expression: scope,
+        continuationToken: questionToken(
+          { expression: scope, includeDisabled: false },
+          { page: inBase64('a/direct') },
+        ),
+      },
+    ],
+    [
+      'a token without a place',
+      {
+        expression: scope,
+        continuationToken: questionToken({ expression: scope, includeDisabled: false }, {}),
       },
     ],
     ['a future time', { expression: scope, at: '2999-01-01T00:00:00Z' }],
