@@ -8,13 +8,20 @@ import type { Projection } from '../src/projection.ts';
 export const MANY_SCOPES = 200;
 /** Stands for the scopes of clients that ever had many. No scope contains a control character. */
 export const ANY_OF_MANY = '\x01';
+/** The value of all rows. There are so many that one for each would take memory while they are written. */
+const ROW: ClientScopesRow = Object.freeze({});
 
-/** A client that was given a scope. */
-export type ClientScopesRow = { clientId: string };
+/** That a client was given a scope: the key says which. */
+export type ClientScopesRow = Record<string, never>;
 
 /** The prefix of the keys of all clients that were ever given a scope. No scope contains a line feed. */
 export function scopePrefix(scope: string): string {
   return `${scope}\n`;
+}
+
+/** The client in the key of a row. No id contains a line feed. */
+export function clientGiven(key: string): string {
+  return key.slice(key.lastIndexOf('\n') + 1);
 }
 
 /**
@@ -36,6 +43,6 @@ function indexed(scopes: readonly string[] = []): readonly string[] {
   return scopes.length > MANY_SCOPES ? [ANY_OF_MANY] : scopes;
 }
 
-function given(_: unknown, { data: { clientId } }: { data: { clientId: string } }): ClientScopesRow {
-  return { clientId };
+function given(): ClientScopesRow {
+  return ROW;
 }

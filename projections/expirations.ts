@@ -1,12 +1,26 @@
 import type { ClientEvent } from '../schemas/events/clientEvents.ts';
 import type { Projection } from '../src/projection.ts';
 
-/** A client that was given an expiration date. */
-export type ExpirationRow = { clientId: string };
+/** That a client was given an expiration date: the key says which. */
+export type ExpirationRow = Record<string, never>;
+
+/** The value of all rows. There are so many that one for each would take memory while they are written. */
+const ROW: ExpirationRow = Object.freeze({});
+/** A date as `toJSON` writes it: reading and writing it again would cost more than all else here. */
+const WRITTEN_BY_JSON = /^\d{4}-\d\d-(?:[01]\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 
 /** The beginning of the keys of all clients that were ever to expire at a time. Such texts sort in the order of time. */
 export function expirationPrefix(time: Date): string {
   return `${time.toJSON()}\n`;
+}
+
+function prefixOf(expires: string): string {
+  return WRITTEN_BY_JSON.test(expires) ? `${expires}\n` : expirationPrefix(new Date(expires));
+}
+
+/** The client in the key of a row. No id contains a line feed. */
+export function clientExpiring(key: string): string {
+  return key.slice(key.indexOf('\n') + 1);
 }
 
 /**
@@ -18,10 +32,10 @@ export const expirations: Projection<ExpirationRow, ClientEvent> = {
   version: 1,
   forgetsFormer: true,
   hasConstantRows: true,
-  keys: ({ data }) => ('expires' in data ? [expirationPrefix(new Date(data.expires)) + data.clientId] : []),
+  keys: ({ data }) => ('expires' in data ? [prefixOf(data.expires) + data.clientId] : []),
   on: { ClientCreated: given, ClientUpdated: given },
 };
 
-function given(_: unknown, { data: { clientId } }: { data: { clientId: string } }): ExpirationRow {
-  return { clientId };
+function given(): ExpirationRow {
+  return ROW;
 }

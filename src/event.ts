@@ -14,9 +14,9 @@ const DIGITS_OF_AN_EVENT = 3;
  * log order, and before the positions within them.
  */
 export function rangeOf(position: Position, exponent: number): string {
-  const [logId, digits] = position.split('.') as [string, string];
-  const cut = digits.length === COUNT_DIGITS ? exponent : exponent + DIGITS_OF_AN_EVENT;
-  return `${logId}.${digits.slice(0, COUNT_DIGITS - cut)}`;
+  const start = position.indexOf('.') + 1;
+  const cut = position.length === start + COUNT_DIGITS ? exponent : exponent + DIGITS_OF_AN_EVENT;
+  return position.slice(0, start + COUNT_DIGITS - cut);
 }
 
 /** A fact, named in the past tense. Its data is only ever extended, never changed. */

@@ -1,5 +1,5 @@
 import { entityOf } from '../../projections/auditEntry.ts';
-import { expirationPrefix } from '../../projections/expirations.ts';
+import { clientExpiring, expirationPrefix } from '../../projections/expirations.ts';
 import type { ClientEvent } from '../../schemas/events/clientEvents.ts';
 import type { RoleEvent } from '../../schemas/events/roleEvents.ts';
 import type { ScopeRange } from '../domain/holders.ts';
@@ -128,9 +128,9 @@ async function addExpiring(
   do {
     const from: string = after;
     const page = await paced(() => projector.expirations.list({ after: from, limit: PAGE_SIZE }));
-    for (const { key, value } of page.rows) {
+    for (const { key } of page.rows) {
       if (key >= last) return true;
-      clients.add(value.clientId);
+      clients.add(clientExpiring(key));
     }
     if (clients.size > MAX_CLIENTS) return false;
     after = page.last;

@@ -1,4 +1,9 @@
-import { ANY_OF_MANY, type ClientScopesRow, scopePrefix } from '../../projections/clientScopes.ts';
+import {
+  ANY_OF_MANY,
+  clientGiven,
+  type ClientScopesRow,
+  scopePrefix,
+} from '../../projections/clientScopes.ts';
 import type { ScopeRange } from '../domain/holders.ts';
 import type { Paced } from '../process/paced.ts';
 import type { StoredRow } from '../readStore/readStore.ts';
@@ -93,9 +98,11 @@ async function findScopes(
       while (at < ranges.length && isBefore(ranges[at]!, scope)) at += 1;
       return at < ranges.length && contains(ranges[at]!, scope);
     };
-    for (const { key: each, value } of page.rows) {
+    for (const { key: each } of page.rows) {
       const scope = scopeOf(each);
-      if (scope !== lastScope && isInRange(scope) && value.clientId > after) found.ids.push(value.clientId);
+      if (scope === lastScope || !isInRange(scope)) continue;
+      const clientId = clientGiven(each);
+      if (clientId > after) found.ids.push(clientId);
     }
     if (page.last === undefined) break;
     key = page.last;
@@ -158,7 +165,7 @@ async function* merge(
 async function readMore(clients: Clients, limit: number, table: Table): Promise<void> {
   const prefix = scopePrefix(clients.scope);
   const { rows, last } = await table.list({ prefix, after: prefix + clients.last!, limit });
-  clients.ids = rows.map(({ value }) => value.clientId);
+  clients.ids = rows.map(({ key }) => clientGiven(key));
   clients.last = last?.slice(prefix.length);
 }
 

@@ -41,7 +41,7 @@ export function draftReadModel(
   { store, isNew, batchSize }: { store: ReadStore; isNew: boolean; batchSize?: number },
 ): ReadModel<object> {
   const alone: Follower = { holds: () => true, untilHeld: async () => undefined };
-  return new ReadModel<object>(projection, { store, follower: alone, isNew, batchSize });
+  return new ReadModel<object>(projection, { store, follower: alone, isNew, batchSize, isDraft: true });
 }
 
 /** Rows in one read of `all`. */
@@ -79,6 +79,8 @@ export class ReadModel<R extends object> {
   #pendingReads = new Map<string, Promise<Row<R>>>();
   #unfoldedEvents = 0;
   #isNew: boolean;
+  /** Constant rows are kept once they are written. A draft would keep very many, each for a moment only. */
+  #keepsConstantRows: boolean;
   #batchSize: number;
 
   constructor(
@@ -88,7 +90,8 @@ export class ReadModel<R extends object> {
       follower,
       isNew,
       batchSize = isNew ? DRAFT_WRITE_BATCH_SIZE : WRITE_BATCH_SIZE,
-    }: { store: ReadStore; follower: Follower; isNew: boolean; batchSize?: number },
+      isDraft = false,
+    }: { store: ReadStore; follower: Follower; isNew: boolean; batchSize?: number; isDraft?: boolean },
   ) {
     this.#projection = projection;
     const maxSize = projection.hasConstantRows ? MAX_KNOWN_CONSTANT_BYTES : MAX_KNOWN_BYTES;
@@ -97,6 +100,7 @@ export class ReadModel<R extends object> {
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
+    this.#keepsConstantRows = !isDraft && projection.hasConstantRows === true;
     this.#batchSize = batchSize;
   }
 
@@ -182,7 +186,7 @@ export class ReadModel<R extends object> {
   #applyTo(key: string, event: Recorded): void {
     const { forgetsFormer, hasConstantRows } = this.#projection;
     const entry = this.#overlay.get(key);
-    const known = entry ? undefined : this.#known.get(key);
+    const known = entry || this.#known.size === 0 ? undefined : this.#known.get(key);
     if (hasConstantRows && (entry?.row ?? known)?.value) return;
     if (known) this.#known.delete(key);
     const row = entry ? entry.row : (known ?? (forgetsFormer || this.#isNew ? absentRow(key) : undefined));
@@ -231,9 +235,9 @@ export class ReadModel<R extends object> {
       const at = row ? row.position : events.at(-1)!.position;
       if (at > position || this.#pendingReads.has(key)) continue;
       this.#overlay.delete(key);
-      settled.push(key);
+      if (this.#sortedKeys) settled.push(key);
       this.#unfoldedEvents -= events?.length ?? 0;
-      if (row && (wasRequested || this.#projection.hasConstantRows)) this.#known.set(key, row);
+      if (row && (wasRequested || this.#keepsConstantRows)) this.#known.set(key, row);
     }
     this.#sortedKeys?.deleteAll(settled);
   }

@@ -11,13 +11,16 @@ import type { ReadStore } from '../readStore/readStore.ts';
 import { draftReadModel, type ReadModel, WRITE_BATCH_SIZE } from './readModel.ts';
 import { publishedEvents } from './publishedEvents.ts';
 
-/** About how many bytes of memory an unwritten row takes. */
+/** About how many bytes of memory an unwritten row takes, and one whose value all rows of its table share. */
 const ROW_BYTES = 1500;
+const CONSTANT_ROW_BYTES = 400;
 /**
- * Rows that are gathered before they are written. The more there are, the less often a row that changes again is read
- * and written. They may take half of the heap limit.
+ * Bytes of rows that are gathered before they are written. The more there are, the less often a row that changes again is
+ * read and written. They may take half of the heap limit.
  */
-const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
+const MAX_UNWRITTEN_BYTES = getHeapStatistics().heap_size_limit / 2;
+/** Up to this share of them may be rows that would have to be read again once they were written. */
+const MAX_SHARE_OF_FOLDED = 7 / 8;
 /** The same beside a service: some tens of megabytes. */
 const MAX_UNWRITTEN_ROWS_BESIDE = 20_000;
 /** How often (ms) a lease is looked at while it is awaited, and how long: longer than that of a crashed process lasts. */
@@ -41,7 +44,7 @@ export type RebuildOptions = {
 /** Another process rebuilds the same tables. */
 export class RebuiltElsewhere extends StoreUnavailable {}
 
-type Draft = { from: string; to: string; model: ReadModel<object> };
+type Draft = { projection: Projection<object, Event>; from: string; to: string; model: ReadModel<object> };
 
 /** The table in which a projection is built. Its checkpoint shows how far that has come. */
 export function draftTableOf(projection: { name: string; version: number }): string {
@@ -116,22 +119,20 @@ async function rebuildWhileHeld(
   const checkpoints = await Promise.all(projections.map((each) => readStore.checkpoint(draftTableOf(each))));
   const after = checkpoints.map((checkpoint) => checkpoint ?? eventStore.start).sort()[0];
   const drafts = projections.map((projection) => ({
+    projection,
     from: draftTableOf(projection),
     to: tableOf(projection),
     model: draftReadModel(draftOf(projection), { store: readStore, isNew: !resume, batchSize }),
   }));
-  const maxUnwritten = beside ? MAX_UNWRITTEN_ROWS_BESIDE : MAX_UNWRITTEN_ROWS;
+  const due = beside ? dueBeside : dueAlone;
   const pause = beside ? makeYielder('background') : async (): Promise<void> => undefined;
   const done = new AbortController();
   const ended = signal ? AbortSignal.any([done.signal, signal]) : done.signal;
   let read = 0;
   for await (const batch of eventStore.subscribe({ after, signal: ended })) {
     const events = publishedEvents(batch);
-    const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
-    for (const { model } of drafts) {
-      for (const event of events) model.apply(event);
-      if (batch.live || unwritten >= maxUnwritten) await model.write(batch.position, areHeld);
-    }
+    for (const { model } of drafts) for (const event of events) model.apply(event);
+    for (const { model } of batch.live ? drafts : due(drafts)) await model.write(batch.position, areHeld);
     // The process was frozen, or the store away, for so long that another one may have begun the same drafts anew.
     if (!areHeld())
       throw new RebuiltElsewhere('this process lost its lease: another one may rebuild the same');
@@ -140,6 +141,32 @@ async function rebuildWhileHeld(
     // The old table advances while the new one is built, and is replaced once the new one has come as far.
     if (batch.live && (await replaceTables(drafts, { eventStore, readStore }, batch.position))) done.abort();
   }
+}
+
+/** The drafts to be written now, beside a service: all of them, so that another attempt can go on from there. */
+function dueBeside(drafts: readonly Draft[]): readonly Draft[] {
+  const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
+  return unwritten >= MAX_UNWRITTEN_ROWS_BESIDE ? drafts : [];
+}
+
+/**
+ * The drafts to be written now. First those whose rows are never read again: as long as the others are in memory, nothing
+ * is looked up at all.
+ */
+function dueAlone(drafts: readonly Draft[]): readonly Draft[] {
+  if (bytesUnwritten(drafts) < MAX_UNWRITTEN_BYTES) return [];
+  const [forgetting, folding] = [true, undefined].map((forgets) =>
+    drafts.filter(({ projection }) => projection.forgetsFormer === forgets),
+  ) as [Draft[], Draft[]];
+  return bytesUnwritten(folding) < MAX_UNWRITTEN_BYTES * MAX_SHARE_OF_FOLDED ? forgetting : drafts;
+}
+
+function bytesUnwritten(drafts: readonly Draft[]): number {
+  return drafts.reduce(
+    (sum, { projection, model }) =>
+      sum + model.unwritten * (projection.hasConstantRows ? CONSTANT_ROW_BYTES : ROW_BYTES),
+    0,
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { actorHistory } from '../../projections/actorHistory.ts';
-import { ANY_OF_MANY, clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
-import { expirations } from '../../projections/expirations.ts';
+import { ANY_OF_MANY, clientGiven, clientScopes, MANY_SCOPES } from '../../projections/clientScopes.ts';
+import { clientExpiring, expirations } from '../../projections/expirations.ts';
 import { lives } from '../../projections/lives.ts';
 import { clients } from '../../projections/clients.ts';
 import { roleHistory } from '../../projections/roleHistory.ts';
@@ -210,7 +210,10 @@ describe('the scopes of clients', () => {
       created.data.scopes.map((scope) => `${scope}\n${clientId}`),
     );
     expect(clientScopes.keys(recorded([disabled])[0] as never)).toEqual([]);
-    expect(rowAfter(clientScopes, created)).toEqual({ clientId });
+    expect(clientScopes.keys(event as never).map(clientGiven)).toEqual(
+      created.data.scopes.map(() => clientId),
+    );
+    expect(rowAfter(clientScopes, created)).toEqual({});
   });
 
   test('have one row for a client that has many', () => {
@@ -225,5 +228,6 @@ test('the expirations of clients have a row for each date that a client was give
   const time = new Date(created.data.expires);
   expect(expirations.keys(event as never)).toEqual([`${time.toJSON()}\n${clientId}`]);
   expect(expirations.keys(recorded([disabled])[0] as never)).toEqual([]);
-  expect(rowAfter(expirations, created)).toEqual({ clientId });
+  expect(expirations.keys(event as never).map(clientExpiring)).toEqual([clientId]);
+  expect(rowAfter(expirations, created)).toEqual({});
 });
