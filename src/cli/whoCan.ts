@@ -13,6 +13,7 @@ type Grantor = { clientId: string; disabled: boolean; expired: boolean; rights: 
 /** A page of the reply of the method `whoCan`, as far as it is shown. */
 export type WhoCan = {
   position: string;
+  at?: string;
   expression: ConcreteExpression;
   clients: Client[];
   roles: { roleId: string; ways: Way[] }[];
@@ -54,9 +55,14 @@ async function askAll(ask: Ask, question: object): Promise<WhoCan> {
 }
 
 /** Who has a scope, as a terminal shows it. */
-export function whoCanTrees({ position, expression, clients, roles, grantors }: WhoCan): Tree[] {
+export function whoCanTrees({ position, at, expression, clients, roles, grantors }: WhoCan): Tree[] {
+  const isAnyones = roles.some(({ roleId }) => roleId === 'anonymous');
   return [
-    { text: `who has ${chalk.bold(expressionText(expression))} ${chalk.dim(`as of ${position}`)}` },
+    { text: `who has ${chalk.bold(expressionText(expression))}` },
+    { text: chalk.dim(at === undefined ? `as of ${position}` : `as of ${at} (${position})`) },
+    ...(isAnyones
+      ? [{ text: chalk.bold('everybody: every request has it through the role anonymous') }]
+      : []),
     {
       text: counted(clients.length, 'client'),
       branches: clients.map((client) => ({ text: `${nameOf(client)}${waysText(client.ways)}` })),

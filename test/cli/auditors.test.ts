@@ -39,6 +39,7 @@ beforeAll(async () => {
     ).toBe(200);
   };
   await put(`/roles/${longRole}`, { description: HOSTILE, scopes: [LONG] });
+  await put('/roles/anonymous', { description: 'x', scopes: ['anon:x'] });
   const accessTo = (...scopes: string[]): object => ({ description: 'x', expires, scopes });
   await put(`/clients/${encodeURIComponent(longId)}`, accessTo(`assume:${longRole}`));
 }, 60_000);
@@ -65,13 +66,42 @@ const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegEx
     ['explain', 'ci/linux', ARTIFACTS, '--at', EARLIER],
     /no: client ci\/linux lacks[^]*would be enough/,
   ],
-  ['explain of a role', ['explain', 'team:developers', ARTIFACTS, '--role'], /yes: role team:developers has/],
+  [
+    'explain of a role',
+    ['explain', 'team:developers', ARTIFACTS, '--role'],
+    /yes: role team:developers has[^]*├─ whoever has the role team:developers has assume:team:developers\n/,
+  ],
   [
     'explain of an expression',
     ['explain', 'ci/linux', '{"AnyOf":["a","queue:list-task:b"]}'],
     /yes: client ci\/linux has/,
   ],
   ['explain of a client that is disabled', ['explain', 'ci/nightly', 'a'], /blocked: the client is disabled/],
+  [
+    'explain of a client that has it, but is disabled',
+    ['explain', 'ci/nightly', 'queue:list-task:b'],
+    /^no: client ci\/nightly has queue:list-task:b, but is disabled\n[^]*queue:list-task:b by one path\n/,
+  ],
+  [
+    'explain of what every request has',
+    ['explain', 'ci/linux', 'anon:x'],
+    /^yes: client ci\/linux has anon:x, with what every request has through the role\s+anonymous\n.*\nanon:x is had by every request, through the role anonymous\n$/,
+  ],
+  [
+    'explain of what every request has, and of what is missing',
+    ['explain', 'ci/linux', '{"AllOf":["anon:x","b"]}'],
+    /^no: client ci\/linux lacks [^]*missing\n└─ b\neach of these[^]*ci\/linux: add b\n/,
+  ],
+  [
+    'explain of what every request has, and of a client that is disabled',
+    ['explain', 'ci/nightly', 'anon:x'],
+    /^no: client ci\/nightly has anon:x, with what every request has [^]*but is\s+disabled\n/,
+  ],
+  [
+    'who-can of what every request has',
+    ['who-can', 'anon:x'],
+    /^who has anon:x\n.*\neverybody: every request/,
+  ],
   ['explain with long ids', ['explain', longId, LONG], /yes: client id/],
   [
     'who-can',
