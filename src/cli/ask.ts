@@ -12,8 +12,11 @@ export type Question = {
   body?: object;
 };
 
-/** Calls a method and returns its reply's body. Throws ApiError. */
-export type Ask = <Body>(question: Question) => Promise<Body>;
+/** A reply: its body, and of which position of the log it is true, if it says so in its header. */
+export type Answer<Body> = { body: Body; position?: string };
+
+/** Calls a method. Throws ApiError. */
+export type Ask = <Body>(question: Question) => Promise<Answer<Body>>;
 
 /** Where a command asks: a running service, or the stores that the settings name. */
 export type Asked = { rootUrl?: string };
@@ -27,7 +30,7 @@ export async function withAsk<T>({ rootUrl }: Asked, run: (ask: Ask) => Promise<
   // What the stores need takes most of a start.
   const { askDirectly } = await import('./askDirectly.ts');
   const { withService } = await import('./withService.ts');
-  return withService((service) => run(askDirectly(service)));
+  return withService((service) => run(askDirectly(service)), { onlyReads: true });
 }
 
 function rootUrlGiven(text: string): string {
@@ -74,7 +77,9 @@ export function askOverHttp(rootUrl: string, credentials: CallerCredentials | un
       throw new ApiError('ServiceUnavailable', `${rootUrl} does not answer: ${reasonOf(error)}`);
     });
     const reply = (await response.json().catch(() => undefined)) as Partial<Refusal> | undefined;
-    if (response.ok && reply !== undefined) return reply as Body;
+    const position = response.headers.get('auth-position');
+    if (response.ok && reply !== undefined)
+      return { body: reply as Body, ...(position !== null && { position }) };
     if (response.ok) throw new ApiError('BadGateway', `${rootUrl} did not answer ${method} with JSON`);
     const { code = '', message = `it answered with status ${response.status}` } = reply ?? {};
     const known = ERROR_CODES.includes(code as ErrorCode) ? (code as ErrorCode) : 'InternalServerError';

@@ -17,7 +17,8 @@ type Change = {
   expired?: string;
   complete: boolean;
 };
-type Moment = { position: string; at?: string };
+/** `at` is the time of the event at the position, `time` the one at which it is judged what had expired. */
+type Moment = { position: string; at?: string; time?: string };
 /** The reply of the method `whatChanged`, as far as it is shown. */
 export type Difference = {
   from: Moment;
@@ -64,12 +65,12 @@ export function diffCommand(): Command {
 /** Asks for all pages. */
 async function askAll(ask: Ask, question: object): Promise<Difference> {
   const body = { ...question, limit: 1000 };
-  let page = await ask<Difference>({ method: 'whatChanged', body });
+  let { body: page } = await ask<Difference>({ method: 'whatChanged', body });
   const { from, to } = page;
   const changes = [...page.changes];
   while (page.continuationToken !== undefined) {
     const { continuationToken } = page;
-    page = await ask<Difference>({ method: 'whatChanged', body: { ...body, continuationToken } });
+    ({ body: page } = await ask<Difference>({ method: 'whatChanged', body: { ...body, continuationToken } }));
     changes.push(...page.changes);
   }
   return { from, to, changes, complete: page.complete };
@@ -79,13 +80,15 @@ async function askAll(ask: Ask, question: object): Promise<Difference> {
 export function differenceTrees({ from, to, changes }: Omit<Difference, 'continuationToken'>): Tree[] {
   const count = changes.length === 1 ? 'one change' : `${changes.length || 'no'} changes`;
   return [
-    { text: chalk.bold(`${count} of effective scopes from ${nameOfMoment(from)} to ${nameOfMoment(to)}`) },
+    { text: chalk.bold(`${count} of effective scopes`) },
+    { text: `from ${nameOfMoment(from)}` },
+    { text: `to ${nameOfMoment(to)}` },
     ...changes.map(treeOf),
   ];
 }
 
-function nameOfMoment({ position, at }: Moment): string {
-  return at === undefined ? 'before the first event' : `${at} (${position})`;
+function nameOfMoment({ position, at, time = at }: Moment): string {
+  return at === undefined ? 'before the first event' : `${time} (${position})`;
 }
 
 function treeOf(change: Change): Tree {

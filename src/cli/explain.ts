@@ -76,7 +76,7 @@ export function explainCommand(): Command {
       const { role, at, limit } = options;
       const subject = role ? { roleId: id } : { clientId: id };
       const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
-      const answer = await ask<Explained>({ method: 'explain', body });
+      const { body: answer } = await ask<Explained>({ method: 'explain', body });
       await printAnswer(answer, options, (shown) =>
         explanationTrees(`${role ? 'role' : 'client'} ${printable(id)}`, shown),
       );

@@ -61,7 +61,10 @@ async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<strin
   let continuationToken: string | undefined;
   do {
     const size = String(Math.min(left, PAGE_SIZE));
-    const page = await ask<Page>({ method: 'history', query: { ...query, limit: size, continuationToken } });
+    const { body: page } = await ask<Page>({
+      method: 'history',
+      query: { ...query, limit: size, continuationToken },
+    });
     for (const entry of page.entries)
       yield json ? `${asciiJson(entry)}\n` : `${treeLines([treeOf(withPrintableTexts(entry))]).join('\n')}\n`;
     left -= page.entries.length;

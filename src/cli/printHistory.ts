@@ -11,12 +11,15 @@ type Options = HistoryQuery & { json?: true };
 
 /** Prints the events of the log that match the query, one line each. Throws ConfigError for a position of another log. */
 export function printHistory({ json, ...query }: Options): Promise<void> {
-  return withStores(async ({ eventStore }) => {
-    const { after } = query;
-    if (after !== undefined && !isPositionOf(after, eventStore.start))
-      invalid('--after must be a position of this log, as this command prints it in the first column');
-    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
-  });
+  return withStores(
+    async ({ eventStore }) => {
+      const { after } = query;
+      if (after !== undefined && !isPositionOf(after, eventStore.start))
+        invalid('--after must be a position of this log, as this command prints it in the first column');
+      await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
+    },
+    { onlyReads: true },
+  );
 }
 
 async function* linesOf(

@@ -42,11 +42,11 @@ export function whoCanCommand(): Command {
 /** Asks for all pages. */
 async function askAll(ask: Ask, question: object): Promise<WhoCan> {
   const body = { ...question, limit: 1000 };
-  let page = await ask<WhoCan>({ method: 'whoCan', body });
+  let { body: page } = await ask<WhoCan>({ method: 'whoCan', body });
   const { continuationToken: _, ...all } = page;
   while (page.continuationToken !== undefined) {
     const { continuationToken } = page;
-    page = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } });
+    ({ body: page } = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } }));
     all.clients.push(...page.clients);
     all.roles.push(...page.roles);
     all.complete = page.complete;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ const ARTIFACTS = 'queue:get-artifact:private/*';
 const EARLIER = '2026-11-24T00:00:00Z';
 /** Clears the screen, in one byte and in two, and begins a new line. */
 const HOSTILE = 'a\u009b2Jb\u001b[2Jc\nd';
+/** Without controlling characters, in two scripts. */
+const FOREIGN = 'ü 漢字';
 const LONG = `queue:${'x'.repeat(300)}`;
 const longId = 'id/'.repeat(60);
 const longRole = 'long'.repeat(60);
@@ -40,6 +42,7 @@ beforeAll(async () => {
   };
   await put(`/roles/${longRole}`, { description: HOSTILE, scopes: [LONG] });
   await put('/roles/anonymous', { description: 'x', scopes: ['anon:x'] });
+  await put('/roles/foreign', { description: FOREIGN, scopes: ['a', 'assume:team:readers'] });
   const accessTo = (...scopes: string[]): object => ({ description: 'x', expires, scopes });
   await put(`/clients/${encodeURIComponent(longId)}`, accessTo(`assume:${longRole}`));
 }, 60_000);
@@ -129,9 +132,15 @@ const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegEx
   [
     'show role of the past',
     ['show', 'role', 'team:readers', '--at', EARLIER],
-    /as of 2026-11-24[^]*1 scope of its own/,
+    /as of 2026-11-24T00:00:00Z \([0-9a-f]{12}\.0+6\)\n[^]*1 scope of its own[^]*0 more through roles/,
   ],
   ['show with a hostile description', ['show', 'role', longRole], /a\\u\{9b\}2Jb\\u\{1b\}\[2Jc\\u\{a\}d/],
+  ['show with a foreign description', ['show', 'role', 'foreign'], /─ ü 漢字\n[^]*2 more through roles/],
+  [
+    'history of a foreign description',
+    ['history', '--content', '--role', 'foreign'],
+    /─ description: ü 漢字\n/,
+  ],
   ['history', ['history', '--content'], /ClientDisabled client ci\/nightly[^]*description: /],
   [
     'history, newest first',
@@ -152,7 +161,7 @@ describe("auditors' commands", () => {
       });
       const lines = there.stdout.split('\n');
       expect(lines.filter((line) => line.length > 100)).toEqual([]);
-      expect(there.stdout).toMatch(/^[\x20-\x7e├─│└→…\n]*$/);
+      expect(there.stdout).toMatch(/^[\x20-\x7e├─│└→…ü漢字\n]*$/);
       expect(there.stdout + remote.stdout).not.toContain(ROOT.accessToken);
     },
     60_000,
@@ -204,6 +213,27 @@ describe("auditors' commands", () => {
       positions[4],
     ]);
   });
+
+  test('an answer without a log is refused, and creates nothing', async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    for (const args of [
+      ['explain', 'a', 'b'],
+      ['who-can', 'b'],
+      ['diff', EARLIER],
+      ['show', 'client', 'a'],
+      ['history'],
+      ['history', '--content'],
+    ])
+      for (const dataDir of [empty, join(folder, 'mistyped')])
+        expect(await runCommand(args, { ...env, DATA_DIR: dataDir })).toEqual({
+          code: 1,
+          stdout: '',
+          stderr: `authledger: there is no log in DATA_DIR=${dataDir}: it must be the DATA_DIR of a service\n`,
+        });
+    expect(existsSync(join(folder, 'mistyped'))).toBe(false);
+    expect(readdirSync(empty)).toEqual([]);
+  }, 60_000);
 
   test('colours show where they are asked for', async () => {
     const { stdout } = await runCommand(['explain', 'ci/linux', ARTIFACTS], { ...env, FORCE_COLOR: '1' });
