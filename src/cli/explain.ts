@@ -1,9 +1,11 @@
 import chalk from 'chalk';
 import { Command } from 'commander';
+import { invalid } from '../config/configError.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import { withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
 import { expressionArgument, expressionText } from './expressionArgument.ts';
+import { idArgument } from './idArgument.ts';
 import { printable } from './printable.ts';
 import type { Tree } from './tree.ts';
 
@@ -59,7 +61,18 @@ export type Explained = {
   blockedBy: Block[];
 };
 
-type Options = AuditorOptions & { role?: true; limit: string };
+type Options = AuditorOptions & { role?: true; limit: number };
+
+/** Paths that are shown by default, and at most. */
+const DEFAULT_PATHS = 10;
+const MAX_PATHS = 100;
+
+function pathCount(text: string): number {
+  const count = Number(text);
+  return Number.isInteger(count) && count >= 1 && count <= MAX_PATHS
+    ? count
+    : invalid(`--limit must be a whole number from 1 to ${MAX_PATHS}`);
+}
 
 /** `authledger explain`. */
 export function explainCommand(): Command {
@@ -70,16 +83,15 @@ export function explainCommand(): Command {
     .argument('<client>', 'the clientId; with --role, a roleId')
     .argument('<scope>', 'a scope, or a scope expression in JSON', expressionArgument)
     .option('--role', 'explain it for a role')
-    .option('--limit <n>', 'paths to show', '10');
+    .option('--limit <n>', 'paths to show', pathCount, DEFAULT_PATHS);
   return withAuditorOptions(command).action((id: string, expression: ConcreteExpression, options: Options) =>
-    withAsk(options, async (ask) => {
+    withAsk(options, { at: '--at' }, async (ask) => {
       const { role, at, limit } = options;
-      const subject = role ? { roleId: id } : { clientId: id };
-      const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
+      const kind = role ? 'role' : 'client';
+      const subject = { [`${kind}Id`]: idArgument(kind, kind.toUpperCase(), id) };
+      const body = { subject, expression, limit, ...(at !== undefined && { at }) };
       const { body: answer } = await ask<Explained>({ method: 'explain', body });
-      await printAnswer(answer, options, (shown) =>
-        explanationTrees(`${role ? 'role' : 'client'} ${printable(id)}`, shown),
-      );
+      await printAnswer(answer, options, (shown) => explanationTrees(`${kind} ${printable(id)}`, shown));
     }),
   );
 }

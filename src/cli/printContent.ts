@@ -42,9 +42,20 @@ export type ContentOptions = {
 /** Entries in one page of the API. */
 const PAGE_SIZE = 1000;
 
+/** The options for parameters of the method `history`. */
+const OPTION_NAMES = {
+  from: '--after',
+  to: '--at',
+  until: '--at',
+  at: '--at',
+  ...Object.fromEntries(
+    ['client', 'role', 'service', 'prefix', 'actor', 'type'].map((name) => [name, `--${name}`]),
+  ),
+};
+
 /** Prints events with what each changed. */
 export function printContent(options: ContentOptions): Promise<void> {
-  return withAsk(options, (ask) => print(linesOf(ask, options)));
+  return withAsk(options, OPTION_NAMES, (ask) => print(linesOf(ask, options)));
 }
 
 async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<string> {

@@ -5,6 +5,7 @@ import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
 import { print } from './output.ts';
 import { asciiJson, printable } from './printable.ts';
+import { wrappedLine } from './tree.ts';
 import { withStores } from './withStores.ts';
 
 type Options = HistoryQuery & { json?: true };
@@ -42,7 +43,7 @@ function formatLine(event: Recorded): string {
     `request ${requestId}`,
     ...(reason === undefined ? [] : [`reason ${JSON.stringify(reason)}`]),
   ];
-  return printable(words.join(' '));
+  return wrappedLine(printable(words.join(' ')), process.stdout.columns);
 }
 
 function subjectWords({ data }: Recorded<PublishedEvent>): string[] {

@@ -3,6 +3,7 @@ import chalk from 'chalk';
 import { withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
 import { counted } from './counted.ts';
+import { idArgument } from './idArgument.ts';
 import { printable } from './printable.ts';
 import type { Tree } from './tree.ts';
 
@@ -26,7 +27,8 @@ export function showCommand(): Command {
     .addArgument(new Argument('<kind>', 'of what').choices(['client', 'role']))
     .argument('<id>', 'its clientId or roleId');
   return withAuditorOptions(command).action((kind: 'client' | 'role', id: string, options: AuditorOptions) =>
-    withAsk(options, async (ask) => {
+    withAsk(options, { at: '--at' }, async (ask) => {
+      idArgument(kind, 'ID', id);
       const { body: entry, position } = await ask<Entry>({
         method: kind,
         params: { [`${kind}Id`]: id },

@@ -31,7 +31,7 @@ export function whoCanCommand(): Command {
     .argument('<scope>', 'a scope, or a scope expression in JSON', expressionArgument)
     .option('--include-disabled', 'also clients that are disabled or have expired');
   return withAuditorOptions(command).action((expression: ConcreteExpression, options: Options) =>
-    withAsk(options, async (ask) => {
+    withAsk(options, { at: '--at' }, async (ask) => {
       const { at, includeDisabled = false } = options;
       const answer = await askAll(ask, { expression, includeDisabled, ...(at !== undefined && { at }) });
       await printAnswer(answer, options, whoCanTrees);

@@ -328,7 +328,20 @@ describe("auditors' commands", () => {
       });
     const reasons = rejected.map(({ stderr }) => stderr);
     expect(reasons.join('')).not.toMatch(/token-of-the-tests|a-wrong-token|a-secret/);
-    expect(reasons[9]).toMatch(/refused client: /);
+    expect(reasons.slice(3, 11)).toEqual([
+      expect.stringMatching(/: SCOPE must be one or more printable ASCII characters\n/),
+      expect.stringMatching(/: SCOPE must be one or more/),
+      expect.stringMatching(
+        /: FROM must be a position of the log, as answers name it, or a date that exists/,
+      ),
+      expect.stringMatching(/the later moment and --at are the same thing/),
+      expect.stringMatching(/: --at must not be in the future/),
+      expect.stringMatching(/: --limit must be a whole number from 1 to 100\n/),
+      expect.stringMatching(/refused client: [^`*]*\n/),
+      expect.stringMatching(
+        /refused client: [^`*]* \(asked without credentials: TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN are not set\)\n/,
+      ),
+    ]);
     expect(reasons.slice(11)).toEqual([
       expect.stringMatching(/set both, or neither/),
       expect.stringMatching(/TASKCLUSTER_CERTIFICATE/),
@@ -337,4 +350,51 @@ describe("auditors' commands", () => {
       expect.stringMatching(/--root-url must be an http or https URL/),
     ]);
   }, 60_000);
+
+  test.each<[string[], RegExp]>([
+    [['explain', 'ci/linux', 'a', '--limit', '0'], /: --limit must be a whole number from 1 to 100\n/],
+    [
+      ['explain', 'ci/linux', '{"Foo":["x"]}'],
+      /: SCOPE must be a scope, or an expression in JSON: \{"AllOf"/,
+    ],
+    [['explain', 'ci/linux', '{"AllOf":["x",{"AnyOf":[1]}]}'], /: SCOPE must be a scope, or an expression/],
+    [['explain', 'a b', 'a'], /: CLIENT must be a clientId: 1 to 1000 characters of letters, digits and /],
+    [['explain', 'ci/linux', 'a', '--at', '2026-11-24'], /: --at must be a position of the log, as answers/],
+    [['explain', 'ci/linux', 'a', '--at', `0123456789ab.${'0'.repeat(20)}`], /: --at must be a position of/],
+    [['who-can', ''], /: SCOPE must be one or more printable ASCII characters\n/],
+    [['diff', '2999-01-01T00:00:00Z'], /: FROM or TO must not be in the future/],
+    [['diff', EARLIER, '2026-11-01T00:00:00Z'], /: FROM is after TO: /],
+    [['diff', EARLIER, '--client', 'a b'], /: --client must be a clientId/],
+    [['diff', EARLIER, '--scope', ''], /: --scope must be one or more/],
+    [['show', 'role', 'ü'], /: ID must be a roleId: 1 to 1000 characters of printable ASCII\n/],
+    [['history', '--at', 'nope'], /: --at must be a position of the log, as answers name it, or a date/],
+    [['history', '--content', '--after', 'nope'], /: --after must be a position of this log/],
+    [
+      ['history', '--at', EARLIER, '--after', `0123456789ab.${'0'.repeat(20)}`],
+      /: --after must be a position/,
+    ],
+    [['history', '--type', 'Nope'], /: --type must be one or several of ClientCreated, /],
+  ])('%j is refused in the words of the command line', async (args, reason) => {
+    const [there, remote] = await Promise.all([overFiles(...args), overHttp(...args)]);
+    for (const each of [there, remote]) {
+      expect(each).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/^authledger: [^\n]+\n$/) });
+      expect(each.stderr).toMatch(reason);
+    }
+  });
+
+  test('a refusal for missing scopes names these, in one line', async () => {
+    const { body } = await signedFetch(`${service.rootUrl}/api/auth/v1/clients/no-auditor`, ROOT, {
+      method: 'PUT',
+      body: { description: '', expires, scopes: [] },
+    });
+    const args = ['who-can', 'a', '--at', EARLIER, '--root-url', service.rootUrl];
+    const asNoAuditor = {
+      TASKCLUSTER_CLIENT_ID: 'no-auditor',
+      TASKCLUSTER_ACCESS_TOKEN: body['accessToken']!,
+    };
+    expect((await runCommand(args, asNoAuditor)).stderr).toBe(
+      `authledger: ${service.rootUrl} refused whoCan: client no-auditor does not have sufficient scopes; it is missing: ` +
+        'authledger:who-can, auth:audit-history:client, auth:audit-history:role\n',
+    );
+  });
 });
