@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { handleOutputErrors } from './cli/output.ts';
+import { honourNoColor } from './config/honourNoColor.ts';
 import { SERVICE_VERSION } from './process/version.ts';
 
 /** A command's file, with all that the command works with, is loaded where it is asked for: that takes most of a start. */
@@ -33,6 +34,7 @@ const program = new Command('authledger')
   .showHelpAfterError();
 
 handleOutputErrors();
+honourNoColor();
 try {
   const asked = COMMANDS.get(process.argv[2] ?? '');
   // The help shows all of them.

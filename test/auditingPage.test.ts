@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeAuditorsLog } from './auditorsLog.ts';
 import { pageExample } from './pageExample.ts';
 import { runCommand } from './runCommand.ts';
+import { signedFetch } from './signed.ts';
 import { startService, STATIC_CLIENTS } from './startService.ts';
 
 const page = readFileSync(new URL('../docs/auditing.md', import.meta.url), 'utf8');
@@ -17,9 +18,9 @@ function argumentsIn(command: string): string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => (quoted ?? word)!);
 }
 
-/** Without the id of the log, which is its own, and the time at which the question was asked. */
+/** Without the id of the log, which is its own, and the time at which the question was asked: now, if it names none. */
 function withoutOwn(output: string): string {
-  return output.replaceAll(/[0-9a-f]{12}(?=\.\d{20})/g, 'log').replaceAll(/^as of \S+ /gm, 'as of now ');
+  return output.replaceAll(/[0-9a-f]{12}(?=\.\d{20})/g, 'log').replaceAll(/^(as of|to) \S+ /gm, '$1 now ');
 }
 
 describe('the page on auditing', () => {
@@ -70,6 +71,16 @@ describe('the page on auditing', () => {
           code: 0,
           stderr: '',
         });
+      const auditor = { clientId: 'auditor', accessToken };
+      for (const path of ['/roles/', '/clients/'])
+        expect((await signedFetch(`${service.rootUrl}/api/auth/v1${path}?at=${at}`, auditor)).status).toBe(
+          200,
+        );
+      const expansion = await signedFetch(`${service.rootUrl}/api/auth/v1/scopes/expand?at=${at}`, auditor, {
+        method: 'POST',
+        body: { scopes: ['a'] },
+      });
+      expect(expansion.status).toBe(200);
     } finally {
       await service.remove();
     }

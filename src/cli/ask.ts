@@ -2,6 +2,7 @@ import hawk from 'hawk';
 import { ConfigError, invalid } from '../config/configError.ts';
 import { type CallerCredentials, readCallerCredentials } from '../config/callerCredentials.ts';
 import { readRootUrl } from '../config/settingReaders.ts';
+import { inWordsOfOptions, refusalText } from './refusalText.ts';
 import { ApiError, ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
 
 /** A method of the API, as commands call it: the service is asked over HTTP, or the stores directly. */
@@ -12,22 +13,37 @@ export type Question = {
   body?: object;
 };
 
-/** Calls a method and returns its reply's body. Throws ApiError. */
-export type Ask = <Body>(question: Question) => Promise<Body>;
+/** A reply: its body, and of which position of the log it is true, if it says so in its header. */
+export type Answer<Body> = { body: Body; position?: string };
+
+/** Calls a method. Throws ApiError. */
+export type Ask = <Body>(question: Question) => Promise<Answer<Body>>;
 
 /** Where a command asks: a running service, or the stores that the settings name. */
 export type Asked = { rootUrl?: string };
 
 /**
  * Runs a command that asks methods of the API: over HTTP if a root URL is given, with the credentials that official
- * clients take from the environment; else on the stores directly, where it may read everything.
+ * clients take from the environment; else on the stores directly, where it may read everything. `names` are the command
+ * line's for the parameters of the methods: refusals name these.
  */
-export async function withAsk<T>({ rootUrl }: Asked, run: (ask: Ask) => Promise<T>): Promise<T> {
+export async function withAsk<T>(
+  asked: Asked,
+  names: Readonly<Record<string, string>>,
+  run: (ask: Ask) => Promise<T>,
+): Promise<T> {
+  return asking(asked, run).catch((error: unknown) => {
+    if (!(error instanceof ApiError) || error.status !== 400) throw error;
+    throw new ApiError(error.code, inWordsOfOptions(error.message, names), error.details);
+  });
+}
+
+async function asking<T>({ rootUrl }: Asked, run: (ask: Ask) => Promise<T>): Promise<T> {
   if (rootUrl !== undefined) return run(askOverHttp(rootUrlGiven(rootUrl), readCallerCredentials()));
   // What the stores need takes most of a start.
   const { askDirectly } = await import('./askDirectly.ts');
   const { withService } = await import('./withService.ts');
-  return withService((service) => run(askDirectly(service)));
+  return withService((service) => run(askDirectly(service)), { onlyReads: true });
 }
 
 function rootUrlGiven(text: string): string {
@@ -52,6 +68,9 @@ const ROUTES: Record<string, { verb: 'GET' | 'POST'; route: string }> = {
 /** A service answers within this time (ms), or it hangs: the longest page takes some 10 s. */
 const PATIENCE = 120_000;
 
+const WITHOUT_CREDENTIALS =
+  'asked without credentials: TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN are not set';
+
 type Refusal = { code: string; message: string };
 
 /** Asks a service over HTTP. */
@@ -74,11 +93,16 @@ export function askOverHttp(rootUrl: string, credentials: CallerCredentials | un
       throw new ApiError('ServiceUnavailable', `${rootUrl} does not answer: ${reasonOf(error)}`);
     });
     const reply = (await response.json().catch(() => undefined)) as Partial<Refusal> | undefined;
-    if (response.ok && reply !== undefined) return reply as Body;
+    const position = response.headers.get('auth-position');
+    if (response.ok && reply !== undefined)
+      return { body: reply as Body, ...(position !== null && { position }) };
     if (response.ok) throw new ApiError('BadGateway', `${rootUrl} did not answer ${method} with JSON`);
-    const { code = '', message = `it answered with status ${response.status}` } = reply ?? {};
+    const { code = '', message } = reply ?? {};
+    const why =
+      typeof message === 'string' ? refusalText(message) : `it answered with status ${response.status}`;
     const known = ERROR_CODES.includes(code as ErrorCode) ? (code as ErrorCode) : 'InternalServerError';
-    throw new ApiError(known, `${rootUrl} refused ${method}: ${message}`);
+    const hint = credentials || ![401, 403].includes(response.status) ? '' : ` (${WITHOUT_CREDENTIALS})`;
+    throw new ApiError(known, `${rootUrl} refused ${method}: ${why}${hint}`);
   };
 }
 

@@ -28,7 +28,11 @@ export function askDirectly({ answering: { endpoints }, untilComplete }: Service
       await ended(untilComplete);
       return answer();
     });
-    return JSON.parse(await textOf(reply)) as Body;
+    const position = reply.position ?? reply.moment?.position;
+    return {
+      body: JSON.parse(await textOf(reply)) as Body,
+      ...(position !== undefined && { position }),
+    };
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { momentArgument } from './momentArgument.ts';
 import { print } from './output.ts';
 import { asciiJson, withPrintableTexts } from './printable.ts';
 import { type Tree, treeLines } from './tree.ts';
@@ -10,7 +11,11 @@ export type AuditorOptions = { at?: string; json?: true; rootUrl?: string };
 /** Adds these options to a command. */
 export function withAuditorOptions(command: Command): Command {
   return command
-    .addOption(new Option('--at <moment>', 'as of a position of the log, or of a date with time and zone'))
+    .addOption(
+      new Option('--at <moment>', 'as of a position of the log, or of a date with time and zone').argParser(
+        (text) => momentArgument('--at', text),
+      ),
+    )
     .addOption(
       new Option(
         '--root-url <url>',

@@ -97,7 +97,9 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   const verdict = await apiCaller(rootUrl)('POST', '/authenticate-hawk', { ...signed, authorization });
   step('It signed a request to another service, which asked authledger who that was', verdict);
 
-  const { position } = await ask<{ position: string }>({
+  const {
+    body: { position },
+  } = await ask<{ position: string }>({
     method: 'explain',
     body: { subject: { scopes: [] }, expression: ARTIFACTS },
   });
@@ -105,20 +107,20 @@ async function tour(rootUrl: string, root: Credentials): Promise<void> {
   await asRoot('POST', '/roles/team%3Areaders', role);
   const subject = { clientId: builder.clientId };
   const question = { subject, expression: ARTIFACTS };
-  const explained = await ask<Explained>({ method: 'explain', body: question });
+  const { body: explained } = await ask<Explained>({ method: 'explain', body: question });
   show(
     'A role three steps away got a new scope. Why does the client have it, and who gave it',
     explanationTrees('client demo/builder', explained),
   );
 
-  const whoCan = await ask<WhoCan>({ method: 'whoCan', body: { expression: ARTIFACTS } });
+  const { body: whoCan } = await ask<WhoCan>({ method: 'whoCan', body: { expression: ARTIFACTS } });
   show('Who else has it', whoCanTrees(whoCan));
 
-  const difference = await ask<Difference>({ method: 'whatChanged', body: { from: position } });
+  const { body: difference } = await ask<Difference>({ method: 'whatChanged', body: { from: position } });
   show('What did that change do to others', differenceTrees(difference));
 
   const ofRole = { subject: { roleId: 'project-admin:*' }, expression: ARTIFACTS, at: anHourAgo };
-  const former = await ask<Explained>({ method: 'explain', body: ofRole });
+  const { body: former } = await ask<Explained>({ method: 'explain', body: ofRole });
   show('How was it an hour ago', explanationTrees('role project-admin:*', former));
 
   const disabled = `/clients/${encodeURIComponent(builder.clientId)}/disable`;

@@ -1,9 +1,11 @@
 import chalk from 'chalk';
 import { Command } from 'commander';
+import { invalid } from '../config/configError.ts';
 import type { ConcreteExpression } from '../domain/scopeExpression.ts';
 import { withAsk } from './ask.ts';
 import { type AuditorOptions, printAnswer, withAuditorOptions } from './auditorOptions.ts';
 import { expressionArgument, expressionText } from './expressionArgument.ts';
+import { idArgument } from './idArgument.ts';
 import { printable } from './printable.ts';
 import type { Tree } from './tree.ts';
 
@@ -46,10 +48,12 @@ type Block = {
 export type Explained = {
   position: string;
   at: string;
+  subject: { clientId: string } | { roleId: string } | { scopes: string[] };
   expression: ConcreteExpression;
   satisfied: boolean;
   scopes: ExplainedScope[];
   missing: string[];
+  everyoneHas: string[];
   grantable: {
     roles: { roleId: string; scope: string; via: string[]; gives: string[] }[];
     changes: { to: { clientId: string } | { roleId: string }; add: string[] }[];
@@ -57,7 +61,18 @@ export type Explained = {
   blockedBy: Block[];
 };
 
-type Options = AuditorOptions & { role?: true; limit: string };
+type Options = AuditorOptions & { role?: true; limit: number };
+
+/** Paths that are shown by default, and at most. */
+const DEFAULT_PATHS = 10;
+const MAX_PATHS = 100;
+
+function pathCount(text: string): number {
+  const count = Number(text);
+  return Number.isInteger(count) && count >= 1 && count <= MAX_PATHS
+    ? count
+    : invalid(`--limit must be a whole number from 1 to ${MAX_PATHS}`);
+}
 
 /** `authledger explain`. */
 export function explainCommand(): Command {
@@ -68,32 +83,52 @@ export function explainCommand(): Command {
     .argument('<client>', 'the clientId; with --role, a roleId')
     .argument('<scope>', 'a scope, or a scope expression in JSON', expressionArgument)
     .option('--role', 'explain it for a role')
-    .option('--limit <n>', 'paths to show', '10');
+    .option('--limit <n>', 'paths to show', pathCount, DEFAULT_PATHS);
   return withAuditorOptions(command).action((id: string, expression: ConcreteExpression, options: Options) =>
-    withAsk(options, async (ask) => {
+    withAsk(options, { at: '--at' }, async (ask) => {
       const { role, at, limit } = options;
-      const subject = role ? { roleId: id } : { clientId: id };
-      const body = { subject, expression, limit: Number(limit), ...(at !== undefined && { at }) };
-      const answer = await ask<Explained>({ method: 'explain', body });
-      await printAnswer(answer, options, (shown) =>
-        explanationTrees(`${role ? 'role' : 'client'} ${printable(id)}`, shown),
-      );
+      const kind = role ? 'role' : 'client';
+      const subject = { [`${kind}Id`]: idArgument(kind, kind.toUpperCase(), id) };
+      const body = { subject, expression, limit, ...(at !== undefined && { at }) };
+      const { body: answer } = await ask<Explained>({ method: 'explain', body });
+      await printAnswer(answer, options, (shown) => explanationTrees(`${kind} ${printable(id)}`, shown));
     }),
   );
 }
 
 /** An explanation as a terminal shows it. */
 export function explanationTrees(subject: string, answer: Explained): Tree[] {
-  const { expression, satisfied, scopes, position, at } = answer;
-  const verdict = satisfied ? chalk.green.bold('yes') : chalk.red.bold('no');
+  const { scopes, position, at, blockedBy } = answer;
+  const hasAll = hasWithAnonymous(answer);
+  const verdict = hasAll && blockedBy.length === 0 ? chalk.green.bold('yes') : chalk.red.bold('no');
   return [
-    { text: `${verdict}: ${subject} ${satisfied ? 'has' : 'lacks'} ${expressionText(expression)}` },
+    { text: `${verdict}: ${subject} ${verdictText(answer, hasAll)}` },
     { text: chalk.dim(`as of ${at} (${position})`) },
-    ...answer.blockedBy.map((block) => ({ text: chalk.red(blockText(block)) })),
-    ...scopes.map(scopeTree),
-    ...helpTrees(answer),
+    ...blockedBy.map((block) => ({ text: chalk.red(blockText(block)) })),
+    ...scopes.map((scope) => scopeTree(scope, answer)),
+    ...(hasAll ? [] : helpTrees(answer)),
   ];
 }
+
+/** Whether the subject has what is asked for, together with what every request has. */
+function hasWithAnonymous({ expression, scopes, everyoneHas }: Explained): boolean {
+  const had = new Set([...everyoneHas, ...scopes.filter((each) => each.satisfied).map(({ scope }) => scope)]);
+  const isHad = (part: ConcreteExpression): boolean => {
+    if (typeof part === 'string') return had.has(part);
+    return 'AllOf' in part ? part.AllOf.every(isHad) : part.AnyOf.some(isHad);
+  };
+  return isHad(expression);
+}
+
+function verdictText({ expression, missing, blockedBy }: Explained, hasAll: boolean): string {
+  if (!hasAll) return `lacks ${expressionText(expression)}`;
+  const ofAnyone = missing.length === 0 ? '' : ', with what every request has through the role anonymous';
+  const blocks = blockedBy.map(({ by }) => BLOCKS[by] ?? `is limited by ${by}`);
+  const but = blocks.length === 0 ? '' : `, but ${blocks.join(' and ')}`;
+  return `has ${expressionText(expression)}${ofAnyone}${but}`;
+}
+
+const BLOCKS: Readonly<Record<string, string>> = { disabled: 'is disabled', expired: 'has expired' };
 
 function blockText({ by, expires, lacks = [], notHeld = [], start, expiry }: Block): string {
   if (by === 'disabled') return 'blocked: the client is disabled';
@@ -107,17 +142,26 @@ function blockText({ by, expires, lacks = [], notHeld = [], start, expiry }: Blo
   return `blocked: ${by} ${parts.join('; ')}`;
 }
 
-function scopeTree({ scope, note, paths, pathCount, complete, nearest }: ExplainedScope): Tree {
-  const count = pathCount === 1 ? 'one path' : `${complete ? '' : 'at least '}${pathCount} paths`;
-  const shown = paths.length < pathCount ? `, the ${paths.length} shortest:` : '';
+function scopeTree(explained: ExplainedScope, { subject, everyoneHas }: Explained): Tree {
+  const { scope, note, paths, nearest = [] } = explained;
+  const isAnyones = everyoneHas.includes(scope);
   return {
-    text: pathCount > 0 ? `${chalk.bold(scope)} by ${count}${shown}` : `${chalk.bold(scope)} is missing`,
+    text: `${chalk.bold(scope)} ${isAnyones ? 'is had by every request, through the role anonymous' : countText(explained)}`,
     branches: [
       ...(note === undefined ? [] : [{ text: note }]),
-      ...paths.map(({ steps }, i) => ({ text: `path ${i + 1}`, branches: steps.map(stepTree) })),
-      ...(nearest && nearest.length > 0 ? [{ text: `nearest: ${nearest.join(', ')}` }] : []),
+      ...paths.map(({ steps }, i) => ({
+        text: `path ${i + 1}`,
+        branches: steps.map((step) => stepTree(step, subject)),
+      })),
+      ...(isAnyones || nearest.length === 0 ? [] : [{ text: `nearest: ${nearest.join(', ')}` }]),
     ],
   };
+}
+
+function countText({ paths, pathCount, complete }: ExplainedScope): string {
+  if (pathCount === 0) return 'is missing';
+  const count = pathCount === 1 ? 'one path' : `${complete ? '' : 'at least '}${pathCount} paths`;
+  return `by ${count}${paths.length < pathCount ? `, the ${paths.length} shortest:` : ''}`;
 }
 
 const MATCHES = {
@@ -126,8 +170,12 @@ const MATCHES = {
   'held-star': ' (by the star of that scope)',
 } as const;
 
-function stepTree({ via, id, match = 'exact', parameter, grant, scope, returnsTo, source }: Step): Tree {
-  const holder = via === 'scopes' ? 'the given scopes' : `${via} ${id}`;
+function stepTree(
+  { via, id, match = 'exact', parameter, grant, scope, returnsTo, source }: Step,
+  subject: Explained['subject'],
+): Tree {
+  const given = 'roleId' in subject ? `whoever has the role ${subject.roleId}` : 'the given scopes';
+  const holder = via === 'scopes' ? given : `${via} ${id}`;
   const how = via === 'role' ? MATCHES[match] : '';
   const what =
     parameter === undefined || grant === scope ? grant : `${grant}, with <..> as ${parameter}: ${scope}`;
@@ -142,8 +190,14 @@ function sourceText({ at, actor, issuer, requestId, reason, position }: Source):
   return `added ${at} by ${by}${why}\nrequest ${requestId}, position ${position}`;
 }
 
-function helpTrees({ satisfied, missing, grantable: { roles, changes } }: Explained): Tree[] {
-  if (satisfied || missing.length === 0) return [];
+function helpTrees({ missing: lacking, everyoneHas, grantable }: Explained): Tree[] {
+  const isHelp = (scope: string): boolean => !everyoneHas.includes(scope);
+  const missing = lacking.filter(isHelp);
+  if (missing.length === 0) return [];
+  const changes = grantable.changes.map(({ to, add }) => ({ to, add: add.filter(isHelp) }));
+  const roles = grantable.roles
+    .map(({ scope, gives }) => ({ scope, gives: gives.filter(isHelp) }))
+    .filter(({ gives }) => gives.length > 0);
   return [
     { text: chalk.bold('missing'), branches: missing.map((text) => ({ text })) },
     ...(changes.length === 0

@@ -42,9 +42,20 @@ export type ContentOptions = {
 /** Entries in one page of the API. */
 const PAGE_SIZE = 1000;
 
+/** The options for parameters of the method `history`. */
+const OPTION_NAMES = {
+  from: '--after',
+  to: '--at',
+  until: '--at',
+  at: '--at',
+  ...Object.fromEntries(
+    ['client', 'role', 'service', 'prefix', 'actor', 'type'].map((name) => [name, `--${name}`]),
+  ),
+};
+
 /** Prints events with what each changed. */
 export function printContent(options: ContentOptions): Promise<void> {
-  return withAsk(options, (ask) => print(linesOf(ask, options)));
+  return withAsk(options, OPTION_NAMES, (ask) => print(linesOf(ask, options)));
 }
 
 async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<string> {
@@ -61,7 +72,10 @@ async function* linesOf(ask: Ask, options: ContentOptions): AsyncGenerator<strin
   let continuationToken: string | undefined;
   do {
     const size = String(Math.min(left, PAGE_SIZE));
-    const page = await ask<Page>({ method: 'history', query: { ...query, limit: size, continuationToken } });
+    const { body: page } = await ask<Page>({
+      method: 'history',
+      query: { ...query, limit: size, continuationToken },
+    });
     for (const entry of page.entries)
       yield json ? `${asciiJson(entry)}\n` : `${treeLines([treeOf(withPrintableTexts(entry))]).join('\n')}\n`;
     left -= page.entries.length;

@@ -5,18 +5,22 @@ import { type HistoryQuery, logHistory } from '../readSide/logHistory.ts';
 import { type PublishedEvent, subjectOf } from '../messageBus/cloudEvent.ts';
 import { print } from './output.ts';
 import { asciiJson, printable } from './printable.ts';
+import { wrappedLine } from './tree.ts';
 import { withStores } from './withStores.ts';
 
 type Options = HistoryQuery & { json?: true };
 
 /** Prints the events of the log that match the query, one line each. Throws ConfigError for a position of another log. */
 export function printHistory({ json, ...query }: Options): Promise<void> {
-  return withStores(async ({ eventStore }) => {
-    const { after } = query;
-    if (after !== undefined && !isPositionOf(after, eventStore.start))
-      invalid('--after must be a position of this log, as this command prints it in the first column');
-    await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
-  });
+  return withStores(
+    async ({ eventStore }) => {
+      const { after } = query;
+      if (after !== undefined && !isPositionOf(after, eventStore.start))
+        invalid('--after must be a position of this log, as this command prints it in the first column');
+      await print(linesOf(logHistory(eventStore, query), json ? asciiJson : formatLine));
+    },
+    { onlyReads: true },
+  );
 }
 
 async function* linesOf(
@@ -39,7 +43,7 @@ function formatLine(event: Recorded): string {
     `request ${requestId}`,
     ...(reason === undefined ? [] : [`reason ${JSON.stringify(reason)}`]),
   ];
-  return printable(words.join(' '));
+  return wrappedLine(printable(words.join(' ')), process.stdout.columns);
 }
 
 function subjectWords({ data }: Recorded<PublishedEvent>): string[] {

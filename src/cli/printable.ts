@@ -13,7 +13,13 @@ export function withPrintableTexts<Value>(value: Value): Value {
   ) as Value;
 }
 
-/** Escapes characters that could control the terminal. */
+/**
+ * Characters that could control the terminal or show lines in another order: control characters (C0 and C1), lone
+ * surrogates, those that separate lines, and those that change the direction of text.
+ */
+const CONTROLLING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** Escapes characters that could control the terminal; others stay as they are, in any script. */
 export function printable(line: string): string {
-  return line.replaceAll(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  return line.replaceAll(CONTROLLING, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

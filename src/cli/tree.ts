@@ -6,6 +6,16 @@ export type Tree = { text: string; branches?: readonly Tree[] };
 
 /** Columns of a terminal that does not say how many it has, and the most that are used. */
 const MAX_COLUMNS = 100;
+const INDENT = '  ';
+
+/**
+ * A long line as a terminal shows it: wrapped, and indented where it goes on. Without a number of columns, standard output
+ * is no terminal, and another program gets the line in one piece.
+ */
+export function wrappedLine(line: string, columns: number | undefined): string {
+  if (columns === undefined) return line;
+  return wrapped(line, Math.min(columns, MAX_COLUMNS) - INDENT.length).join(`\n${INDENT}`);
+}
 
 /** The lines of trees, as a terminal shows them: long ones are wrapped. */
 export function treeLines(trees: readonly Tree[], columns = process.stdout.columns ?? MAX_COLUMNS): string[] {

@@ -13,6 +13,7 @@ type Grantor = { clientId: string; disabled: boolean; expired: boolean; rights: 
 /** A page of the reply of the method `whoCan`, as far as it is shown. */
 export type WhoCan = {
   position: string;
+  at?: string;
   expression: ConcreteExpression;
   clients: Client[];
   roles: { roleId: string; ways: Way[] }[];
@@ -30,7 +31,7 @@ export function whoCanCommand(): Command {
     .argument('<scope>', 'a scope, or a scope expression in JSON', expressionArgument)
     .option('--include-disabled', 'also clients that are disabled or have expired');
   return withAuditorOptions(command).action((expression: ConcreteExpression, options: Options) =>
-    withAsk(options, async (ask) => {
+    withAsk(options, { at: '--at' }, async (ask) => {
       const { at, includeDisabled = false } = options;
       const answer = await askAll(ask, { expression, includeDisabled, ...(at !== undefined && { at }) });
       await printAnswer(answer, options, whoCanTrees);
@@ -41,11 +42,11 @@ export function whoCanCommand(): Command {
 /** Asks for all pages. */
 async function askAll(ask: Ask, question: object): Promise<WhoCan> {
   const body = { ...question, limit: 1000 };
-  let page = await ask<WhoCan>({ method: 'whoCan', body });
+  let { body: page } = await ask<WhoCan>({ method: 'whoCan', body });
   const { continuationToken: _, ...all } = page;
   while (page.continuationToken !== undefined) {
     const { continuationToken } = page;
-    page = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } });
+    ({ body: page } = await ask<WhoCan>({ method: 'whoCan', body: { ...body, continuationToken } }));
     all.clients.push(...page.clients);
     all.roles.push(...page.roles);
     all.complete = page.complete;
@@ -54,9 +55,14 @@ async function askAll(ask: Ask, question: object): Promise<WhoCan> {
 }
 
 /** Who has a scope, as a terminal shows it. */
-export function whoCanTrees({ position, expression, clients, roles, grantors }: WhoCan): Tree[] {
+export function whoCanTrees({ position, at, expression, clients, roles, grantors }: WhoCan): Tree[] {
+  const isAnyones = roles.some(({ roleId }) => roleId === 'anonymous');
   return [
-    { text: `who has ${chalk.bold(expressionText(expression))} ${chalk.dim(`as of ${position}`)}` },
+    { text: `who has ${chalk.bold(expressionText(expression))}` },
+    { text: chalk.dim(at === undefined ? `as of ${position}` : `as of ${at} (${position})`) },
+    ...(isAnyones
+      ? [{ text: chalk.bold('everybody: every request has it through the role anonymous') }]
+      : []),
     {
       text: counted(clients.length, 'client'),
       branches: clients.map((client) => ({ text: `${nameOf(client)}${waysText(client.ways)}` })),

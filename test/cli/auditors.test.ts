@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ const ARTIFACTS = 'queue:get-artifact:private/*';
 const EARLIER = '2026-11-24T00:00:00Z';
 /** Clears the screen, in one byte and in two, and begins a new line. */
 const HOSTILE = 'a\u009b2Jb\u001b[2Jc\nd';
+/** Without controlling characters, in two scripts. */
+const FOREIGN = 'ü 漢字';
 const LONG = `queue:${'x'.repeat(300)}`;
 const longId = 'id/'.repeat(60);
 const longRole = 'long'.repeat(60);
@@ -39,6 +41,8 @@ beforeAll(async () => {
     ).toBe(200);
   };
   await put(`/roles/${longRole}`, { description: HOSTILE, scopes: [LONG] });
+  await put('/roles/anonymous', { description: 'x', scopes: ['anon:x'] });
+  await put('/roles/foreign', { description: FOREIGN, scopes: ['a', 'assume:team:readers'] });
   const accessTo = (...scopes: string[]): object => ({ description: 'x', expires, scopes });
   await put(`/clients/${encodeURIComponent(longId)}`, accessTo(`assume:${longRole}`));
 }, 60_000);
@@ -65,13 +69,42 @@ const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegEx
     ['explain', 'ci/linux', ARTIFACTS, '--at', EARLIER],
     /no: client ci\/linux lacks[^]*would be enough/,
   ],
-  ['explain of a role', ['explain', 'team:developers', ARTIFACTS, '--role'], /yes: role team:developers has/],
+  [
+    'explain of a role',
+    ['explain', 'team:developers', ARTIFACTS, '--role'],
+    /yes: role team:developers has[^]*├─ whoever has the role team:developers has assume:team:developers\n/,
+  ],
   [
     'explain of an expression',
     ['explain', 'ci/linux', '{"AnyOf":["a","queue:list-task:b"]}'],
     /yes: client ci\/linux has/,
   ],
   ['explain of a client that is disabled', ['explain', 'ci/nightly', 'a'], /blocked: the client is disabled/],
+  [
+    'explain of a client that has it, but is disabled',
+    ['explain', 'ci/nightly', 'queue:list-task:b'],
+    /^no: client ci\/nightly has queue:list-task:b, but is disabled\n[^]*queue:list-task:b by one path\n/,
+  ],
+  [
+    'explain of what every request has',
+    ['explain', 'ci/linux', 'anon:x'],
+    /^yes: client ci\/linux has anon:x, with what every request has through the role\s+anonymous\n.*\nanon:x is had by every request, through the role anonymous\n$/,
+  ],
+  [
+    'explain of what every request has, and of what is missing',
+    ['explain', 'ci/linux', '{"AllOf":["anon:x","b"]}'],
+    /^no: client ci\/linux lacks [^]*missing\n└─ b\neach of these[^]*ci\/linux: add b\n/,
+  ],
+  [
+    'explain of what every request has, and of a client that is disabled',
+    ['explain', 'ci/nightly', 'anon:x'],
+    /^no: client ci\/nightly has anon:x, with what every request has [^]*but is\s+disabled\n/,
+  ],
+  [
+    'who-can of what every request has',
+    ['who-can', 'anon:x'],
+    /^who has anon:x\n.*\neverybody: every request/,
+  ],
   ['explain with long ids', ['explain', longId, LONG], /yes: client id/],
   [
     'who-can',
@@ -99,9 +132,15 @@ const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegEx
   [
     'show role of the past',
     ['show', 'role', 'team:readers', '--at', EARLIER],
-    /as of 2026-11-24[^]*1 scope of its own/,
+    /as of 2026-11-24T00:00:00Z \([0-9a-f]{12}\.0+6\)\n[^]*1 scope of its own[^]*0 more through roles/,
   ],
   ['show with a hostile description', ['show', 'role', longRole], /a\\u\{9b\}2Jb\\u\{1b\}\[2Jc\\u\{a\}d/],
+  ['show with a foreign description', ['show', 'role', 'foreign'], /─ ü 漢字\n[^]*2 more through roles/],
+  [
+    'history of a foreign description',
+    ['history', '--content', '--role', 'foreign'],
+    /─ description: ü 漢字\n/,
+  ],
   ['history', ['history', '--content'], /ClientDisabled client ci\/nightly[^]*description: /],
   [
     'history, newest first',
@@ -122,7 +161,7 @@ describe("auditors' commands", () => {
       });
       const lines = there.stdout.split('\n');
       expect(lines.filter((line) => line.length > 100)).toEqual([]);
-      expect(there.stdout).toMatch(/^[\x20-\x7e├─│└→…\n]*$/);
+      expect(there.stdout).toMatch(/^[\x20-\x7e├─│└→…ü漢字\n]*$/);
       expect(there.stdout + remote.stdout).not.toContain(ROOT.accessToken);
     },
     60_000,
@@ -174,6 +213,27 @@ describe("auditors' commands", () => {
       positions[4],
     ]);
   });
+
+  test('an answer without a log is refused, and creates nothing', async () => {
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    for (const args of [
+      ['explain', 'a', 'b'],
+      ['who-can', 'b'],
+      ['diff', EARLIER],
+      ['show', 'client', 'a'],
+      ['history'],
+      ['history', '--content'],
+    ])
+      for (const dataDir of [empty, join(folder, 'mistyped')])
+        expect(await runCommand(args, { ...env, DATA_DIR: dataDir })).toEqual({
+          code: 1,
+          stdout: '',
+          stderr: `authledger: there is no log in DATA_DIR=${dataDir}: it must be the DATA_DIR of a service\n`,
+        });
+    expect(existsSync(join(folder, 'mistyped'))).toBe(false);
+    expect(readdirSync(empty)).toEqual([]);
+  }, 60_000);
 
   test('colours show where they are asked for', async () => {
     const { stdout } = await runCommand(['explain', 'ci/linux', ARTIFACTS], { ...env, FORCE_COLOR: '1' });
@@ -268,7 +328,20 @@ describe("auditors' commands", () => {
       });
     const reasons = rejected.map(({ stderr }) => stderr);
     expect(reasons.join('')).not.toMatch(/token-of-the-tests|a-wrong-token|a-secret/);
-    expect(reasons[9]).toMatch(/refused client: /);
+    expect(reasons.slice(3, 11)).toEqual([
+      expect.stringMatching(/: SCOPE must be one or more printable ASCII characters\n/),
+      expect.stringMatching(/: SCOPE must be one or more/),
+      expect.stringMatching(
+        /: FROM must be a position of the log, as answers name it, or a date that exists/,
+      ),
+      expect.stringMatching(/the later moment and --at are the same thing/),
+      expect.stringMatching(/: --at must not be in the future/),
+      expect.stringMatching(/: --limit must be a whole number from 1 to 100\n/),
+      expect.stringMatching(/refused client: [^`*]*\n/),
+      expect.stringMatching(
+        /refused client: [^`*]* \(asked without credentials: TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN are not set\)\n/,
+      ),
+    ]);
     expect(reasons.slice(11)).toEqual([
       expect.stringMatching(/set both, or neither/),
       expect.stringMatching(/TASKCLUSTER_CERTIFICATE/),
@@ -277,4 +350,51 @@ describe("auditors' commands", () => {
       expect.stringMatching(/--root-url must be an http or https URL/),
     ]);
   }, 60_000);
+
+  test.each<[string[], RegExp]>([
+    [['explain', 'ci/linux', 'a', '--limit', '0'], /: --limit must be a whole number from 1 to 100\n/],
+    [
+      ['explain', 'ci/linux', '{"Foo":["x"]}'],
+      /: SCOPE must be a scope, or an expression in JSON: \{"AllOf"/,
+    ],
+    [['explain', 'ci/linux', '{"AllOf":["x",{"AnyOf":[1]}]}'], /: SCOPE must be a scope, or an expression/],
+    [['explain', 'a b', 'a'], /: CLIENT must be a clientId: 1 to 1000 characters of letters, digits and /],
+    [['explain', 'ci/linux', 'a', '--at', '2026-11-24'], /: --at must be a position of the log, as answers/],
+    [['explain', 'ci/linux', 'a', '--at', `0123456789ab.${'0'.repeat(20)}`], /: --at must be a position of/],
+    [['who-can', ''], /: SCOPE must be one or more printable ASCII characters\n/],
+    [['diff', '2999-01-01T00:00:00Z'], /: FROM or TO must not be in the future/],
+    [['diff', EARLIER, '2026-11-01T00:00:00Z'], /: FROM is after TO: /],
+    [['diff', EARLIER, '--client', 'a b'], /: --client must be a clientId/],
+    [['diff', EARLIER, '--scope', ''], /: --scope must be one or more/],
+    [['show', 'role', 'ü'], /: ID must be a roleId: 1 to 1000 characters of printable ASCII\n/],
+    [['history', '--at', 'nope'], /: --at must be a position of the log, as answers name it, or a date/],
+    [['history', '--content', '--after', 'nope'], /: --after must be a position of this log/],
+    [
+      ['history', '--at', EARLIER, '--after', `0123456789ab.${'0'.repeat(20)}`],
+      /: --after must be a position/,
+    ],
+    [['history', '--type', 'Nope'], /: --type must be one or several of ClientCreated, /],
+  ])('%j is refused in the words of the command line', async (args, reason) => {
+    const [there, remote] = await Promise.all([overFiles(...args), overHttp(...args)]);
+    for (const each of [there, remote]) {
+      expect(each).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/^authledger: [^\n]+\n$/) });
+      expect(each.stderr).toMatch(reason);
+    }
+  });
+
+  test('a refusal for missing scopes names these, in one line', async () => {
+    const { body } = await signedFetch(`${service.rootUrl}/api/auth/v1/clients/no-auditor`, ROOT, {
+      method: 'PUT',
+      body: { description: '', expires, scopes: [] },
+    });
+    const args = ['who-can', 'a', '--at', EARLIER, '--root-url', service.rootUrl];
+    const asNoAuditor = {
+      TASKCLUSTER_CLIENT_ID: 'no-auditor',
+      TASKCLUSTER_ACCESS_TOKEN: body['accessToken']!,
+    };
+    expect((await runCommand(args, asNoAuditor)).stderr).toBe(
+      `authledger: ${service.rootUrl} refused whoCan: client no-auditor does not have sufficient scopes; it is missing: ` +
+        'authledger:who-can, auth:audit-history:client, auth:audit-history:role\n',
+    );
+  });
 });

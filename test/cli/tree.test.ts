@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { treeLines } from '../../src/cli/tree.ts';
+import { treeLines, wrappedLine } from '../../src/cli/tree.ts';
 
 describe('the lines of trees', () => {
   test('show what is below what', () => {
@@ -44,5 +44,17 @@ describe('the lines of trees', () => {
   test('use at most 100 columns of a wide terminal', () => {
     const lines = treeLines([{ text: 'x'.repeat(250) }], 300);
     expect(lines.map((line) => line.length)).toEqual([100, 100, 50]);
+  });
+});
+
+describe('a long line', () => {
+  const line = `${'x'.repeat(60)} ${'y'.repeat(60)}`;
+
+  test('is wrapped in a terminal, and indented where it goes on', () => {
+    expect(wrappedLine(line, 178)).toBe(`${'x'.repeat(60)}\n  ${'y'.repeat(60)}`);
+  });
+
+  test('is left to other programs in one piece', () => {
+    expect(wrappedLine(line, undefined)).toBe(line);
   });
 });
