@@ -3,5 +3,6 @@
  * otherwise. Call it before what prints colours is loaded, which reads FORCE_COLOR only.
  */
 export function honourNoColor(env: NodeJS.ProcessEnv = process.env): void {
-  if (env['NO_COLOR'] && env['FORCE_COLOR'] === undefined) env['FORCE_COLOR'] = '0';
+  const { NO_COLOR: noColor, FORCE_COLOR: forced } = env;
+  if (noColor && forced === undefined) Object.assign(env, { FORCE_COLOR: '0' });
 }
