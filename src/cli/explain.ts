@@ -36,14 +36,7 @@ type ExplainedScope = {
   complete: boolean;
   nearest?: string[];
 };
-type Block = {
-  by: string;
-  expires?: string;
-  lacks?: string[];
-  notHeld?: string[];
-  start?: string;
-  expiry?: string;
-};
+type Block = { by: 'disabled' | 'expired'; expires?: string };
 /** The reply of the method `explain`, as far as it is shown. */
 export type Explained = {
   position: string;
@@ -123,23 +116,16 @@ function hasWithAnonymous({ expression, scopes, everyoneHas }: Explained): boole
 function verdictText({ expression, missing, blockedBy }: Explained, hasAll: boolean): string {
   if (!hasAll) return `lacks ${expressionText(expression)}`;
   const ofAnyone = missing.length === 0 ? '' : ', with what every request has through the role anonymous';
-  const blocks = blockedBy.map(({ by }) => BLOCKS[by] ?? `is limited by ${by}`);
+  const blocks = blockedBy.map(({ by }) => BLOCKS[by]);
   const but = blocks.length === 0 ? '' : `, but ${blocks.join(' and ')}`;
   return `has ${expressionText(expression)}${ofAnyone}${but}`;
 }
 
-const BLOCKS: Readonly<Record<string, string>> = { disabled: 'is disabled', expired: 'has expired' };
+/** What blocks a client; the command asks about no certificate and no `authorizedScopes`. */
+const BLOCKS: Readonly<Record<Block['by'], string>> = { disabled: 'is disabled', expired: 'has expired' };
 
-function blockText({ by, expires, lacks = [], notHeld = [], start, expiry }: Block): string {
-  if (by === 'disabled') return 'blocked: the client is disabled';
-  if (by === 'expired') return `blocked: the client expired ${expires}`;
-  const parts = [
-    ...(lacks.length > 0 ? [`does not cover ${lacks.join(', ')}`] : []),
-    ...(notHeld.length > 0 ? [`has scopes that the client lacks: ${notHeld.join(', ')}`] : []),
-    ...(start === undefined ? [] : [`begins ${start}`]),
-    ...(expiry === undefined ? [] : [`ended ${expiry}`]),
-  ];
-  return `blocked: ${by} ${parts.join('; ')}`;
+function blockText({ by, expires }: Block): string {
+  return by === 'expired' ? `blocked: the client expired ${expires}` : 'blocked: the client is disabled';
 }
 
 function scopeTree(explained: ExplainedScope, { subject, everyoneHas }: Explained): Tree {
