@@ -8,7 +8,7 @@ import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { approximateProgress, isPositionOf, positionOf } from '../eventStore/position.ts';
 import { formerLogIds, renameLog } from '../eventStore/sqliteLogId.ts';
-import { LAST_USED_TABLE } from '../readSide/lastUsed.ts';
+import { isDerived } from '../readSide/underivedTables.ts';
 import { readLogHead, writeLogHead } from '../readSide/logHead.ts';
 import { allProjections } from '../readSide/projector.ts';
 import { tableOf } from '../projection.ts';
@@ -115,12 +115,8 @@ function publisherPosition(
   };
 }
 
-/**
- * Drops all tables except the times of last use, including those of unfinished rebuilds, which `tables()` does not
- * list.
- */
+/** Drops all tables that are made from the log, also those of unfinished rebuilds, which `tables()` does not list. */
 async function dropReadModels(readStore: ReadStore): Promise<void> {
   const tables = new Set([...(await readStore.tables()), ...allProjections.map(tableOf)]);
-  tables.delete(LAST_USED_TABLE);
-  for (const table of tables) await readStore.dropTable(table);
+  for (const table of [...tables].filter(isDerived)) await readStore.dropTable(table);
 }

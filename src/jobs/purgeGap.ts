@@ -2,10 +2,9 @@ import type { Logger } from 'pino';
 import { isExpired } from '../domain/client.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import type { Projector } from '../readSide/projector.ts';
+import { PURGE_TABLE } from '../readSide/underivedTables.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 
-/** The table in the read store with the state of automatic purging. */
-const PURGE_TABLE = 'purge';
 const ROW_KEY = 'clock';
 
 /** When purging was paused, and when an operator last confirmed the clock. Both are times of that clock. */

@@ -1,10 +1,10 @@
 import type { Position } from '../event.ts';
 import type { EventStore } from '../eventStore/eventStore.ts';
 import { isPositionOf } from '../eventStore/position.ts';
-import { LAST_USED_TABLE } from './lastUsed.ts';
 import { LOG_HEAD_FILE } from '../config/dataDirectory.ts';
 import type { ReadStore } from '../readStore/readStore.ts';
 import type { SecretStore } from '../secretStore/secretStore.ts';
+import { isDerived } from './underivedTables.ts';
 
 /** The log lacks events that it once had, so it would give their positions to other events. */
 export class RewrittenHistory extends Error {}
@@ -56,7 +56,7 @@ export async function refuseMissingLog(
 
 /** The checkpoints of all tables that are derived from the log. */
 async function readCheckpoints(readStore: ReadStore): Promise<Witness[]> {
-  const tables = (await readStore.tables()).filter((table) => table !== LAST_USED_TABLE);
+  const tables = (await readStore.tables()).filter(isDerived);
   const found = await Promise.all(
     tables.map(async (table) => {
       const position = await readStore.checkpoint(table);

@@ -104,6 +104,12 @@ describe('a log that lacks what it had is refused', () => {
     await open();
   });
 
+  test('and not one beside which an operator has confirmed the clock, which is no place in the log', async () => {
+    for (let i = 0; i < 2; i += 1)
+      expect(await runCommand(['purge-expired'], env)).toMatchObject({ code: 0 });
+    await open();
+  });
+
   test('and not one whose other files were never there, or are all removed', async () => {
     await open();
     for (const name of ['log.sqlite', 'read.sqlite', 'secrets.sqlite']) rmSync(file(name));
