@@ -79,8 +79,8 @@ export class ReadModel<R extends object> {
   #pendingReads = new Map<string, Promise<Row<R>>>();
   #unfoldedEvents = 0;
   #isNew: boolean;
-  /** Constant rows are kept once they are written. A draft would keep very many, each for a moment only. */
-  #keepsConstantRows: boolean;
+  /** Nobody reads it, and no event is applied to it during a write: it keeps nothing that was written. */
+  #isDraft: boolean;
   #batchSize: number;
 
   constructor(
@@ -100,7 +100,7 @@ export class ReadModel<R extends object> {
     this.#store = store;
     this.#follower = follower;
     this.#isNew = isNew;
-    this.#keepsConstantRows = !isDraft && projection.hasConstantRows === true;
+    this.#isDraft = isDraft;
     this.#batchSize = batchSize;
   }
 
@@ -225,7 +225,8 @@ export class ReadModel<R extends object> {
       if (isLast) break;
       await yieldToEventLoop();
     }
-    this.settle(position);
+    if (this.#isDraft) this.#forgetWritten();
+    else this.settle(position);
   }
 
   /** Removes rows from the overlay that the shared table holds, now that its checkpoint is at the position. */
@@ -237,9 +238,14 @@ export class ReadModel<R extends object> {
       this.#overlay.delete(key);
       if (this.#sortedKeys) settled.push(key);
       this.#unfoldedEvents -= events?.length ?? 0;
-      if (row && (wasRequested || this.#keepsConstantRows)) this.#known.set(key, row);
+      if (row && (wasRequested || this.#projection.hasConstantRows)) this.#known.set(key, row);
     }
     this.#sortedKeys?.deleteAll(settled);
+  }
+
+  #forgetWritten(): void {
+    this.#overlay.clear();
+    this.#unfoldedEvents = 0;
   }
 
   /** The checkpoint of the shared table. */

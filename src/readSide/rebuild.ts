@@ -11,16 +11,18 @@ import type { ReadStore } from '../readStore/readStore.ts';
 import { draftReadModel, type ReadModel, WRITE_BATCH_SIZE } from './readModel.ts';
 import { publishedEvents } from './publishedEvents.ts';
 
-/** About how many bytes of memory an unwritten row takes, and one whose value all rows of its table share. */
+/** About how many bytes of memory an unwritten row takes. */
 const ROW_BYTES = 1500;
-const CONSTANT_ROW_BYTES = 400;
 /**
- * Bytes of rows that are gathered before they are written. The more there are, the less often a row that changes again is
- * read and written. They may take half of the heap limit.
+ * Rows that are gathered before they are written. The more there are, the less often a row that changes again is read
+ * and written. They may take half of the heap limit.
  */
-const MAX_UNWRITTEN_BYTES = getHeapStatistics().heap_size_limit / 2;
-/** Up to this share of them may be rows that would have to be read again once they were written. */
-const MAX_SHARE_OF_FOLDED = 7 / 8;
+const MAX_UNWRITTEN_ROWS = Math.floor(getHeapStatistics().heap_size_limit / 2 / ROW_BYTES);
+/**
+ * The same of a table whose rows are never read again. They leave their place to the others, and are sorted in about
+ * a second: the leases must be renewed in between.
+ */
+const MAX_UNWRITTEN_OF_FORGETTING = 500_000;
 /** The same beside a service: some tens of megabytes. */
 const MAX_UNWRITTEN_ROWS_BESIDE = 20_000;
 /** How often (ms) a lease is looked at while it is awaited, and how long: longer than that of a crashed process lasts. */
@@ -145,28 +147,18 @@ async function rebuildWhileHeld(
 
 /** The drafts to be written now, beside a service: all of them, so that another attempt can go on from there. */
 function dueBeside(drafts: readonly Draft[]): readonly Draft[] {
-  const unwritten = drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
-  return unwritten >= MAX_UNWRITTEN_ROWS_BESIDE ? drafts : [];
+  return rowsUnwritten(drafts) >= MAX_UNWRITTEN_ROWS_BESIDE ? drafts : [];
 }
 
-/**
- * The drafts to be written now. First those whose rows are never read again: as long as the others are in memory, nothing
- * is looked up at all.
- */
 function dueAlone(drafts: readonly Draft[]): readonly Draft[] {
-  if (bytesUnwritten(drafts) < MAX_UNWRITTEN_BYTES) return [];
-  const [forgetting, folding] = [true, undefined].map((forgets) =>
-    drafts.filter(({ projection }) => projection.forgetsFormer === forgets),
-  ) as [Draft[], Draft[]];
-  return bytesUnwritten(folding) < MAX_UNWRITTEN_BYTES * MAX_SHARE_OF_FOLDED ? forgetting : drafts;
+  if (rowsUnwritten(drafts) >= MAX_UNWRITTEN_ROWS) return drafts;
+  return drafts.filter(
+    ({ projection, model }) => projection.forgetsFormer && model.unwritten >= MAX_UNWRITTEN_OF_FORGETTING,
+  );
 }
 
-function bytesUnwritten(drafts: readonly Draft[]): number {
-  return drafts.reduce(
-    (sum, { projection, model }) =>
-      sum + model.unwritten * (projection.hasConstantRows ? CONSTANT_ROW_BYTES : ROW_BYTES),
-    0,
-  );
+function rowsUnwritten(drafts: readonly Draft[]): number {
+  return drafts.reduce((sum, { model }) => sum + model.unwritten, 0);
 }
 
 /**

@@ -12,6 +12,7 @@ import { makeLongWork } from '../../src/process/longWork.ts';
 import { makeFormerStates } from '../../src/readSide/formerStates.ts';
 import { allProjections, type Projector, startProjector } from '../../src/readSide/projector.ts';
 import { draftTableOf, rebuild } from '../../src/readSide/rebuild.ts';
+import { clientGiven } from '../../projections/clientScopes.ts';
 import { lives } from '../../projections/lives.ts';
 import { StoreUnavailable } from '../../src/storage/storeErrors.ts';
 import { holdLease } from '../../src/readStore/lease.ts';
@@ -130,7 +131,7 @@ test('several nodes build new tables once, and each has them', async () => {
   for (const node of nodes) {
     expect(await node.waitFor(await eventStore.head())).toBe(true);
     const { rows } = await node.clientScopes.list({ prefix: `scope:c/${COUNT + 55}`, limit: 10 });
-    expect(rows.map(({ value }) => value)).toEqual([{ clientId: `c/${COUNT + 55}` }]);
+    expect(rows.map(({ key }) => clientGiven(key))).toEqual([`c/${COUNT + 55}`]);
   }
   await Promise.all(nodes.map((node) => node.stop()));
 });
