@@ -56,7 +56,7 @@ const overHttp = (...args: string[]): Promise<Finished> =>
   runCommand([...args, '--root-url', service.rootUrl], credentials);
 /** What is later than the events: the time of the question itself. */
 const withoutNow = (text: string): string =>
-  text.replaceAll(/as of 20[^ ]*Z/g, 'as of now').replaceAll(/"at":"[^"]*"/g, '');
+  text.replaceAll(/as of 20[^ ]*Z/g, 'as of now').replaceAll(/"(at|time)":"[^"]*"/g, '');
 
 const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegExp])[] = [
   [
@@ -127,7 +127,7 @@ const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegEx
     ['diff', EARLIER, '--client', 'ci/nightly'],
     /^one change[^]*- assume:team:readers/,
   ],
-  ['diff without changes', ['diff', EARLIER, '--role', longId, '--scope', 'a'], /^no changes/],
+  ['diff without changes', ['diff', EARLIER, '--role', 'team:readers', '--scope', 'a'], /^no changes/],
   ['show client', ['show', 'client', 'ci/linux'], /1 scope of its own[^]*6 more through roles/],
   [
     'show role of the past',
