@@ -494,6 +494,7 @@ test('the service’s own description names at, and the published reference does
       'client',
       'expandScopes',
       'expandScopesGet',
+      'history',
       'listClients',
       'listRoleIds',
       'listRoles',

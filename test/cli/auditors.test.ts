@@ -56,7 +56,7 @@ const overHttp = (...args: string[]): Promise<Finished> =>
   runCommand([...args, '--root-url', service.rootUrl], credentials);
 /** What is later than the events: the time of the question itself. */
 const withoutNow = (text: string): string =>
-  text.replaceAll(/as of 20[^ ]*Z/g, 'as of now').replaceAll(/"(at|time)":"[^"]*"/g, '');
+  text.replaceAll(/(as of|^to) 20[^ ]*Z/gm, '$1 now').replaceAll(/"(at|time)":"[^"]*"/g, '');
 
 const QUESTIONS: readonly (readonly [what: string, args: string[], answer: RegExp])[] = [
   [
