@@ -1,6 +1,7 @@
 import { ASSUME } from './roleDefinition.ts';
 import type { ScopeHolders } from './scopeHolders.ts';
-import { rangeOf, SortedPrefixes } from './sortedPrefixes.ts';
+import { SortedPrefixes } from './sortedPrefixes.ts';
+import { sortedRange } from './sortedRange.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { WorkBudget } from './workBudget.ts';
 
@@ -123,13 +124,13 @@ export class RoleGrants {
   /** The roles whose granting scope, as a held one, begins as the id of a role does: itself only, if that has no star. */
   rolesWithin(index: number): Range {
     const scope = this.scopes[index]!;
-    return scope.endsWith('*') ? rangeOf(this.scopes, scope.slice(0, -1)) : [index, index + 1];
+    return scope.endsWith('*') ? sortedRange(this.scopes, scope.slice(0, -1)) : [index, index + 1];
   }
 
   /** The held scopes that begin as the id of a role does, or equal its granting scope, if that has no star. */
   heldWithin(index: number): Range {
     const scope = this.scopes[index]!;
-    if (scope.endsWith('*')) return rangeOf(this.held, scope.slice(0, -1));
+    if (scope.endsWith('*')) return sortedRange(this.held, scope.slice(0, -1));
     const equal = this.#equalHeld[index]!;
     return equal < 0 ? [0, 0] : [equal, equal + 1];
   }

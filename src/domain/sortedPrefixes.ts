@@ -1,9 +1,7 @@
+import { lowerBound } from './sortedRange.ts';
 import { sortedTexts } from './sortedTexts.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { WorkBudget } from './workBudget.ts';
-
-/** Sorts after every character of scopes, which are ASCII. */
-const MAX_CODE_UNIT = '\uffff';
 
 /** Texts in their order, each with its longest prefix among the others. Finds those that are prefixes of a text. */
 export class SortedPrefixes {
@@ -54,21 +52,4 @@ function longestBefore(
   let at = end - 1;
   while (at >= 0 && !text.startsWith(texts[at]!)) at = parents[at]!;
   return at;
-}
-
-/** The index of the first of sorted texts that does not sort before the given one. */
-export function lowerBound(texts: readonly string[], text: string): number {
-  let low = 0;
-  let high = texts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (texts[middle]! < text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Where the sorted texts that begin with a prefix are: the index of the first, and that behind the last. */
-export function rangeOf(texts: readonly string[], prefix: string): [from: number, to: number] {
-  return [lowerBound(texts, prefix), lowerBound(texts, prefix + MAX_CODE_UNIT)];
 }

@@ -1,3 +1,5 @@
+import { lowerBound, sortedRange } from './sortedRange.ts';
+
 /**
  * A set of strings, sorted by code units. Finds those with a common prefix, and the prefixes of a string, by binary
  * search.
@@ -43,12 +45,13 @@ export class SortedStringSet {
 
   /** All strings that begin with a prefix. */
   startingWith(prefix: string): string[] {
-    return this.#texts.slice(this.#lowerBound(prefix), this.#lowerBound(prefix + MAX_CODE_UNIT));
+    return this.#texts.slice(...sortedRange(this.#texts, prefix));
   }
 
   /** How many strings begin with a prefix. */
   countStartingWith(prefix: string): number {
-    return this.#lowerBound(prefix + MAX_CODE_UNIT) - this.#lowerBound(prefix);
+    const [from, to] = sortedRange(this.#texts, prefix);
+    return to - from;
   }
 
   has(text: string): boolean {
@@ -92,27 +95,16 @@ export class SortedStringSet {
 
   /** The members with a prefix that sort before a text, last first. The set must not change meanwhile. */
   *eachBefore(text: string, prefix: string): Generator<string> {
-    const end = prefix + MAX_CODE_UNIT;
-    let at = this.#lowerBound(text < end ? text : end) - 1;
+    const [, end] = sortedRange(this.#texts, prefix);
+    let at = Math.min(this.#lowerBound(text), end) - 1;
     for (; this.#texts[at]?.startsWith(prefix); at -= 1) yield this.#texts[at]!;
   }
 
   /** The index of the first member that does not sort before the given text. */
   #lowerBound(text: string): number {
-    const texts = this.#texts;
-    let low = 0;
-    let high = texts.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (texts[middle]! < text) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(this.#texts, text);
   }
 }
-
-/** Sorts after every character of the members, which are ASCII. */
-const MAX_CODE_UNIT = '\uffff';
 
 /** From this many on, rebuilding the array is faster than changing it for each. */
 const MIN_BULK = 64;

@@ -1,6 +1,7 @@
 import { ASSUME } from './roleDefinition.ts';
 import type { RoleGrants } from './roleGrants.ts';
-import { rangeOf, SortedPrefixes } from './sortedPrefixes.ts';
+import { SortedPrefixes } from './sortedPrefixes.ts';
+import { sortedRange } from './sortedRange.ts';
 import { sortedTexts } from './sortedTexts.ts';
 import type { TimeSliced } from './timeSliced.ts';
 import type { Way } from './waysTo.ts';
@@ -149,7 +150,7 @@ class LeastByPrefix {
   /** Infinity if no text has the prefix. */
   least(prefix: string): number {
     let least = Infinity;
-    const range = rangeOf(this.#texts, prefix);
+    const range = sortedRange(this.#texts, prefix);
     let [from, to] = range.map((at) => at + this.#texts.length) as [number, number];
     for (; from < to; from >>= 1, to >>= 1) {
       if (from & 1) least = Math.min(least, this.#tree[from++]!);
